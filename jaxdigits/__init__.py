@@ -1,0 +1,2 @@
+"""Reading digits the way brains and machines do, in pure JAX functions.
+"""

@@ -1,0 +1,110 @@
+"""A picture of one digit, brought to MNIST's geometry.
+
+It may be a drawing, a scan or a photograph, ink dark on light or light on dark, of any size;
+what it must be is one digit on paper that is lit evenly, and nothing else beside it.
+"""
+
+import os
+import stat
+import warnings
+from os import PathLike
+from types import ModuleType
+
+import numpy as np
+
+from jaxdigits.data.dataset import DataError
+from jaxdigits.data.ink import averaging_step, edge, to_mnist_geometry
+
+MAX_BYTES = 50_000_000
+MAX_PIXELS = 64_000_000
+
+
+def read_picture(path: str | PathLike[str]) -> np.ndarray:
+    """[28, 28] uint8: the digit in a PNG or JPEG file, as MNIST would show it.
+
+    Any mode of pixel is read; transparency is paper, and a camera's rotation is undone.
+
+    Raises:
+      DataError: if the file is missing, over 50 MB or 64 megapixels, no PNG or JPEG, damaged
+        or truncated, or if there is no ink in it.
+      ImportError: if Pillow is not installed.
+    """
+    grey = read_grey(path)
+    try:
+        return to_mnist_geometry(grey)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def read_grey(path: str | PathLike[str]) -> np.ndarray:
+    """[H, W] brightness, 0 black to 255 white, uint8 or float32, upright.
+
+    Where a large picture has transparency, it comes averaged down to 1,024 pixels a side.
+
+    Raises:
+      DataError, ImportError: as `read_picture`.
+    """
+    pil = _pillow()
+    _check_file(path)
+    too_large = f"{path}: over {MAX_PIXELS} pixels; make it smaller"
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of big or odd files; here they are either refused or read.
+            warnings.simplefilter("ignore")
+            with pil.Image.open(path, formats=("PNG", "JPEG")) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise DataError(too_large)
+                return _grey(pil.ImageOps.exif_transpose(image))
+    except DataError:
+        raise
+    except pil.Image.DecompressionBombError as error:
+        raise DataError(too_large) from error
+    # Decoders meet a damaged file with every kind of exception, from OSError to IndexError.
+    except Exception as error:
+        reason = type(error).__name__
+        raise DataError(f"{path}: not a whole PNG or JPEG ({reason}); save it again") from error
+
+
+def _check_file(path: str | PathLike[str]) -> None:
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: no such file") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{path}: not a file")
+    if status.st_size > MAX_BYTES:
+        raise DataError(f"{path}: over {MAX_BYTES} bytes; make it smaller")
+
+
+def _grey(image) -> np.ndarray:
+    if image.mode.startswith("I"):  # 16 bits, which older versions of Pillow clip at 255
+        return np.asarray(image, np.float32) / 257
+    if not image.has_transparency_data:
+        return np.asarray(image.convert("L"))
+    # Averaged here already: in floating point 64 megapixels of two channels take 2 GB.
+    small = image.convert("RGBA").reduce(averaging_step(image.height, image.width))
+    grey, alpha = np.moveaxis(np.asarray(small.convert("LA"), np.float32), 2, 0)
+    return _over_paper(grey, alpha / 255)
+
+
+def _over_paper(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """[H, W] `grey` where it is opaque, paper where it is transparent.
+
+    Paper is what is opaque at the edge.  With a transparent edge all that can be seen is
+    ink, and paper is its opposite: white under dark ink, black under light.
+    """
+    opaque = edge(alpha) >= 0.5
+    if opaque.mean() > 0.5:
+        paper = np.median(edge(grey)[opaque])
+    else:
+        paper = 0 if (grey * alpha).sum() > 127.5 * alpha.sum() else 255
+    return alpha * grey + (1 - alpha) * paper
+
+
+def _pillow() -> ModuleType:
+    try:
+        import PIL.Image
+        import PIL.ImageOps
+    except ImportError as error:
+        raise ImportError("read_picture() needs Pillow: pip install pillow") from error
+    return PIL

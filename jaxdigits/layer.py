@@ -1,0 +1,206 @@
+"""The one idea of this library: a layer is three pure functions, and a network is a layer.
+
+`forward` is ordinary JAX, so `jax.grad`, `jax.jvp`, `jax.vmap` and `jax.jit` see all of it.
+`backward` is the same layer's gradient derived by hand; it never calls autodiff.  The two
+are independent, so each checks the other.
+
+The combinators here are the chain rule.  With x̄ = ∂L/∂x:
+
+    serial      y = fₙ(…f₁(x))      x̄ₖ = backwardₖ(x̄ₖ₊₁), last layer first
+    parallel    y = [f(x), g(x)]    each branch takes its own slice of ȳ; what a shared
+                y = f(x) + g(x)     input receives from the branches adds up
+    residual    y = x + f(x)        x̄ = ȳ + backward(ȳ)
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxdigits.keys import fold_in
+
+Params = Any  # a pytree of arrays
+Residual = Any  # a pytree: what `backward` needs from `forward`, and all a person may want to see
+Shape = Any  # the feature shape of one example, or a dict of them
+
+
+class Layer(NamedTuple):
+    """A layer, or a whole network: layers compose into layers."""
+
+    init: Callable[[Array, Shape], tuple[Params, Shape]]
+    """(key, feature shape) -> (params, feature shape), both without batch and time"""
+    forward: Callable[[Params, Any, Array | None], tuple[Array, Residual]]
+    """(params, x, key) -> (y, residual), with one key, one per example [B], or None"""
+    backward: Callable[[Params, Residual, Array], tuple[Params, Any]]
+    """(params, residual, ∂L/∂y) -> (∂L/∂params, ∂L/∂x); an integer x has None"""
+
+
+@jax.tree_util.register_static
+@dataclass(frozen=True)
+class Static:
+    """A fact of the trace (a width, a flag) that travels in a residual without being traced."""
+
+    value: Any
+
+
+def without_params(forward: Callable, backward: Callable, shape: Callable | None = None) -> Layer:
+    """A layer that learns nothing.
+
+    Args:
+      forward: (x, key) -> (y, residual).
+      backward: (residual, y_bar) -> x_bar.
+      shape: feature shape -> feature shape; None if it stays.
+    """
+    return Layer(
+        lambda key, s: ((), shape(s) if shape else s),
+        lambda params, x, key: forward(x, key),
+        lambda params, residual, y_bar: ((), backward(residual, y_bar)),
+    )
+
+
+def serial(*layers: Layer) -> Layer:
+    """One layer after another."""
+
+    def init(key, shape):
+        params = []
+        for layer, k in zip(layers, jax.random.split(key, max(1, len(layers))), strict=False):
+            p, shape = layer.init(k, shape)
+            params.append(p)
+        return tuple(params), shape
+
+    def forward(params, x, key):
+        residuals = []
+        for i, (layer, p) in enumerate(zip(layers, params, strict=True)):
+            x, residual = layer.forward(p, x, fold_in(key, i))
+            residuals.append(residual)
+        return x, tuple(residuals)
+
+    def backward(params, residuals, y_bar):
+        grads = []
+        for layer, p, r in reversed(list(zip(layers, params, residuals, strict=True))):
+            p_bar, y_bar = layer.backward(p, r, y_bar)
+            grads.append(p_bar)
+        return tuple(reversed(grads)), y_bar
+
+    return Layer(init, forward, backward)
+
+
+def parallel(
+    branches: Mapping[str, Layer], *, fuse: Literal["concatenate", "sum"] = "concatenate"
+) -> Layer:
+    """Named branches side by side, their outputs fused along the last axis or summed.
+
+    `init` takes one feature shape that all branches share, or a dict with one per name;
+    `forward` likewise takes one array for all, or a dict.  Params are a dict by name.
+
+    Raises:
+      ValueError: without branches; for another `fuse`; for a dict that lacks a name or has
+        one too many; for outputs that cannot be fused.
+    """
+    names = tuple(branches)
+    if not names:
+        raise ValueError("parallel needs at least one branch")
+    if fuse not in ("concatenate", "sum"):
+        raise ValueError(f"fuse must be 'concatenate' or 'sum', got {fuse!r}")
+
+    def by_name(x):
+        if not isinstance(x, Mapping):
+            return dict.fromkeys(names, x)
+        if set(x) != set(names):
+            raise ValueError(f"branches are {sorted(names)}, got inputs for {sorted(x)}")
+        return x
+
+    def init(key, shape):
+        shapes, params, outs = by_name(shape), {}, []
+        for name, k in zip(names, jax.random.split(key, len(names)), strict=True):
+            params[name], out = branches[name].init(k, shapes[name])
+            outs.append(out)
+        return params, _fused_shape(dict(zip(names, outs, strict=True)), fuse)
+
+    def forward(params, x, key):
+        xs, ys, residuals = by_name(x), [], {}
+        for i, name in enumerate(names):
+            y, residuals[name] = branches[name].forward(params[name], xs[name], fold_in(key, i))
+            ys.append(y)
+        y = jnp.concatenate(ys, -1) if fuse == "concatenate" else sum(ys)
+        facts = Static((isinstance(x, Mapping), tuple(y.shape[-1] for y in ys)))
+        return y, (residuals, facts)
+
+    def backward(params, residual, y_bar):
+        residuals, facts = residual
+        separate, widths = facts.value
+        y_bars = [y_bar] * len(names)
+        if fuse == "concatenate":
+            y_bars = jnp.split(y_bar, np.cumsum(widths)[:-1], -1)
+        grads, x_bars = {}, {}
+        for name, part in zip(names, y_bars, strict=True):
+            grads[name], x_bars[name] = branches[name].backward(
+                params[name], residuals[name], part
+            )
+        return grads, x_bars if separate else _add(x_bars.values())
+
+    return Layer(init, forward, backward)
+
+
+def residual(layer: Layer) -> Layer:
+    """`x + layer(x)`: a skip connection around a layer that keeps the shape.
+
+    Raises:
+      ValueError: in `init`, if `layer` changes the feature shape.
+    """
+
+    def init(key, shape):
+        params, out = layer.init(key, shape)
+        if out != shape:
+            raise ValueError(f"residual needs a layer that keeps {shape}, this one gives {out}")
+        return params, shape
+
+    def forward(params, x, key):
+        y, kept = layer.forward(params, x, key)
+        return x + y, kept
+
+    def backward(params, kept, y_bar):
+        grads, x_bar = layer.backward(params, kept, y_bar)
+        return grads, y_bar + x_bar
+
+    return Layer(init, forward, backward)
+
+
+def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]:
+    """`layer` as a function (params, x, key) -> y whose `jax.grad` is the hand-derived one.
+
+    For use inside somebody else's JAX program.  Reverse mode only: `jax.jvp` of it raises.
+    """
+
+    @jax.custom_vjp
+    def apply(params, x, key):
+        return layer.forward(params, x, key)[0]
+
+    def fwd(params, x, key):
+        y, kept = layer.forward(params, x, key)
+        return y, (params, kept)
+
+    def bwd(saved, y_bar):
+        return *layer.backward(*saved, y_bar), None  # a key has no gradient
+
+    apply.defvjp(fwd, bwd)
+    return apply
+
+
+def _fused_shape(shapes: dict[str, tuple[int, ...]], fuse: str) -> tuple[int, ...]:
+    first = next(iter(shapes.values()))
+    if fuse == "sum" and any(s != first for s in shapes.values()):
+        raise ValueError(f"summed branches must give one shape, got {shapes}")
+    if any(s[:-1] != first[:-1] for s in shapes.values()):
+        raise ValueError(f"concatenated branches may differ in the last axis only, got {shapes}")
+    return first if fuse == "sum" else (*first[:-1], sum(s[-1] for s in shapes.values()))
+
+
+def _add(x_bars):
+    """The sum of what each branch sends back; an integer input has none."""
+    parts = [x_bar for x_bar in x_bars if x_bar is not None]
+    return sum(parts) if parts else None

@@ -1,0 +1,35 @@
+"""Layers without memory, each with a `backward` derived by hand."""
+
+from jaxdigits.layers.activation import gelu, leaky_relu, relu, tanh
+from jaxdigits.layers.conv import conv2d
+from jaxdigits.layers.dense import dense
+from jaxdigits.layers.dropout import dropout
+from jaxdigits.layers.norm import (
+    Statistics,
+    batch_norm,
+    batch_statistics,
+    group_norm,
+    layer_norm,
+)
+from jaxdigits.layers.pool import average_pool, max_pool
+from jaxdigits.layers.reshape import add_channel, flatten, standardise
+
+__all__ = [
+    "Statistics",
+    "add_channel",
+    "average_pool",
+    "batch_norm",
+    "batch_statistics",
+    "conv2d",
+    "dense",
+    "dropout",
+    "flatten",
+    "gelu",
+    "group_norm",
+    "layer_norm",
+    "leaky_relu",
+    "max_pool",
+    "relu",
+    "standardise",
+    "tanh",
+]

@@ -1,0 +1,48 @@
+"""Activations, each with its slope by hand: x̄ = f′(x) ȳ.
+
+    relu         max(x, 0)                f′ = 1 if x > 0, else 0
+    leaky relu   x if x > 0, else a x     f′ = 1 if x > 0, else a
+    gelu [1]     x Φ(x)                   f′ = Φ(x) + x φ(x), φ = Φ′ the normal density
+    tanh         tanh x                   f′ = 1 − tanh² x
+
+At the kink of the first two the slope is the left one, for `jax.grad` of `forward` too.
+
+[1] Hendrycks & Gimpel 2016, arXiv:1606.08415; the exact form, by the error function.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.layer import Layer, without_params
+
+
+def relu() -> Layer:
+    """x [...] -> max(x, 0) [...]."""
+    return leaky_relu(0.0)
+
+
+def leaky_relu(slope: float = 0.01) -> Layer:
+    """x [...] -> x where it is positive, `slope` x elsewhere."""
+    return _elementwise(
+        lambda x: jnp.where(x > 0, x, slope * x),
+        lambda x: jnp.where(x > 0, jnp.ones_like(x), slope),
+    )
+
+
+def gelu() -> Layer:
+    """x [...] -> x Φ(x) [...], Φ the standard normal distribution function."""
+    Phi = lambda x: 0.5 * (1 + jax.lax.erf(x / 2**0.5))
+    phi = lambda x: jnp.exp(-0.5 * x**2) / (2 * jnp.pi) ** 0.5
+    return _elementwise(lambda x: x * Phi(x), lambda x: Phi(x) + x * phi(x))
+
+
+def tanh() -> Layer:
+    """x [...] -> tanh x [...]."""
+    return _elementwise(jnp.tanh, lambda x: 1 - jnp.tanh(x) ** 2)
+
+
+def _elementwise(f: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Layer:
+    return without_params(lambda x, key: (f(x), x), lambda x, y_bar: slope(x) * y_bar)

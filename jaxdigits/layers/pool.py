@@ -1,0 +1,95 @@
+"""Pooling over windows that do not overlap, differentiated by hand.
+
+Windows are k × k; rows and columns that fill no window are left out, and get no gradient.
+
+    maximum    y = x_w, w the first position of the window's maximum, row by row
+               x̄_i = ȳ if i = w, else 0
+    average    y = Σᵢ x_i / k²            x̄_i = ȳ / k²
+
+The maximum has no derivative where two inputs tie, which for spikes is the rule and not
+the exception.  Here the first of them takes the whole gradient, in `backward` and for
+`jax.grad` alike.
+"""
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.layer import Layer, Static, without_params
+
+
+def max_pool(window: int = 2) -> Layer:
+    """x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], each the largest of its window.
+
+    The residual is the winner's position in its window, int8 (int32 beyond 11 × 11).
+
+    Raises:
+      ValueError: unless window >= 1; in `init`, unless an (H, W, C) window fits.
+    """
+    shape = _pooled(window)
+
+    def forward(x, key):
+        y, winner = None, None
+        for i, part in enumerate(_parts(x, window)):
+            if y is None:
+                y = part
+                winner = jnp.zeros(part.shape, jnp.int8 if window <= 11 else jnp.int32)
+            else:
+                better = part > y
+                y, winner = jnp.where(better, part, y), jnp.where(better, i, winner)
+        return y, (winner, Static(x.shape[-3:-1]))
+
+    def backward(residual, y_bar):
+        winner, size = residual
+        position = jnp.arange(window**2, dtype=winner.dtype).reshape(window, 1, window, 1)
+        spread = lambda a: a[..., :, None, :, None, :]
+        x_bar = jnp.where(spread(winner) == position, spread(y_bar), 0)
+        return _unfold(x_bar, window, size.value)
+
+    return without_params(forward, backward, shape)
+
+
+def average_pool(window: int = 2) -> Layer:
+    """x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], each the mean of its window.
+
+    Raises:
+      ValueError: unless window >= 1; in `init`, unless an (H, W, C) window fits.
+    """
+    shape = _pooled(window)
+
+    def forward(x, key):
+        return sum(_parts(x, window)) / window**2, Static(x.shape[-3:-1])
+
+    def backward(size, y_bar):
+        part = (y_bar / window**2)[..., :, None, :, None, :]
+        *lead, h, _, w, _, c = part.shape
+        x_bar = jnp.broadcast_to(part, (*lead, h, window, w, window, c))
+        return _unfold(x_bar, window, size.value)
+
+    return without_params(forward, backward, shape)
+
+
+def _pooled(window: int):
+    if window < 1:
+        raise ValueError(f"window must be >= 1, got {window}")
+
+    def shape(features):
+        if len(features) != 3 or min(features[:2]) < window:
+            raise ValueError(f"pooling by {window} needs features (H, W, C), got {features}")
+        return (features[0] // window, features[1] // window, features[2])
+
+    return shape
+
+
+def _parts(x: Array, k: int) -> list[Array]:
+    """The k² arrays [..., ⌊H/k⌋, ⌊W/k⌋, C] of each position in a window, row by row."""
+    h, w = x.shape[-3] // k, x.shape[-2] // k
+    x = x[..., : h * k, : w * k, :].reshape(*x.shape[:-3], h, k, w, k, x.shape[-1])
+    return [x[..., :, a, :, b, :] for a in range(k) for b in range(k)]
+
+
+def _unfold(x_bar: Array, k: int, size: tuple[int, int]) -> Array:
+    """[..., h, k, w, k, C] -> [..., H, W, C], zero in the rows that filled no window."""
+    *lead, h, _, w, _, c = x_bar.shape
+    x_bar = x_bar.reshape(*lead, h * k, w * k, c)
+    rest = [(0, 0)] * len(lead) + [(0, size[0] - h * k), (0, size[1] - w * k), (0, 0)]
+    return jnp.pad(x_bar, rest)

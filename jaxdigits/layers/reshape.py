@@ -1,0 +1,75 @@
+"""Layers that move or scale the input.
+
+    flatten        y is x in another shape, so x̄ is ȳ in the shape of x
+    standardise    y = (x − m) / s          x̄ = ȳ / s
+"""
+
+import math
+
+import jax.numpy as jnp
+
+from jaxdigits.layer import Layer, Static, without_params
+
+
+def flatten(axes: int = 2) -> Layer:
+    """x [..., a, b, c] -> [..., a·b·c]: merge the last `axes` axes.
+
+    Raises:
+      ValueError: unless axes >= 1; in `init`, unless the feature shape has that many.
+    """
+    if axes < 1:
+        raise ValueError(f"axes must be >= 1, got {axes}")
+
+    def shape(features):
+        if len(features) != axes:
+            raise ValueError(f"flatten({axes}) takes {axes} feature axes, got {features}")
+        return (math.prod(features),)
+
+    def forward(x, key):
+        return x.reshape(*x.shape[: x.ndim - axes], -1), Static(x.shape[x.ndim - axes :])
+
+    def backward(features, y_bar):
+        return y_bar.reshape(*y_bar.shape[:-1], *features.value)
+
+    return without_params(forward, backward, shape)
+
+
+def add_channel() -> Layer:
+    """x [..., H, W] -> [..., H, W, 1]: the one channel of a grey image."""
+    forward = lambda x, key: (x[..., None], ())
+    backward = lambda _, y_bar: None if y_bar is None else y_bar[..., 0]
+    return without_params(forward, backward, lambda features: (*features, 1))
+
+
+def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
+    """x [...] -> (x − mean) / std; a uint8 x is first divided by 255, into [0, 1].
+
+    An image in uint8 has no gradient: `backward` gives None for it.
+
+    Raises:
+      ValueError: unless std > 0.
+    """
+    if not std > 0:
+        raise ValueError(f"std must be > 0, got {std}")
+
+    def forward(x, key):
+        integer = jnp.issubdtype(x.dtype, jnp.integer)
+        return (to_unit(x) - mean) / std, Static(integer)
+
+    def backward(integer, y_bar):
+        return None if integer.value else y_bar / std
+
+    return without_params(forward, backward)
+
+
+def to_unit(x):
+    """uint8 pixels as floats in [0, 1]; floats as they are.
+
+    Raises:
+      ValueError: for another integer type, whose scale is unknown.
+    """
+    if x.dtype == jnp.uint8:
+        return x.astype(jnp.result_type(float)) / 255
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"images are uint8 or float, got {x.dtype}")
+    return x

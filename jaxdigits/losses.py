@@ -1,0 +1,71 @@
+"""Losses, each with its slope by hand.
+
+With K classes, q the target distribution of an example and B examples in the batch:
+
+    cross-entropy [1]    p = softmax(z)        L = −Σ_b Σ_k q log p / B       ∂L/∂z = (p − q) / B
+                         (since ∂log pⱼ/∂zₖ = δⱼₖ − pₖ and Σ q = 1)
+    squared error        z: firing rates       L = Σ_b Σ_k (z − q)² / BK      ∂L/∂z = 2 (z − q) / BK
+
+Label smoothing by ε takes q = (1 − ε) one-hot + ε / K.
+
+[1] Szegedy et al., CVPR 2016, arXiv:1512.00567 (label smoothing).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+class Loss(NamedTuple):
+    """A mean over the batch, and its slope."""
+
+    value: Callable[[Array, Array], Array]
+    """(logits [B, K], label [B] int) -> scalar"""
+    slope: Callable[[Array, Array], Array]
+    """(logits [B, K], label [B] int) -> ∂L/∂logits [B, K]"""
+
+
+def cross_entropy(smoothing: float = 0.0) -> Loss:
+    """Softmax cross-entropy in nats, with label smoothing.
+
+    Raises:
+      ValueError: unless 0 <= smoothing < 1.
+    """
+    if not 0 <= smoothing < 1:
+        raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")
+
+    def target(logits, label):
+        classes = logits.shape[-1]
+        return (1 - smoothing) * jax.nn.one_hot(label, classes, dtype=logits.dtype) + (
+            smoothing / classes
+        )
+
+    def value(logits, label):
+        return -(target(logits, label) * jax.nn.log_softmax(logits)).sum(-1).mean()
+
+    def slope(logits, label):
+        return (jax.nn.softmax(logits) - target(logits, label)) / len(logits)
+
+    return Loss(value, slope)
+
+
+def rate_error(correct: float = 1.0, others: float = 0.0) -> Loss:
+    """Mean squared error of firing rates: the label's neuron at `correct`, the rest at `others`.
+
+    Rates are spikes per step, as `spike_count(mean=True)` gives them.
+    """
+
+    def target(rates, label):
+        hot = jax.nn.one_hot(label, rates.shape[-1], dtype=rates.dtype)
+        return others + (correct - others) * hot
+
+    def value(rates, label):
+        return ((rates - target(rates, label)) ** 2).mean()
+
+    def slope(rates, label):
+        return 2 * (rates - target(rates, label)) / rates.size
+
+    return Loss(value, slope)

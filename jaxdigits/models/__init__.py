@@ -1,0 +1,9 @@
+"""Networks: builders that return a `Layer` from images [B, 28, 28] to logits [B, 10]."""
+
+from jaxdigits.models.catalogue import NETWORKS, build
+from jaxdigits.models.cnn import cnn
+from jaxdigits.models.conv_snn import conv_snn
+from jaxdigits.models.mlp import mlp
+from jaxdigits.models.snn import snn
+
+__all__ = ["NETWORKS", "build", "cnn", "conv_snn", "mlp", "snn"]

@@ -1,0 +1,86 @@
+"""Networks and their parts by name, for JSON files and the command line.
+
+The builders take functions; a file or a command line has only names and numbers.  The
+tables here say which name stands for which function, and `build` translates.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from jaxdigits.layer import Layer
+from jaxdigits.layers import gelu, leaky_relu, relu, tanh
+from jaxdigits.layers.norm import Statistics
+from jaxdigits.models.cnn import cnn
+from jaxdigits.models.conv_snn import conv_snn
+from jaxdigits.models.mlp import mlp
+from jaxdigits.models.snn import snn
+from jaxdigits.spikes import (
+    arctan,
+    direct,
+    fast_sigmoid,
+    latency,
+    leaky_readout,
+    lif,
+    rate,
+    sigmoid,
+    triangle,
+)
+
+NETWORKS = {"mlp": mlp, "cnn": cnn, "snn": snn, "conv_snn": conv_snn}
+ACTIVATIONS = {"relu": relu, "leaky_relu": leaky_relu, "gelu": gelu, "tanh": tanh}
+ENCODERS = {"rate": rate, "direct": direct, "latency": latency}
+SURROGATES = {
+    "fast_sigmoid": fast_sigmoid, "arctan": arctan, "triangle": triangle, "sigmoid": sigmoid,
+}  # fmt: skip
+READOUTS = {
+    "mean": leaky_readout,
+    "max": partial(leaky_readout, reduce="max"),
+    "last": partial(leaky_readout, reduce="last"),
+}
+NEURON = ("decay", "threshold", "reset", "differentiate_reset", "learn")  # options of `lif`
+TABLES = {"activation": ACTIVATIONS, "encoder": ENCODERS, "readout": READOUTS}
+
+
+def build(
+    network: str,
+    options: Mapping[str, Any],
+    *,
+    training: bool = True,
+    statistics: Sequence[Statistics] = (),
+) -> Layer:
+    """The network of that name.
+
+    Args:
+      network: a name of `NETWORKS`.
+      options: the builder's keyword arguments, with names for functions: `activation`,
+        `encoder`, `surrogate`, `readout` ("mean", "max" or "last" of a leaky readout);
+        and, for spiking networks, those of `lif` in `NEURON`.
+
+    Raises:
+      ValueError: for an unknown network, option or name, saying which there are.
+    """
+    builder = _lookup("network", NETWORKS, network)
+    takes = option_names(network)
+    if unknown := sorted(set(options) - set(takes)):
+        raise ValueError(f"{network} has no option {unknown[0]!r}; it has {', '.join(takes)}")
+    chosen = {k: _lookup(k, TABLES[k], v) if k in TABLES else v for k, v in options.items()}
+    if neuron := {k: chosen.pop(k) for k in NEURON if k in chosen}:
+        chosen["neuron"] = partial(lif, **neuron)
+    if "surrogate" in chosen:
+        chosen["surrogate"] = _lookup("surrogate", SURROGATES, chosen["surrogate"])()
+    return builder(**chosen, training=training, statistics=statistics)
+
+
+def option_names(network: str) -> list[str]:
+    """The names of the options that `build` takes for a network."""
+    names = list(inspect.signature(_lookup("network", NETWORKS, network)).parameters)
+    names = [n for n in names if n not in ("training", "statistics", "neuron")]
+    return names + list(NEURON) if "steps" in names else names
+
+
+def _lookup(what: str, table: Mapping[str, Any], name: str) -> Any:
+    if name not in table:
+        raise ValueError(f"unknown {what} {name!r}: choose from {', '.join(table)}")
+    return table[name]

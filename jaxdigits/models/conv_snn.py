@@ -1,0 +1,63 @@
+"""A convolutional spiking network: currents or spikes, blocks of LIF neurons, a readout."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from jaxdigits.layer import Layer, serial
+from jaxdigits.layers import add_channel, conv2d, dense, dropout, flatten, standardise
+from jaxdigits.layers.norm import Statistics
+from jaxdigits.models.parts import normaliser, pooling
+from jaxdigits.spikes import Surrogate, direct, fast_sigmoid, leaky_readout, lif
+
+
+def conv_snn(
+    *,
+    channels: Sequence[int] = (12, 64),
+    kernel: int = 5,
+    steps: int = 8,
+    encoder: Callable[[int], Layer] = direct,
+    neuron: Callable[[Surrogate], Layer] = lif,
+    surrogate: Surrogate | None = None,
+    readout: Callable[[], Layer] = leaky_readout,
+    norm: str | None = "batch",
+    pool: Literal["max", "average"] = "max",
+    dropout_rate: float = 0.2,
+    classes: int = 10,
+    training: bool = True,
+    statistics: Sequence[Statistics] = (),
+) -> Layer:
+    """Images [B, H, W] uint8 or float in [0, 1] -> logits [B, classes].
+
+    Args:
+      channels: of each block: a VALID convolution, 2 × 2 pooling of its currents, norm,
+        LIF neurons.
+      kernel: size of the kernels.
+      steps: time steps.
+      encoder: constructor from the number of steps: `rate`, `direct` or `latency`.
+      neuron: constructor from the surrogate, as `functools.partial(lif, decay=0.9)`.
+      surrogate: slope of the firing function; None is `fast_sigmoid(25)`.
+      readout: constructor of the layer from output currents [T, B, classes] to logits.
+      norm: None, "batch" (through time), "layer" or "group", on the neurons' currents.
+      pool: "max" or "average".
+      dropout_rate: share of the last block's neurons absent, through all steps, in training.
+      training: with dropout and batch statistics, or without and with `statistics`.
+      statistics: what each batch norm remembers, in order, for `training=False`.
+
+    Raises:
+      ValueError: for an unknown norm or pool, or batch norm in evaluation without its
+        statistics; in `init`, if the image is too small for so many blocks.
+    """
+    make_norm = normaliser(norm, 3, training, statistics)
+    fire = lambda: neuron(surrogate or fast_sigmoid())
+    block = lambda c: [conv2d(c, kernel, padding="VALID", bias=norm is None),
+                       pooling(pool), *make_norm()]  # fmt: skip
+    first = block(channels[0])
+    # A direct input is the same at every step, and so is the first block's current: it is
+    # computed once, and repeated after.
+    once = encoder is direct
+    layers = [add_channel(), standardise() if once else encoder(steps), *first]
+    layers += [direct(steps), fire()] if once else [fire()]
+    for c in channels[1:]:
+        layers += [*block(c), fire()]
+    absent = dropout(dropout_rate if training else 0.0, time=True)
+    return serial(*layers, flatten(3), absent, dense(classes, gain=1 / 3), readout())

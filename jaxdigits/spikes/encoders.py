@@ -1,0 +1,112 @@
+"""Encoders: images [B, ...] as spikes or currents over time [T, B, ...].
+
+    rate      sₜ = 1 with probability x, at each step anew     E[s̄ₜ ∂sₜ/∂x] = s̄ₜ
+    direct    iₜ = x at every step                             x̄ = Σₜ ı̄ₜ
+    latency   one spike, at step round((1 − x)(T − 1))         x̄ = 0: a step function of x
+
+The rate code's spikes have no derivative, but their mean is x, so x̄ = Σₜ s̄ₜ is the gradient
+of the expected code; `backward` and `jax.grad` both take it.  An image in uint8 has no
+gradient: `backward` gives None for it.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.keys import draw_bytes, require_key
+from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.layers.reshape import to_unit
+
+
+def rate(steps: int) -> Layer:
+    """Bernoulli spikes: x [B, ...] uint8, or float in [0, 1] -> 0 or 1 [steps, B, ...].
+
+    A uint8 pixel x is compared with 8 random bits, four pixels to a 32-bit word (some 20
+    times faster than `jax.random.bernoulli` on a CPU): it fires with probability x / 256,
+    255 always, 0 never.  A float fires with probability x, to the resolution of a
+    `jax.random.uniform` of its dtype; beyond [0, 1] it acts as 0 or 1.
+
+    An example's spikes are a pure function of (its key, step): neither the batch nor the
+    number of steps changes them.
+
+    Raises:
+      ValueError: unless steps >= 1; in `forward`, without a key or for another dtype.
+    """
+    _require_steps(steps)
+
+    def forward(x, key):
+        key = require_key(key, "rate coding")
+        if x.dtype == jnp.uint8:
+            return _by_bytes(x, key, steps), None
+        return _rate_of_float(to_unit(x), key, steps), Static("float")
+
+    def backward(kept, s_bar):
+        return None if kept is None else s_bar.sum(0)
+
+    return without_params(forward, backward)
+
+
+def direct(steps: int) -> Layer:
+    """The value as a current at each step: x [B, ...] -> [steps, B, ...].
+
+    A uint8 x is divided by 255; floats are taken as they are, of any size or sign.
+
+    Raises:
+      ValueError: unless steps >= 1; in `forward`, for another dtype.
+    """
+    _require_steps(steps)
+
+    def forward(x, key):
+        current = to_unit(x)
+        integer = x.dtype == jnp.uint8
+        return jnp.broadcast_to(current, (steps, *x.shape)), Static(integer)
+
+    return without_params(forward, lambda integer, i_bar: None if integer.value else i_bar.sum(0))
+
+
+def latency(steps: int) -> Layer:
+    """One spike per pixel, brighter is earlier: x [B, ...] -> 0 or 1 [steps, B, ...].
+
+    White fires at step 0, the darkest grey at the last one, and black (0) never.  x is
+    uint8, or float in [0, 1]; floats beyond it are taken as 0 or 1.
+
+    Raises:
+      ValueError: unless steps >= 1; in `forward`, for another dtype.
+    """
+    _require_steps(steps)
+
+    def forward(x, key):
+        if x.dtype == jnp.uint8:  # whole numbers, so the same step on every device
+            when = ((255 - x.astype(jnp.int32)) * (steps - 1) + 127) // 255
+        else:
+            when = jnp.round((1 - jnp.clip(to_unit(x), 0, 1)) * (steps - 1)).astype(jnp.int32)
+        step = jnp.arange(steps).reshape(-1, *[1] * x.ndim)
+        dtype = jnp.result_type(float) if x.dtype == jnp.uint8 else x.dtype
+        return ((step == when) & (x > 0)).astype(dtype), Static(x.dtype == jnp.uint8)
+
+    return without_params(
+        forward, lambda integer, s_bar: None if integer.value else jnp.zeros_like(s_bar[0])
+    )
+
+
+def _by_bytes(x: Array, key: Array, steps: int) -> Array:
+    pixels = x.reshape(len(x), -1)
+    draw = draw_bytes(key, len(x), (steps, pixels.shape[1]), axis=1)
+    spikes = (draw < pixels) | (pixels == 255)
+    return spikes.astype(jnp.result_type(float)).reshape(steps, *x.shape)
+
+
+def _rate_of_float(x: Array, key: Array, steps: int) -> Array:
+    """Spikes whose derivative, for JAX too, is that of their mean."""
+    shape = (steps, *x.shape[1:])
+    keys = key if key.ndim else jax.random.split(key, len(x))
+    uniform = lambda key: jax.random.uniform(key, shape, x.dtype)
+    u = jax.vmap(uniform, out_axes=1)(keys)
+    spikes = (u < x).astype(x.dtype)
+    mean = jnp.broadcast_to(x, spikes.shape)
+    return spikes + (mean - jax.lax.stop_gradient(mean))  # adds an exact zero
+
+
+def _require_steps(steps: int) -> None:
+    if steps < 1:
+        raise ValueError(f"steps must be >= 1, got {steps}")

@@ -1,0 +1,76 @@
+"""Readouts: what a spiking network says at the end, differentiated by hand.
+
+A leaky readout integrates currents without firing.  From rest (u₀ = 0), for t = 1..T:
+
+    uₜ = β uₜ₋₁ + iₜ           y = Σₜ uₜ / T   |   maxₜ uₜ   |   u_T
+
+uₜ reaches L through y, by gₜ = ∂y/∂uₜ · ȳ (ȳ / T at every step | ȳ at the first maximum |
+ȳ at T), and through uₜ₊₁.  So with λₜ = dL/duₜ, for t = T..1 and λ = 0 beyond T:
+
+    λₜ = β λₜ₊₁ + gₜ           ∂L/∂iₜ = λₜ
+
+A spike count is y = Σₜ sₜ (or its mean), so ∂L/∂sₜ = ȳ (or ȳ / T).
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from jaxdigits.layer import Layer, Static, without_params
+
+
+def leaky_readout(
+    decay: float = 0.95, *, reduce: Literal["mean", "max", "last"] = "mean"
+) -> Layer:
+    """Currents [T, ..., n] -> logits [..., n]: the membrane's mean, maximum or last value.
+
+    The residual is the membrane potential u [T, ..., n].
+
+    Raises:
+      ValueError: unless 0 <= decay <= 1 and `reduce` is one of the three.
+    """
+    if not 0 <= decay <= 1:
+        raise ValueError(f"decay must be in [0, 1], got {decay}")
+    if reduce not in ("mean", "max", "last"):
+        raise ValueError(f"reduce must be 'mean', 'max' or 'last', got {reduce!r}")
+
+    def forward(current, key):
+        def step(u_tm1, i_t):
+            u_t = decay * u_tm1 + i_t
+            return u_t, u_t
+
+        u_T, u = jax.lax.scan(step, jnp.zeros_like(current[0]), current)
+        if reduce == "max":
+            first = jnp.argmax(u, 0, keepdims=True)
+            return jnp.take_along_axis(u, first, 0)[0], u
+        return u.mean(0) if reduce == "mean" else u_T, u
+
+    def backward(u, y_bar):
+        step_number = jnp.arange(len(u)).reshape(-1, *[1] * y_bar.ndim)
+        if reduce == "mean":
+            g = jnp.broadcast_to(y_bar / len(u), u.shape)
+        else:
+            chosen = jnp.argmax(u, 0) if reduce == "max" else len(u) - 1
+            g = jnp.where(step_number == chosen, y_bar, 0)
+
+        def step(lam_tp1, g_t):
+            lam_t = decay * lam_tp1 + g_t
+            return lam_t, lam_t
+
+        return jax.lax.scan(step, jnp.zeros_like(y_bar), g, reverse=True)[1]
+
+    return without_params(forward, backward)
+
+
+def spike_count(*, mean: bool = False) -> Layer:
+    """Spikes [T, ..., n] -> how many each neuron fired [..., n], or with `mean` its rate."""
+
+    def forward(spikes, key):
+        return spikes.mean(0) if mean else spikes.sum(0), Static(len(spikes))
+
+    def backward(steps, y_bar):
+        share = y_bar / steps.value if mean else y_bar
+        return jnp.broadcast_to(share, (steps.value, *y_bar.shape))
+
+    return without_params(forward, backward)

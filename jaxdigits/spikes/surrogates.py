@@ -1,0 +1,101 @@
+"""Surrogate slopes of the firing function, each with its soft twin.
+
+A neuron fires where u = v − θ > 0.  That step has no useful derivative, so both derivatives
+(by hand and `jax.grad`) take a surrogate slope h(u) in its place [1].  Each h here is the
+true derivative of a smooth primitive F, so the *soft twin*, which fires F(u) instead of 0
+or 1, is an ordinary differentiable network: the same backward code, which finite
+differences can now see.
+
+    fast sigmoid [2]   h = (1 + γ|u|)⁻²                F = ½ + u / (1 + γ|u|)
+    arctan [3]         h = ½α / (1 + (½παu)²)          F = ½ + arctan(½παu) / π
+    triangle [4]       h = a max(0, 1 − |u|/w)         F = a (w/2 + u − sgn(u) u²/2w), |u| ≤ w
+    sigmoid [1]        h = α σ(αu) (1 − σ(αu))         F = σ(αu)
+
+[1] Neftci, Mostafa & Zenke, IEEE Signal Process. Mag. 36(6), 2019, arXiv:1901.09948.
+[2] Zenke & Ganguli, Neural Comput. 30(6), 2018, arXiv:1705.11146.
+[3] Fang et al., ICCV 2021, arXiv:2007.05785.
+[4] Bellec et al., NeurIPS 2018, arXiv:1803.09574.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+
+class Surrogate(NamedTuple):
+    """A firing function of u = v − θ (unit of potential), and what stands for its slope."""
+
+    fire: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    primitive: Callable[[Array], Array]
+
+
+def fast_sigmoid(gamma: float = 25.0) -> Surrogate:
+    """Slope (1 + γ|u|)⁻², of height 1; `gamma` is its sharpness, in 1/potential."""
+    _require_positive(gamma=gamma)
+    return Surrogate(
+        heaviside,
+        lambda u: (1 + gamma * jnp.abs(u)) ** -2,
+        lambda u: 0.5 + u / (1 + gamma * jnp.abs(u)),
+    )
+
+
+def arctan(alpha: float = 2.0) -> Surrogate:
+    """Slope ½α / (1 + (½παu)²), of height α/2 and area 1."""
+    _require_positive(alpha=alpha)
+    a = jnp.pi * alpha / 2
+    return Surrogate(
+        heaviside,
+        lambda u: alpha / 2 / (1 + (a * u) ** 2),
+        lambda u: 0.5 + jnp.arctan(a * u) / jnp.pi,
+    )
+
+
+def triangle(width: float = 1.0, height: float = 1.0) -> Surrogate:
+    """Slope `height` (1 − |u| / width) where positive, else zero."""
+    _require_positive(width=width, height=height)
+
+    def primitive(u):
+        u = jnp.clip(u, -width, width)
+        return height * (width / 2 + u - jnp.sign(u) * u**2 / (2 * width))
+
+    return Surrogate(
+        heaviside, lambda u: height * jnp.maximum(0, 1 - jnp.abs(u) / width), primitive
+    )
+
+
+def sigmoid(alpha: float = 4.0) -> Surrogate:
+    """Slope of σ(αu), of height α/4 and area 1."""
+    _require_positive(alpha=alpha)
+
+    def slope(u):
+        fired = jax.nn.sigmoid(alpha * u)
+        return alpha * fired * (1 - fired)
+
+    return Surrogate(heaviside, slope, lambda u: jax.nn.sigmoid(alpha * u))
+
+
+def soft_twin(surrogate: Surrogate) -> Surrogate:
+    """The same slope, now the true derivative of what is fired."""
+    return surrogate._replace(fire=surrogate.primitive)
+
+
+def with_slope(surrogate: Surrogate) -> Callable[[Array], Array]:
+    """`surrogate.fire` as a function that JAX differentiates with `surrogate.slope`."""
+    fire = jax.custom_jvp(surrogate.fire)
+    fire.defjvp(lambda u, du: (surrogate.fire(*u), surrogate.slope(*u) * du[0]))
+    return fire
+
+
+def heaviside(u: Array) -> Array:
+    """1 where u > 0, else 0, in the dtype of u: at the threshold a neuron is silent."""
+    return (u > 0).astype(u.dtype)
+
+
+def _require_positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be > 0, got {value}")

@@ -1,0 +1,121 @@
+"""One epoch of training and its validation, as one pure function.
+
+`fit` compiles it for one network; `fit_population` compiles `jax.vmap` of it for many.
+Nothing leaves the device between the first step and the last.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from jaxdigits.data import Dataset
+from jaxdigits.gradients import Estimator
+from jaxdigits.layer import Layer, Params
+from jaxdigits.layers import Statistics
+from jaxdigits.losses import Loss
+from jaxdigits.train.evaluate import gather_statistics, logits_of
+from jaxdigits.train.state import TrainState, order_of_epoch, step_keys
+
+Build = Callable[..., Layer]  # (training=..., statistics=...) -> Layer, as the builders are
+
+
+class Best(NamedTuple):
+    """The epoch that validation chose, and the network as it was then."""
+
+    params: Params
+    statistics: tuple[Statistics, ...]
+    accuracy: Array
+    """[] on the validation data, 0 to 1; −1 before the first epoch"""
+    loss: Array
+    """[] on the validation data; among epochs of equal accuracy the lowest is best"""
+    epoch: Array
+    """[] int32, from 1; 0 before the first"""
+
+
+class Metrics(NamedTuple):
+    """What an epoch reports."""
+
+    loss: Array
+    """[] mean of the training loss over the epoch's steps"""
+    valid_loss: Array
+    valid_accuracy: Array
+    firing_rates: Array
+    """[spiking layers] on the validation data, in spikes per neuron and step"""
+
+
+class Recipe(NamedTuple):
+    """What defines an epoch, besides the data and the optimizer."""
+
+    build: Build
+    loss: Loss
+    estimator: Callable[[Layer, Loss], Estimator]
+    batch: int
+    ema: float | None
+    """decay of the params' moving average, which is then what gets validated; None: none"""
+
+
+def run_epoch(
+    recipe: Recipe,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    best: Best,
+    train: Dataset,
+    valid: Dataset,
+) -> tuple[TrainState, Best, Metrics]:
+    """Train on every batch of a fresh order, validate, and keep the better network.
+
+    Examples that do not fill a last batch are left out of this epoch.
+    """
+    steps = len(train.label) // recipe.batch
+    order = order_of_epoch(state.key, state.step // steps, len(train.label))
+    rows = order[: steps * recipe.batch].reshape(steps, recipe.batch)
+    step = lambda state, rows: train_step(recipe, optimizer, state, train, rows)
+    state, losses = jax.lax.scan(step, state, rows)
+
+    params = state.params if recipe.ema is None else state.average
+    statistics = gather_statistics(
+        recipe.build(training=True), params, train.image, state.key, batch=recipe.batch
+    )
+    network = recipe.build(training=False, statistics=statistics)
+    logits, rates = logits_of(network, params, valid.image, state.key)
+    accuracy = (logits.argmax(-1) == valid.label).mean()
+    loss = recipe.loss.value(logits, valid.label)
+    now = Best(params, statistics, accuracy, loss, state.step // steps)
+    better = (accuracy > best.accuracy) | ((accuracy == best.accuracy) & (loss < best.loss))
+    better &= jnp.isfinite(loss) & jnp.isfinite(losses).all()
+    best = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, best)
+    return state, best, Metrics(losses.mean(), loss, accuracy, rates)
+
+
+def train_step(
+    recipe: Recipe,
+    optimizer: optax.GradientTransformation,
+    state: TrainState,
+    train: Dataset,
+    rows: Array,
+) -> tuple[TrainState, Array]:
+    """One optimizer step on the examples `rows` [B] of the training set: (state, loss)."""
+    batch = Dataset(train.image[rows], train.label[rows])
+    estimate = recipe.estimator(recipe.build(training=True), recipe.loss)
+    loss, grads, _ = estimate(state.params, batch, step_keys(state.key, state.step, rows))
+    updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    average = state.average
+    if recipe.ema is not None:
+        # Young averages forget faster, so that the initial params do not linger in them.
+        keep = jnp.minimum(recipe.ema, (1 + state.step) / (10 + state.step))
+        average = jax.tree.map(lambda a, p: a + (1 - keep) * (p - a), average, params)
+    return TrainState(params, opt_state, average, state.step + 1, state.key), loss
+
+
+def before_first_epoch(recipe: Recipe, state: TrainState, train: Dataset) -> Best:
+    """The initial network, which any epoch of finite loss improves on."""
+    params: Any = jax.tree.map(jnp.copy, state.params)
+    statistics = gather_statistics(
+        recipe.build(training=True), params, train.image, state.key, batch=recipe.batch
+    )
+    return Best(params, statistics, jnp.float32(-1), jnp.float32(jnp.inf), jnp.int32(0))

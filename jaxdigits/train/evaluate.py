@@ -1,0 +1,53 @@
+"""Networks in evaluation: logits of a data set, and the statistics batch norms remember."""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.layer import Layer, Params
+from jaxdigits.layers import Statistics, batch_statistics
+from jaxdigits.spikes import firing_rates
+from jaxdigits.train.state import evaluation_keys
+
+BATCH = 500  # examples at once; only memory and speed depend on it
+
+
+def logits_of(
+    network: Layer, params: Params, image: Array, key: Array, *, batch: int = BATCH
+) -> tuple[Array, Array]:
+    """The network's logits [N, K] on images [N, ...], and its firing rates [spiking layers].
+
+    Example n draws its spikes from `key` and n alone, so the logits do not depend on
+    `batch`.  Traceable; jit it with the network closed over.
+    """
+    n, batch = len(image), min(batch, len(image))
+    # The last batch is filled up with repeats of its last example, which are dropped after.
+    index = jnp.minimum(jnp.arange(-(-n // batch) * batch), n - 1).reshape(-1, batch)
+
+    def of_batch(rows):
+        logits, residual = network.forward(params, image[rows], evaluation_keys(key, rows))
+        return logits, firing_rates(residual)
+
+    logits, rates = jax.lax.map(of_batch, index)
+    return logits.reshape(-1, logits.shape[-1])[:n], rates.mean(0)
+
+
+def gather_statistics(
+    network: Layer, params: Params, image: Array, key: Array, *, batch: int = 128, most: int = 40
+) -> tuple[Statistics, ...]:
+    """The mean and variance that each batch norm of a training network remembers.
+
+    One pass over the first `most` batches of the images [N, ...], as drawn for evaluation.
+    The variance is that of all of them together: the mean of the batches' variances and the
+    variance of their means.  Empty for a network without batch norm.  Traceable.
+    """
+    batch = min(batch, len(image))
+    count = min(most, len(image) // batch)
+    index = jnp.arange(count * batch).reshape(count, batch)
+
+    def of_batch(rows):
+        _, residual = network.forward(params, image[rows], evaluation_keys(key, rows))
+        return batch_statistics(residual)
+
+    total = lambda s: Statistics(s.mean.mean(0), s.variance.mean(0) + s.mean.var(0))
+    return tuple(total(s) for s in jax.lax.map(of_batch, index))

@@ -1,0 +1,133 @@
+"""Training one network: epochs until the last, or until validation stops improving."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxdigits.data import Dataset
+from jaxdigits.gradients import Estimator, by_hand
+from jaxdigits.layer import Layer, Params
+from jaxdigits.layers import Statistics
+from jaxdigits.losses import Loss, cross_entropy
+from jaxdigits.train.epoch import Best, Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.state import TrainState, initial_state
+
+
+class Fit(NamedTuple):
+    """A trained network: the best epoch's params, and how training went."""
+
+    params: Params
+    statistics: tuple[Statistics, ...]
+    """for `build(training=False, statistics=...)`; empty without batch norm"""
+    best_epoch: int
+    """from 1; 0 if no epoch improved on the initial params"""
+    history: tuple[dict[str, Any], ...]
+    """one row an epoch, as `report` saw them"""
+    state: TrainState
+    """after the last epoch"""
+
+
+class Diverged(RuntimeError):
+    """The training loss became infinite or not a number; `fit` holds what was good before."""
+
+    def __init__(self, message: str, fit: Fit):
+        super().__init__(message)
+        self.fit = fit
+
+
+def fit(
+    build: Build,
+    train: Dataset,
+    valid: Dataset,
+    optimizer: optax.GradientTransformation,
+    key: Array,
+    *,
+    epochs: int,
+    batch: int = 128,
+    loss: Loss | None = None,
+    estimator: Callable[[Layer, Loss], Estimator] = by_hand,
+    ema: float | None = None,
+    patience: int | None = None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> Fit:
+    """Train a network and return it as it was in the epoch that validation chose.
+
+    Each epoch is one compiled program over data that stays on the device.
+
+    Args:
+      build: a builder, such as `mlp` or `partial(snn, steps=50)`: called with `training`
+        and `statistics` only.
+      train, valid: images uint8 [N, H, W], labels int32 [N]; disjoint.
+      optimizer: any optax optimizer, its schedule in steps of `len(train) // batch` an epoch.
+      key: the one source of randomness: same key, same machine, same result.
+      epochs: the most to train.
+      loss: None is `cross_entropy()`.
+      estimator: makes the gradient from (network, loss): `by_hand` or `by_autodiff`.
+      ema: decay of a moving average of the params, which is then validated and returned.
+      patience: stop after so many epochs without a better validation accuracy.
+      report: called with each epoch's row: epoch, loss, valid_loss, valid_accuracy,
+        firing_rates, seconds (the first row's include compiling).
+
+    Raises:
+      ValueError: for sizes that do not fit, naming the argument.
+      Diverged: on a training loss that is not finite.
+    """
+    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema)
+    check_sizes(train, valid, epochs, batch, ema, patience)
+    train, valid = on_device(train), on_device(valid)
+    shape = train.image.shape[1:]
+
+    @jax.jit
+    def start(key, train):
+        state = initial_state(build(training=True), shape, optimizer, key, averaged=ema is not None)
+        return state, before_first_epoch(recipe, state, train)
+
+    program = jax.jit(partial(run_epoch, recipe, optimizer), donate_argnums=(0, 1))
+    state, best = start(key, train)
+    history = []
+    for epoch in range(1, epochs + 1):
+        clock = time.perf_counter()
+        state, best, metrics = program(state, best, train, valid)
+        row = {"epoch": epoch, **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()}}
+        history.append(row | {"seconds": time.perf_counter() - clock})
+        report(history[-1])
+        if not np.isfinite(row["loss"]):
+            raise Diverged(
+                f"the training loss is {row['loss']} in epoch {epoch}: lower the learning rate",
+                _result(state, best, history),
+            )
+        if patience is not None and epoch - int(best.epoch) >= patience:
+            break
+    return _result(state, best, history)
+
+
+def check_sizes(train, valid, epochs, batch, ema, patience) -> None:
+    """Raise a ValueError that names the argument, if training cannot be run with these."""
+    for name, value in dict(epochs=epochs, batch=batch, patience=patience).items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be >= 1, got {value}")
+    if ema is not None and not 0 <= ema < 1:
+        raise ValueError(f"ema must be in [0, 1), got {ema}")
+    for name, data in dict(train=train, valid=valid).items():
+        if len(data.image) != len(data.label) or not len(data.label):
+            raise ValueError(
+                f"{name} has {len(data.image)} images and {len(data.label)} labels"
+            )
+    if batch > len(train.label):
+        raise ValueError(f"batch is {batch}, but there are {len(train.label)} training examples")
+
+
+def on_device(data: Dataset) -> Dataset:
+    """The data set as device arrays."""
+    return Dataset(jnp.asarray(data.image), jnp.asarray(data.label, jnp.int32))
+
+
+def _result(state: TrainState, best: Best, history: list[dict[str, Any]]) -> Fit:
+    return Fit(best.params, best.statistics, int(best.epoch), tuple(history), state)
