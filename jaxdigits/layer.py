@@ -24,7 +24,9 @@ from jax import Array
 from jaxdigits.keys import fold_in
 
 Params = Any  # a pytree of arrays
-Residual = Any  # a pytree: what `backward` needs from `forward`, and all a person may want to see
+Residual = (
+    Any  # a pytree: what `backward` needs from `forward`, and all a person may want to see
+)
 Shape = Any  # the feature shape of one example, or a dict of them
 
 
@@ -47,7 +49,9 @@ class Static:
     value: Any
 
 
-def without_params(forward: Callable, backward: Callable, shape: Callable | None = None) -> Layer:
+def without_params(
+    forward: Callable, backward: Callable, shape: Callable | None = None
+) -> Layer:
     """A layer that learns nothing.
 
     Args:
@@ -126,7 +130,7 @@ def parallel(
         for i, name in enumerate(names):
             y, residuals[name] = branches[name].forward(params[name], xs[name], fold_in(key, i))
             ys.append(y)
-        y = jnp.concatenate(ys, -1) if fuse == "concatenate" else sum(ys)
+        y = jnp.concatenate(ys, -1) if fuse == "concatenate" else sum(ys[1:], start=ys[0])
         facts = Static((isinstance(x, Mapping), tuple(y.shape[-1] for y in ys)))
         return y, (residuals, facts)
 
@@ -185,7 +189,8 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
         return y, (params, kept)
 
     def bwd(saved, y_bar):
-        return *layer.backward(*saved, y_bar), None  # a key has no gradient
+        params, kept = saved
+        return *layer.backward(params, kept, y_bar), None  # a key has no gradient
 
     apply.defvjp(fwd, bwd)
     return apply
@@ -196,11 +201,13 @@ def _fused_shape(shapes: dict[str, tuple[int, ...]], fuse: str) -> tuple[int, ..
     if fuse == "sum" and any(s != first for s in shapes.values()):
         raise ValueError(f"summed branches must give one shape, got {shapes}")
     if any(s[:-1] != first[:-1] for s in shapes.values()):
-        raise ValueError(f"concatenated branches may differ in the last axis only, got {shapes}")
+        raise ValueError(
+            f"concatenated branches may differ in the last axis only, got {shapes}"
+        )
     return first if fuse == "sum" else (*first[:-1], sum(s[-1] for s in shapes.values()))
 
 
 def _add(x_bars):
     """The sum of what each branch sends back; an integer input has none."""
     parts = [x_bar for x_bar in x_bars if x_bar is not None]
-    return sum(parts) if parts else None
+    return sum(parts[1:], start=parts[0]) if parts else None

@@ -2,9 +2,9 @@
 
 With K classes, q the target distribution of an example and B examples in the batch:
 
-    cross-entropy [1]    p = softmax(z)        L = −Σ_b Σ_k q log p / B       ∂L/∂z = (p − q) / B
-                         (since ∂log pⱼ/∂zₖ = δⱼₖ − pₖ and Σ q = 1)
-    squared error        z: firing rates       L = Σ_b Σ_k (z − q)² / BK      ∂L/∂z = 2 (z − q) / BK
+    cross-entropy [1]    L = −Σ_b Σ_k q log p / B      ∂L/∂z = (p − q) / B
+                         with p = softmax(z), since ∂log pⱼ/∂zₖ = δⱼₖ − pₖ and Σ q = 1
+    squared error        L = Σ_b Σ_k (z − q)² / BK     ∂L/∂z = 2 (z − q) / BK
 
 Label smoothing by ε takes q = (1 − ε) one-hot + ε / K.
 
@@ -12,19 +12,18 @@ Label smoothing by ε takes q = (1 − ε) one-hot + ε / K.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 
 class Loss(NamedTuple):
     """A mean over the batch, and its slope."""
 
-    value: Callable[[Array, Array], Array]
+    value: Callable[[Array, Any], Array]
     """(logits [B, K], label [B] int) -> scalar"""
-    slope: Callable[[Array, Array], Array]
+    slope: Callable[[Array, Any], Array]
     """(logits [B, K], label [B] int) -> ∂L/∂logits [B, K]"""
 
 
@@ -53,7 +52,7 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
 
 
 def rate_error(correct: float = 1.0, others: float = 0.0) -> Loss:
-    """Mean squared error of firing rates: the label's neuron at `correct`, the rest at `others`.
+    """Mean squared error of firing rates: `correct` for the label's neuron, `others` else.
 
     Rates are spikes per step, as `spike_count(mean=True)` gives them.
     """

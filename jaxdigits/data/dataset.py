@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from jax import Array
 
 
 class DataError(ValueError):
@@ -13,9 +14,9 @@ class DataError(ValueError):
 class Dataset(NamedTuple):
     """Digits with their classes, as stored; scaling is the step's work, on the device."""
 
-    image: np.ndarray
+    image: Array | np.ndarray
     """[N, 28, 28] uint8, ink: 0 is paper, 255 the darkest stroke"""
-    label: np.ndarray
+    label: Array | np.ndarray
     """[N] int32, the digit 0..9"""
 
 

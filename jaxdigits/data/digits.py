@@ -6,6 +6,7 @@ is not imported, which would cost seconds; only its data file is read.
 [1] Alpaydin & Kaynak, UCI Machine Learning Repository, 1998, doi:10.24432/C50P49.
 """
 
+import csv
 import gzip
 import zlib
 from importlib.util import find_spec
@@ -48,8 +49,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     advice = "reinstall it: pip install --force-reinstall scikit-learn"
     try:
         with gzip.open(path, "rt", encoding="ascii") as file:
-            table = np.loadtxt(file, np.int64, delimiter=",", ndmin=2)
-    except (OSError, EOFError, zlib.error, ValueError) as error:
+            table = np.array(list(csv.reader(file)), np.int64)
+    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
         raise DataError(f"{path}: damaged or unreadable ({error}); {advice}") from error
     if table.shape != (sum(SIZES), 65) or table.min() < 0 or (table > [16] * 64 + [9]).any():
         raise DataError(f"{path}: not 1,797 images of 8×8 values 0..16; {advice}")

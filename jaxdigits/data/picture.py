@@ -81,7 +81,7 @@ def _grey(image) -> np.ndarray:
         return np.asarray(image, np.float32) / 257
     if not image.has_transparency_data:
         return np.asarray(image.convert("L"))
-    # Averaged here already: in floating point 64 megapixels of two channels take 2 GB.
+    # Averaged here already: as floats two channels of 64 megapixels would take gigabytes.
     small = image.convert("RGBA").reduce(averaging_step(image.height, image.width))
     grey, alpha = np.moveaxis(np.asarray(small.convert("LA"), np.float32), 2, 0)
     return _over_paper(grey, alpha / 255)

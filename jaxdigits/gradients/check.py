@@ -28,8 +28,8 @@ class Row(NamedTuple):
     error: float
     """largest difference, in units of the largest number in JAX's leaf"""
     cosine: float
-    index: tuple[int, ...]
-    """where the largest difference is"""
+    where: tuple[int, ...]
+    """index of the largest difference"""
 
 
 class Report(NamedTuple):
@@ -65,15 +65,17 @@ def check(
     Raises:
       ValueError: if the two gradients are not alike in leaves and shapes, naming the leaf.
     """
-    with jax.enable_x64(True):
-        params, x = _float64(params), _float64(x)
-        y, residual = jax.jit(layer.forward)(params, x, key)
+
+    def both(params, x, key):
+        y, residual = layer.forward(params, x, key)
         y_bar = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
-        grads, x_bar = jax.jit(layer.backward)(params, residual, y_bar)
-        hand = {"params": grads, "x": x_bar}
-        auto = jax.jit(lambda *args: _by_vjp(layer, *args))(params, x, key, y_bar)
-        rates = tuple(np.asarray(firing_rates(residual)).tolist())
-    return report(hand, auto, tolerance, rates)
+        grads, x_bar = layer.backward(params, residual, y_bar)
+        auto = _by_vjp(layer, params, x, key, y_bar)
+        return {"params": grads, "x": x_bar}, auto, firing_rates(residual)
+
+    with jax.enable_x64(True):
+        hand, auto, rates = jax.jit(both)(_float64(params), _float64(x), key)
+    return report(hand, auto, tolerance, tuple(np.asarray(rates).tolist()))
 
 
 def check_loss(loss: Loss, logits: Array, label: Array, *, tolerance: float = 1e-10) -> Report:
@@ -101,7 +103,7 @@ def report(
     worst = max(rows, key=lambda row: row.error, default=Row("nothing", 0.0, 1.0, ()))
     reason = ""
     if not worst.error <= tolerance:
-        reason = f"{worst.leaf} differs by {worst.error:.1e} at {worst.index}"
+        reason = f"{worst.leaf} differs by {worst.error:.1e} at {worst.where}"
     for i, rate in enumerate(rates):
         if not LIVELY[0] <= rate <= LIVELY[1]:
             state = "silent" if rate < LIVELY[0] else "saturated"

@@ -1,6 +1,6 @@
 """Two-dimensional convolution, differentiated by hand.
 
-With kernel W [k, l, C, O], stride s and p zeros before the first row (q before the first
+With kernel W [k, m, C, O], stride s and p zeros before the first row (q before the first
 column; SAME or VALID sets both), for each image x [H, W, C]:
 
     y[i, j, o] = b[o] + Σ_{a,b,c} W[a, b, c, o] x[i s + a − p, j s + b − q, c]
@@ -24,7 +24,6 @@ from jaxdigits.layer import Layer
 from jaxdigits.layers.dense import uniform
 
 IMAGES = ("NHWC", "HWIO", "NHWC")
-KERNELS = ("CHWN", "IHWO", "HWNC")  # the sum runs over the images, so they are the "C"
 
 
 def conv2d(
@@ -36,17 +35,17 @@ def conv2d(
     bias: bool = True,
     gain: float = 2.0,
 ) -> Layer:
-    """x [..., H, W, C] -> [..., H', W', channels].  Params: weight [k, l, C, O], bias [O].
+    """x [..., H, W, C] -> [..., H', W', channels].  Params: weight [k, m, C, O], bias [O].
 
     H' is ⌈H/s⌉ for SAME, whose extra zero falls at the end, and ⌊(H − k)/s⌋ + 1 for VALID.
-    Weights start uniform with variance `gain / (k l C)`, the bias at zero.  The residual is x.
+    Weights start uniform with variance `gain / (k m C)`, the bias at zero.  The residual is x.
 
     Raises:
       ValueError: unless sizes, stride and channels are >= 1, `gain` > 0 and the padding is one
         of the two; in `init`, unless the feature shape is (H, W, C) and the kernel fits.
     """
-    k, l = (size, size) if isinstance(size, int) else size
-    for name, value in dict(channels=channels, size=min(k, l), stride=stride).items():
+    k, m = (size, size) if isinstance(size, int) else size
+    for name, value in dict(channels=channels, size=min(k, m), stride=stride).items():
         if value < 1:
             raise ValueError(f"{name} must be >= 1, got {value}")
     if padding not in ("SAME", "VALID"):
@@ -56,16 +55,17 @@ def conv2d(
 
     def edges(h, w):
         """((before, after) for rows, the same for columns): the zeros around an image."""
-        return [_padding(n, m, stride, padding) for n, m in ((h, k), (w, l))]
+        return [_padding(n, f, stride, padding) for n, f in ((h, k), (w, m))]
 
     def init(key, shape):
         if len(shape) != 3:
             raise ValueError(f"conv2d takes features of shape (H, W, C), got {shape}")
         h, w, c = shape
-        out = [(n + sum(e) - m) // stride + 1 for n, m, e in zip((h, w), (k, l), edges(h, w))]
+        sides = zip((h, w), (k, m), edges(h, w), strict=True)
+        out = [(n + sum(around) - f) // stride + 1 for n, f, around in sides]
         if min(out) < 1:
-            raise ValueError(f"a {k}×{l} kernel does not fit into {h}×{w} without padding")
-        params = {"weight": uniform(key, (k, l, c, channels), gain / (k * l * c))}
+            raise ValueError(f"a {k}×{m} kernel does not fit into {h}×{w} without padding")
+        params = {"weight": uniform(key, (k, m, c, channels), gain / (k * m * c))}
         return params | ({"bias": jnp.zeros(channels)} if bias else {}), (*out, channels)
 
     def forward(params, x, key):
@@ -80,20 +80,27 @@ def conv2d(
     def backward(params, x, y_bar):
         weight = params["weight"]
         images, outs = x.reshape(-1, *x.shape[-3:]), y_bar.reshape(-1, *y_bar.shape[-3:])
-        sizes = list(zip(x.shape[-3:-1], y_bar.shape[-3:-1], (k, l), edges(*x.shape[-3:-1])))
+        h, w = x.shape[-3:-1]
+        sizes = list(zip((h, w), y_bar.shape[-3:-1], (k, m), edges(h, w), strict=True))
         dilated = (stride, stride)
-        # ȳ↑ has s(m − 1) + 1 rows; the trailing padding makes the result n rows (k for W̄).
-        span = lambda m: stride * (m - 1) + 1
+        # Of n rows in, o out and f of the kernel, ȳ↑ has s(o − 1) + 1; the padding behind the
+        # last row is what makes the result n rows (f for W̄).
+        span = lambda o: stride * (o - 1) + 1
         x_bar = jax.lax.conv_general_dilated(
             outs, weight[::-1, ::-1].swapaxes(2, 3), (1, 1),
-            [(f - 1 - p, n - span(m) + p) for n, m, f, (p, _) in sizes],
+            [(f - 1 - p, n - span(o) + p) for n, o, f, (p, _) in sizes],
             lhs_dilation=dilated, dimension_numbers=IMAGES,
         )  # fmt: skip
+        # Transposed by hand: in a loop (an epoch is one) XLA's CPU compiler knows convolutions
+        # only in this order of axes, and runs any other some fifty times slower.
         w_bar = jax.lax.conv_general_dilated(
-            images, outs, (1, 1), [(p, f - 1 + span(m) - n - p) for n, m, f, (p, _) in sizes],
-            rhs_dilation=dilated, dimension_numbers=KERNELS,
+            images.transpose(3, 1, 2, 0), outs.transpose(1, 2, 0, 3), (1, 1),
+            [(p, f - 1 + span(o) - n - p) for n, o, f, (p, _) in sizes],
+            rhs_dilation=dilated, dimension_numbers=IMAGES,
         )  # fmt: skip
-        grads = {"weight": w_bar} | ({"bias": outs.sum((0, 1, 2))} if bias else {})
+        grads = {"weight": w_bar.transpose(1, 2, 0, 3)} | (
+            {"bias": outs.sum((0, 1, 2))} if bias else {}
+        )
         return grads, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)

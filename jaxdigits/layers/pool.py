@@ -28,14 +28,11 @@ def max_pool(window: int = 2) -> Layer:
     shape = _pooled(window)
 
     def forward(x, key):
-        y, winner = None, None
-        for i, part in enumerate(_parts(x, window)):
-            if y is None:
-                y = part
-                winner = jnp.zeros(part.shape, jnp.int8 if window <= 11 else jnp.int32)
-            else:
-                better = part > y
-                y, winner = jnp.where(better, part, y), jnp.where(better, i, winner)
+        y, *others = _parts(x, window)
+        winner = jnp.zeros(y.shape, jnp.int8 if window <= 11 else jnp.int32)
+        for i, part in enumerate(others, start=1):
+            better = part > y
+            y, winner = jnp.where(better, part, y), jnp.where(better, i, winner)
         return y, (winner, Static(x.shape[-3:-1]))
 
     def backward(residual, y_bar):
@@ -57,7 +54,9 @@ def average_pool(window: int = 2) -> Layer:
     shape = _pooled(window)
 
     def forward(x, key):
-        return sum(_parts(x, window)) / window**2, Static(x.shape[-3:-1])
+        return sum(_parts(x, window), start=jnp.zeros((), x.dtype)) / window**2, Static(
+            x.shape[-3:-1]
+        )
 
     def backward(size, y_bar):
         part = (y_bar / window**2)[..., :, None, :, None, :]

@@ -1,7 +1,7 @@
 """Layers that move or scale the input.
 
-    flatten        y is x in another shape, so x̄ is ȳ in the shape of x
-    standardise    y = (x − m) / s          x̄ = ȳ / s
+flatten        y is x in another shape, so x̄ is ȳ in the shape of x
+standardise    y = (x − m) / s          x̄ = ȳ / s
 """
 
 import math

@@ -45,7 +45,12 @@ def cnn(
     after_dense = normaliser(norm, 1, training, statistics[len(channels) :])
     layers = [standardise(MNIST_MEAN, MNIST_STD), add_channel()]
     for c in channels:
-        layers += [conv2d(c, kernel, bias=norm is None), pooling(pool), *after_conv(), activation()]
+        layers += [
+            conv2d(c, kernel, bias=norm is None),
+            pooling(pool),
+            *after_conv(),
+            activation(),
+        ]
     layers += [flatten(3)]
     absent = dropout(dropout_rate if training else 0.0)
     for n in hidden:

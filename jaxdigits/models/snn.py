@@ -44,7 +44,12 @@ def snn(
     absent = dropout(dropout_rate if training else 0.0, time=True)
     layers = [encoder(steps), flatten()]
     for n in hidden:
-        layers += [dense(n, gain=GAIN), *make_norm(), neuron(surrogate or fast_sigmoid()), absent]
+        layers += [
+            dense(n, gain=GAIN),
+            *make_norm(),
+            neuron(surrogate or fast_sigmoid()),
+            absent,
+        ]
     return serial(*layers, dense(classes, gain=GAIN), readout())
 
 

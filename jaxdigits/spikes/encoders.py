@@ -61,7 +61,9 @@ def direct(steps: int) -> Layer:
         integer = x.dtype == jnp.uint8
         return jnp.broadcast_to(current, (steps, *x.shape)), Static(integer)
 
-    return without_params(forward, lambda integer, i_bar: None if integer.value else i_bar.sum(0))
+    return without_params(
+        forward, lambda integer, i_bar: None if integer.value else i_bar.sum(0)
+    )
 
 
 def latency(steps: int) -> Layer:

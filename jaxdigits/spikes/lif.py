@@ -89,7 +89,9 @@ def lif(
     def init(key, shape):
         unbounded = dict(decay=lambda b: np.log(b / (1 - b)), threshold=np.log)
         params = {name: unbounded[name](start[name]) for name in learn}
-        return {k: jnp.broadcast_to(jnp.asarray(p, float), shape[-1:]) for k, p in params.items()}, shape
+        return {
+            k: jnp.broadcast_to(jnp.asarray(p, float), shape[-1:]) for k, p in params.items()
+        }, shape
 
     def constants(params, dtype):
         beta = jax.nn.sigmoid(params["decay"]) if "decay" in learn else start["decay"]

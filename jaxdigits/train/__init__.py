@@ -1,0 +1,37 @@
+"""Training: one network or a population, evaluation, and runs on disk."""
+
+from jaxdigits.train.config import Config, config_for
+from jaxdigits.train.epoch import Best, Metrics, Recipe, run_epoch, train_step
+from jaxdigits.train.evaluate import gather_statistics, logits_of
+from jaxdigits.train.fit import Diverged, Fit, fit
+from jaxdigits.train.job import Outcome, predict, run_job
+from jaxdigits.train.optimizer import adamw
+from jaxdigits.train.population import Population, fit_population
+from jaxdigits.train.run import Run, RunError, load_run
+from jaxdigits.train.state import TrainState, initial_state
+
+__all__ = [
+    "Best",
+    "Config",
+    "Diverged",
+    "Fit",
+    "Metrics",
+    "Outcome",
+    "Population",
+    "Recipe",
+    "Run",
+    "RunError",
+    "TrainState",
+    "adamw",
+    "config_for",
+    "fit",
+    "fit_population",
+    "gather_statistics",
+    "initial_state",
+    "load_run",
+    "logits_of",
+    "predict",
+    "run_epoch",
+    "run_job",
+    "train_step",
+]

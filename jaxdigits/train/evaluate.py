@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxdigits.layer import Layer, Params
@@ -13,14 +14,14 @@ BATCH = 500  # examples at once; only memory and speed depend on it
 
 
 def logits_of(
-    network: Layer, params: Params, image: Array, key: Array, *, batch: int = BATCH
+    network: Layer, params: Params, image: Array | np.ndarray, key: Array, *, batch: int = BATCH
 ) -> tuple[Array, Array]:
     """The network's logits [N, K] on images [N, ...], and its firing rates [spiking layers].
 
     Example n draws its spikes from `key` and n alone, so the logits do not depend on
     `batch`.  Traceable; jit it with the network closed over.
     """
-    n, batch = len(image), min(batch, len(image))
+    image, n, batch = jnp.asarray(image), len(image), min(batch, len(image))
     # The last batch is filled up with repeats of its last example, which are dropped after.
     index = jnp.minimum(jnp.arange(-(-n // batch) * batch), n - 1).reshape(-1, batch)
 
@@ -33,7 +34,13 @@ def logits_of(
 
 
 def gather_statistics(
-    network: Layer, params: Params, image: Array, key: Array, *, batch: int = 128, most: int = 40
+    network: Layer,
+    params: Params,
+    image: Array | np.ndarray,
+    key: Array,
+    *,
+    batch: int = 128,
+    most: int = 40,
 ) -> tuple[Statistics, ...]:
     """The mean and variance that each batch norm of a training network remembers.
 
@@ -41,7 +48,7 @@ def gather_statistics(
     The variance is that of all of them together: the mean of the batches' variances and the
     variance of their means.  Empty for a network without batch norm.  Traceable.
     """
-    batch = min(batch, len(image))
+    image, batch = jnp.asarray(image), min(batch, len(image))
     count = min(most, len(image) // batch)
     index = jnp.arange(count * batch).reshape(count, batch)
 

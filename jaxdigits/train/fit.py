@@ -86,7 +86,9 @@ def fit(
 
     @jax.jit
     def start(key, train):
-        state = initial_state(build(training=True), shape, optimizer, key, averaged=ema is not None)
+        state = initial_state(
+            build(training=True), shape, optimizer, key, averaged=ema is not None
+        )
         return state, before_first_epoch(recipe, state, train)
 
     program = jax.jit(partial(run_epoch, recipe, optimizer), donate_argnums=(0, 1))
@@ -95,7 +97,10 @@ def fit(
     for epoch in range(1, epochs + 1):
         clock = time.perf_counter()
         state, best, metrics = program(state, best, train, valid)
-        row = {"epoch": epoch, **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()}}
+        row = {
+            "epoch": epoch,
+            **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
+        }
         history.append(row | {"seconds": time.perf_counter() - clock})
         report(history[-1])
         if not np.isfinite(row["loss"]):
@@ -121,7 +126,9 @@ def check_sizes(train, valid, epochs, batch, ema, patience) -> None:
                 f"{name} has {len(data.image)} images and {len(data.label)} labels"
             )
     if batch > len(train.label):
-        raise ValueError(f"batch is {batch}, but there are {len(train.label)} training examples")
+        raise ValueError(
+            f"batch is {batch}, but there are {len(train.label)} training examples"
+        )
 
 
 def on_device(data: Dataset) -> Dataset:

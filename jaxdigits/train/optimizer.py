@@ -3,13 +3,13 @@
 import jax
 import jax.numpy as jnp
 import optax
-from jax.typing import ArrayLike
+from jax import Array
 
 WARMUP = 0.05  # of all steps; the first Adam steps have the least to go by
 
 
 def adamw(
-    learning_rate: ArrayLike, steps: int, *, weight_decay: ArrayLike = 1e-4
+    learning_rate: float | Array, steps: int, *, weight_decay: float | Array = 1e-4
 ) -> optax.GradientTransformation:
     """AdamW [1] whose rate rises to `learning_rate` and falls along a cosine to 0 at `steps`.
 

@@ -1,0 +1,47 @@
+"""`jaxdigits check`."""
+
+from dataclasses import dataclass
+
+from tyro.conf import Positional
+
+from jaxdigits.cli.console import say, say_json
+
+
+@dataclass(frozen=True)
+class Check:
+    """The gradient certificate: every hand-derived gradient against jax.grad, in float64.
+
+    One row for each layer, spiking layer, loss and network, option by option. The exit code
+    is 1 if any disagrees, or if a spiking layer was too silent or too busy to test anything.
+    """
+
+    names: Positional[tuple[str, ...]] = ()
+    """What to check, as `lif cnn`; by default everything."""
+    tolerance: float = 1e-10
+    """Largest relative error that agrees."""
+    json: bool = False
+    """Print one JSON object on the last line, and everything else on stderr."""
+
+    def run(self) -> int:
+        """Check, and print a row as each is done."""
+        from jaxdigits.measure import CASES, certify
+
+        width = max(map(len, CASES))
+        reports = {}
+        head = f"{'':{width}}  relative error    cosine  firing rate"
+        say(head, json_wanted=self.json)
+        for name, report in certify(self.names or None, tolerance=self.tolerance):
+            rates = " ".join(f"{rate:.3f}" for rate in report.firing_rates)
+            row = f"{name:{width}}  {report.error:14.1e}  {report.cosine:8.6f}  {rates}"
+            verdict = "" if report.ok else f"  DISAGREES: {report.reason}"
+            say(row.rstrip() + verdict, json_wanted=self.json)
+            reports[name] = report
+        bad = [name for name, report in reports.items() if not report.ok]
+        worst = max(report.error for report in reports.values())
+        say(f"{len(reports)} checked, {len(bad)} disagree; largest relative error {worst:.1e}",
+            json_wanted=self.json)  # fmt: skip
+        if self.json:
+            rows = {name: report._asdict() | dict(rows=[r._asdict() for r in report.rows])
+                    for name, report in reports.items()}  # fmt: skip
+            say_json(dict(ok=not bad, error=worst, checks=rows))
+        return 1 if bad else 0

@@ -1,0 +1,63 @@
+"""Output for people and for machines: tables, a progress bar, JSON on the last line."""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+def say(line: str = "", *, json_wanted: bool = False) -> None:
+    """Print a line for people: on stdout, or on stderr if stdout is for a machine."""
+    print(line, file=sys.stderr if json_wanted else sys.stdout, flush=True)
+
+
+def say_json(value: dict[str, Any]) -> None:
+    """Print one JSON object on one line."""
+    print(json.dumps(value), flush=True)
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns under their heads: the first to the left, numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    line = lambda row: "  ".join(
+        cell.ljust(w) if i == 0 else cell.rjust(w)
+        for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+    )
+    return "\n".join(line(row).rstrip() for row in [head, *rows])
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with two decimals."""
+    return f"{100 * share:.2f} %"
+
+
+def epoch_reporter(epochs: int, json_wanted: bool) -> Callable[[dict[str, Any]], None]:
+    """A function that shows each epoch's row: a bar on a terminal, plain lines in a pipe."""
+    if not sys.stderr.isatty():
+        return lambda row: say(
+            f"epoch {row['epoch']}/{epochs}  {_epoch(row)}", json_wanted=json_wanted
+        )
+    from tqdm import tqdm
+
+    bar = tqdm(total=epochs, unit="epoch", desc="compiling", dynamic_ncols=True)
+
+    def show(row):
+        bar.set_description("training", refresh=False)
+        bar.set_postfix_str(_epoch(row), refresh=False)
+        bar.update()
+        if row["epoch"] == epochs:
+            bar.close()
+
+    return show
+
+
+def _epoch(row: dict[str, Any]) -> str:
+    """Loss, validation accuracy and firing rates; of several networks, the mean of each."""
+    mean = lambda v: sum(v) / len(v) if isinstance(v, list) else v
+    text = f"loss {mean(row['loss']):.4f}  validation {percent(mean(row['valid_accuracy']))}"
+    rates = row["firing_rates"]
+    if rates and isinstance(rates[0], list):
+        rates = [mean(member) for member in zip(*rates, strict=True)]
+    if rates:
+        text += "  firing " + " ".join(f"{rate:.3f}" for rate in rates)
+    return f"{text}  {row['seconds']:.1f} s"

@@ -1,0 +1,84 @@
+"""`jaxdigits evaluate`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from tyro.conf import Positional
+
+from jaxdigits.cli.console import percent, say, say_json, table
+from jaxdigits.data import DATASETS, mnist
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Test a run: accuracy, a table per class, and what is taken for what."""
+
+    run_folder: Positional[Path]
+    """Folder of a run, as `train` printed it."""
+    data: Literal["digits", "mnist"] | None = None
+    """Test set; by default of the data that the run was trained on."""
+    data_dir: Path | None = None
+    """Folder with MNIST's four files."""
+    figure: Path | None = None
+    """Where to put a picture of the confusion matrix (.png, .svg or .pdf). Needs the extra
+    `plots`; where it is installed, RUN/confusion.png is the default."""
+    json: bool = False
+    """Print one JSON object on the last line, and everything else on stderr."""
+
+    def run(self) -> int:
+        """Evaluate, and print the tables."""
+        from jaxdigits.measure import confusion_matrix, per_class, score
+        from jaxdigits.train.job import predict
+        from jaxdigits.train.run import load_run
+
+        run = load_run(self.run_folder)
+        name = self.data or run.config.data
+        _, test = mnist(self.data_dir) if name == "mnist" else DATASETS[name]()
+        logits = predict(run, test.image)
+        result = score(logits, test.label)
+        # All of the run's networks together: each judges each image.
+        prediction, label = logits.argmax(-1).ravel(), np.tile(test.label, len(logits))
+        confusion = confusion_matrix(label, prediction)
+        low, high = result.test_interval
+        line = f"{name}: accuracy {percent(result.test_accuracy)}, 95 % interval "
+        line += f"[{percent(low)}, {percent(high)}] over {result.interval_over}"
+        say(f"{line}\n\n{_by_class(per_class(confusion))}\n\n{_matrix(confusion)}",
+            json_wanted=self.json)  # fmt: skip
+        if path := self._draw(confusion):
+            say(f"\nfigure in {path}", json_wanted=self.json)
+        if self.json:
+            say_json(result._asdict() | dict(data=name, confusion=confusion.tolist()))
+        return 0
+
+    def _draw(self, confusion) -> Path | None:
+        from jaxdigits.plots import confusion_figure
+
+        try:
+            figure = confusion_figure(confusion)
+        except ImportError as error:
+            if self.figure:
+                raise
+            say(f"\nno figure: {error}", json_wanted=self.json)
+            return None
+        path = self.figure or self.run_folder / "confusion.png"
+        figure.savefig(path, dpi=150)
+        return path
+
+
+def _by_class(of) -> str:
+    rows = [
+        [str(digit), f"{count}", percent(recall), percent(precision)]
+        for digit, (count, recall, precision) in enumerate(zip(*of, strict=True))
+    ]
+    return table(["digit", "images", "recognised", "precision"], rows)
+
+
+def _matrix(confusion) -> str:
+    digits = [str(d) for d in range(len(confusion))]
+    rows = [
+        [d, *(str(n) if n else "." for n in row)]
+        for d, row in zip(digits, confusion, strict=True)
+    ]
+    return table(["label \\ taken for", *digits], rows)

@@ -1,0 +1,167 @@
+"""`jaxdigits train`."""
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from jaxdigits.cli.console import epoch_reporter, percent, say, say_json
+from jaxdigits.data import DATASETS, mnist
+
+_hint: Any = dict(help_behavior_hint="(default: the network's own)")
+Int = Annotated[int | None, arg(metavar="INT", **_hint)]
+Ints = Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]", **_hint)]
+Float = Annotated[float | None, arg(metavar="FLOAT", **_hint)]
+Name = Annotated[str | None, arg(metavar="NAME", **_hint)]
+Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
+
+OPTIONS = (
+    "hidden", "channels", "kernel", "activation", "norm", "pool", "dropout_rate", "steps",
+    "encoder", "surrogate", "decay", "threshold", "reset", "differentiate_reset", "learn",
+    "readout",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Train:
+    """Train a network, choose its epoch on validation data, and test it once.
+
+    Without arguments: a spiking network on the built-in digits, in under a minute. What is
+    not given has a default for the network and the data; an option that the network does not
+    have is refused. The run is a folder, for `evaluate` and `predict`.
+    """
+
+    network: Positional[Literal["mlp", "cnn", "snn", "conv_snn"]] = "snn"
+    """Which network."""
+    data: Literal["digits", "mnist"] = "digits"
+    """digits: 1,797 real ones that come along. mnist: from --data-dir, JAXDIGITS_DATA, the
+    cache, or downloaded."""
+    data_dir: Folder = None
+    """Folder with MNIST's four files."""
+    epochs: Int = None
+    """Passes over the training set."""
+    batch: Int = None
+    """Examples per step."""
+    lr: Float = None
+    """Peak learning rate of AdamW."""
+    weight_decay: Float = None
+    """Weight decay of AdamW, on weights only."""
+    smoothing: Float = None
+    """Label smoothing of the cross-entropy, 0 to 1."""
+    ema: Float = None
+    """Decay of the average of the weights that is kept; 0 keeps the weights themselves."""
+    patience: Annotated[
+        int | None, arg(metavar="INT", help_behavior_hint="(default: never)")
+    ] = None
+    """Stop after so many epochs without a better validation accuracy."""
+    seed: int = 0
+    """All randomness comes from it."""
+    seeds: int = 1
+    """Train so many networks, with seed, seed + 1, ..., in one compiled program."""
+    gradient: Literal["by_hand", "by_autodiff"] = "by_hand"
+    """Hand-derived, or jax.grad of the same network."""
+    out: Folder = None
+    """Folder of the run; by default a new one in runs/."""
+    json: bool = False
+    """Print one JSON object on the last line, and everything else on stderr."""
+
+    hidden: Ints = None
+    """Neurons of each hidden layer."""
+    channels: Ints = None
+    """cnn, conv_snn: channels of each convolution."""
+    kernel: Int = None
+    """cnn, conv_snn: size of the kernels."""
+    activation: Name = None
+    """mlp, cnn: relu, leaky_relu, gelu or tanh."""
+    norm: Name = None
+    """none, batch, layer or group normalisation, before each activation or neuron."""
+    pool: Name = None
+    """cnn, conv_snn: max or average pooling."""
+    dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **_hint)] = None
+    """Share of units absent in training."""
+    steps: Int = None
+    """snn, conv_snn: time steps."""
+    encoder: Name = None
+    """snn, conv_snn: rate, direct or latency: how pixels become spikes or currents."""
+    surrogate: Name = None
+    """snn, conv_snn: slope at the threshold: fast_sigmoid, arctan, triangle or sigmoid."""
+    decay: Float = None
+    """snn, conv_snn: what remains of a membrane potential after a step."""
+    threshold: Float = None
+    """snn, conv_snn: a neuron fires above it."""
+    reset: Name = None
+    """snn, conv_snn: subtract or zero: what a spike does to the potential."""
+    differentiate_reset: bool = False
+    """snn, conv_snn: let the gradient flow through the reset."""
+    learn: tuple[Literal["decay", "threshold"], ...] = ()
+    """snn, conv_snn: neuron constants that are trained too."""
+    readout: Name = None
+    """snn, conv_snn: mean, max or last of the output's membrane potential."""
+
+    def run(self) -> int:
+        """Train, and print what came of it."""
+        from jaxdigits.train.job import run_job
+
+        config = self.config()
+        if self.data_dir is not None and self.data != "mnist":
+            raise ValueError("--data-dir is for --data mnist")
+        train, test = mnist(self.data_dir) if self.data == "mnist" else DATASETS[self.data]()
+        folder = self.out or _new_folder(config.network, config.data)
+        many = f"{config.seeds} times " if config.seeds > 1 else ""
+        line = f"training {many}{config.network} on {len(train.label)} images of {config.data}"
+        say(line, json_wanted=self.json)
+        outcome = run_job(config, train, test, folder, epoch_reporter(config.epochs, self.json))
+        self._finish(outcome, test, folder)
+        return 0
+
+    def config(self):
+        """The run's configuration.
+
+        Raises:
+          ValueError: for an option that the network does not have, or a value out of range.
+        """
+        from jaxdigits.train.config import config_for
+
+        given = lambda names: {
+            k: v for k in names if (v := getattr(self, k)) not in (None, (), False)
+        }
+        options: dict[str, Any] = given(OPTIONS)
+        if options.get("norm") == "none":
+            options["norm"] = None
+        settings = given(("epochs", "batch", "weight_decay", "smoothing", "ema", "patience"))
+        if self.lr is not None:
+            settings["learning_rate"] = self.lr
+        if self.ema == 0:
+            settings["ema"] = None
+        settings |= dict(seed=self.seed, seeds=self.seeds, gradient=self.gradient)
+        return config_for(self.network, self.data, **settings, options=options)
+
+    def _finish(self, outcome, test, folder: Path) -> None:
+        from jaxdigits.measure import score
+        from jaxdigits.train.run import write_json
+
+        result = score(outcome.logits, test.label)._asdict()
+        result |= dict(
+            valid_accuracy=outcome.valid_accuracy, best_epoch=outcome.best_epoch,
+            parameters=outcome.parameters, seconds=round(outcome.seconds, 2), run=str(folder),
+        )  # fmt: skip
+        write_json(folder / "result.json", result)
+        low, high = result["test_interval"]
+        say(
+            f"test accuracy {percent(result['test_accuracy'])}, 95 % interval "
+            f"[{percent(low)}, {percent(high)}] over {result['interval_over']}\n"
+            f"{outcome.parameters:,} parameters, {outcome.seconds:.1f} s, run in {folder}",
+            json_wanted=self.json,
+        )
+        if self.json:
+            say_json(result)
+
+
+def _new_folder(network: str, data: str) -> Path:
+    """runs/snn-digits-20260131-120000, with a number behind it if that is taken."""
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = Path("runs", f"{network}-{data}-{now}")
+    others = (base.with_name(f"{base.name}-{i}") for i in range(2, 1000))
+    return next(p for p in (base, *others) if not p.exists())

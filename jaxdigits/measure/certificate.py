@@ -1,0 +1,218 @@
+"""The gradient certificate: everything here that has a hand-derived gradient, and its check.
+
+`CASES` is the table of what the library offers, option by option.  The command `check`
+prints it; the contract tests run over it too.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdigits import layers as ly
+from jaxdigits import spikes as sp
+from jaxdigits.gradients import Report, check, check_loss
+from jaxdigits.layer import Layer, parallel, residual, serial
+from jaxdigits.losses import Loss, cross_entropy, rate_error
+from jaxdigits.models import cnn, conv_snn, mlp, snn
+
+EXAMPLES, STEPS = 4, 10
+
+
+class Case(NamedTuple):
+    """One thing to check, small enough to be quick."""
+
+    kind: str
+    """"layer", "spikes", "loss" or "network"."""
+    make: Callable[[], Any]
+    """-> Layer or Loss"""
+    features: tuple[int, ...] = ()
+    """feature shape of one example"""
+    input: str = "normal"
+    """"normal" floats, "pixels" in uint8, "grey" floats in [0, 1], each [B, ...]; or
+    "current", floats over time [T, B, ...]"""
+
+
+_layer = partial(Case, "layer")
+_spikes = partial(Case, "spikes")
+_network = partial(Case, "network")
+_image = (7, 6, 4)
+_lif = partial(sp.lif, decay=0.9, threshold=0.75)
+_constants = np.linspace(0.7, 0.9, 5)
+
+CASES: dict[str, Case] = {
+    "dense": _layer(lambda: ly.dense(5), (7,)),
+    "dense, wide, no bias": _layer(lambda: ly.dense(65, bias=False), (7,)),
+    "dense over time": _layer(lambda: ly.dense(5), (7,), "current"),
+    "conv2d": _layer(lambda: ly.conv2d(3), _image),
+    "conv2d, even kernel": _layer(lambda: ly.conv2d(3, (2, 4)), _image),
+    "conv2d VALID": _layer(lambda: ly.conv2d(3, 3, padding="VALID"), _image),
+    "conv2d, stride 2": _layer(lambda: ly.conv2d(3, 3, stride=2), _image),
+    "conv2d VALID, stride 2, no bias": _layer(
+        lambda: ly.conv2d(3, (2, 3), stride=2, padding="VALID", bias=False), _image
+    ),
+    "conv2d, stride 3 over time": _layer(lambda: ly.conv2d(2, 2, stride=3), _image, "current"),
+    "max_pool": _layer(lambda: ly.max_pool(2), _image),
+    "max_pool 3": _layer(lambda: ly.max_pool(3), _image),
+    "max_pool of ties": _layer(lambda: serial(_lif(), ly.max_pool(2)), _image, "current"),
+    "average_pool": _layer(lambda: ly.average_pool(2), _image),
+    "average_pool 3 over time": _layer(lambda: ly.average_pool(3), _image, "current"),
+    "flatten": _layer(lambda: ly.flatten(3), _image),
+    "add_channel": _layer(lambda: ly.add_channel(), (5, 4)),
+    "standardise": _layer(lambda: ly.standardise(0.13, 0.31), _image, "grey"),
+    "standardise pixels": _layer(lambda: ly.standardise(0.13, 0.31), _image, "pixels"),
+    "relu": _layer(ly.relu, (9,)),
+    "leaky_relu": _layer(lambda: ly.leaky_relu(0.1), (9,)),
+    "gelu": _layer(ly.gelu, (9,)),
+    "tanh": _layer(ly.tanh, (9,)),
+    "dropout": _layer(lambda: ly.dropout(0.3), (9,)),
+    "dropout through time": _layer(lambda: ly.dropout(0.3, time=True), (9,), "current"),
+    "layer_norm": _layer(lambda: _shuffled(ly.layer_norm()), (9,)),
+    "layer_norm of images": _layer(lambda: _shuffled(ly.layer_norm(3)), _image),
+    "group_norm": _layer(lambda: _shuffled(ly.group_norm(2)), _image),
+    "group_norm over time": _layer(lambda: _shuffled(ly.group_norm(2)), _image, "current"),
+    "batch_norm": _layer(lambda: _shuffled(ly.batch_norm()), _image),
+    "batch_norm through time": _layer(lambda: _shuffled(ly.batch_norm()), (9,), "current"),
+    "batch_norm, remembered": _layer(lambda: _shuffled(ly.batch_norm(_remembered())), _image),
+    "residual": _layer(lambda: residual(serial(ly.dense(9), ly.tanh())), (9,)),
+    "parallel, concatenated": _layer(lambda: parallel(_branches()), (9,)),
+    "parallel, summed": _layer(lambda: parallel(_branches(), fuse="sum"), (9,)),
+    "rate of floats": _spikes(lambda: sp.rate(STEPS), (9,), "grey"),
+    "direct": _spikes(lambda: sp.direct(STEPS), (9,), "grey"),
+    "latency": _spikes(lambda: sp.latency(STEPS), (9,), "grey"),
+    **{
+        f"lif, {reset}, {flow}": _spikes(partial(_lif, reset=reset, differentiate_reset=diff),
+                                         (5,), "current")
+        for reset in ("subtract", "zero")
+        for flow, diff in (("reset held", False), ("reset differentiated", True))
+    },
+    **{
+        f"lif, {reset}, learned, {flow}": _spikes(
+            partial(_lif, reset=reset, differentiate_reset=diff, learn=("decay", "threshold")),
+            (5,), "current")
+        for reset in ("subtract", "zero")
+        for flow, diff in (("held", False), ("differentiated", True))
+    },
+    "lif, constants per neuron": _spikes(
+        lambda: sp.lif(decay=_constants, threshold=1 - _constants), (5,), "current"
+    ),
+    **{
+        f"lif, {name}": _spikes(partial(_lif, surrogate), (5,), "current")
+        for name, surrogate in (("arctan", sp.arctan()), ("triangle", sp.triangle()),
+                                ("sigmoid", sp.sigmoid()))
+    },
+    "lif, soft twin": _spikes(
+        partial(_lif, sp.soft_twin(sp.fast_sigmoid(4.0)), differentiate_reset=True),
+        (5,), "current",
+    ),
+    **{
+        f"leaky_readout, {way}": _spikes(partial(sp.leaky_readout, 0.9, reduce=way),
+                                         (5,), "current")
+        for way in ("mean", "max", "last")
+    },
+    "spike_count": _spikes(lambda: serial(_lif(), sp.spike_count()), (5,), "current"),
+    "spike_count, mean": _spikes(lambda: serial(_lif(), sp.spike_count(mean=True)), (5,),
+                                 "current"),
+    "cross_entropy": Case("loss", cross_entropy),
+    "cross_entropy, smoothed": Case("loss", lambda: cross_entropy(0.1)),
+    "rate_error": Case("loss", lambda: rate_error(0.9, 0.1)),
+    "mlp": _network(lambda: mlp(hidden=(12, 12)), (28, 28), "pixels"),
+    "mlp, gelu, batch norm": _network(
+        lambda: mlp(hidden=(12,), activation=ly.gelu, norm="batch"), (28, 28), "pixels"
+    ),
+    "cnn": _network(lambda: cnn(channels=(3, 4), hidden=(8,)), (12, 12), "pixels"),
+    "cnn, group norm, average pool": _network(
+        lambda: cnn(channels=(8,), hidden=(8,), norm="group", pool="average"), (12, 12), "grey"
+    ),
+    "snn": _network(lambda: snn(hidden=(12, 12), steps=STEPS, neuron=_lively), (14, 14),
+                    "pixels"),
+    "snn of floats, layer norm, dropout": _network(
+        lambda: snn(hidden=(12,), steps=STEPS, norm="layer", dropout_rate=0.2), (14, 14), "grey"
+    ),
+    "snn, latency, learned constants": _network(
+        lambda: snn(hidden=(12,), steps=STEPS, encoder=sp.latency,
+                    neuron=partial(_lively, learn=("decay", "threshold"))), (14, 14), "pixels"
+    ),
+    "conv_snn": _network(lambda: conv_snn(channels=(3, 4), kernel=3, steps=STEPS), (14, 14),
+                         "pixels"),
+    "conv_snn, rate": _network(
+        lambda: conv_snn(channels=(3, 4), kernel=3, steps=STEPS, encoder=sp.rate), (14, 14),
+        "pixels",
+    ),
+}  # fmt: skip
+
+
+def certify(
+    names: Iterable[str] | None = None, *, tolerance: float = 1e-10
+) -> Iterator[tuple[str, Report]]:
+    """Check the cases whose names begin with one of `names` (None: all), one after another.
+
+    Yields:
+      (name, report) as soon as each is done.
+
+    Raises:
+      ValueError: for a name that no case begins with, saying which there are.
+    """
+    wanted = list(CASES) if names is None else []
+    for name in names or ():
+        found = [
+            case for case in CASES if case == name or case.startswith((f"{name},", f"{name} "))
+        ]
+        if not found:
+            raise ValueError(
+                f"nothing to check is named {name!r}: there are {', '.join(families())}"
+            )
+        wanted += [case for case in found if case not in wanted]
+    return ((name, run_case(CASES[name], tolerance=tolerance)) for name in wanted)
+
+
+def families() -> list[str]:
+    """The names that `certify` takes, without their variants."""
+    return list(dict.fromkeys(name.split(",")[0].split(" ")[0] for name in CASES))
+
+
+def run_case(case: Case, *, tolerance: float = 1e-10) -> Report:
+    """Check one case, on random params and inputs that are always the same."""
+    made = case.make()
+    if isinstance(made, Loss):
+        logits = np.random.default_rng(0).standard_normal((EXAMPLES, 10))
+        return check_loss(made, jnp.asarray(logits), jnp.arange(EXAMPLES), tolerance=tolerance)
+    params, _ = made.init(jax.random.key(0), case.features)
+    keys = jax.random.split(jax.random.key(1), EXAMPLES)
+    return check(made, params, case_input(case), keys, tolerance=tolerance)
+
+
+def case_input(case: Case) -> np.ndarray:
+    """[B, ...] or [T, B, ...]: the input of a case."""
+    rng, shape = np.random.default_rng(2), (EXAMPLES, *case.features)
+    if case.input == "current":
+        return rng.normal(0.4, 0.8, (STEPS, *shape))  # spikes neither rare nor constant
+    if case.input == "normal":
+        return rng.standard_normal(shape)
+    grey = rng.random(shape) * (rng.random(shape) < 0.4)  # as digits: most of it is dark
+    return (255 * grey).astype(np.uint8) if case.input == "pixels" else grey
+
+
+_lively = partial(sp.lif, threshold=0.25)  # so few inputs hardly reach the usual threshold
+
+
+def _branches() -> dict[str, Layer]:
+    return {"a": serial(ly.dense(4), ly.tanh()), "b": ly.dense(4)}
+
+
+def _shuffled(norm: Layer) -> Layer:
+    """`norm` with params that are not its initial ones and zeros."""
+
+    def init(key, shape):
+        params, shape = norm.init(key, shape)
+        noise = jax.random.normal(key, (len(params), *jnp.shape(params["scale"])))
+        return {k: v + n for (k, v), n in zip(params.items(), noise, strict=True)}, shape
+
+    return norm._replace(init=init)
+
+
+def _remembered() -> ly.Statistics:
+    return ly.Statistics(jnp.array([0.5, -0.5, 0.0, 1.0]), jnp.array([0.5, 1.0, 2.0, 4.0]))

@@ -1,0 +1,130 @@
+"""What a training run is, in plain values: what `config.json` holds."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import partial
+from typing import Any
+
+from jaxdigits.gradients import ESTIMATORS
+from jaxdigits.models.catalogue import NETWORKS, build
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run, apart from its data: enough to train it again, and to read its params.
+
+    Raises:
+      ValueError: for a value out of range or an unknown name, saying which.
+    """
+
+    network: str
+    """a name of `NETWORKS`"""
+    data: str
+    """a name of `DATASETS`"""
+    epochs: int
+    batch: int
+    learning_rate: float
+    """peak of the schedule, which warms up and falls along a cosine"""
+    weight_decay: float = 1e-4
+    smoothing: float = 0.1
+    """label smoothing of the cross-entropy"""
+    ema: float | None = 0.99
+    """decay of the average of the params that is validated and kept; None: no average"""
+    patience: int | None = None
+    """stop after so many epochs without a better validation accuracy"""
+    gradient: str = "by_hand"
+    """a name of `ESTIMATORS`"""
+    seed: int = 0
+    seeds: int = 1
+    """networks trained, with seed, seed + 1, ..."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """the network's own options, as `jaxdigits.models.build` takes them"""
+
+    def __post_init__(self):
+        _require(
+            self.gradient in ESTIMATORS, f"unknown gradient {self.gradient!r}: {[*ESTIMATORS]}"
+        )
+        for name in ("epochs", "batch", "seeds", "patience"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"{name} must be >= 1, got {value}")
+        _require(0 <= self.seed < 2**32, f"seed must be in [0, 2³²), got {self.seed}")
+        _require(
+            0 < self.learning_rate < float("inf"),
+            f"learning rate must be > 0, got {self.learning_rate}",
+        )
+        _require(
+            0 <= self.weight_decay < float("inf"),
+            f"weight decay must be >= 0, got {self.weight_decay}",
+        )
+        _require(0 <= self.smoothing < 1, f"smoothing must be in [0, 1), got {self.smoothing}")
+        _require(
+            self.ema is None or 0 <= self.ema < 1, f"ema must be in [0, 1), got {self.ema}"
+        )
+        _require(
+            self.seeds == 1 or self.patience is None,
+            "patience stops one run: not with several seeds",
+        )
+        self.build()(training=True)
+
+    def build(self) -> partial:
+        """The network's builder, which takes `training` and `statistics`."""
+        return partial(build, self.network, self.options)
+
+
+# Found on validation data (of `digits`; of MNIST with one seed); see docs/results.md for what
+# they reach.  EMA's memory is about an epoch.
+_DIGITS = dict(epochs=30, batch=64, learning_rate=2e-3, ema=0.99)
+_MNIST = dict(batch=128, learning_rate=2e-3, ema=0.999)
+DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
+    ("mlp", "digits"): _DIGITS | dict(learning_rate=1e-3),
+    ("cnn", "digits"): _DIGITS,
+    ("snn", "digits"): _DIGITS,
+    ("conv_snn", "digits"): _DIGITS,
+    ("mlp", "mnist"): _MNIST | dict(epochs=20, learning_rate=1e-3),
+    ("cnn", "mnist"): _MNIST | dict(epochs=15),
+    ("snn", "mnist"): _MNIST | dict(epochs=15),
+    ("conv_snn", "mnist"): _MNIST | dict(epochs=12),
+}
+
+
+def config_for(network: str, data: str, **given: Any) -> Config:
+    """The configuration for a network and a data set, with `given` in place of defaults.
+
+    Raises:
+      ValueError: for an unknown name or a value out of range.
+    """
+    _require(
+        network in NETWORKS, f"unknown network {network!r}: choose from {', '.join(NETWORKS)}"
+    )
+    if (network, data) not in DEFAULTS:
+        known = dict.fromkeys(d for _, d in DEFAULTS)
+        raise ValueError(f"unknown data {data!r}: choose from {', '.join(known)}")
+    return Config(network, data, **(DEFAULTS[network, data] | given))
+
+
+def to_json(config: Config) -> dict[str, Any]:
+    """The configuration as a JSON object."""
+    return asdict(config)
+
+
+def from_json(values: Any) -> Config:
+    """The configuration that `to_json` wrote.
+
+    Raises:
+      ValueError: if it is not one, naming what is missing, unknown or of another type.
+    """
+    _require(isinstance(values, dict), "the configuration is not a JSON object")
+    known = {f.name for f in fields(Config)}
+    for name in sorted(known ^ set(values)):
+        raise ValueError(
+            f"the configuration {'lacks' if name in known else 'has an unknown'} {name!r}"
+        )
+    try:
+        return Config(**values)
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"the configuration has a value of the wrong type: {error}") from error
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)

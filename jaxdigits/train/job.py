@@ -1,0 +1,125 @@
+"""The main job: a configuration in, a trained network with its test accuracy in a folder.
+
+The protocol is one for all: validation is a twelfth of the training set, drawn stratified
+with a fixed seed; the epoch is chosen on it; the test set is read once, at the end.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from jaxdigits.data import Dataset, split
+from jaxdigits.gradients import ESTIMATORS
+from jaxdigits.losses import cross_entropy
+from jaxdigits.train.config import Config
+from jaxdigits.train.evaluate import logits_of
+from jaxdigits.train.fit import Diverged, fit
+from jaxdigits.train.optimizer import adamw
+from jaxdigits.train.population import fit_population
+from jaxdigits.train.run import Run, RunError, append_metrics, create_run, save_params
+from jaxdigits.tree import parameter_count
+
+VALIDATION = 12  # one example in so many: 5,000 of MNIST's 60,000
+SPLIT_SEED = 0
+
+
+class Outcome(NamedTuple):
+    """What a run came to."""
+
+    logits: np.ndarray
+    """[seeds, N, 10] on the test set"""
+    valid_accuracy: list[float]
+    """of each seed's best epoch"""
+    best_epoch: list[int]
+    parameters: int
+    """of one network"""
+    seconds: float
+    """from the first line to the last prediction, compiling included"""
+
+
+def run_job(
+    config: Config,
+    train: Dataset,
+    test: Dataset,
+    folder: Path,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> Outcome:
+    """Train what `config` says and write the run to `folder`.
+
+    Args:
+      report: called with each epoch's row, once it is in `metrics.jsonl`.
+
+    Raises:
+      RunError: if the folder is not empty or cannot be written.
+      Diverged: on a loss that is not finite; the last good params are then in the folder.
+      ValueError: if the batch is larger than the training set.
+    """
+    clock = time.perf_counter()
+    valid = len(train.label) // VALIDATION
+    train, valid = split(train, (len(train.label) - valid, valid), seed=SPLIT_SEED)
+    if config.batch > len(train.label):
+        raise ValueError(f"batch is {config.batch}, but there are {len(train.label)} examples")
+    create_run(folder, config)
+
+    def on_epoch(row):
+        append_metrics(folder, row)
+        report(row)
+
+    try:
+        params, statistics, accuracy, epoch, lost = _train(config, train, valid, on_epoch)
+    except Diverged as error:
+        save_params(folder, error.fit.params, error.fit.statistics)
+        raise
+    save_params(folder, params, statistics)
+    if lost:
+        raise RunError(
+            f"the training loss of seeds {lost} is not finite: lower the learning rate"
+        )
+    logits = predict(Run(config, params, statistics), test.image)
+    parameters = parameter_count(params) // config.seeds
+    return Outcome(logits, accuracy, epoch, parameters, time.perf_counter() - clock)
+
+
+def predict(run: Run, image: Any) -> np.ndarray:
+    """[seeds, N, 10] the logits of each of the run's networks on images [N, 28, 28]."""
+
+    @jax.jit
+    def of_member(member, image):
+        params, statistics, key = member
+        network = run.config.build()(training=False, statistics=statistics)
+        return logits_of(network, params, image, key)[0]
+
+    members = (run.params, run.statistics, member_keys(run.config))
+    if run.config.seeds == 1:
+        return np.asarray(of_member((*members[:2], members[2][0]), image))[None]
+    pick = lambda i: jax.tree.map(lambda a: a[i], members)
+    return np.stack([of_member(pick(i), image) for i in range(run.config.seeds)])
+
+
+def member_keys(config: Config) -> Array:
+    """[seeds] the key of each network: a member's run is the one that its seed alone gives."""
+    return jax.numpy.stack([jax.random.key(config.seed + i) for i in range(config.seeds)])
+
+
+def _train(config: Config, train: Dataset, valid: Dataset, report) -> tuple:
+    steps = config.epochs * (len(train.label) // config.batch)
+    optimizer = adamw(config.learning_rate, steps, weight_decay=config.weight_decay)
+    keys = member_keys(config)
+    options: dict[str, Any] = dict(
+        epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
+        estimator=ESTIMATORS[config.gradient], ema=config.ema, report=report,
+    )  # fmt: skip
+    if config.seeds == 1:
+        fitted = fit(config.build(), train, valid, optimizer, keys[0],
+                     patience=config.patience, **options)  # fmt: skip
+        best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
+        return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
+    many = fit_population(config.build(), train, valid, lambda _: optimizer, keys, **options)
+    lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
+    lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
+    return many.params, many.statistics, *lists, lost

@@ -1,0 +1,105 @@
+"""Training many networks at once: one compiled program, a member per seed or setting.
+
+The members share the data and the architecture; each has its own key, hence its own initial
+params, batch order and spikes, and its own hyperparameters.  A member is what `fit` trains
+with its key and hyperparameters, so a population is a sample of runs.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+
+from jaxdigits.data import Dataset
+from jaxdigits.gradients import Estimator, by_hand
+from jaxdigits.layer import Layer, Params
+from jaxdigits.layers import Statistics
+from jaxdigits.losses import Loss, cross_entropy
+from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.fit import check_sizes, on_device
+from jaxdigits.train.state import initial_state
+
+
+class Population(NamedTuple):
+    """P trained networks: every array has a leading axis [P]."""
+
+    params: Params
+    statistics: tuple[Statistics, ...]
+    valid_accuracy: np.ndarray
+    """[P] of each member's best epoch, 0 to 1"""
+    best_epoch: np.ndarray
+    """[P] from 1; 0 where no epoch improved on the initial params"""
+    diverged: np.ndarray
+    """[P] bool: whether the training loss became infinite or not a number"""
+    history: tuple[dict[str, Any], ...]
+    """one row an epoch; all but `epoch` and `seconds` are lists over the members"""
+
+
+def fit_population(
+    build: Build,
+    train: Dataset,
+    valid: Dataset,
+    optimizer: Callable[[Any], optax.GradientTransformation],
+    keys: Array,
+    hyperparameters: Any = (),
+    *,
+    epochs: int,
+    batch: int = 128,
+    loss: Loss | None = None,
+    estimator: Callable[[Layer, Loss], Estimator] = by_hand,
+    ema: float | None = None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> Population:
+    """Train P networks in one compiled program and return each at its best epoch.
+
+    Args:
+      build, train, valid, epochs, batch, loss, estimator, ema, report: as for `fit`.
+      optimizer: makes a member's optimizer from its hyperparameters, as
+        `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
+      keys: [P] one key per member.
+      hyperparameters: a pytree of arrays [P].
+
+    A member that diverges is marked, keeps its last good params, and stops nobody else.
+
+    Raises:
+      ValueError: for sizes that do not fit, naming the argument.
+    """
+    check_sizes(train, valid, epochs, batch, ema, None)
+    for leaf in [keys, *jax.tree.leaves(hyperparameters)]:
+        if jnp.ndim(leaf) != 1 or len(leaf) != len(keys):
+            raise ValueError(
+                "keys and each hyperparameter need one entry per member, got shapes "
+                f"{jnp.shape(keys)} and {jnp.shape(leaf)}"
+            )
+    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema)
+    train, valid = on_device(train), on_device(valid)
+    shape = train.image.shape[1:]
+
+    def start(key, hyper, train):
+        network, averaged = build(training=True), ema is not None
+        state = initial_state(network, shape, optimizer(hyper), key, averaged=averaged)
+        return state, before_first_epoch(recipe, state, train)
+
+    def epoch_of(hyper, state, best, train, valid):
+        return run_epoch(recipe, optimizer(hyper), state, best, train, valid)
+
+    state, best = jax.jit(jax.vmap(start, (0, 0, None)))(keys, hyperparameters, train)
+    program = jax.jit(jax.vmap(epoch_of, (0, 0, 0, None, None)), donate_argnums=(1, 2))
+    history, diverged = [], np.zeros(len(keys), bool)
+    for epoch in range(1, epochs + 1):
+        clock = time.perf_counter()
+        state, best, metrics = program(hyperparameters, state, best, train, valid)
+        row = {
+            "epoch": epoch,
+            **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
+        }
+        history.append(row | {"seconds": time.perf_counter() - clock})
+        diverged |= ~np.isfinite(row["loss"])
+        report(history[-1])
+    accuracy, chosen = np.asarray(best.accuracy), np.asarray(best.epoch)
+    return Population(best.params, best.statistics, accuracy, chosen, diverged, tuple(history))

@@ -1,0 +1,189 @@
+"""A run on disk: a folder of plain files, of which none is executed when it is read.
+
+    config.json      the configuration and the versions that ran it
+    metrics.jsonl    one JSON object an epoch, written as the epoch ends
+    params.npz       the best epoch's params and statistics, named by path; with several
+                     seeds every array has a leading axis, one entry per seed
+    result.json      accuracy on the test set, and how long it took
+
+Files are written whole beside their place and then moved there, so that a full disk or a
+crash leaves the one before.
+"""
+
+import json
+import os
+import platform
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdigits.layer import Params
+from jaxdigits.layers import Statistics
+from jaxdigits.train.config import Config, from_json, to_json
+from jaxdigits.train.evaluate import gather_statistics
+from jaxdigits.tree import named_leaves, require_same_leaves
+
+FORMAT = 1
+SHAPE = (28, 28)  # of an image; all data sets share it
+LARGEST_JSON = 1 << 20  # bytes; a configuration is some hundred
+LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
+
+
+class RunError(Exception):
+    """A run folder that cannot be written or read: one line, naming it and what to do."""
+
+
+class Run(NamedTuple):
+    """A run, as read from its folder."""
+
+    config: Config
+    params: Params
+    statistics: tuple[Statistics, ...]
+
+
+def create_run(folder: Path, config: Config) -> None:
+    """Make the folder and write `config.json`.
+
+    Raises:
+      RunError: if there is something in the folder already, or it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise RunError(f"{folder} is not empty: choose another folder, or remove it first")
+        versions = {"python": platform.python_version(), "jax": jax.__version__}
+        head = {"format": FORMAT, "versions": versions, "device": jax.devices()[0].device_kind}
+        write_json(folder / "config.json", head | {"config": to_json(config)})
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def append_metrics(folder: Path, row: dict[str, Any]) -> None:
+    """Add a line to `metrics.jsonl`.
+
+    Raises:
+      RunError: if it cannot be written.
+    """
+    try:
+        with open(folder / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(_finite(row)) + "\n")
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def save_params(folder: Path, params: Params, statistics: tuple[Statistics, ...]) -> None:
+    """Write `params.npz`, atomically.
+
+    Raises:
+      RunError: if it cannot be written; an earlier file is then still there.
+    """
+    leaves = named_leaves({"params": params, "statistics": statistics})
+    arrays: Any = {name: np.asarray(leaf) for name, leaf in leaves.items()}
+    try:
+        _replace(folder / "params.npz", lambda file: np.savez(file, **arrays))
+    except OSError as error:
+        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def load_run(folder: str | os.PathLike[str]) -> Run:
+    """Read a run's configuration and params.
+
+    Raises:
+      RunError: if a file is missing or broken, or the params are those of another network.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise RunError(
+            f"{folder} is no run: it has no config.json; `jaxdigits train` makes one"
+        )
+    try:
+        head = _read_json(folder / "config.json")
+        if not isinstance(head, dict) or head.get("format") != FORMAT:
+            raise ValueError(f"this version reads run format {FORMAT} only")
+        config = from_json(head.get("config"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(f"{folder / 'config.json'} cannot be used: {error}") from error
+    template = _template(config)
+    arrays = _read_arrays(folder / "params.npz", template)
+    leaves = [jnp.asarray(arrays[name]) for name in named_leaves(template)]
+    tree = jax.tree.unflatten(jax.tree.structure(template), leaves)
+    return Run(config, tree["params"], tree["statistics"])
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, atomically."""
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
+    _replace(path, lambda file: file.write(text.encode()))
+
+
+def _template(config: Config) -> Any:
+    """The shapes and dtypes of {"params", "statistics"} that the configuration leads to."""
+
+    def make():
+        key, network = jax.random.key(0), config.build()(training=True)
+        params, _ = network.init(key, SHAPE)
+        image = jnp.zeros((2, *SHAPE), jnp.uint8)
+        statistics = gather_statistics(network, params, image, key)
+        return {"params": params, "statistics": statistics}
+
+    one = jax.eval_shape(make)
+    if config.seeds == 1:
+        return one
+    member = lambda a: jax.ShapeDtypeStruct((config.seeds, *a.shape), a.dtype)
+    return jax.tree.map(member, one)
+
+
+def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
+    try:
+        with zipfile.ZipFile(path) as archive:  # its sizes are known before anything is read
+            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_PARAMS:
+                raise ValueError("it is too large")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        require_same_leaves(arrays, template, "its params")
+        for name, leaf in named_leaves(template).items():
+            if arrays[name].dtype != leaf.dtype:
+                raise ValueError(f"{name!r} is {arrays[name].dtype}, not {leaf.dtype}")
+            if not np.isfinite(arrays[name]).all():
+                raise ValueError(f"{name!r} is not finite")
+    except FileNotFoundError as error:
+        raise RunError(f"{path} is missing: the run did not finish its first epoch") from error
+    except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
+        raise RunError(f"{path} cannot be used: {error}") from error
+    return arrays
+
+
+def _read_json(path: Path) -> Any:
+    with open(path, "rb") as file:
+        text = file.read(LARGEST_JSON + 1)
+    if len(text) > LARGEST_JSON:
+        raise ValueError("it is too large")
+    return json.loads(text)
+
+
+def _replace(path: Path, write) -> None:
+    """Write a file beside `path`, make sure it is on disk, and move it there."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN: null stands for them."""
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

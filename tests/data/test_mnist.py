@@ -1,0 +1,233 @@
+"""MNIST found, downloaded and verified; the network is a small server on this machine."""
+
+import gzip
+import hashlib
+import http.server
+import os
+import struct
+import sys
+import threading
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from jaxdigits.data import DataError, mnist
+from jaxdigits.data.geometry import centred
+
+module = import_module("jaxdigits.data.mnist")  # the function has the same name
+
+
+def idx(array):
+    head = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return head + array.astype(np.uint8).tobytes()
+
+
+def small_mnist():
+    """Content by file name: 6 images to learn from and 4 to test on."""
+    rng = np.random.default_rng(0)
+    content = {}
+    for name in module.FILES:
+        n = 6 if name.startswith("train") else 4
+        shape = (n, 28, 28) if "images" in name else (n,)
+        content[name] = idx(rng.integers(0, 10, shape))
+    return content
+
+
+CONTENT = small_mnist()
+ZIPPED = {name: gzip.compress(content) for name, content in CONTENT.items()}
+CORRUPT = {name: gzip.compress(c[:-1] + bytes([c[-1] ^ 1])) for name, c in CONTENT.items()}
+FILES = {
+    name: module.File(
+        (6 if name.startswith("train") else 4, *([28, 28] if "images" in name else [])),
+        hashlib.sha256(content).hexdigest(),
+    )
+    for name, content in CONTENT.items()
+}
+
+
+class Mirrors(http.server.BaseHTTPRequestHandler):
+    """Each first part of the path is a mirror with its own way to be good or bad."""
+
+    asked: list[str] = []  # noqa: RUF012
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        mirror, name = self.path.strip("/").split("/")
+        name = name.removesuffix(".gz")
+        if mirror == "absent":
+            return self.send_error(404)
+        body = {
+            "good": ZIPPED[name],
+            "corrupt": CORRUPT[name],
+            "short": ZIPPED[name][:-20],
+            "hangs-up": ZIPPED[name][:-20],
+            "page": b"<html>please sign in</html>",
+            "empty": b"",
+            "other": ZIPPED["t10k-images-idx3-ubyte"] + b"\0",
+        }[mirror]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body) + 20 * (mirror == "hangs-up")))
+        self.end_headers()
+        self.wfile.write(body)
+        return None
+
+    def log_message(self, format, *args):
+        pass
+
+
+BAD_MIRRORS = ["absent", "corrupt", "short", "hangs-up", "page", "empty", "other"]
+
+
+@pytest.fixture(scope="module")
+def server():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirrors) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path, server):
+    """`mnist` with small files, an empty cache, no JAXDIGITS_DATA and one good mirror."""
+    import pooch
+
+    monkeypatch.setattr(module, "FILES", FILES)
+    monkeypatch.setattr(module, "MIRRORS", (f"{server}/good",))
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
+    monkeypatch.delenv("JAXDIGITS_DATA", raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    Mirrors.asked.clear()
+    return tmp_path / "cache" / "jaxdigits" / "mnist"
+
+
+def put(folder, content, suffix=".gz"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, body in content.items():
+        (folder / f"{name}{suffix}").write_bytes(body)
+    return folder
+
+
+def same_as_content(data):
+    (image, label), (test_image, test_label) = data
+    assert (image.dtype, label.dtype) == (np.uint8, np.int32)
+    assert (image.shape, test_image.shape) == ((6, 28, 28), (4, 28, 28))
+    arrays = (image, label, test_image, test_label)
+    return all(idx(a) == c for a, c in zip(arrays, CONTENT.values(), strict=True))
+
+
+def test_the_network_is_asked_once_and_in_silence(small, capfd, caplog, monkeypatch):
+    import pooch
+
+    monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
+    assert same_as_content(mnist())
+    assert len(Mirrors.asked) == 4
+    assert sorted(p.name for p in small.iterdir()) == sorted(f"{n}.gz" for n in FILES)
+    assert same_as_content(mnist())
+    assert len(Mirrors.asked) == 4
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+def test_only_what_is_missing_is_downloaded(small):
+    put(small, {name: ZIPPED[name] for name in list(FILES)[:3]})
+    assert same_as_content(mnist())
+    assert Mirrors.asked == ["/good/t10k-labels-idx1-ubyte.gz"]
+
+
+@pytest.mark.parametrize("bad", [*BAD_MIRRORS, "dead"])
+def test_after_a_bad_mirror_comes_the_next(small, server, monkeypatch, bad):
+    first = "http://127.0.0.1:9/mnist" if bad == "dead" else f"{server}/{bad}"
+    monkeypatch.setattr(module, "MIRRORS", (first, f"{server}/good"))
+    assert same_as_content(mnist())
+    assert sorted(p.name for p in small.iterdir()) == sorted(f"{n}.gz" for n in FILES)
+
+
+@pytest.mark.parametrize("bad", [*BAD_MIRRORS, "dead"])
+def test_without_a_good_mirror_one_line_names_the_ways_out(small, server, monkeypatch, bad):
+    mirror = "http://127.0.0.1:9/mnist" if bad == "dead" else f"{server}/{bad}"
+    monkeypatch.setattr(module, "MIRRORS", (mirror,))
+    with pytest.raises(DataError, match=mirror) as caught:
+        mnist()
+    message = str(caught.value)
+    assert "JAXDIGITS_DATA" in message
+    assert "run once with a network" in message
+    assert "\n" not in message
+    assert list(small.iterdir()) == [], "part of a file was left behind"
+
+
+def test_a_cache_that_cannot_be_written_is_named(small):
+    small.parent.mkdir(parents=True)
+    small.write_text("a file where the folder should be")
+    with pytest.raises(DataError, match=r"cannot write MNIST to .*JAXDIGITS_DATA"):
+        mnist()
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_folder_may_be_named(small, tmp_path, suffix):
+    folder = put(tmp_path / "mine", ZIPPED if suffix else CONTENT, suffix)
+    assert same_as_content(mnist(folder))
+    assert same_as_content(mnist(str(folder)))
+    assert not Mirrors.asked
+
+
+@pytest.mark.parametrize("sub", ["", "mnist"])
+def test_the_environment_names_the_folder_or_the_one_above(small, tmp_path, monkeypatch, sub):
+    put(tmp_path / "env" / sub, ZIPPED)
+    monkeypatch.setenv("JAXDIGITS_DATA", str(tmp_path / "env"))
+    assert same_as_content(mnist())
+    assert not Mirrors.asked
+
+
+@pytest.mark.parametrize("there", [0, 3])
+def test_an_environment_without_all_files_is_passed_over(small, tmp_path, monkeypatch, there):
+    put(tmp_path / "env", {name: ZIPPED[name] for name in list(FILES)[:there]})
+    monkeypatch.setenv("JAXDIGITS_DATA", str(tmp_path / "env"))
+    assert same_as_content(mnist())
+    assert len(Mirrors.asked) == 4
+
+
+def test_a_named_folder_without_all_files_is_refused(small, tmp_path):
+    folder = put(tmp_path / "mine", {name: ZIPPED[name] for name in list(FILES)[:3]})
+    with pytest.raises(DataError, match="mine: no t10k-labels-idx1-ubyte"):
+        mnist(folder)
+    with pytest.raises(DataError, match="nowhere: no train-images-idx3-ubyte"):
+        mnist(tmp_path / "nowhere")
+    assert not Mirrors.asked
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("place", ["folder", "environment", "cache"])
+def test_a_changed_file_is_refused_wherever_it_lies(small, tmp_path, monkeypatch, name, place):
+    folder = put(
+        small if place == "cache" else tmp_path / "mine", ZIPPED | {name: CORRUPT[name]}
+    )
+    if place == "environment":
+        monkeypatch.setenv("JAXDIGITS_DATA", str(folder))
+    with pytest.raises(DataError, match=f"{name}.gz: content is not the expected one"):
+        mnist(folder if place == "folder" else None)
+
+
+def test_pooch_is_needed_only_for_the_cache(small, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    assert same_as_content(mnist(put(tmp_path / "mine", ZIPPED)))
+    with pytest.raises(ImportError, match="pip install pooch"):
+        mnist()
+
+
+@pytest.mark.skipif("JAXDIGITS_DATA" not in os.environ, reason="needs MNIST")
+def test_the_real_files_are_the_official_ones_and_we_know_their_geometry():
+    train, test = mnist()
+    assert (train.image.shape, test.image.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    for data in (train, test):
+        assert (data.image.dtype, data.label.dtype) == (np.uint8, np.int32)
+    np.testing.assert_array_equal(train.label[:5], [5, 0, 4, 1, 9])
+    np.testing.assert_array_equal(test.label[:5], [7, 2, 1, 0, 4])
+    for image in test.image[:500]:
+        rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+        box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        assert max(box.shape) in (19, 20)
+        np.testing.assert_array_equal(centred(box[None])[0], image)
