@@ -1,0 +1,90 @@
+"""The core's claims: what `jaxdigits train` reaches, and how long it takes.
+
+    JAXDIGITS_DATA=FOLDER python experiments/core.py run [ROW ...]
+    python experiments/core.py table
+
+`run` starts each command of `COMMANDS` as a user would, one after another, and writes what
+it printed to core.json as it ends; `table` prints that file as the README's table.  Each
+run chooses its epoch on 5,000 validation images and reads the test set once.  One run's
+interval is Wilson's over the test images; that of several seeds is Student's over the seeds.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).with_suffix(".json")
+COMMANDS = {
+    "digits": "train",
+    "mlp": "train mlp --data mnist",
+    "cnn": "train cnn --data mnist",
+    "snn": "train snn --data mnist",
+    "conv_snn": "train conv_snn --data mnist",
+    "mlp, 8 seeds": "train mlp --data mnist --seeds 8",
+}
+
+
+def run(row: str) -> dict[str, Any]:
+    """What one command of the table came to."""
+    program = Path(sys.executable).with_name("jaxdigits")
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program, *COMMANDS[row].split(), "--out", f"{folder}/run", "--json"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    del result["run"]
+    return result | {"command": f"jaxdigits {COMMANDS[row]}", "machine": machine()}
+
+
+def machine() -> str:
+    """The processor, its cores, and what ran on it."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text().splitlines()
+        name = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), name)
+    import jax
+
+    return f"{name}, {os.cpu_count()} cores, jax {jax.__version__}"
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The results as a Markdown table."""
+    lines = [
+        "| command | test accuracy | 95 % interval | over | parameters | time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for r in results.values():
+        low, high = r["test_interval"]
+        spread = f" ± {100 * r['test_std']:.2f}" if r["test_std"] is not None else ""
+        over = f"{len(r['test_accuracies'])} seeds" if spread else r["interval_over"]
+        lines.append(
+            f"| `{r['command']}` | {100 * r['test_accuracy']:.2f}{spread} % "
+            f"| {100 * low:.2f} to {100 * high:.2f} % | {over} | {r['parameters']:,} "
+            f"| {duration(r['seconds'])} |"
+        )
+    return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    """As a person says it."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+def main() -> None:
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    if sys.argv[1:2] == ["table"]:
+        print(table(results))
+        return
+    for row in sys.argv[2:] or COMMANDS:
+        results[row] = run(row)
+        ordered = {name: results[name] for name in COMMANDS if name in results}
+        RESULTS.write_text(json.dumps(ordered, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""What the documents say: their code runs, and their numbers are those of the experiments."""
+
+import json
+import re
+import runpy
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = ["README.md", "docs/layers.md"]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_python_block_of_a_page_runs(page, capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    assert blocks
+    exec(compile("\n".join(blocks), page, "exec"), {"__name__": "page"})
+    if page == "README.md":
+        printed = capsys.readouterr().out
+        assert "ok: True" in printed
+        assert float(re.search(r"test accuracy ([\d.]+)%", printed)[1]) > 90
+
+
+# The notebook's kernel is a process of its own, whose warnings are not this package's.
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem
+)
+def test_notebook_runs_and_prints_what_it_shows(path):
+    shown, run = (nbformat.read(path, as_version=4) for _ in range(2))
+    NotebookClient(run, timeout=120).execute()
+    assert _digits(run) == _digits(shown)
+
+
+def test_the_results_in_the_readme_are_those_of_the_experiment():
+    core = runpy.run_path(str(ROOT / "experiments" / "core.py"))
+    results = json.loads((ROOT / "experiments" / "core.json").read_text())
+    assert set(results) == set(core["COMMANDS"])
+    assert core["table"](results) in README
+    assert all(result["machine"] in README for result in results.values())
+
+
+def test_every_file_that_a_page_links_to_is_there():
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        for target in re.findall(r"\]\((?!http)([^)#]+)", text):
+            assert ((ROOT / page).parent / target).exists(), f"{page} links to {target}"
+
+
+def _digits(notebook) -> list[str]:
+    """The percentages that a notebook prints: rounding errors beside them may differ."""
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    return re.findall(r"[\d.]+%", " ".join(o.get("text", "") for o in outputs))
