@@ -7,6 +7,7 @@ the batch size or the device that it comes in.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 
@@ -28,16 +29,28 @@ def require_key(key: Array | None, wanted_by: str = "this network") -> Array:
     """`key`, if it is one.
 
     Raises:
-      ValueError: for None, a legacy uint32 key, or keys of more than one axis.
+      ValueError: for None, a number, a legacy uint32 key, or keys of more than one axis.
     """
     if key is None:
         raise ValueError(f"{wanted_by} draws random numbers: pass a key, jax.random.key(seed)")
-    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.ndim > 1:
+    dtype, shape = getattr(key, "dtype", type(key)), np.shape(key)
+    if not jnp.issubdtype(dtype, jax.dtypes.prng_key) or len(shape) > 1:
         raise ValueError(
             f"{wanted_by} takes one typed key (jax.random.key) or one per example [B], "
-            f"got {key.dtype} of shape {key.shape}"
+            f"got {dtype} of shape {shape}"
         )
     return key
+
+
+def per_example(key: Array, batch: int) -> Array:
+    """`batch` keys: the ones given, or as many split from one.
+
+    Raises:
+      ValueError: unless `key` is one key or `batch` keys.
+    """
+    if key.ndim and key.shape[0] != batch:
+        raise ValueError(f"got {key.shape[0]} keys for a batch of {batch}")
+    return key if key.ndim else jax.random.split(key, batch)
 
 
 def draw_bytes(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) -> Array:
@@ -50,13 +63,10 @@ def draw_bytes(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) ->
     Raises:
       ValueError: unless `key` is one key or `batch` keys.
     """
-    if key.ndim and key.shape[0] != batch:
-        raise ValueError(f"got {key.shape[0]} keys for a batch of {batch}")
     words = (*shape[:-1], -(-shape[-1] // 4))
 
     def draw(key):
         bits = jax.lax.bitcast_convert_type(jax.random.bits(key, words, jnp.uint32), jnp.uint8)
         return bits.reshape(*words[:-1], words[-1] * 4)[..., : shape[-1]]
 
-    keys = key if key.ndim else jax.random.split(key, batch)
-    return jax.vmap(draw, out_axes=axis)(keys)
+    return jax.vmap(draw, out_axes=axis)(per_example(key, batch))

@@ -56,13 +56,14 @@ def without_params(
 
     Args:
       forward: (x, key) -> (y, residual).
-      backward: (residual, y_bar) -> x_bar.
+      backward: (residual, y_bar) -> x_bar; not asked where a layer behind it has no y_bar.
       shape: feature shape -> feature shape; None if it stays.
     """
+    sent_back = lambda residual, y_bar: None if y_bar is None else backward(residual, y_bar)
     return Layer(
         lambda key, s: ((), shape(s) if shape else s),
         lambda params, x, key: forward(x, key),
-        lambda params, residual, y_bar: ((), backward(residual, y_bar)),
+        lambda params, residual, y_bar: ((), sent_back(residual, y_bar)),
     )
 
 
@@ -194,6 +195,19 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
 
     apply.defvjp(fwd, bwd)
     return apply
+
+
+def to_unit(x: Array) -> Array:
+    """uint8 pixels as floats in [0, 1]; floats as they are.
+
+    Raises:
+      ValueError: for another integer type, whose scale is unknown.
+    """
+    if x.dtype == jnp.uint8:
+        return x.astype(jnp.result_type(float)) / 255
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"images are uint8 or float, got {x.dtype}")
+    return x
 
 
 def _fused_shape(shapes: dict[str, tuple[int, ...]], fuse: str) -> tuple[int, ...]:

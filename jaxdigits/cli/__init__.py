@@ -6,7 +6,7 @@ Exit codes: 0 done; 1 it failed, or something disagrees; 2 the command was not u
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
 
@@ -22,6 +22,10 @@ def run(args: Sequence[str]) -> int:
       SystemExit: from the parser, for --help and for what it does not understand.
     """
     _set_flags()
+    return _guarded(lambda: _run(args))
+
+
+def _run(args: Sequence[str]) -> int:
     import tyro
 
     from jaxdigits.cli.check import Check
@@ -41,16 +45,16 @@ def run(args: Sequence[str]) -> int:
         args=list(args),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
     )
-    return _guarded(command)
+    return command.run()
 
 
-def _guarded(command) -> int:
-    """The command's exit code; an error becomes one line on stderr, and 1 or 2."""
+def _guarded(action: Callable[[], int]) -> int:
+    """The action's exit code; an error becomes one line on stderr, and 1 or 2."""
     from jaxdigits.data import DataError
     from jaxdigits.train import Diverged, RunError
 
     try:
-        return command.run()
+        return action()
     except KeyboardInterrupt:
         return _say("interrupted", 130)
     except (DataError, RunError, Diverged, ImportError) as error:

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -13,7 +14,9 @@ def say(line: str = "", *, json_wanted: bool = False) -> None:
 
 def say_json(value: dict[str, Any]) -> None:
     """Print one JSON object on one line."""
-    print(json.dumps(value), flush=True)
+    from jaxdigits.train.run import finite
+
+    print(json.dumps(finite(value)), flush=True)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -31,24 +34,29 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def epoch_reporter(epochs: int, json_wanted: bool) -> Callable[[dict[str, Any]], None]:
-    """A function that shows each epoch's row: a bar on a terminal, plain lines in a pipe."""
+@contextmanager
+def epoch_reporter(
+    epochs: int, json_wanted: bool
+) -> Iterator[Callable[[dict[str, Any]], None]]:
+    """A function that shows each epoch's row: a bar on a terminal, plain lines in a pipe.
+
+    The bar's line ends with the context, however training ends.
+    """
     if not sys.stderr.isatty():
-        return lambda row: say(
+        yield lambda row: say(
             f"epoch {row['epoch']}/{epochs}  {_epoch(row)}", json_wanted=json_wanted
         )
+        return
     from tqdm import tqdm
 
-    bar = tqdm(total=epochs, unit="epoch", desc="compiling", dynamic_ncols=True)
+    with tqdm(total=epochs, unit="epoch", desc="compiling", dynamic_ncols=True) as bar:
 
-    def show(row):
-        bar.set_description("training", refresh=False)
-        bar.set_postfix_str(_epoch(row), refresh=False)
-        bar.update()
-        if row["epoch"] == epochs:
-            bar.close()
+        def show(row):
+            bar.set_description("training", refresh=False)
+            bar.set_postfix_str(_epoch(row), refresh=False)
+            bar.update()
 
-    return show
+        yield show
 
 
 def _epoch(row: dict[str, Any]) -> str:

@@ -35,6 +35,8 @@ class Evaluate:
 
         run = load_run(self.run_folder)
         name = self.data or run.config.data
+        if self.data_dir is not None and name != "mnist":
+            raise ValueError("--data-dir is for --data mnist")
         _, test = mnist(self.data_dir) if name == "mnist" else DATASETS[name]()
         logits = predict(run, test.image)
         result = score(logits, test.label)

@@ -112,7 +112,8 @@ class Train:
         many = f"{config.seeds} times " if config.seeds > 1 else ""
         line = f"training {many}{config.network} on {len(train.label)} images of {config.data}"
         say(line, json_wanted=self.json)
-        outcome = run_job(config, train, test, folder, epoch_reporter(config.epochs, self.json))
+        with epoch_reporter(config.epochs, self.json) as report:
+            outcome = run_job(config, train, test, folder, report)
         self._finish(outcome, test, folder)
         return 0
 
@@ -124,8 +125,9 @@ class Train:
         """
         from jaxdigits.train.config import config_for
 
+        # Not `if v`: a zero was given, and is for the network to take or refuse.
         given = lambda names: {
-            k: v for k in names if (v := getattr(self, k)) not in (None, (), False)
+            k: v for k in names if (v := getattr(self, k)) != getattr(Train, k)
         }
         options: dict[str, Any] = given(OPTIONS)
         if options.get("norm") == "none":

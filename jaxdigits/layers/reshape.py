@@ -8,7 +8,7 @@ import math
 
 import jax.numpy as jnp
 
-from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 
 def flatten(axes: int = 2) -> Layer:
@@ -37,7 +37,7 @@ def flatten(axes: int = 2) -> Layer:
 def add_channel() -> Layer:
     """x [..., H, W] -> [..., H, W, 1]: the one channel of a grey image."""
     forward = lambda x, key: (x[..., None], ())
-    backward = lambda _, y_bar: None if y_bar is None else y_bar[..., 0]
+    backward = lambda _, y_bar: y_bar[..., 0]
     return without_params(forward, backward, lambda features: (*features, 1))
 
 
@@ -60,16 +60,3 @@ def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
         return None if integer.value else y_bar / std
 
     return without_params(forward, backward)
-
-
-def to_unit(x):
-    """uint8 pixels as floats in [0, 1]; floats as they are.
-
-    Raises:
-      ValueError: for another integer type, whose scale is unknown.
-    """
-    if x.dtype == jnp.uint8:
-        return x.astype(jnp.result_type(float)) / 255
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"images are uint8 or float, got {x.dtype}")
-    return x

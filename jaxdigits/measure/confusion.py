@@ -26,9 +26,13 @@ def confusion_matrix(label: ArrayLike, prediction: ArrayLike, classes: int = 10)
     if label.shape != prediction.shape or label.ndim != 1:
         raise ValueError(f"label {label.shape} and prediction {prediction.shape} must be [N]")
     for name, values in dict(label=label, prediction=prediction).items():
-        if len(values) and (values.min() < 0 or values.max() >= classes):
+        if not len(values):
+            continue
+        if not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(f"{name} must be whole numbers, got {values.dtype}")
+        if values.min() < 0 or values.max() >= classes:
             raise ValueError(f"{name} must be in 0..{classes - 1}")
-    pairs = label.astype(int) * classes + prediction
+    pairs = label.astype(int) * classes + prediction.astype(int)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 

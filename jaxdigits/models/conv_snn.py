@@ -44,9 +44,11 @@ def conv_snn(
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
-      ValueError: for an unknown norm or pool, or batch norm in evaluation without its
-        statistics; in `init`, if the image is too small for so many blocks.
+      ValueError: without channels, for an unknown norm or pool, or batch norm in evaluation
+        without its statistics; in `init`, if the image is too small for so many blocks.
     """
+    if not channels:
+        raise ValueError("channels must name at least one block, got none")
     make_norm = normaliser(norm, 3, training, statistics)
     fire = lambda: neuron(surrogate or fast_sigmoid())
     block = lambda c: [conv2d(c, kernel, padding="VALID", bias=norm is None),

@@ -6,19 +6,19 @@ from jaxdigits.layer import Layer, serial
 from jaxdigits.layers import dense, dropout, flatten
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.models.parts import normaliser
-from jaxdigits.spikes import Surrogate, fast_sigmoid, leaky_readout, lif, rate
+from jaxdigits.spikes import Surrogate, arctan, leaky_readout, lif, rate
 
 
 def snn(
     *,
-    hidden: Sequence[int] = (512,),
+    hidden: Sequence[int] = (800,),
     steps: int = 25,
     encoder: Callable[[int], Layer] = rate,
     neuron: Callable[[Surrogate], Layer] = lif,
     surrogate: Surrogate | None = None,
     readout: Callable[[], Layer] = leaky_readout,
     norm: str | None = None,
-    dropout_rate: float = 0.0,
+    dropout_rate: float = 0.4,
     classes: int = 10,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
@@ -30,7 +30,8 @@ def snn(
       steps: time steps.
       encoder: constructor from the number of steps: `rate`, `direct` or `latency`.
       neuron: constructor from the surrogate, as `functools.partial(lif, decay=0.9)`.
-      surrogate: slope of the firing function; None is `fast_sigmoid(25)`.
+      surrogate: slope of the firing function; None is `arctan(2)`, which has a
+        slope far from the threshold too.
       readout: constructor of the layer from output currents [T, B, classes] to logits.
       norm: None, "batch" (through time), "layer" or "group", on the neurons' currents.
       dropout_rate: share of hidden neurons absent, through all steps, in training.
@@ -47,7 +48,7 @@ def snn(
         layers += [
             dense(n, gain=GAIN),
             *make_norm(),
-            neuron(surrogate or fast_sigmoid()),
+            neuron(surrogate or arctan()),
             absent,
         ]
     return serial(*layers, dense(classes, gain=GAIN), readout())

@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.keys import draw_bytes, require_key
-from jaxdigits.layer import Layer, Static, without_params
-from jaxdigits.layers.reshape import to_unit
+from jaxdigits.keys import draw_bytes, per_example, require_key
+from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 
 def rate(steps: int) -> Layer:
@@ -101,9 +100,8 @@ def _by_bytes(x: Array, key: Array, steps: int) -> Array:
 def _rate_of_float(x: Array, key: Array, steps: int) -> Array:
     """Spikes whose derivative, for JAX too, is that of their mean."""
     shape = (steps, *x.shape[1:])
-    keys = key if key.ndim else jax.random.split(key, len(x))
     uniform = lambda key: jax.random.uniform(key, shape, x.dtype)
-    u = jax.vmap(uniform, out_axes=1)(keys)
+    u = jax.vmap(uniform, out_axes=1)(per_example(key, len(x)))
     spikes = (u < x).astype(x.dtype)
     mean = jnp.broadcast_to(x, spikes.shape)
     return spikes + (mean - jax.lax.stop_gradient(mean))  # adds an exact zero

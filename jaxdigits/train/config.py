@@ -5,8 +5,13 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
+import jax
+
+from jaxdigits.data import DATASETS
 from jaxdigits.gradients import ESTIMATORS
 from jaxdigits.models.catalogue import NETWORKS, build
+
+SHAPE = (28, 28)  # of an image; all data sets share it
 
 
 @dataclass(frozen=True)
@@ -14,7 +19,8 @@ class Config:
     """A run, apart from its data: enough to train it again, and to read its params.
 
     Raises:
-      ValueError: for a value out of range or an unknown name, saying which.
+      ValueError: for a value out of range, an unknown name, or a network that does not fit
+        the images, saying which.
     """
 
     network: str
@@ -41,13 +47,21 @@ class Config:
     """the network's own options, as `jaxdigits.models.build` takes them"""
 
     def __post_init__(self):
+        _require(self.data in DATASETS, f"unknown data {self.data!r}: {[*DATASETS]}")
         _require(
             self.gradient in ESTIMATORS, f"unknown gradient {self.gradient!r}: {[*ESTIMATORS]}"
         )
         for name in ("epochs", "batch", "seeds", "patience"):
             value = getattr(self, name)
-            _require(value is None or value >= 1, f"{name} must be >= 1, got {value}")
+            if name != "patience" or value is not None:
+                _require_whole(name, value)
+                _require(value >= 1, f"{name} must be >= 1, got {value}")
+        _require_whole("seed", self.seed)
         _require(0 <= self.seed < 2**32, f"seed must be in [0, 2³²), got {self.seed}")
+        _require(
+            self.seed + self.seeds <= 2**32,
+            f"the last seed must be below 2³², got {self.seed + self.seeds - 1}",
+        )
         _require(
             0 < self.learning_rate < float("inf"),
             f"learning rate must be > 0, got {self.learning_rate}",
@@ -64,15 +78,16 @@ class Config:
             self.seeds == 1 or self.patience is None,
             "patience stops one run: not with several seeds",
         )
-        self.build()(training=True)
+        network = self.build()(training=True)
+        jax.eval_shape(lambda: network.init(jax.random.key(0), SHAPE)[0])
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
         return partial(build, self.network, self.options)
 
 
-# Found on validation data (of `digits`; of MNIST with one seed); see docs/results.md for what
-# they reach.  EMA's memory is about an epoch.
+# Settings that a few runs of one seed led to; experiments/core.json has what they reach.  The
+# average remembers about two epochs.
 _DIGITS = dict(epochs=30, batch=64, learning_rate=2e-3, ema=0.99)
 _MNIST = dict(batch=128, learning_rate=2e-3, ema=0.999)
 DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
@@ -82,7 +97,7 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
     ("conv_snn", "digits"): _DIGITS,
     ("mlp", "mnist"): _MNIST | dict(epochs=20, learning_rate=1e-3),
     ("cnn", "mnist"): _MNIST | dict(epochs=15),
-    ("snn", "mnist"): _MNIST | dict(epochs=15),
+    ("snn", "mnist"): _MNIST | dict(epochs=15, weight_decay=0.01),
     ("conv_snn", "mnist"): _MNIST | dict(epochs=12),
 }
 
@@ -123,6 +138,11 @@ def from_json(values: Any) -> Config:
         return Config(**values)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"the configuration has a value of the wrong type: {error}") from error
+
+
+def _require_whole(name: str, value: Any) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    _require(whole, f"{name} must be a whole number, got {value!r}")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -7,7 +7,7 @@ from jax import Array
 
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics, batch_statistics
-from jaxdigits.spikes import firing_rates
+from jaxdigits.spikes import traces
 from jaxdigits.train.state import evaluation_keys
 
 BATCH = 500  # examples at once; only memory and speed depend on it
@@ -18,19 +18,26 @@ def logits_of(
 ) -> tuple[Array, Array]:
     """The network's logits [N, K] on images [N, ...], and its firing rates [spiking layers].
 
-    Example n draws its spikes from `key` and n alone, so the logits do not depend on
-    `batch`.  Traceable; jit it with the network closed over.
+    Example n draws its spikes from `key` and n alone, so neither depends on `batch`.
+    Traceable; jit it with the network closed over.
+
+    Raises:
+      ValueError: without images.
     """
+    if not len(image):
+        raise ValueError("there are no images to evaluate")
     image, n, batch = jnp.asarray(image), len(image), min(batch, len(image))
     # The last batch is filled up with repeats of its last example, which are dropped after.
     index = jnp.minimum(jnp.arange(-(-n // batch) * batch), n - 1).reshape(-1, batch)
 
     def of_batch(rows):
         logits, residual = network.forward(params, image[rows], evaluation_keys(key, rows))
-        return logits, firing_rates(residual)
+        rates = [t.spikes.swapaxes(0, 1).reshape(batch, -1).mean(1) for t in traces(residual)]
+        return logits, rates
 
     logits, rates = jax.lax.map(of_batch, index)
-    return logits.reshape(-1, logits.shape[-1])[:n], rates.mean(0)
+    rates = jnp.array([each.ravel()[:n].mean() for each in rates])
+    return logits.reshape(-1, logits.shape[-1])[:n], rates
 
 
 def gather_statistics(

@@ -27,7 +27,7 @@ class Fit(NamedTuple):
     statistics: tuple[Statistics, ...]
     """for `build(training=False, statistics=...)`; empty without batch norm"""
     best_epoch: int
-    """from 1; 0 if no epoch improved on the initial params"""
+    """from 1; 0 if no epoch was good (only in `Diverged`): these are the initial params"""
     history: tuple[dict[str, Any], ...]
     """one row an epoch, as `report` saw them"""
     state: TrainState
@@ -35,7 +35,7 @@ class Fit(NamedTuple):
 
 
 class Diverged(RuntimeError):
-    """The training loss became infinite or not a number; `fit` holds what was good before."""
+    """The loss became infinite or not a number; `fit` holds what was good before."""
 
     def __init__(self, message: str, fit: Fit):
         super().__init__(message)
@@ -77,7 +77,7 @@ def fit(
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
-      Diverged: on a training loss that is not finite.
+      Diverged: on a training loss that is not finite, or if no validation loss was.
     """
     recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema)
     check_sizes(train, valid, epochs, batch, ema, patience)
@@ -110,7 +110,10 @@ def fit(
             )
         if patience is not None and epoch - int(best.epoch) >= patience:
             break
-    return _result(state, best, history)
+    fitted = _result(state, best, history)
+    if not fitted.best_epoch:  # a single step to infinity has a finite loss before it
+        raise Diverged("no epoch had a finite validation loss: lower the learning rate", fitted)
+    return fitted
 
 
 def check_sizes(train, valid, epochs, batch, ema, patience) -> None:

@@ -35,7 +35,7 @@ class Population(NamedTuple):
     best_epoch: np.ndarray
     """[P] from 1; 0 where no epoch improved on the initial params"""
     diverged: np.ndarray
-    """[P] bool: whether the training loss became infinite or not a number"""
+    """[P] bool: whether the training loss, or each validation loss, was not finite"""
     history: tuple[dict[str, Any], ...]
     """one row an epoch; all but `epoch` and `seconds` are lists over the members"""
 
@@ -102,4 +102,5 @@ def fit_population(
         diverged |= ~np.isfinite(row["loss"])
         report(history[-1])
     accuracy, chosen = np.asarray(best.accuracy), np.asarray(best.epoch)
+    diverged |= chosen == 0
     return Population(best.params, best.statistics, accuracy, chosen, diverged, tuple(history))

@@ -13,7 +13,6 @@ crash leaves the one before.
 import json
 import os
 import platform
-import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,12 +23,11 @@ import numpy as np
 
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
-from jaxdigits.train.config import Config, from_json, to_json
+from jaxdigits.train.config import SHAPE, Config, from_json, to_json
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1
-SHAPE = (28, 28)  # of an image; all data sets share it
 LARGEST_JSON = 1 << 20  # bytes; a configuration is some hundred
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
 
@@ -71,7 +69,7 @@ def append_metrics(folder: Path, row: dict[str, Any]) -> None:
     """
     try:
         with open(folder / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(_finite(row)) + "\n")
+            file.write(json.dumps(finite(row)) + "\n")
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
 
@@ -106,9 +104,9 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise ValueError(f"this version reads run format {FORMAT} only")
         config = from_json(head.get("config"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise RunError(f"{folder / 'config.json'} cannot be used: {error}") from error
-    template = _template(config)
+        template = _template(config)
+    except Exception as error:  # an option of a wrong type can fail anywhere in a builder
+        raise RunError(f"{folder / 'config.json'} cannot be used: {_line(error)}") from error
     arrays = _read_arrays(folder / "params.npz", template)
     leaves = [jnp.asarray(arrays[name]) for name in named_leaves(template)]
     tree = jax.tree.unflatten(jax.tree.structure(template), leaves)
@@ -117,8 +115,17 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
 
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, atomically."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
     _replace(path, lambda file: file.write(text.encode()))
+
+
+def finite(value: Any) -> Any:
+    """`value` for JSON, which has no infinity and no NaN: None stands for them."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _template(config: Config) -> Any:
@@ -154,7 +161,7 @@ def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
     except FileNotFoundError as error:
         raise RunError(f"{path} is missing: the run did not finish its first epoch") from error
     except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
-        raise RunError(f"{path} cannot be used: {error}") from error
+        raise RunError(f"{path} cannot be used: {_line(error)}") from error
     return arrays
 
 
@@ -168,22 +175,18 @@ def _read_json(path: Path) -> Any:
 
 def _replace(path: Path, write) -> None:
     """Write a file beside `path`, make sure it is on disk, and move it there."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    part = path.with_name(f".{path.name}-{os.getpid()}")  # tempfile's only its owner may read
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(part, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(name, path)
+        os.replace(part, path)
     except BaseException:
-        os.unlink(name)
+        part.unlink(missing_ok=True)
         raise
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinity and no NaN: null stands for them."""
-    if isinstance(value, dict):
-        return {k: _finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(v) for v in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+def _line(error: Exception) -> str:
+    """What an error says, in one line; its name if it says nothing."""
+    return " ".join(str(error).split()) or type(error).__name__

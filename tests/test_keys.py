@@ -1,0 +1,75 @@
+"""Randomness is a pure function of a key, an example and a position."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdigits.keys import draw_bytes, example_keys, fold_in, per_example, require_key
+
+KEY = jax.random.key(7)
+FOUR = jax.random.split(KEY, 4)
+
+
+def data(key):
+    return np.asarray(jax.random.key_data(key))
+
+
+def test_fold_in_serves_one_key_and_one_per_example_alike():
+    one_by_one = [data(jax.random.fold_in(key, 3)) for key in FOUR]
+    np.testing.assert_array_equal(data(fold_in(FOUR, 3)), one_by_one)
+    np.testing.assert_array_equal(data(fold_in(KEY, 3)), data(jax.random.fold_in(KEY, 3)))
+    assert fold_in(None, 3) is None
+
+
+def test_the_key_of_an_example_depends_on_its_index_alone():
+    keys = data(example_keys(KEY, jnp.arange(6)))
+    np.testing.assert_array_equal(data(example_keys(KEY, jnp.array([5, 2]))), keys[[5, 2]])
+    assert len(np.unique(keys, axis=0)) == 6
+
+
+def test_one_key_for_a_batch_is_split_into_one_per_example():
+    np.testing.assert_array_equal(data(per_example(KEY, 4)), data(FOUR))
+    assert per_example(FOUR, 4) is FOUR
+
+
+def test_bytes_are_uniform():
+    count = np.bincount(np.ravel(draw_bytes(KEY, 64, (32, 257))), minlength=256)
+    mean = 64 * 32 * 257 / 256
+    assert len(count) == 256
+    assert np.abs(count - mean).max() < 5 * mean**0.5
+
+
+def test_bytes_of_an_example_do_not_depend_on_its_batch():
+    whole = draw_bytes(FOUR, 4, (3, 5))
+    np.testing.assert_array_equal(draw_bytes(FOUR[1:3], 2, (3, 5)), whole[1:3])
+    np.testing.assert_array_equal(draw_bytes(FOUR, 4, (3, 5), axis=1), whole.swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("width", [1, 4, 6])
+def test_a_longer_first_axis_only_adds_rows(width):
+    longer = draw_bytes(FOUR, 4, (9, width))
+    np.testing.assert_array_equal(draw_bytes(FOUR, 4, (5, width)), longer[:, :5])
+
+
+@pytest.mark.parametrize(
+    ("key", "match"),
+    [
+        (None, r"rain draws random numbers: pass a key, jax.random.key\(seed\)"),
+        (0, "rain takes one typed key .*int"),
+        (np.zeros(2, np.uint32), "rain takes one typed key .*uint32"),
+        (FOUR.reshape(2, 2), r"rain takes one typed key .*\(2, 2\)"),
+    ],
+)
+def test_what_is_not_a_key_is_refused(key, match):
+    with pytest.raises(ValueError, match=match):
+        require_key(key, "rain")
+    if key is not None:
+        with pytest.raises(ValueError, match="typed key"):
+            fold_in(key, 0)
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5])
+def test_a_wrong_number_of_keys_is_refused(batch):
+    with pytest.raises(ValueError, match=f"got 4 keys for a batch of {batch}"):
+        draw_bytes(FOUR, batch, (2,))

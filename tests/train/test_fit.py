@@ -1,0 +1,173 @@
+"""`fit`: it learns, repeats itself, keeps the best epoch, and stops when it should."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxdigits.data import Dataset
+from jaxdigits.gradients import by_autodiff, by_hand
+from jaxdigits.models import mlp, snn
+from jaxdigits.train import Diverged, adamw, fit, logits_of
+
+MLP = partial(mlp, hidden=(8,), dropout_rate=0.0)
+EPOCHS, BATCH = 8, 16
+KEY = jax.random.key(0)
+
+
+def train(small, seed=0, build=MLP, optimizer=None, **options):
+    options = dict(epochs=EPOCHS, batch=BATCH) | options
+    steps = options["epochs"] * (256 // BATCH)
+    return fit(build, *small, optimizer or adamw(1e-2, steps), jax.random.key(seed), **options)
+
+
+def same(a, b):
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def timeless(history):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+@pytest.fixture(scope="module")
+def fitted(small):
+    rows = []
+    return train(small, ema=0.9, report=rows.append), rows
+
+
+def test_it_learns_digits_from_bytes(small, fitted):
+    assert small[0].image.dtype == np.uint8
+    history = fitted[0].history
+    assert history[-1]["loss"] < history[0]["loss"] / 3
+    assert max(row["valid_accuracy"] for row in history) > 0.7
+    logits, _ = logits_of(MLP(training=False), fitted[0].params, small[0].image, KEY)
+    assert (np.argmax(logits, 1) == small[0].label).mean() > 0.75
+
+
+def test_every_epoch_is_reported_as_it_stands_in_the_history(fitted):
+    history = fitted[0].history
+    assert list(history) == fitted[1]
+    assert [row["epoch"] for row in history] == [*range(1, EPOCHS + 1)]
+    names = {"epoch", "loss", "valid_loss", "valid_accuracy", "firing_rates", "seconds"}
+    assert all(set(row) == names for row in history)
+    assert fitted[0].state.step == EPOCHS * (256 // BATCH)
+
+
+def test_the_same_key_gives_the_same_bits_and_another_key_others(small, fitted):
+    again, other = train(small, ema=0.9), train(small, 1, ema=0.9)
+    same((again.params, again.best_epoch), (fitted[0].params, fitted[0].best_epoch))
+    assert timeless(again.history) == timeless(fitted[0].history)
+    assert timeless(other.history) != timeless(again.history)
+    assert (
+        np.asarray(other.params[2]["weight"]) != np.asarray(again.params[2]["weight"])
+    ).all()
+
+
+def test_the_epoch_of_the_highest_accuracy_is_kept_and_of_these_the_one_of_lowest_loss(small):
+    few = small[0], Dataset(small[1].image[:12], small[1].label[:12])
+    # Learn, touch up, spoil a little, spoil: the third to fifth epochs tie, the fourth is best.
+    rates = jnp.array([0.05, 0.05, 0.05, 0.001, -0.002, -0.1])
+    restless = dict(optimizer=optax.sgd(lambda count: rates[count // 16]), ema=None)
+    whole = train(few, epochs=6, **restless)
+    accuracy, loss = (
+        [row[k] for row in whole.history] for k in ("valid_accuracy", "valid_loss")
+    )
+    print(accuracy, loss)
+    assert max(accuracy) == accuracy[2] == accuracy[3] == accuracy[4] > accuracy[5]
+    assert loss[3] < min(loss[2], loss[4])
+    assert whole.best_epoch == 4
+    same(whole.params, train(few, epochs=4, **restless).state.params)
+
+
+def test_patience_stops_when_validation_stands_still(small):
+    still = train(small, optimizer=optax.sgd(0.0), patience=3)
+    assert (still.best_epoch, len(still.history)) == (1, 4)
+
+
+def counting(build, traces):
+    def make(**options):
+        layer = build(**options)
+
+        def forward(*args):
+            traces.append(1)
+            return layer.forward(*args)
+
+        return layer._replace(forward=forward)
+
+    return make
+
+
+def test_all_epochs_are_one_compiled_program(small):
+    one, many = [], []
+    train(small, build=counting(MLP, one), epochs=1, optimizer=optax.sgd(0.1))
+    train(small, build=counting(MLP, many), epochs=4, optimizer=optax.sgd(0.1))
+    assert 3 <= len(one) == len(many)  # a step, the statistics, and the validation
+
+
+def test_by_hand_and_by_autodiff_train_alike(small):
+    build = partial(snn, hidden=(8,), steps=4)
+    options = dict(build=build, epochs=1, batch=32)
+    with jax.enable_x64(True):  # in float32 Adam makes rates out of rounding errors
+        hand = train(small, estimator=by_hand, **options)
+        auto = train(small, estimator=by_autodiff, **options)
+    assert 0.01 < hand.history[0]["firing_rates"][0] < 0.9
+    for a, b in zip(*map(jax.tree.leaves, (hand.params, auto.params)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-8)
+
+
+def test_batch_norm_comes_with_its_statistics(small):
+    build = partial(mlp, hidden=(8,), norm="batch", dropout_rate=0.0)
+    fitted = train(small, build=build, epochs=3)
+    network = build(training=False, statistics=fitted.statistics)
+    logits, _ = logits_of(network, fitted.params, small[1].image, KEY)
+    accuracy = (np.argmax(logits, 1) == small[1].label).mean()
+    best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
+    assert accuracy == pytest.approx(best)
+    assert accuracy > 0.5
+
+
+def test_divergence_is_one_line_and_carries_the_last_good_network(small):
+    sane = optax.sgd(0.1)
+    explosive = optax.sgd(lambda count: 0.1 + 1e30 * (count >= 40))  # in the third epoch
+    with pytest.raises(Diverged, match="in epoch 3: lower the learning rate") as caught:
+        train(small, optimizer=explosive)
+    assert "\n" not in str(caught.value)
+    good = caught.value.fit
+    assert len(good.history) == 3
+    whole = train(small, optimizer=sane, epochs=2)
+    assert good.best_epoch == whole.best_epoch
+    same(good.params, whole.params)
+
+
+def test_a_single_step_to_infinity_is_divergence_too(small):
+    with pytest.raises(Diverged, match="validation loss") as caught:
+        train(small, optimizer=optax.sgd(1e38), epochs=1, batch=256)
+    assert caught.value.fit.best_epoch == 0
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(caught.value.fit.params))
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (dict(epochs=0), "epochs must be >= 1, got 0"),
+        (dict(batch=0), "batch must be >= 1, got 0"),
+        (dict(batch=257), "batch is 257, but there are 256"),
+        (dict(patience=0), "patience must be >= 1, got 0"),
+        (dict(ema=1.0), r"ema must be in \[0, 1\), got 1.0"),
+        (dict(ema=float("nan")), "ema"),
+    ],
+)
+def test_bad_sizes_are_refused_by_name(small, bad, message):
+    with pytest.raises(ValueError, match=message):
+        train(small, optimizer=optax.sgd(0.1), **bad)
+
+
+def test_images_without_labels_are_refused_by_name(small):
+    good, bad = small[0], Dataset(small[1].image, small[1].label[:-1])
+    with pytest.raises(ValueError, match="valid has 60 images and 59 labels"):
+        train((good, bad))
+    with pytest.raises(ValueError, match="train has 0 images and 0 labels"):
+        train((Dataset(good.image[:0], good.label[:0]), good))

@@ -1,0 +1,59 @@
+"""AdamW's schedule and decay, by hand."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxdigits.train import adamw
+
+STEPS = 40
+
+
+def updates(learning_rate, steps=STEPS):
+    """[steps] of a param whose gradient is always 1: Adam passes the rate itself."""
+    optimizer, params = adamw(learning_rate, steps), jnp.zeros(1)
+
+    def step(state, _):
+        update, state = optimizer.update(jnp.ones(1), state, params)
+        return state, -update[0]
+
+    return jax.lax.scan(step, optimizer.init(params), length=steps)[1]
+
+
+def test_the_rate_warms_up_to_its_peak_and_falls_along_a_cosine_to_nearly_zero():
+    rates = np.asarray(updates(0.5))
+    k = np.arange(1, STEPS + 1)
+    warm = 2  # 5 % of 40 steps
+    falling = 0.25 * (1 + np.cos(np.pi * (k - warm) / (STEPS + 1 - warm)))
+    np.testing.assert_allclose(rates, np.where(k < warm, 0.5 * k / warm, falling), rtol=1e-4)
+    assert rates.argmax() == warm - 1
+    assert 0 < rates[-1] < 0.5 / 500
+
+
+def test_a_single_step_has_the_full_rate():
+    np.testing.assert_allclose(updates(0.5, steps=1), [0.5], rtol=1e-5)
+
+
+def test_only_arrays_of_two_axes_or_more_decay():
+    params = dict(weight=jnp.full((2, 3), 2.0), kernel=jnp.full((1, 1, 1, 2), 2.0),
+                  bias=jnp.full(3, 2.0), scalar=jnp.array(2.0))  # fmt: skip
+    optimizer = adamw(0.5, 1, weight_decay=0.25)
+    zero = jax.tree.map(jnp.zeros_like, params)
+    update, _ = optimizer.update(zero, optimizer.init(params), params)
+    after = optax.apply_updates(params, update)
+    for name, left in dict(weight=1.75, kernel=1.75, bias=2.0, scalar=2.0).items():
+        np.testing.assert_array_equal(after[name], jnp.full_like(params[name], left))
+
+
+def test_the_learning_rate_may_be_traced_one_per_member():
+    rates = jnp.array([1e-3, 1e-1])
+    together = jax.vmap(updates)(rates)
+    for rate, row in zip([1e-3, 1e-1], together, strict=True):
+        np.testing.assert_allclose(row, updates(rate), rtol=1e-6)
+
+
+def test_no_steps_are_refused():
+    with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
+        adamw(1e-3, 0)
