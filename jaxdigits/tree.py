@@ -33,6 +33,7 @@ def require_same_leaves(tree: Tree, wanted: Tree, what: str) -> None:
         raise ValueError(f"{what} have an unexpected {extra[0]!r}")
 
 
+@np.errstate(invalid="ignore")  # not finite: that is an answer here
 def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
     """The largest |value − reference|, in units of the largest |reference|.
 
@@ -48,6 +49,7 @@ def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
     return float(difference / scale)
 
 
+@np.errstate(invalid="ignore")
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
     """The cosine of the angle between two arrays; 1 if both are zero, 0 if one of them is."""
     norms = np.linalg.norm(a.ravel()), np.linalg.norm(b.ravel())

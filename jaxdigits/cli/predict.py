@@ -28,12 +28,12 @@ class Predict:
 
     def run(self) -> int:
         """Predict, and print a line per picture."""
-        from jaxdigits.train.job import predict
+        from jaxdigits.train.job import predictor
         from jaxdigits.train.run import load_run
 
         if not self.images:
             raise ValueError("name at least one picture")
-        run, failed = load_run(self.run_folder), 0
+        logits_of, failed = predictor(load_run(self.run_folder)), 0
         for path in self.images:
             try:
                 picture = read_picture(path)
@@ -42,7 +42,7 @@ class Predict:
                 failed = 1
                 continue
             # One at a time: a picture's spikes, and so its answer, do not depend on its place.
-            self._show(path, _softmax(predict(run, picture[None])[:, 0]).mean(0))
+            self._show(path, _softmax(logits_of(picture[None])[:, 0]).mean(0))
         return failed
 
     def _show(self, path: Path, probability: np.ndarray) -> None:

@@ -40,6 +40,7 @@ READOUTS = {
     "last": partial(leaky_readout, reduce="last"),
 }
 NEURON = ("decay", "threshold", "reset", "differentiate_reset", "learn")  # options of `lif`
+NOT_OPTIONS = ("training", "statistics", "neuron", "chain")  # are functions, or not a user's
 TABLES = {"activation": ACTIVATIONS, "encoder": ENCODERS, "readout": READOUTS}
 
 
@@ -76,7 +77,7 @@ def build(
 def option_names(network: str) -> list[str]:
     """The names of the options that `build` takes for a network."""
     names = list(inspect.signature(_lookup("network", NETWORKS, network)).parameters)
-    names = [n for n in names if n not in ("training", "statistics", "neuron")]
+    names = [n for n in names if n not in NOT_OPTIONS]
     return names + list(NEURON) if "steps" in names else names
 
 

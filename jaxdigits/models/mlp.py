@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxdigits.layer import Layer, serial
+from jaxdigits.chain import Chain, Parts, in_series
+from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, dropout, flatten, relu, standardise
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser
@@ -15,6 +16,7 @@ def mlp(
     norm: str | None = None,
     dropout_rate: float = 0.4,
     classes: int = 10,
+    chain: Chain = in_series,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
 ) -> Layer:
@@ -25,6 +27,7 @@ def mlp(
       activation: constructor of the layer after each of them.
       norm: None, "batch", "layer" or "group" (8 groups), before each activation.
       dropout_rate: share of hidden neurons absent in training.
+      chain: what makes one layer of the parts: `in_series`, or a learning rule.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
@@ -33,7 +36,7 @@ def mlp(
     """
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0)
-    layers = [standardise(MNIST_MEAN, MNIST_STD), flatten()]
-    for n in hidden:
-        layers += [dense(n, bias=norm is None), *make_norm(), activation(), absent]
-    return serial(*layers, dense(classes, gain=1.0))
+    block = lambda n: (dense(n, bias=norm is None), *make_norm(), activation(), absent)
+    hidden_blocks = tuple(block(n) for n in hidden)
+    entry = (standardise(MNIST_MEAN, MNIST_STD), flatten())
+    return chain(Parts(entry, hidden_blocks, (dense(classes, gain=1.0),)))

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxdigits.layer import Layer, serial
+from jaxdigits.chain import Chain, Parts, in_series
+from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, dropout, flatten
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.models.parts import normaliser
@@ -20,6 +21,7 @@ def snn(
     norm: str | None = None,
     dropout_rate: float = 0.4,
     classes: int = 10,
+    chain: Chain = in_series,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
 ) -> Layer:
@@ -35,6 +37,7 @@ def snn(
       readout: constructor of the layer from output currents [T, B, classes] to logits.
       norm: None, "batch" (through time), "layer" or "group", on the neurons' currents.
       dropout_rate: share of hidden neurons absent, through all steps, in training.
+      chain: what makes one layer of the parts: `in_series`, or a learning rule.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
@@ -43,15 +46,12 @@ def snn(
     """
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0, time=True)
-    layers = [encoder(steps), flatten()]
-    for n in hidden:
-        layers += [
-            dense(n, gain=GAIN),
-            *make_norm(),
-            neuron(surrogate or arctan()),
-            absent,
-        ]
-    return serial(*layers, dense(classes, gain=GAIN), readout())
+    block = lambda n: (
+        dense(n, gain=GAIN), *make_norm(), neuron(surrogate or arctan()), absent,
+    )  # fmt: skip
+    hidden_blocks = tuple(block(n) for n in hidden)
+    exit = (dense(classes, gain=GAIN), readout())
+    return chain(Parts((encoder(steps), flatten()), hidden_blocks, exit, steps))
 
 
 GAIN = 1 / 3  # weights uniform in ±1/√m: rate-coded inputs add up over 1/(1 − β) steps

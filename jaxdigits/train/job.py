@@ -87,6 +87,11 @@ def run_job(
 
 def predict(run: Run, image: Any) -> np.ndarray:
     """[seeds, N, 10] the logits of each of the run's networks on images [N, 28, 28]."""
+    return predictor(run)(image)
+
+
+def predictor(run: Run) -> Callable[[Any], np.ndarray]:
+    """`predict` of one run: all calls with equally many images are one compiled program."""
 
     @jax.jit
     def of_member(member, image):
@@ -94,11 +99,12 @@ def predict(run: Run, image: Any) -> np.ndarray:
         network = run.config.build()(training=False, statistics=statistics)
         return logits_of(network, params, image, key)[0]
 
-    members = (run.params, run.statistics, member_keys(run.config))
-    if run.config.seeds == 1:
-        return np.asarray(of_member((*members[:2], members[2][0]), image))[None]
-    pick = lambda i: jax.tree.map(lambda a: a[i], members)
-    return np.stack([of_member(pick(i), image) for i in range(run.config.seeds)])
+    keys = member_keys(run.config)
+    members = [(run.params, run.statistics, keys[0])]
+    if run.config.seeds > 1:
+        pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
+        members = [pick(i) for i in range(run.config.seeds)]
+    return lambda image: np.stack([of_member(member, image) for member in members])
 
 
 def member_keys(config: Config) -> Array:

@@ -2,7 +2,8 @@
 
 The members share the data and the architecture; each has its own key, hence its own initial
 params, batch order and spikes, and its own hyperparameters.  A member is what `fit` trains
-with its key and hyperparameters, so a population is a sample of runs.
+with its key and hyperparameters, so a population is a sample of runs: the same to rounding,
+which the training of a spiking network soon amplifies, as it does between machines.
 """
 
 import time

@@ -9,6 +9,14 @@ from jaxdigits.train import Config, Run, gather_statistics
 from jaxdigits.train.run import create_run, save_params
 
 
+@pytest.fixture(scope="module", autouse=True)
+def quick_programs():
+    """What runs for a few tiny epochs is not worth XLA's optimizations."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
 @pytest.fixture(scope="session")
 def small():
     """(train, valid) of 256 and 60 digits."""

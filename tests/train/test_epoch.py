@@ -10,15 +10,15 @@ import pytest
 from jaxdigits.data import Dataset
 from jaxdigits.gradients import by_hand
 from jaxdigits.losses import cross_entropy
-from jaxdigits.models import snn
+from jaxdigits.models import mlp
 from jaxdigits.train import Recipe, adamw, initial_state, logits_of, run_epoch
 from jaxdigits.train.epoch import before_first_epoch
 
-BUILD = partial(snn, hidden=(8,), steps=4, dropout_rate=0.25)
+BUILD = partial(mlp, hidden=(8,), dropout_rate=0.25)  # whose masks need the right keys
 KEY = jax.random.key(3)
 N, BATCH, EPOCHS = 13, 4, 2  # so one example is left out of each epoch
 TOTAL = EPOCHS * (N // BATCH)
-RATE, DECAY, EMA = 0.25, 0.5, 0.6
+RATE, DECAY, EMA = 0.03125, 0.5, 0.6
 
 
 def plain_loop(train, params):
@@ -60,49 +60,52 @@ def adamw_step(step, p, m, v):
 
 @pytest.fixture(scope="module")
 def both(small):
-    """What `run_epoch` gives in float64, but for optax's schedule, and what the loop gives."""
-    with jax.enable_x64(True):
-        train = Dataset(jnp.asarray(small[0].image[:N]), jnp.asarray(small[0].label[:N]))
-        valid = Dataset(jnp.asarray(small[1].image[:5]), jnp.asarray(small[1].label[:5]))
-        recipe = Recipe(BUILD, cross_entropy(), by_hand, BATCH, EMA)
-        optimizer = adamw(RATE, TOTAL, weight_decay=DECAY)
-        start = partial(initial_state, BUILD(training=True), (28, 28), optimizer, averaged=True)
-        state = jax.jit(start)(KEY)
-        loop = plain_loop(train, state.params)
-        best, rows = jax.jit(partial(before_first_epoch, recipe))(state, train), []
-        program = jax.jit(partial(run_epoch, recipe, optimizer))
-        for _ in range(EPOCHS):
-            state, best, metrics = program(state, best, train, valid)
-            rows.append(metrics)
-        logits, _ = logits_of(BUILD(training=False), state.average, valid.image, KEY)
-    return state, best, rows, loop, np.asarray(logits), np.asarray(valid.label)
+    """The plain loop, and the last state, the best network and the metrics of `run_epoch`."""
+    train, valid = (
+        Dataset(jnp.asarray(part.image[:n]), jnp.asarray(part.label[:n]))
+        for part, n in zip(small, (N, 20), strict=True)
+    )
+    recipe = Recipe(BUILD, cross_entropy(), by_hand, BATCH, EMA)
+    optimizer = adamw(RATE, TOTAL, weight_decay=DECAY)
+    start = partial(initial_state, BUILD(training=True), (28, 28), optimizer, averaged=True)
+    state = jax.jit(start)(KEY)
+    loop = plain_loop(train, state.params)
+    best, rows, averages = jax.jit(partial(before_first_epoch, recipe))(state, train), [], []
+    program = jax.jit(partial(run_epoch, recipe, optimizer))
+    for _ in range(EPOCHS):
+        state, best, metrics = program(state, best, train, valid)
+        rows.append(metrics)
+        averages.append(state.average)
+    return loop, state, (best, averages), rows
 
 
 def close(tree, leaves):
     for got, want in zip(jax.tree.leaves(tree), leaves, strict=True):
-        np.testing.assert_allclose(got, want, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(got, want, rtol=0, atol=1e-5)
 
 
 def test_an_epoch_is_the_plain_loop_of_permutation_keys_gradient_and_adamw(both):
-    state, _, rows, (params, _, losses), _, _ = both
+    (params, _, losses), state, _, rows = both
     assert state.step == TOTAL
     close(state.params, params)
     want = np.reshape(losses, (EPOCHS, -1)).mean(1)
-    np.testing.assert_allclose([row.loss for row in rows], want, atol=1e-6)
-    assert 0.01 < rows[0].firing_rates[0] < 0.9, "a silent network would learn nothing"
+    np.testing.assert_allclose([float(row.loss) for row in rows], want, atol=1e-4)
 
 
 def test_the_average_forgets_as_hand_arithmetic_says(both):
-    state, _, _, (params, average, _), _, _ = both
+    (params, average, _), state, _, _ = both
     close(state.average, average)
-    assert np.abs(params[-2] - average[-2]).max() > 0.1, "else nothing was averaged"
+    assert np.abs(params[-1] - average[-1]).max() > 1e-3, "else nothing was averaged"
 
 
-def test_validation_is_of_the_average(both):
-    state, best, rows, _, logits, label = both
-    assert rows[-1].valid_accuracy == (logits.argmax(1) == label).mean()
-    p = np.exp(logits - logits.max(1, keepdims=True))
-    loss = -np.log((p / p.sum(1, keepdims=True))[np.arange(5), label]).mean()
-    np.testing.assert_allclose(rows[-1].valid_loss, loss, atol=1e-6)
-    if best.epoch == EPOCHS:
-        close(best.params, jax.tree.leaves(state.average))
+def test_the_average_is_what_is_validated_and_kept(both, small):
+    _, state, (best, averages), rows = both
+    logits, _ = logits_of(BUILD(training=False), state.average, small[1].image[:20], KEY)
+    logits, label = np.asarray(logits), small[1].label[:20]
+    accuracy = (logits.argmax(1) == label).mean()
+    assert float(rows[-1].valid_accuracy) == pytest.approx(accuracy)
+    loss = (np.logaddexp.reduce(logits, 1) - logits[np.arange(20), label]).mean()
+    assert float(rows[-1].valid_loss) == pytest.approx(loss, abs=1e-5)
+    chosen = int(best.epoch) - 1
+    assert best.accuracy == rows[chosen].valid_accuracy == max(r.valid_accuracy for r in rows)
+    close(best.params, jax.tree.leaves(averages[chosen]))

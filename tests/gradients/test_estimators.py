@@ -1,0 +1,67 @@
+"""Estimators: one signature, the same gradient, and no autodiff in the one by hand."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdigits import cnn, conv_snn, mlp, snn
+from jaxdigits.gradients import ESTIMATORS, by_autodiff, by_hand
+from jaxdigits.losses import cross_entropy
+from jaxdigits.spikes import firing_rates, lif
+
+NETWORKS = {
+    "mlp": mlp(hidden=(8,)),
+    "cnn": cnn(channels=(3,), hidden=(8,)),
+    "snn": snn(hidden=(8,), steps=5, neuron=partial(lif, threshold=0.25), dropout_rate=0.2),
+    "conv_snn": conv_snn(channels=(3, 4), kernel=3, steps=5),
+}
+AUTODIFF = ("grad", "value_and_grad", "vjp", "jvp", "linearize", "jacrev", "jacfwd", "hessian")
+LOSS = cross_entropy()
+networks = pytest.mark.parametrize("network", NETWORKS.values(), ids=NETWORKS)
+
+
+def example(network):
+    """(params, batch, keys): six images [12, 12] in uint8."""
+    grey = np.random.default_rng(0).random((6, 12, 12))
+    image = jnp.asarray(255 * grey * (grey > 0.5), jnp.uint8)
+    keys = jax.random.split(jax.random.key(1), 6)
+    return network.init(jax.random.key(0), (12, 12))[0], (image, jnp.arange(6)), keys
+
+
+@networks
+def test_by_hand_and_by_autodiff_agree_in_float32(network):
+    estimators = [make(network, LOSS) for make in ESTIMATORS.values()]
+    params, batch, keys = example(network)
+    both = jax.jit(lambda *a: [estimate(*a) for estimate in estimators])
+    (loss, grads, kept), (loss_, grads_, _) = both(params, batch, keys)
+    assert all(0.02 < rate < 0.98 for rate in firing_rates(kept))
+    np.testing.assert_allclose(loss, loss_, rtol=1e-5)
+    for mine, other in zip(jax.tree.leaves(grads), jax.tree.leaves(grads_), strict=True):
+        assert mine.dtype == jnp.float32
+        assert np.abs(other).max() > 0
+        np.testing.assert_allclose(mine, other, rtol=1e-5, atol=1e-5 * np.abs(other).max())
+
+
+@networks
+def test_by_hand_never_calls_autodiff(network, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("autodiff was called")
+
+    arguments = example(network)
+    for name in AUTODIFF:
+        monkeypatch.setattr(jax, name, refuse)
+    jax.eval_shape(by_hand(network, LOSS), *arguments)
+    with pytest.raises(AssertionError, match="autodiff was called"):
+        jax.eval_shape(by_autodiff(network, LOSS), *arguments)
+
+
+def test_the_residual_is_that_of_the_forward_pass():
+    network = NETWORKS["mlp"]
+    params, (image, label), keys = example(network)
+    for make in ESTIMATORS.values():
+        kept = jax.eval_shape(make(network, LOSS), params, (image, label), keys)[2]
+        wanted = jax.eval_shape(network.forward, params, image, keys)[1]
+        assert jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, wanted)

@@ -1,0 +1,84 @@
+"""The certificate: everything public is in its table, and everything in its table agrees."""
+
+import ast
+import inspect
+
+import pytest
+
+import jaxdigits
+from jaxdigits import Layer, layers, losses, models, spikes
+from jaxdigits.losses import Loss
+from jaxdigits.measure import CASES, certificate, certify
+from jaxdigits.spikes import Surrogate
+
+TABLE = ast.parse(inspect.getsource(certificate))
+MENTIONED = {node.attr for node in ast.walk(TABLE) if isinstance(node, ast.Attribute)} | {
+    node.id for node in ast.walk(TABLE) if isinstance(node, ast.Name)
+}
+
+
+def constructors():
+    """The public functions that return a layer, a loss or a surrogate."""
+    for module in (jaxdigits, layers, spikes, losses, models):
+        for name in getattr(module, "__all__", vars(module)):
+            made = inspect.isfunction(value := getattr(module, name)) and inspect.signature(
+                value
+            ).return_annotation in (Layer, Loss, Surrogate)
+            if made and name != "build":  # which only calls the others
+                yield name
+
+
+def test_nothing_public_is_missing_from_the_table():
+    wanted = set(constructors())
+    assert {"dense", "lif", "cross_entropy", "serial", "mlp", "arctan"} < wanted
+    assert wanted - MENTIONED == set()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_case_agrees_to_ten_digits(name):
+    report = certificate.run_case(CASES[name])
+    assert report.ok, report.reason
+    assert report.error <= 1e-10
+    assert report.cosine == pytest.approx(1) or "pixels" in name
+    assert all(0.005 < rate < 0.995 for rate in report.firing_rates)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if "lif" in name or "snn" in name])
+def test_a_case_with_neurons_reports_how_often_they_fire(name):
+    case = CASES[name]
+    _, kept = forward_shapes(case)
+    assert len(spikes.traces(kept)) >= 1
+
+
+def forward_shapes(case):
+    import jax
+
+    key = jax.random.key(0)
+
+    def forward(x):
+        layer = case.make()
+        params, _ = layer.init(key, case.features)
+        return layer.forward(params, x, jax.random.split(key, certificate.EXAMPLES))
+
+    return jax.eval_shape(forward, certificate.case_input(case))
+
+
+def test_a_family_is_all_its_cases():
+    assert {"dense", "conv2d", "lif", "cross_entropy", "snn"} < set(certificate.families())
+    names = [name for name, report in certify(["rate_error", "cross_entropy"]) if report.ok]
+    assert names == ["rate_error", "cross_entropy", "cross_entropy, smoothed"]
+
+
+def test_a_case_named_twice_is_checked_once():
+    assert [name for name, _ in certify(["rate_error", "rate_error"])] == ["rate_error"]
+
+
+def test_an_unknown_name_is_refused_before_anything_runs():
+    with pytest.raises(ValueError, match="named 'quantum': there are dense, conv2d,"):
+        certify(["dense", "quantum"])
+
+
+def test_a_tolerance_that_nothing_can_meet_is_not_met():
+    ((_, report),) = certify(["tanh"], tolerance=0.0)
+    assert not report.ok
+    assert report.reason.startswith("x differs by")

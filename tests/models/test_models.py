@@ -1,0 +1,183 @@
+"""Networks: sizes, options, and that evaluation looks at one example at a time."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdigits import cnn, conv_snn, mlp, snn
+from jaxdigits.layers import batch_statistics, gelu, leaky_relu, tanh
+from jaxdigits.spikes import (
+    arctan,
+    direct,
+    fast_sigmoid,
+    latency,
+    leaky_readout,
+    lif,
+    rate,
+    sigmoid,
+    spike_count,
+    triangle,
+)
+from jaxdigits.tree import named_leaves, parameter_count
+
+KEY = jax.random.key(0)
+SMALL = {
+    "mlp": partial(mlp, hidden=(8,), norm="batch"),
+    "cnn": partial(cnn, channels=(3, 4), hidden=(8,)),
+    "snn": partial(snn, hidden=(8,), steps=4, norm="batch", dropout_rate=0.3),
+    "conv_snn": partial(conv_snn, channels=(3, 4), kernel=3, steps=4),
+}
+BUILDERS = {"mlp": mlp, "cnn": cnn, "snn": snn, "conv_snn": conv_snn}
+small = pytest.mark.parametrize("build", SMALL.values(), ids=SMALL)
+
+
+def shapes(network, size=(12, 12), batch=2):
+    """(params, logits), as shapes only: nothing is computed."""
+    x, keys = jnp.zeros((batch, *size), jnp.uint8), jax.random.split(KEY, batch)
+    params = jax.eval_shape(lambda key: network.init(key, size)[0], KEY)
+    return params, jax.eval_shape(network.forward, params, x, keys)[0]
+
+
+def images(size=(14, 14), batch=5):
+    grey = np.random.default_rng(0).random((batch, *size))
+    return jnp.asarray(255 * grey * (grey > 0.5), jnp.uint8)
+
+
+def trained(build, x):
+    """(params, evaluation network) with the statistics of a batch."""
+    params, _ = build().init(KEY, x.shape[1:])
+    keys = jax.random.split(KEY, len(x))
+    statistics = jax.jit(lambda *a: batch_statistics(build().forward(*a)[1]))(params, x, keys)
+    return params, build(training=False, statistics=statistics)
+
+
+@pytest.mark.parametrize(
+    ("build", "count"),
+    [
+        (mlp, 784 * 800 + 800 + 800 * 800 + 800 + 800 * 10 + 10),
+        (cnn, 9 * 32 + 2 * 32 + 9 * 32 * 64 + 2 * 64 + 9 * 64 * 128 + 2 * 128
+              + 3 * 3 * 128 * 256 + 2 * 256 + 256 * 10 + 10),
+        (snn, 784 * 512 + 512 + 512 * 10 + 10),
+        (conv_snn, 25 * 12 + 2 * 12 + 25 * 12 * 64 + 2 * 64 + 4 * 4 * 64 * 10 + 10),
+    ],
+    ids=BUILDERS,
+)  # fmt: skip
+def test_the_default_networks_have_these_many_params_and_ten_logits(build, count):
+    params, logits = shapes(build(), (28, 28))
+    assert logits.shape == (2, 10)
+    assert logits.dtype == jnp.float32
+    assert parameter_count(params) == count
+
+
+OPTIONS = [
+    *[(mlp, dict(norm=norm)) for norm in (None, "layer", "group")],
+    *[(mlp, dict(activation=a)) for a in (gelu, tanh, partial(leaky_relu, 0.1))],
+    (mlp, dict(hidden=())), (mlp, dict(hidden=(8, 16, 8))), (mlp, dict(dropout_rate=0.0)),
+    *[(cnn, dict(norm=norm, channels=(8, 16), hidden=(8,))) for norm in (None, "layer", "group")],
+    (cnn, dict(channels=(3,), kernel=5)), (cnn, dict(channels=(3,), hidden=())),
+    (cnn, dict(channels=(3,), pool="average", hidden=(8, 8), dropout_rate=0.0)),
+    *[(snn, dict(encoder=e)) for e in (rate, direct, latency)],
+    *[(snn, dict(surrogate=s())) for s in (fast_sigmoid, arctan, triangle, sigmoid)],
+    *[(snn, dict(readout=partial(leaky_readout, reduce=r))) for r in ("mean", "max", "last")],
+    (snn, dict(readout=spike_count)), (snn, dict(hidden=(8, 8), norm="group")),
+    (snn, dict(neuron=partial(lif, reset="zero", learn=("decay",)), dropout_rate=0.5)),
+    *[(conv_snn, dict(channels=(8,), norm=norm)) for norm in (None, "layer", "group")],
+    *[(conv_snn, dict(channels=(3,), encoder=e)) for e in (rate, direct, latency)],
+    (conv_snn, dict(channels=(3,), kernel=2, pool="average", steps=3, readout=spike_count)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("build", "options"), OPTIONS)
+def test_every_option_builds_a_network_with_the_wanted_classes(build, options):
+    _, logits = shapes(build(**options, classes=7))
+    assert logits.shape == (2, 7)
+
+
+@pytest.mark.parametrize("norm", [None, "batch", "layer", "group"])
+@pytest.mark.parametrize("build", [mlp, cnn, snn, conv_snn])
+def test_training_and_evaluation_are_networks_of_the_same_params(build, norm):
+    options = dict(norm=norm, dropout_rate=0.3)
+    options |= dict(channels=(8, 8), kernel=3) if build in (cnn, conv_snn) else dict(hidden=(8,))
+    network = build(**options)
+    x, keys = images((12, 12)), jax.random.split(KEY, 5)
+    params, logits = shapes(network)
+    kept = jax.eval_shape(network.forward, params, x, keys)[1]
+    evaluation = build(**options, training=False, statistics=batch_statistics(kept))
+    assert shapes(evaluation) == (params, logits)
+
+
+@small
+@pytest.mark.usefixtures("float64", "quick_compile")
+def test_evaluation_of_an_example_does_not_depend_on_its_batch(build):
+    x, keys = images(), jax.random.split(KEY, 5)
+    params, network = trained(build, x)
+    logits = jax.jit(lambda *a: network.forward(*a)[0])
+    whole = logits(params, x, keys)
+    assert np.abs(whole[1] - whole[3]).max() > 1e-3
+    np.testing.assert_allclose(logits(params, x[1:3], keys[1:3]), whole[1:3], rtol=1e-9)
+    np.testing.assert_allclose(logits(params, x[::-1], keys[::-1]), whole[::-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("build", [SMALL["mlp"], SMALL["cnn"]], ids=["mlp", "cnn"])
+@pytest.mark.usefixtures("float64", "quick_compile")
+def test_evaluation_needs_no_key_and_takes_pixels_as_floats_too(build):
+    x = images()
+    params, network = trained(build, x)
+    logits = jax.jit(lambda x: network.forward(params, x, None)[0])
+    np.testing.assert_allclose(logits(x), logits(x / 255.0), rtol=1e-9)
+
+
+@pytest.mark.usefixtures("float64", "quick_compile")
+def test_the_first_block_of_a_direct_input_computed_once_is_that_of_every_step():
+    x, options = images(), dict(channels=(3, 4), kernel=3, steps=4, dropout_rate=0.0)
+    once, always = conv_snn(**options), conv_snn(**options, encoder=lambda t: direct(t))
+    params, _ = once.init(KEY, (14, 14))
+    without_repeat = (*params[:5], *params[6:])  # the layer that repeats has no params
+    y, kept = jax.jit(once.forward)(params, x, KEY)
+    y_always, kept_always = jax.jit(always.forward)(without_repeat, x, KEY)
+    np.testing.assert_allclose(y, y_always, rtol=1e-9)
+    for ours, theirs in zip(*map(batch_statistics, (kept, kept_always)), strict=True):
+        np.testing.assert_allclose(ours.variance, theirs.variance, rtol=1e-9)
+
+
+def test_a_network_names_its_params_by_layer():
+    params, _ = shapes(SMALL["mlp"]())
+    names = ["2/weight", "3/scale", "3/shift", "6/bias", "6/weight"]
+    assert list(named_leaves(params)) == names
+
+
+@small
+def test_batch_norm_in_evaluation_asks_for_its_statistics(build):
+    with pytest.raises(ValueError, match="evaluation with batch norm needs `statistics`"):
+        build(training=False)
+
+
+def test_one_statistics_too_few_is_noticed():
+    x = images()
+    params, _ = shapes(SMALL["cnn"](), (14, 14))
+    kept = jax.eval_shape(SMALL["cnn"]().forward, params, x, KEY)[1]
+    with pytest.raises(ValueError, match="one per norm"):
+        SMALL["cnn"](training=False, statistics=batch_statistics(kept)[:-1])
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        *[(partial(build, norm="instance"), "norm must be None or one of .*'instance'")
+          for build in BUILDERS.values()],
+        *[(partial(build, pool="median"), "pool must be one of .*'max', 'average'.*'median'")
+          for build in (cnn, conv_snn)],
+        *[(partial(build, dropout_rate=1.0), "rate must be in") for build in BUILDERS.values()],
+        (partial(conv_snn, channels=()), "channels must name at least one block"),
+        (partial(snn, steps=0), "steps must be >= 1, got 0"),
+        (lambda: shapes(cnn(), (7, 7)), "pooling by 2 needs features"),
+        (lambda: shapes(conv_snn(), (10, 10)), "5×5 kernel does not fit into 3×3"),
+        (lambda: shapes(mlp(hidden=(12,), norm="group")), "12 channels .* 8 groups"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_are_refused_by_name(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()

@@ -1,0 +1,56 @@
+"""Figures: drawn without a display, without pyplot, and without matplotlib refused."""
+
+import io
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxdigits.plots import confusion_figure
+
+CONFUSION = np.diag(np.arange(10, 20)) + np.eye(10, k=1, dtype=int) * 3
+
+
+@pytest.mark.parametrize(
+    "confusion", [CONFUSION, np.zeros((10, 10), int), np.eye(2, dtype=int)]
+)
+def test_a_confusion_matrix_becomes_a_picture(confusion):
+    file = io.BytesIO()
+    confusion_figure(confusion).savefig(file, format="png")
+    assert file.getvalue().startswith(b"\x89PNG")
+
+
+def test_each_count_is_written_where_it_belongs_and_zeros_are_not():
+    figure = confusion_figure(CONFUSION)
+    (axes,) = figure.axes
+    written = {text.get_position(): text.get_text() for text in axes.texts}
+    wanted = {(j, i): f"{n}" for (i, j), n in np.ndenumerate(CONFUSION) if n}
+    assert written == wanted
+    assert axes.get_title() == f"{np.trace(CONFUSION)} of {CONFUSION.sum()} right"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("taken for", "label")
+
+
+def test_errors_are_coloured_by_their_share_and_what_is_right_is_not():
+    (image,) = confusion_figure(CONFUSION).axes[0].images
+    shown = image.get_array()
+    np.testing.assert_array_equal(np.ma.getmaskarray(shown), np.eye(10, dtype=bool))
+    assert shown[0, 1] == 3 / 13
+    assert shown[9, 0] == 0
+
+
+def test_pyplot_is_never_imported():
+    code = """if True:
+        import io, sys, numpy
+        from jaxdigits.plots import confusion_figure
+        assert "matplotlib" not in sys.modules, "before it is needed"
+        confusion_figure(numpy.eye(3, dtype=int)).savefig(io.BytesIO())
+        assert "matplotlib.pyplot" not in sys.modules, "it chooses a backend"
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
+
+
+def test_without_matplotlib_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r'pip install "jaxdigits\[plots\]"'):
+        confusion_figure(CONFUSION)

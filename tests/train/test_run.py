@@ -1,0 +1,135 @@
+"""A run's folder: read back to the bit, and whole even where the disk was not."""
+
+import errno
+import json
+import os
+
+import jax
+import numpy as np
+import pytest
+
+from jaxdigits.train import Config, RunError, load_run
+from jaxdigits.train.config import from_json, to_json
+from jaxdigits.train.run import append_metrics, save_params, write_json
+
+
+def same(a, b):
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    jax.tree.map(np.testing.assert_array_equal, a, b)
+
+
+def no_constant(name):
+    raise AssertionError(f"{name} is not JSON")
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_a_run_is_read_as_it_was_written(tmp_path, make_run, seeds):
+    run = make_run(tmp_path / "run", seeds)
+    again = load_run(tmp_path / "run")
+    assert to_json(again.config) == to_json(run.config)
+    same((again.params, again.statistics), (run.params, run.statistics))
+    assert len(again.statistics) == 1
+    leading = (2,) if seeds == 2 else ()
+    assert again.statistics[0].mean.shape == (*leading, 4)
+
+
+def test_a_configuration_survives_json():
+    config = Config(
+        "snn", "mnist", epochs=3, batch=7, learning_rate=0.5, weight_decay=0.0, smoothing=0.0,
+        ema=None, patience=2, gradient="by_autodiff", seed=5,
+        options={"hidden": [8], "steps": 4, "encoder": "latency", "learn": ["decay"]},
+    )  # fmt: skip
+    assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_anybody_may_read_what_the_umask_leaves_open(tmp_path, make_run):
+    make_run(tmp_path / "run")
+    plain = tmp_path / "plain"
+    plain.touch()
+    for file in (tmp_path / "run").iterdir():
+        assert file.stat().st_mode == plain.stat().st_mode, file.name
+
+
+def test_a_folder_with_anything_in_it_is_refused_and_left_alone(tmp_path, make_run):
+    (tmp_path / "mine").write_text("keep")
+    with pytest.raises(RunError, match=f"{tmp_path} is not empty: choose another folder"):
+        make_run(tmp_path)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("mine", "keep")]
+
+
+def test_a_file_in_the_folders_place_is_named(tmp_path, make_run):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "run"):
+        with pytest.raises(RunError, match=f"cannot write {folder}: ") as caught:
+            make_run(folder)
+        assert "\n" not in str(caught.value)
+
+
+def full(*args, **kwargs):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("culprit", ["os.replace", "os.fsync", "np.savez"])
+def test_a_full_disk_leaves_the_earlier_params_and_no_debris(
+    tmp_path, make_run, monkeypatch, culprit
+):
+    run = make_run(tmp_path / "run")
+    before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()}
+    monkeypatch.setattr(f"jaxdigits.train.run.{culprit}", full)
+    zeros = jax.tree.map(np.zeros_like, run.params)
+    with pytest.raises(RunError, match=r"cannot write .*run: No space left on device$"):
+        save_params(tmp_path / "run", zeros, run.statistics)
+    assert {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_full_disk_stops_a_new_run_in_one_line(tmp_path, monkeypatch, make_run):
+    monkeypatch.setattr("jaxdigits.train.run.os.replace", full)
+    with pytest.raises(RunError, match=r"cannot write .*: No space left on device$"):
+        make_run(tmp_path / "run")
+    assert not list((tmp_path / "run").iterdir())
+
+
+def test_metrics_on_a_full_disk_are_one_line(tmp_path):
+    with pytest.raises(RunError, match=r"cannot write .*: No such file or directory$"):
+        append_metrics(tmp_path / "absent", {"epoch": 1})
+
+
+def test_what_is_not_finite_is_null_in_json(tmp_path):
+    values = {"loss": float("nan"), "rates": [1.0, float("-inf")], "of": {"x": (float("inf"),)}}
+    append_metrics(tmp_path, values)
+    append_metrics(tmp_path, {"loss": 0.5})
+    write_json(tmp_path / "result.json", values)
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    wanted = {"loss": None, "rates": [1.0, None], "of": {"x": [None]}}
+    for text in (lines[0], (tmp_path / "result.json").read_text()):
+        assert json.loads(text, parse_constant=no_constant) == wanted
+    assert json.loads(lines[1]) == {"loss": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (dict(network="rnn"), "unknown network 'rnn'"),
+        (dict(data="letters"), "unknown data 'letters'"),
+        (dict(gradient="by_magic"), "unknown gradient 'by_magic'"),
+        (dict(epochs=0), "epochs must be >= 1, got 0"),
+        (dict(epochs=2.5), "epochs must be a whole number, got 2.5"),
+        (dict(batch=-1), "batch must be >= 1, got -1"),
+        (dict(seeds=True), "seeds must be a whole number, got True"),
+        (dict(patience=0), "patience must be >= 1, got 0"),
+        (dict(seed=-1), r"seed must be in \[0, 2³²\), got -1"),
+        (dict(seed=2**32 - 1, seeds=2), "the last seed must be below 2³²"),
+        (dict(learning_rate=float("nan")), "learning rate must be > 0, got nan"),
+        (dict(learning_rate=float("inf")), "learning rate must be > 0, got inf"),
+        (dict(weight_decay=-0.5), "weight decay must be >= 0, got -0.5"),
+        (dict(smoothing=1.0), r"smoothing must be in \[0, 1\), got 1.0"),
+        (dict(ema=1.0), r"ema must be in \[0, 1\), got 1.0"),
+        (dict(seeds=2, patience=1), "patience stops one run"),
+        (dict(options={"steps": 4}), "mlp has no option 'steps'"),
+        (dict(options={"hidden": [9], "norm": "group"}), "9 channels do not divide"),
+    ],
+)
+def test_a_bad_configuration_is_refused_by_name(bad, message):
+    good = dict(network="mlp", data="digits", epochs=1, batch=8, learning_rate=1e-3)
+    with pytest.raises(ValueError, match=message):
+        Config(**(good | bad))

@@ -1,0 +1,216 @@
+"""Whatever is wrong with a run's files: one line that names the file, and nothing executed."""
+
+import json
+import pickle
+import shutil
+import struct
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from jaxdigits.train import RunError, load_run
+
+
+@pytest.fixture(scope="session")
+def good(tmp_path_factory, make_run):
+    folder = tmp_path_factory.mktemp("good") / "run"
+    make_run(folder)
+    return folder
+
+
+@pytest.fixture
+def folder(good, tmp_path):
+    return Path(shutil.copytree(good, tmp_path / "run"))
+
+
+def refused(folder, file, what=""):
+    with pytest.raises(RunError, match=what) as caught:
+        load_run(folder)
+    message = str(caught.value)
+    assert str(folder / file) in message
+    assert "\n" not in message
+    assert message.rstrip(": ") != str(folder / file), "no reason given"
+
+
+def edited(folder, edit):
+    path = folder / "config.json"
+    head = json.loads(path.read_text())
+    edit(head)
+    path.write_text(json.dumps(head))
+
+
+def arrays(folder):
+    with np.load(folder / "params.npz") as file:
+        return dict(file)
+
+
+def test_no_run_says_how_to_make_one(tmp_path):
+    for folder in (tmp_path, tmp_path / "absent"):
+        refused(folder, "", "is no run: it has no config.json; `jaxdigits train` makes one")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "null", "{}", '{"format": 1}', '{"format": 1, "config": [1]}', "\0", "é",
+     "[" * 100_000, '{"format": 1e999}', " " * (1 << 20) + "{}"],
+)  # fmt: skip
+def test_what_is_no_configuration_is_refused(folder, text):
+    (folder / "config.json").write_text(text, encoding="latin-1")
+    refused(folder, "config.json", "cannot be used")
+
+
+EDITS = [
+    (lambda c: c.update(format=2), "this version reads run format 1 only"),
+    (lambda c: c["config"].pop("ema"), "lacks 'ema'"),
+    (lambda c: c["config"].update(colour="red"), "has an unknown 'colour'"),
+    (lambda c: c["config"].update(network="rnn"), "unknown network 'rnn'"),
+    (lambda c: c["config"].update(network=["mlp"]), "wrong type"),
+    (lambda c: c["config"].update(network="snn"), "lack|has shape|unexpected"),
+    (lambda c: c["config"].update(data=5), "unknown data 5"),
+    (lambda c: c["config"].update(data=[]), "wrong type"),
+    (lambda c: c["config"].update(epochs="3"), "epochs must be a whole number, got '3'"),
+    (lambda c: c["config"].update(epochs=None), "epochs must be a whole number"),
+    (lambda c: c["config"].update(seed=1.5), "seed must be a whole number"),
+    (lambda c: c["config"].update(seeds=2.0), "seeds must be a whole number"),
+    (lambda c: c["config"].update(learning_rate="fast"), "wrong type"),
+    (lambda c: c["config"].update(learning_rate=float("nan")), "learning rate"),
+    (lambda c: c["config"].update(options=None), "wrong type"),
+    (lambda c: c["config"].update(options=[]), "wrong type"),
+    (lambda c: c["config"].update(options={"steps": 4}), "mlp has no option 'steps'"),
+    (lambda c: c["config"]["options"].update(hidden="8"), "wrong type"),
+    (lambda c: c["config"]["options"].update(hidden=8), "wrong type"),
+    (lambda c: c["config"]["options"].update(hidden=[4.5]), "cannot be used"),
+    (lambda c: c["config"]["options"].update(dropout_rate=float("inf")), "cannot be used"),
+    (lambda c: c["config"]["options"].update(norm="spectral"), "norm must be"),
+    (lambda c: c["config"]["options"].update(activation={"a": 1}), "wrong type"),
+]
+
+
+@pytest.mark.parametrize(("edit", "what"), EDITS)
+def test_a_wrong_entry_of_the_configuration_is_named(folder, edit, what):
+    edited(folder, edit)
+    file = "params.npz" if "lack|" in what else "config.json"
+    refused(folder, file, what)
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"hidden": [5], "norm": "batch"}, r"has shape \(784, 4\), not \(784, 5\)"),
+        ({"hidden": [4, 4], "norm": "batch"}, "params lack|has shape"),
+        ({"hidden": [4], "norm": "layer"}, "unexpected 'statistics/0/mean'"),
+        ({"hidden": [4]}, "params lack|unexpected"),
+        ({"hidden": [10**9], "norm": "batch"}, "has shape"),
+    ],
+)
+def test_params_of_another_network_are_refused(folder, options, what):
+    edited(folder, lambda head: head["config"].update(options=options))
+    refused(folder, "params.npz", what)
+
+
+def test_params_of_so_many_seeds_are_not_those_of_one(folder):
+    edited(folder, lambda head: head["config"].update(seeds=2))
+    refused(folder, "params.npz", "has shape")
+
+
+def test_missing_params_are_said_to_be_missing(folder):
+    (folder / "params.npz").unlink()
+    refused(folder, "params.npz", "is missing: the run did not finish its first epoch")
+
+
+@pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.7, 0.95, 0.999])
+def test_truncated_params_are_refused(folder, share):
+    content = (folder / "params.npz").read_bytes()
+    (folder / "params.npz").write_bytes(content[: int(share * len(content))])
+    refused(folder, "params.npz", "cannot be used")
+
+
+def test_a_flipped_bit_is_refused_or_changes_nothing(folder):
+    wanted, path = arrays(folder), folder / "params.npz"
+    content = path.read_bytes()
+    rng, refusals = np.random.default_rng(0), 0
+    everywhere = rng.integers(len(content), size=50)
+    directory = len(content) - 1 - np.arange(0, 400, 20)
+    for position in [*everywhere, *directory]:
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        if message := complaint(folder):
+            assert str(path) in message
+            assert "\n" not in message
+            refusals += 1
+        else:
+            got = arrays(folder)
+            assert all(got[name].tobytes() == wanted[name].tobytes() for name in wanted)
+    assert refusals > 40
+
+
+def complaint(folder):
+    try:
+        load_run(folder)
+    except RunError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_number_that_is_not_finite_is_refused(folder, value):
+    changed = arrays(folder)
+    changed["params/2/weight"][5, 1] = value
+    np.savez(folder / "params.npz", **changed)
+    refused(folder, "params.npz", "'params/2/weight' is not finite")
+
+
+def test_params_of_another_dtype_are_refused(folder):
+    changed = {name: array.astype(np.float64) for name, array in arrays(folder).items()}
+    np.savez(folder / "params.npz", **changed)
+    refused(folder, "params.npz", "is float64, not float32")
+
+
+class Bomb:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (Path(self.path),)
+
+
+def test_a_pickled_object_is_refused_and_never_unpickled(folder, tmp_path):
+    crater = tmp_path / "crater"
+    pickle.loads(pickle.dumps(Bomb(crater)))
+    crater.unlink()  # so it would have gone off
+    changed = arrays(folder) | {"params/2/weight": np.array([Bomb(crater)], dtype=object)}
+    np.savez(folder / "params.npz", **changed)
+    refused(folder, "params.npz", "cannot be used")
+    (folder / "params.npz").write_bytes(pickle.dumps(Bomb(crater)))
+    refused(folder, "params.npz", "cannot be used")
+    assert not crater.exists()
+
+
+def test_a_huge_declared_size_is_refused_before_anything_is_read(folder, monkeypatch):
+    path = folder / "params.npz"
+    content = bytearray(path.read_bytes())
+    at = content.find(b"PK\1\2")
+    while at >= 0:  # each entry of the directory now declares 4 GiB
+        content[at + 24 : at + 28] = struct.pack("<I", 2**32 - 2)
+        at = content.find(b"PK\1\2", at + 1)
+    path.write_bytes(content)
+    monkeypatch.setattr(np, "load", None)
+    refused(folder, "params.npz", "too large")
+
+
+def test_an_array_that_declares_more_than_the_machine_has_is_refused(folder):
+    changed = arrays(folder)
+    np.savez(folder / "params.npz", **changed)
+    huge = b"'shape': (784000000000, 4), }"
+    content = (
+        (folder / "params.npz").read_bytes().replace(b"'shape': (784, 4), }         ", huge)
+    )
+    assert huge in content
+    (folder / "params.npz").write_bytes(content)
+    refused(folder, "params.npz", "cannot be used")
+    assert jax.tree.leaves(changed)
