@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.keys import draw_bytes, example_keys, fold_in, per_example, require_key
+from jaxdigits.keys import (
+    draw_bytes,
+    example_keys,
+    fold_in,
+    per_example,
+    require_key,
+    uniform,
+)
 
 KEY = jax.random.key(7)
 FOUR = jax.random.split(KEY, 4)
@@ -44,6 +51,13 @@ def test_bytes_of_an_example_do_not_depend_on_its_batch():
     whole = draw_bytes(FOUR, 4, (3, 5))
     np.testing.assert_array_equal(draw_bytes(FOUR[1:3], 2, (3, 5)), whole[1:3])
     np.testing.assert_array_equal(draw_bytes(FOUR, 4, (3, 5), axis=1), whole.swapaxes(0, 1))
+
+
+def test_uniform_numbers_have_the_variance_and_come_from_the_key_alone():
+    numbers = np.asarray(uniform(KEY, (40, 100), 0.25))
+    assert numbers.var() == pytest.approx(0.25, rel=5 * (0.8 / 4000) ** 0.5)
+    assert np.abs(numbers).max() <= 0.75**0.5
+    np.testing.assert_array_equal(uniform(KEY, (100, 40), 0.25).ravel(), numbers.ravel())
 
 
 @pytest.mark.parametrize("width", [1, 4, 6])

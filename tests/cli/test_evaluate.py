@@ -1,0 +1,99 @@
+"""`jaxdigits evaluate`: the tables add up to what training reported."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from jaxdigits.data import digits
+
+
+def test_json_is_what_training_reported_with_a_confusion_matrix_that_adds_up(cli, trained):
+    answer = cli("evaluate", trained[1], "--json")
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) == 1
+    result, reported = answer.json(), trained[0].json()
+    for name in ("test_accuracy", "test_interval", "interval_over", "test_accuracies"):
+        assert result[name] == reported[name]
+    confusion = np.array(result["confusion"])
+    assert confusion.shape == (10, 10)
+    np.testing.assert_array_equal(confusion.sum(1), np.bincount(digits()[1].label))
+    assert np.trace(confusion) / confusion.sum() == pytest.approx(result["test_accuracy"])
+    assert result["data"] == "digits"
+
+
+def test_the_tables_say_the_same(cli, trained):
+    answer = cli("evaluate", trained[1])
+    assert (answer.code, answer.err) == (0, "")
+    confusion = np.array(cli("evaluate", trained[1], "--json").json()["confusion"])
+    head, per_class, matrix, figure = answer.out.strip().split("\n\n")
+    assert head.startswith("digits: accuracy ")
+    rows = [line.split() for line in per_class.splitlines()]
+    assert rows[0] == ["digit", "images", "recognised", "precision"]
+    assert [int(row[1]) for row in rows[1:]] == confusion.sum(1).tolist()
+    for d, row in enumerate(rows[1:]):
+        assert float(row[2]) == pytest.approx(
+            100 * confusion[d, d] / confusion[d].sum(), abs=0.01
+        )
+    cells = [line.split()[1:] for line in matrix.splitlines()[1:]]
+    printed = [[0 if n == "." else int(n) for n in row] for row in cells]
+    np.testing.assert_array_equal(printed, confusion)
+    assert figure == f"figure in {trained[1] / 'confusion.png'}"
+    assert (trained[1] / "confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_of_several_networks_each_judges_each_image(cli, two):
+    result = cli("evaluate", two[1], "--json").json()
+    reported = json.loads((two[1] / "result.json").read_text())
+    assert result["test_accuracies"] == reported["test_accuracies"]
+    assert result["test_interval"] == reported["test_interval"]
+    assert np.sum(result["confusion"]) == 2 * 360
+
+
+def test_the_figure_goes_where_it_is_asked_for(cli, trained, tmp_path):
+    answer = cli("evaluate", trained[1], "--figure", tmp_path / "c.svg")
+    assert answer.code == 0
+    assert answer.out.endswith(f"figure in {tmp_path / 'c.svg'}\n")
+    assert b"<svg" in (tmp_path / "c.svg").read_bytes()
+
+
+def test_without_matplotlib_the_tables_still_come(cli, trained, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    answer = cli("evaluate", trained[1])
+    assert answer.code == 0
+    advice = 'figures need matplotlib: pip install "jaxdigits[plots]"'
+    assert answer.out.endswith(f"no figure: {advice}\n")
+    asked = cli("evaluate", trained[1], "--figure", tmp_path / "c.png")
+    assert (asked.code, asked.err) == (1, f"jaxdigits: {advice}\n")
+
+
+def test_a_figure_that_cannot_be_drawn_is_one_line(one_line, trained, tmp_path):
+    code, said = one_line("evaluate", trained[1], "--figure", tmp_path / "c.xyz")
+    assert (code, "'xyz' is not supported" in said) == (2, True)
+    code, said = one_line("evaluate", trained[1], "--figure", tmp_path / "absent" / "c.png")
+    assert (code, said) == (1, f"{tmp_path / 'absent' / 'c.png'}: No such file or directory")
+
+
+def test_a_folder_that_is_no_run_is_one_line(one_line, tmp_path):
+    for folder in (tmp_path, tmp_path / "absent"):
+        code, said = one_line("evaluate", folder)
+        assert code == 1
+        assert said.startswith(f"{folder} is no run: it has no config.json")
+
+
+@pytest.mark.parametrize("file", ["config.json", "params.npz"])
+def test_a_broken_run_is_one_line_that_names_the_file(one_line, trained, tmp_path, file):
+    folder = shutil.copytree(trained[1], tmp_path / "run")
+    (folder / file).write_bytes((folder / file).read_bytes()[:-100])
+    code, said = one_line("evaluate", folder)
+    assert code == 1
+    assert said.startswith(f"{folder / file} cannot be used: ")
+
+
+def test_data_that_is_not_there_is_one_line(one_line, trained, tmp_path):
+    code, said = one_line("evaluate", trained[1], "--data", "mnist", "--data-dir", tmp_path)
+    assert (code, said.split(" ")[0]) == (1, f"{tmp_path}:")
+    code, said = one_line("evaluate", trained[1], "--data-dir", tmp_path)
+    assert (code, said) == (2, "--data-dir is for --data mnist")

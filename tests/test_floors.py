@@ -1,0 +1,97 @@
+"""The floors of the house: a file imports only from below, and never in a circle."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import jaxdigits
+
+ROOT = Path(jaxdigits.__file__).parent
+FLOORS = {
+    "keys": 0, "layer": 0, "tree": 0, "chain": 0,
+    "layers": 1, "spikes": 1, "losses": 1, "data": 1,
+    "models": 2, "gradients": 2,
+    "train": 3, "measure": 3,
+    "search": 4, "reader": 4, "interop": 4, "plots": 4,
+    "cli": 5,
+}  # fmt: skip
+
+
+def module_name(path):
+    parts = ("jaxdigits", *path.relative_to(ROOT).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+
+
+def imported(source):
+    """The modules of this package that a file's source imports, wherever it does."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in FILES else node.module for name in names}
+    return {name for name in found if name.split(".")[0] == "jaxdigits"}
+
+
+def unit(name):
+    """The top-level folder or file that a module belongs to."""
+    return name.split(".")[1]
+
+
+def allowed(name, other):
+    """Whether module `name` may import `other`."""
+    if other == "jaxdigits":
+        return False
+    here, there = FLOORS[unit(name)], FLOORS[unit(other)]
+    return there < here or unit(name) == unit(other) or here == there == 0
+
+
+GRAPH = {name: imported(path.read_text()) for name, path in FILES.items() if name != "jaxdigits"}
+
+
+def test_everything_has_its_floor():
+    units = {unit(name) for name in GRAPH}
+    assert {"layer", "layers", "spikes", "models", "gradients"} < units
+    assert units - set(FLOORS) == set()
+
+
+@pytest.mark.parametrize("name", GRAPH)
+def test_a_file_imports_from_lower_floors_only(name):
+    assert [other for other in sorted(GRAPH[name]) if not allowed(name, other)] == []
+
+
+def test_no_imports_go_in_a_circle():
+    assert "jaxdigits.keys" in GRAPH["jaxdigits.layer"]
+    TopologicalSorter(GRAPH).prepare()
+
+
+def test_a_folder_only_hands_on_its_names():
+    """The `__init__` of layers, spikes, models and so on holds no code; that of cli is `main`."""
+    for name, path in FILES.items():
+        if path.name == "__init__.py" and name not in ("jaxdigits", "jaxdigits.cli"):
+            kinds = {type(node) for node in ast.parse(path.read_text()).body}
+            assert kinds <= {ast.Expr, ast.ImportFrom, ast.Assign}, name
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "fine"),
+    [
+        ("jaxdigits.models.mlp", "from jaxdigits.gradients import check", False),
+        ("jaxdigits.gradients.check", "from jaxdigits.models import mlp", False),
+        ("jaxdigits.spikes.lif", "import jaxdigits.layers.dense", False),
+        ("jaxdigits.tree", "from jaxdigits import layers as ly", False),
+        ("jaxdigits.train.fit", "def f():\n    from jaxdigits import Layer", False),
+        ("jaxdigits.layer", "from jaxdigits.keys import fold_in", True),
+        ("jaxdigits.layers.conv", "from jaxdigits.layers.dense import dense", True),
+        ("jaxdigits.cli", "import jax\nfrom jaxdigits import train", True),
+    ],
+)
+def test_this_test_can_fail(name, source, fine):
+    assert all(allowed(name, other) for other in imported(source)) is fine
