@@ -45,8 +45,8 @@ def machine() -> str:
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
-        lines = info.read_text().splitlines()
-        name = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), name)
+        named = [x for x in info.read_text().splitlines() if x.startswith("model name")]
+        name = named[0].split(":")[1].strip() if named else name
     import jax
 
     return f"{name}, {os.cpu_count()} cores, jax {jax.__version__}"

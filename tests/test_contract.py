@@ -11,7 +11,8 @@ from jaxdigits.layer import Layer, differentiable
 from jaxdigits.measure.certificate import CASES, EXAMPLES, Case, case_input
 
 LAYERS = {name: case for name, case in CASES.items() if case.kind != "loss"}
-EXTREMES = {"pixels": (0, 255), "grey": (0, 1), "normal": (0, -1e4, 1e4), "current": (0, -1e4, 1e4)}
+FAR = (0, -1e4, 1e4)
+EXTREMES = {"pixels": (0, 255), "grey": (0, 1), "normal": FAR, "current": FAR}
 
 
 class Member(NamedTuple):
@@ -41,7 +42,14 @@ def member(request):
         read.append(1)
         return everything(layer, *arguments)
 
-    init = jax.jit(lambda key: layer.init(key, case.features)[0])
+    features = []
+
+    @jax.jit
+    def init(key):
+        params, shape = layer.init(key, case.features)
+        features.append(shape)
+        return params
+
     params = [init(jax.random.key(seed)) for seed in (0, 1)]
     keys = [jax.random.split(jax.random.key(seed), EXAMPLES) for seed in (2, 3)]
     dtype = np.uint8 if case.input == "pixels" else np.float32
@@ -54,8 +62,7 @@ def member(request):
         bounds.append(jnp.asarray(1e4 * np.sign(x), dtype))
     extreme = [step(params[0], bound, keys[0]) for bound in bounds]
     stacked = jax.jit(jax.vmap(lambda *a: everything(layer, *a)))(*stack(arguments))
-    features = layer.init(jax.random.key(0), case.features)[1]
-    return Member(case, layer, features, arguments, each, stacked, extreme, len(read))
+    return Member(case, layer, features[0], arguments, each, stacked, extreme, len(read))
 
 
 def everything(layer, params, x, key):
@@ -89,7 +96,7 @@ def test_gradients_have_the_shape_of_what_they_belong_to(member):
 
 def test_the_gradient_of_differentiable_is_the_one_by_hand(member):
     for _, by_hand, by_jax in member.each:
-        jax.tree.map(np.testing.assert_array_equal, by_hand, by_jax)
+        jax.tree.map(assert_close, by_hand, by_jax)
 
 
 def test_one_trace_serves_all_steps(member):
@@ -97,10 +104,7 @@ def test_one_trace_serves_all_steps(member):
 
 
 def test_a_stack_of_networks_is_each_of_them(member):
-    for stacked, single in zip(
-        jax.tree.leaves(member.stacked), jax.tree.leaves(stack(member.each)), strict=True
-    ):
-        np.testing.assert_allclose(stacked, single, rtol=1e-4, atol=1e-5 * _scale(single))
+    jax.tree.map(assert_close, member.stacked, stack(member.each))
 
 
 def test_extreme_inputs_give_finite_numbers(member):
@@ -115,10 +119,6 @@ def test_float32_stays_float32(member):
         assert {leaf.dtype for leaf in jax.tree.leaves(out)} == {np.dtype("float32")}
 
 
-def test_labels_of_networks_are_ten(member):
-    if member.case.kind == "network":
-        assert member.features == (10,)
-
-
-def _scale(array):
-    return float(np.abs(array).max(initial=1.0))
+def assert_close(value, wanted):
+    """To five digits of the largest number, as float32 sums in another order are."""
+    np.testing.assert_allclose(value, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max(initial=1))

@@ -10,10 +10,10 @@ import json, os, sys
 import jax
 alone, config, flags = set(sys.modules), dict(jax.config.values), dict(os.environ)
 import jaxdigits
-changed = [name for name, value in jax.config.values.items() if value != config.get(name, value)]
 report = dict(
     added=sorted({name.split(".")[0] for name in set(sys.modules) - alone}),
-    changed=changed + [name for name in os.environ if os.environ[name] != flags.get(name)],
+    changed=[name for name in config if config[name] != jax.config.values[name]]
+    + [name for name in os.environ if os.environ[name] != flags.get(name)],
     backends=bool(jax._src.xla_bridge._backends),
 )
 from jaxdigits import train

@@ -122,9 +122,10 @@ def test_residual_adds_the_input_and_its_gradient():
 
 
 def test_differentiable_serves_a_program_of_somebody_else():
-    apply = differentiable(scale(2.0)._replace(backward=lambda params, kept, y_bar: ((), -y_bar)))
+    doctored = scale(2.0)._replace(backward=lambda params, kept, y_bar: ((), -y_bar))
+    apply = differentiable(doctored)
     slope = jax.jit(jax.vmap(jax.grad(lambda x: apply((), x, KEY).sum() ** 2)))
-    # Through the doctored backward: 2 y · (−1), where the true one would be 2 y · 2.
+    # 2 y · (−1), where the true slope would be 2 y · 2.
     np.testing.assert_array_equal(slope(jnp.array([[1.0], [3.0]])), [[-4], [-12]])
     with pytest.raises(TypeError, match="jvp"):
         jax.jvp(lambda x: apply((), x, KEY), (jnp.ones(1),), (jnp.ones(1),))

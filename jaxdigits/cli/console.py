@@ -61,7 +61,7 @@ def epoch_reporter(
 
 def _epoch(row: dict[str, Any]) -> str:
     """Loss, validation accuracy and firing rates; of several networks, the mean of each."""
-    mean = lambda v: sum(v) / len(v) if isinstance(v, list) else v
+    mean = lambda v: sum(v) / len(v) if isinstance(v, list | tuple) else v
     text = f"loss {mean(row['loss']):.4f}  validation {percent(mean(row['valid_accuracy']))}"
     rates = row["firing_rates"]
     if rates and isinstance(rates[0], list):

@@ -20,8 +20,8 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
-from jaxdigits.layers.dense import uniform
 
 IMAGES = ("NHWC", "HWIO", "NHWC")
 

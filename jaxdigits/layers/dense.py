@@ -9,12 +9,9 @@ The leading axes (batch, time) are merged, so each of the three is one matrix pr
 [1] He, Zhang, Ren & Sun, ICCV 2015, arXiv:1502.01852 (the gain of 2 for rectifiers).
 """
 
-import math
-
-import jax
 import jax.numpy as jnp
-from jax import Array
 
+from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
 
 NARROW = 64  # outputs; below, (ȳᵀ x)ᵀ was several times faster than xᵀ ȳ on CPUs
@@ -51,10 +48,3 @@ def dense(n: int, *, bias: bool = True, gain: float = 2.0) -> Layer:
         return grads, (rows_bar @ params["weight"].T).reshape(x.shape)
 
     return Layer(init, forward, backward)
-
-
-def uniform(key: Array, shape: tuple[int, ...], variance: float) -> Array:
-    """Zero-mean uniform numbers of that variance."""
-    # Drawn flat: the same values as in shape, in a third of the compile time.
-    size, limit = math.prod(shape), (3 * variance) ** 0.5
-    return jax.random.uniform(key, (size,), minval=-limit, maxval=limit).reshape(shape)

@@ -65,18 +65,19 @@ def quick_programs():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
-MLP = ("train", "mlp", "--hidden", 8, "--dropout", 0, "--lr", 0.01, "--epochs", 3)
+SMALL = ("--hidden", 8, "--dropout", 0, "--lr", 0.01, "--epochs", 3)
 
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """(answer, folder) of a small network, trained with --json."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    return called(*MLP, "--out", folder, "--json"), folder
+    return called("train", "mlp", *SMALL, "--out", folder, "--json"), folder
 
 
 @pytest.fixture(scope="session")
 def two(tmp_path_factory):
-    """(answer, folder) of two small networks, trained without --json."""
+    """(answer, folder) of two small spiking networks, trained without --json."""
     folder = tmp_path_factory.mktemp("two") / "run"
-    return called(*MLP, "--seeds", 2, "--seed", 3, "--out", folder), folder
+    args = ("--steps", 4, "--seeds", 2, "--seed", 3, "--out", folder)
+    return called("train", "snn", *SMALL, *args), folder

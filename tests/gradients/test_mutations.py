@@ -63,7 +63,8 @@ def only_x(layer, shape, change):
 neurons = partial(lif, decay=0.9, threshold=0.75)
 LEARN = dict(learn=("decay", "threshold"))
 DENSE, STRIDED, LIF, LEARNED = dense(5), conv2d(4, 3, stride=2), neurons(), neurons(**LEARN)
-TWO, SKIP, BATCH, MEAN = serial(DENSE, DENSE), residual(tanh()), batch_norm(), leaky_readout(0.9)
+TWO, SKIP, BATCH = serial(DENSE, DENSE), residual(tanh()), batch_norm()
+MEAN = leaky_readout(0.9)
 DROP, POOL, DENSES = dropout(0.5), average_pool(), parallel({"a": dense(2), "b": dense(3)})
 REMEMBERED = batch_norm(Statistics(jnp.zeros(4), jnp.ones(4)))
 
@@ -71,7 +72,8 @@ PLANTED = {
     "dense: sign": giving(DENSE, VECTOR, lambda g, x: (g, -x)),
     "dense: weight not transposed": only_x(
         DENSE, VECTOR, lambda p, x, y: (p | {"weight": p["weight"].T}, x, y)),
-    "dense: bias averaged": giving(DENSE, VECTOR, lambda g, x: (g | {"bias": g["bias"] / B}, x)),
+    "dense: bias averaged": giving(
+        DENSE, VECTOR, lambda g, x: (g | {"bias": g["bias"] / B}, x)),
     "dense: first example only": taking(
         DENSE, VECTOR, lambda p, x, y: (p, x, y * (jnp.arange(B) == 0)[:, None])),
     "conv2d: stride ignored": Planted(STRIDED, IMAGE, conv2d(4, 3).backward),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.layers import dense
-from jaxdigits.layers.dense import NARROW, uniform
+from jaxdigits.layers.dense import NARROW
 
 KEY = jax.random.key(0)
 
@@ -47,12 +47,6 @@ def test_weights_start_with_variance_gain_over_inputs(gain):
     assert abs(weight.mean()) < 5 * weight.std() / weight.size**0.5
     assert np.abs(weight).max() <= (3 * gain / 100) ** 0.5
     assert not params["bias"].any()
-
-
-def test_uniform_numbers_come_from_the_key_alone():
-    a, b, c = uniform(KEY, (3, 4), 1.0), uniform(KEY, (3, 4), 1.0), uniform(KEY, (4, 3), 1.0)
-    np.testing.assert_array_equal(a, b)
-    np.testing.assert_array_equal(a.ravel(), c.ravel())
 
 
 def test_without_bias_there_is_none():

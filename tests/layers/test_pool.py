@@ -49,7 +49,8 @@ def gradient(layer, x, y_bar):
 def test_the_first_of_tied_maxima_takes_the_whole_gradient():
     x = image([0, 1, 1, 1], [1, 1, 1, 1], [0, 0, 0, 0], [0, 0, 0, 1])
     x_bar = gradient(max_pool(2), x, image([2, 3], [5, 7]))
-    np.testing.assert_array_equal(x_bar, [[0, 2, 3, 0], [0, 0, 0, 0], [5, 0, 0, 0], [0, 0, 0, 7]])
+    wanted = [[0, 2, 3, 0], [0, 0, 0, 0], [5, 0, 0, 0], [0, 0, 0, 7]]
+    np.testing.assert_array_equal(x_bar, wanted)
 
 
 def test_average_spreads_the_gradient_over_its_window():

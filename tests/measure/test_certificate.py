@@ -39,28 +39,9 @@ def test_every_case_agrees_to_ten_digits(name):
     report = certificate.run_case(CASES[name])
     assert report.ok, report.reason
     assert report.error <= 1e-10
-    assert report.cosine == pytest.approx(1) or "pixels" in name
+    assert report.cosine == pytest.approx(1)
     assert all(0.005 < rate < 0.995 for rate in report.firing_rates)
-
-
-@pytest.mark.parametrize("name", [name for name in CASES if "lif" in name or "snn" in name])
-def test_a_case_with_neurons_reports_how_often_they_fire(name):
-    case = CASES[name]
-    _, kept = forward_shapes(case)
-    assert len(spikes.traces(kept)) >= 1
-
-
-def forward_shapes(case):
-    import jax
-
-    key = jax.random.key(0)
-
-    def forward(x):
-        layer = case.make()
-        params, _ = layer.init(key, case.features)
-        return layer.forward(params, x, jax.random.split(key, certificate.EXAMPLES))
-
-    return jax.eval_shape(forward, certificate.case_input(case))
+    assert report.firing_rates or not ("lif" in name or "snn" in name)
 
 
 def test_a_family_is_all_its_cases():

@@ -57,26 +57,32 @@ def trained(build, x):
 @pytest.mark.parametrize(
     ("build", "count"),
     [
-        (mlp, 784 * 800 + 800 + 800 * 800 + 800 + 800 * 10 + 10),
-        (cnn, 9 * 32 + 2 * 32 + 9 * 32 * 64 + 2 * 64 + 9 * 64 * 128 + 2 * 128
-              + 3 * 3 * 128 * 256 + 2 * 256 + 256 * 10 + 10),
-        (snn, 784 * 512 + 512 + 512 * 10 + 10),
-        (conv_snn, 25 * 12 + 2 * 12 + 25 * 12 * 64 + 2 * 64 + 4 * 4 * 64 * 10 + 10),
+        (partial(mlp, hidden=(800, 800)), 784 * 800 + 800 + 800 * 800 + 800 + 800 * 10 + 10),
+        (partial(cnn, channels=(32, 64), hidden=(256,)),
+         9 * 32 + 2 * 32 + 9 * 32 * 64 + 2 * 64 + 7 * 7 * 64 * 256 + 2 * 256 + 256 * 10 + 10),
+        (partial(snn, hidden=(512,)), 784 * 512 + 512 + 512 * 10 + 10),
+        (partial(conv_snn, channels=(12, 64), kernel=5),
+         25 * 12 + 2 * 12 + 25 * 12 * 64 + 2 * 64 + 4 * 4 * 64 * 10 + 10),
     ],
     ids=BUILDERS,
 )  # fmt: skip
-def test_the_default_networks_have_these_many_params_and_ten_logits(build, count):
+def test_networks_have_as_many_params_as_hand_arithmetic_says(build, count):
     params, logits = shapes(build(), (28, 28))
     assert logits.shape == (2, 10)
     assert logits.dtype == jnp.float32
     assert parameter_count(params) == count
 
 
+@pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
+def test_the_default_networks_read_28_by_28_pixels_into_ten_logits(build):
+    assert shapes(build(), (28, 28))[1].shape == (2, 10)
+
+
 OPTIONS = [
     *[(mlp, dict(norm=norm)) for norm in (None, "layer", "group")],
     *[(mlp, dict(activation=a)) for a in (gelu, tanh, partial(leaky_relu, 0.1))],
     (mlp, dict(hidden=())), (mlp, dict(hidden=(8, 16, 8))), (mlp, dict(dropout_rate=0.0)),
-    *[(cnn, dict(norm=norm, channels=(8, 16), hidden=(8,))) for norm in (None, "layer", "group")],
+    *[(cnn, dict(norm=n, channels=(8, 16), hidden=(8,))) for n in (None, "layer", "group")],
     (cnn, dict(channels=(3,), kernel=5)), (cnn, dict(channels=(3,), hidden=())),
     (cnn, dict(channels=(3,), pool="average", hidden=(8, 8), dropout_rate=0.0)),
     *[(snn, dict(encoder=e)) for e in (rate, direct, latency)],
@@ -99,13 +105,14 @@ def test_every_option_builds_a_network_with_the_wanted_classes(build, options):
 @pytest.mark.parametrize("norm", [None, "batch", "layer", "group"])
 @pytest.mark.parametrize("build", [mlp, cnn, snn, conv_snn])
 def test_training_and_evaluation_are_networks_of_the_same_params(build, norm):
-    options = dict(norm=norm, dropout_rate=0.3)
-    options |= dict(channels=(8, 8), kernel=3) if build in (cnn, conv_snn) else dict(hidden=(8,))
+    sizes = dict(channels=(8, 8), kernel=3) if build in (cnn, conv_snn) else dict(hidden=(8,))
+    options = dict(norm=norm, dropout_rate=0.3) | sizes
     network = build(**options)
     x, keys = images((12, 12)), jax.random.split(KEY, 5)
     params, logits = shapes(network)
     kept = jax.eval_shape(network.forward, params, x, keys)[1]
-    evaluation = build(**options, training=False, statistics=batch_statistics(kept))
+    statistics = jax.tree.map(lambda s: jnp.zeros(s.shape), batch_statistics(kept))
+    evaluation = build(**options, training=False, statistics=statistics)
     assert shapes(evaluation) == (params, logits)
 
 

@@ -42,9 +42,10 @@ def test_a_readout_that_forgets_nothing_sums_the_charge():
 def test_spikes_are_counted_and_the_count_hands_each_its_share():
     spikes = jnp.array([[1.0, 0], [1, 0], [0, 0], [1, 1]])
     y_bar = jnp.array([4.0, 8.0])
-    for layer, y, share in ((spike_count(), [3, 1], 1), (spike_count(mean=True), [3 / 4, 1 / 4], 4)):
+    for mean, share in ((False, 1), (True, 4)):
+        layer = spike_count(mean=mean)
         out, kept = layer.forward((), spikes, None)
-        np.testing.assert_array_equal(out, y)
+        np.testing.assert_array_equal(out, [3 / share, 1 / share])
         wanted = np.tile(y_bar / share, (4, 1))
         np.testing.assert_array_equal(layer.backward((), kept, y_bar)[1], wanted)
 
