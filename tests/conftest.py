@@ -11,9 +11,9 @@ def float64():
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def quick_compile():
-    """Programs that run once on tiny arrays, without what XLA does for those that run long."""
+    """For programs that run once on tiny arrays: without what helps those that run long."""
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)

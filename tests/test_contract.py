@@ -34,7 +34,7 @@ class Member(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=LAYERS)
-def member(request):
+def member(request, quick_compile):
     case = LAYERS[request.param]
     layer, read = case.make(), []
 

@@ -43,3 +43,4 @@ def test_no_two_purposes_draw_from_the_same_key():
     keys += [bits(jax.random.fold_in(KEY, state.INIT))[None]]
     every = np.concatenate(keys)
     assert len(np.unique(every, axis=0)) == len(every) == 441
+    assert len({state.INIT, state.ORDER, state.STEP, state.EVALUATE}) == 4
