@@ -55,8 +55,8 @@ def _guarded(action: Callable[[], int]) -> int:
 
     try:
         return action()
-    except KeyboardInterrupt:
-        return _say("interrupted", 130)
+    except KeyboardInterrupt as error:
+        return _say(f"interrupted{error}", 130)
     except (DataError, RunError, Diverged, ImportError) as error:
         return _say(error, 1)
     except ValueError as error:
@@ -64,6 +64,8 @@ def _guarded(action: Callable[[], int]) -> int:
     except OSError as error:
         return _say(f"{error.filename or 'output'}: {error.strerror or error}", 1)
     except Exception as error:
+        if "out of memory" in str(error).lower():
+            return _say("out of memory: try a smaller --batch, or fewer neurons or steps", 1)
         return _say(f"{type(error).__name__}: {error} (JAXDIGITS_DEBUG=1 shows where)", 1)
 
 

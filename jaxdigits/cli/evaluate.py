@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from jaxdigits.cli.console import percent, say, say_json, table
 from jaxdigits.data import DATASETS, mnist
@@ -17,11 +17,14 @@ class Evaluate:
 
     run_folder: Positional[Path]
     """Folder of a run, as `train` printed it."""
-    data: Literal["digits", "mnist"] | None = None
-    """Test set; by default of the data that the run was trained on."""
-    data_dir: Path | None = None
+    data: Annotated[
+        Literal["digits", "mnist"] | None,
+        arg(metavar="{digits,mnist}", help_behavior_hint="(default: what it was trained on)"),
+    ] = None
+    """Whose test set."""
+    data_dir: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder with MNIST's four files."""
-    figure: Path | None = None
+    figure: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Where to put a picture of the confusion matrix (.png, .svg or .pdf). Needs the extra
     `plots`; where it is installed, RUN/confusion.png is the default."""
     json: bool = False
@@ -48,6 +51,9 @@ class Evaluate:
         line += f"[{percent(low)}, {percent(high)}] over {result.interval_over}"
         say(f"{line}\n\n{_by_class(per_class(confusion))}\n\n{_matrix(confusion)}",
             json_wanted=self.json)  # fmt: skip
+        if len(logits) > 1:
+            say(f"\nthe tables count each image once for each of {len(logits)} networks",
+                json_wanted=self.json)  # fmt: skip
         if path := self._draw(confusion):
             say(f"\nfigure in {path}", json_wanted=self.json)
         if self.json:

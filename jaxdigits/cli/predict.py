@@ -15,6 +15,8 @@ from jaxdigits.data import DataError, read_picture
 class Predict:
     """Read the digit in each picture: PNG or JPEG, of any size, dark on light or light on dark.
 
+    The paper should be lit evenly, with one digit on it and nothing else.
+
     A picture that cannot be read is named and skipped, and the exit code is then 1. A run of
     several networks answers with the mean of their probabilities.
     """

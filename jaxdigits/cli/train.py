@@ -109,11 +109,17 @@ class Train:
             raise ValueError("--data-dir is for --data mnist")
         train, test = mnist(self.data_dir) if self.data == "mnist" else DATASETS[self.data]()
         folder = self.out or _new_folder(config.network, config.data)
-        many = f"{config.seeds} times " if config.seeds > 1 else ""
+        many = f"{config.seeds} networks " if config.seeds > 1 else ""
         line = f"training {many}{config.network} on {len(train.label)} images of {config.data}"
         say(line, json_wanted=self.json)
-        with epoch_reporter(config.epochs, self.json) as report:
-            outcome = run_job(config, train, test, folder, report)
+        try:
+            with epoch_reporter(config.epochs, self.json) as report:
+                outcome = run_job(config, train, test, folder, report)
+        except KeyboardInterrupt:
+            saved = (folder / "params.npz").exists()
+            raise KeyboardInterrupt(
+                f": its best epoch is in {folder}" if saved else ""
+            ) from None
         self._finish(outcome, test, folder)
         return 0
 

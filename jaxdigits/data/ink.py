@@ -68,7 +68,9 @@ def ink_to_mnist_geometry(ink: np.ndarray) -> np.ndarray:
       DataError: if all ink is 0.
     """
     if not ink.any():
-        raise DataError("no ink found: nothing stands out from the paper")
+        raise DataError(
+            "no ink found: nothing stands out from the paper; it should be lit evenly"
+        )
     strong = ink >= FLOOR * ink.max()
     rows, columns = (np.flatnonzero(strong.any(axis)) for axis in (1, 0))
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]

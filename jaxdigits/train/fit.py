@@ -34,6 +34,9 @@ class Fit(NamedTuple):
     """after the last epoch"""
 
 
+Keep = Callable[[Params, tuple[Statistics, ...]], None]
+
+
 class Diverged(RuntimeError):
     """The loss became infinite or not a number; `fit` holds what was good before."""
 
@@ -56,6 +59,7 @@ def fit(
     ema: float | None = None,
     patience: int | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
+    keep: Keep = lambda params, statistics: None,
 ) -> Fit:
     """Train a network and return it as it was in the epoch that validation chose.
 
@@ -74,6 +78,8 @@ def fit(
       patience: stop after so many epochs without a better validation accuracy.
       report: called with each epoch's row: epoch, loss, valid_loss, valid_accuracy,
         firing_rates, seconds (the first row's include compiling).
+      keep: called with (params, statistics) after each epoch that is the best so far, for
+        saving; before the next epoch, which takes their buffers over.
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
@@ -103,6 +109,8 @@ def fit(
         }
         history.append(row | {"seconds": time.perf_counter() - clock})
         report(history[-1])
+        if int(best.epoch) == epoch:
+            keep(best.params, best.statistics)
         if not np.isfinite(row["loss"]):
             raise Diverged(
                 f"the training loss is {row['loss']} in epoch {epoch}: lower the learning rate",

@@ -6,6 +6,7 @@ with a fixed seed; the epoch is chosen on it; the test set is read once, at the 
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,7 +72,8 @@ def run_job(
         report(row)
 
     try:
-        params, statistics, accuracy, epoch, lost = _train(config, train, valid, on_epoch)
+        keep = partial(save_params, folder)  # what is stopped keeps its best epoch
+        params, statistics, accuracy, epoch, lost = _train(config, train, valid, on_epoch, keep)
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
@@ -112,13 +114,14 @@ def member_keys(config: Config) -> Array:
     return jax.numpy.stack([jax.random.key(config.seed + i) for i in range(config.seeds)])
 
 
-def _train(config: Config, train: Dataset, valid: Dataset, report) -> tuple:
+def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tuple:
     steps = config.epochs * (len(train.label) // config.batch)
     optimizer = adamw(config.learning_rate, steps, weight_decay=config.weight_decay)
     keys = member_keys(config)
     options: dict[str, Any] = dict(
         epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
         estimator=ESTIMATORS[config.gradient], ema=config.ema, report=report,
+        keep=keep,
     )  # fmt: skip
     if config.seeds == 1:
         fitted = fit(config.build(), train, valid, optimizer, keys[0],

@@ -22,7 +22,7 @@ from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch
-from jaxdigits.train.fit import check_sizes, on_device
+from jaxdigits.train.fit import Keep, check_sizes, on_device
 from jaxdigits.train.state import initial_state
 
 
@@ -55,11 +55,13 @@ def fit_population(
     estimator: Callable[[Layer, Loss], Estimator] = by_hand,
     ema: float | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
+    keep: Keep = lambda params, statistics: None,
 ) -> Population:
     """Train P networks in one compiled program and return each at its best epoch.
 
     Args:
-      build, train, valid, epochs, batch, loss, estimator, ema, report: as for `fit`.
+      build, train, valid, epochs, batch, loss, estimator, ema, report, keep: as for
+        `fit`; `keep` after each epoch that is the best so far of any member.
       optimizer: makes a member's optimizer from its hyperparameters, as
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
       keys: [P] one key per member.
@@ -102,6 +104,8 @@ def fit_population(
         history.append(row | {"seconds": time.perf_counter() - clock})
         diverged |= ~np.isfinite(row["loss"])
         report(history[-1])
+        if (np.asarray(best.epoch) == epoch).any():
+            keep(best.params, best.statistics)
     accuracy, chosen = np.asarray(best.accuracy), np.asarray(best.epoch)
     diverged |= chosen == 0
     return Population(best.params, best.statistics, accuracy, chosen, diverged, tuple(history))

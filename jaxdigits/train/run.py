@@ -95,6 +95,8 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
       RunError: if a file is missing or broken, or the params are those of another network.
     """
     folder = Path(folder)
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such folder; `jaxdigits train` makes one and says where")
     if not (folder / "config.json").is_file():
         raise RunError(
             f"{folder} is no run: it has no config.json; `jaxdigits train` makes one"
@@ -159,7 +161,9 @@ def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
             if not np.isfinite(arrays[name]).all():
                 raise ValueError(f"{name!r} is not finite")
     except FileNotFoundError as error:
-        raise RunError(f"{path} is missing: the run did not finish its first epoch") from error
+        raise RunError(
+            f"{path} is missing: the run was stopped before it had one, or it was removed"
+        ) from error
     except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
         raise RunError(f"{path} cannot be used: {_line(error)}") from error
     return arrays

@@ -135,5 +135,5 @@ def test_the_program_runs_in_a_process_of_its_own(tmp_path):
 def test_an_error_in_a_process_of_its_own_is_one_line_and_its_code(tmp_path):
     done = spawn("evaluate", "absent", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("jaxdigits: absent is no run")
+    assert done.stderr.startswith("jaxdigits: absent: no such folder")
     assert done.stderr.count("\n") == 1

@@ -77,10 +77,10 @@ def test_a_figure_that_cannot_be_drawn_is_one_line(one_line, trained, tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_one_line(one_line, tmp_path):
-    for folder in (tmp_path, tmp_path / "absent"):
-        code, said = one_line("evaluate", folder)
-        assert code == 1
-        assert said.startswith(f"{folder} is no run: it has no config.json")
+    code, said = one_line("evaluate", tmp_path)
+    assert (code, said.startswith(f"{tmp_path} is no run: it has no config.json")) == (1, True)
+    code, said = one_line("evaluate", tmp_path / "absent")
+    assert (code, said.startswith(f"{tmp_path / 'absent'}: no such folder")) == (1, True)
 
 
 @pytest.mark.parametrize("file", ["config.json", "params.npz"])

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_without_json_plain_lines_are_on_stdout(two):
     answer, folder = two
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
-    assert lines[0] == "training 2 times snn on 1437 images of digits"
+    assert lines[0] == "training 2 networks snn on 1437 images of digits"
     epoch = r"epoch 3/3  loss \d\.\d{4}  validation \d+\.\d\d %  firing 0\.\d{3}  \d+\.\d s"
     assert re.fullmatch(epoch, lines[3])
     assert re.fullmatch(r"test accuracy .* over seeds", lines[4])
@@ -82,6 +83,22 @@ def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch
         assert cli("train", "mlp")[::2] == (130, "jaxdigits: interrupted\n")
     assert len(set(made)) == 3
     assert all(str(folder).startswith("runs/mlp-digits-") for folder in made)
+
+
+def test_a_run_that_is_interrupted_keeps_its_best_epoch(cli, tmp_path, monkeypatch):
+    @contextmanager
+    def impatient(epochs, json_wanted):
+        def report(row):
+            if row["epoch"] == 2:
+                raise KeyboardInterrupt
+
+        yield report
+
+    monkeypatch.setattr("jaxdigits.cli.train.epoch_reporter", impatient)
+    answer = cli("train", "mlp", "--hidden", 8, "--epochs", 3, "--out", tmp_path / "run")
+    said = f"jaxdigits: interrupted: its best epoch is in {tmp_path / 'run'}\n"
+    assert answer[::2] == (130, said)
+    assert cli("evaluate", tmp_path / "run")[0] == 0
 
 
 class Terminal:

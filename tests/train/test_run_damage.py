@@ -47,8 +47,8 @@ def arrays(folder):
 
 
 def test_no_run_says_how_to_make_one(tmp_path):
-    for folder in (tmp_path, tmp_path / "absent"):
-        refused(folder, "", "is no run: it has no config.json; `jaxdigits train` makes one")
+    refused(tmp_path, "", "is no run: it has no config.json; `jaxdigits train` makes one")
+    refused(tmp_path / "absent", "", "no such folder; `jaxdigits train` makes one")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,11 @@ def test_params_of_so_many_seeds_are_not_those_of_one(folder):
 
 def test_missing_params_are_said_to_be_missing(folder):
     (folder / "params.npz").unlink()
-    refused(folder, "params.npz", "is missing: the run did not finish its first epoch")
+    refused(
+        folder,
+        "params.npz",
+        "is missing: the run was stopped before it had one, or it was removed",
+    )
 
 
 @pytest.mark.parametrize("share", [0, 0.01, 0.3, 0.7, 0.95, 0.999])
