@@ -1,0 +1,133 @@
+"""LIF neurons with an adaptive threshold (ALIF): each spike makes the next one harder.
+
+A low-pass filter a of the neuron's own spikes raises its threshold [1].  With a₁ = 0, for
+t = 1..T, ρ the decay of the adaptation and b its size:
+
+    Aₜ   = θ + b aₜ                       the threshold of step t
+    a LIF step (of any convention) with Aₜ in the place of θ makes the spikes zₜ
+    aₜ₊₁ = ρ aₜ + (1 − ρ) zₜ
+
+so a neuron that fires at a rate f has the threshold θ + b f.  Reset by subtraction takes away
+the threshold that was crossed, Aₜ.
+
+zₜ also reaches L through aₜ₊₁, and aₜ reaches L through Aₜ and aₜ₊₁.  The LIF step's adjoint
+gives Āₜ = dL/dAₜ (`jaxdigits.spikes.neuron`).  With āₜ = dL/daₜ, for t = T..1 and ā = 0
+beyond T:
+
+    z̄ₜ = s̄ₜ + (1 − ρ) āₜ₊₁                what the adjoint of the LIF step is given
+    āₜ = ρ āₜ₊₁ + b Āₜ
+
+    ∂L/∂θ = Σₜ Āₜ           ∂L/∂b = Σₜ aₜ Āₜ           ∂L/∂ρ = Σₜ āₜ₊₁ (aₜ − zₜ)
+
+The adaptation is always differentiated, whether or not the reset is: it is how the gradient
+reaches far into the past.  Units: A, θ and b in potential, a in spikes per step.
+
+[1] Bellec, Salaj, Subramoney, Legenstein & Maass, NeurIPS 2018, arXiv:1803.09574.
+"""
+
+from collections.abc import Collection
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxdigits.layer import Layer
+from jaxdigits.spikes.constants import constants, through_bounds
+from jaxdigits.spikes.convention import Convention
+from jaxdigits.spikes.neuron import DEFAULT, make_membrane, require_reset_below
+from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
+from jaxdigits.spikes.unroll import Neuron, over_time
+
+
+def alif(
+    surrogate: Surrogate | None = None,
+    *,
+    adaptation: ArrayLike = 1.8,
+    adaptation_decay: ArrayLike = 0.995,
+    decay: ArrayLike = 0.95,
+    threshold: ArrayLike = 1.0,
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
+) -> Layer:
+    """Neurons that tire: currents [T, ..., n] -> spikes [T, ..., n].
+
+    Args:
+      surrogate, decay, threshold, convention: as for `lif`.
+      adaptation: b, by how much firing at every step raises the threshold in the end, one
+        number or one per neuron [n]; 0 makes it `lif`.
+      adaptation_decay: ρ, one number or one per neuron [n]; the default forgets in 200 steps.
+      learn: which of "adaptation", "adaptation_decay", "decay" and "threshold" are params.
+
+    The residual is (`Traces`, {"adaptation": a [T, ..., n]}).
+
+    Raises:
+      ValueError: as `lif`, and unless adaptation >= 0 (> 0, if learned) and
+        0 <= adaptation_decay <= 1 (strictly inside, if learned).
+    """
+    return over_time(
+        alif_neuron(
+            surrogate,
+            adaptation=adaptation,
+            adaptation_decay=adaptation_decay,
+            decay=decay,
+            threshold=threshold,
+            convention=convention,
+            learn=learn,
+        )
+    )
+
+
+def alif_neuron(
+    surrogate: Surrogate | None = None,
+    *,
+    adaptation: ArrayLike = 1.8,
+    adaptation_decay: ArrayLike = 0.995,
+    decay: ArrayLike = 0.95,
+    threshold: ArrayLike = 1.0,
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
+) -> Neuron:
+    """One step of `alif`, with the same arguments, for `over_time` and `recurrent`."""
+    start = {
+        "decay": decay,
+        "threshold": threshold,
+        "adaptation": adaptation,
+        "adaptation_decay": adaptation_decay,
+    }
+    init, read = constants(start, learn)
+    require_reset_below(threshold, convention)
+    membrane = make_membrane(surrogate or fast_sigmoid(), convention)
+    raised = lambda k, a: k["threshold"] + k["adaptation"] * a
+
+    def step(k, state, i_t):
+        c_tm1, a_t = state
+        rho = k["adaptation_decay"]
+        c_t, v_t, z_t = membrane.step(k["decay"], raised(k, a_t), c_tm1, i_t)
+        return (c_t, rho * a_t + (1 - rho) * z_t), {"v": v_t, "adaptation": a_t}, z_t
+
+    def back(k, kept, state_bar, z_bar_t, m_bar_t):
+        lam_tp1, a_bar_tp1 = state_bar
+        v_t, a_t, b, rho = kept["v"], kept["adaptation"], k["adaptation"], k["adaptation_decay"]
+        A_t = raised(k, a_t)
+        lam_t, i_bar_t, A_bar_t, decay_bar = membrane.back(
+            k["decay"], A_t, v_t, lam_tp1, z_bar_t + (1 - rho) * a_bar_tp1, m_bar_t
+        )
+        a_bar_t = rho * a_bar_tp1 + b * A_bar_t
+        rho_bar = a_bar_tp1 * (a_t - membrane.fire(v_t, A_t))
+        grads = {
+            "decay": decay_bar,
+            "threshold": through_bounds("threshold", k["threshold"], A_bar_t),
+            "adaptation": through_bounds("adaptation", b, a_t * A_bar_t),
+            "adaptation_decay": through_bounds("adaptation_decay", rho, rho_bar),
+        }
+        return (lam_t, a_bar_t), i_bar_t, {name: grads[name] for name in learn}
+
+    return Neuron(
+        init,
+        read,
+        lambda i: (jnp.zeros_like(i), jnp.zeros_like(i)),
+        step,
+        back,
+        lambda k, kept: membrane.fire(kept["v"], raised(k, kept["adaptation"])),
+        lambda k, kept: membrane.end(kept["v"], raised(k, kept["adaptation"])),
+        late=convention.spike_from == "old",
+    )

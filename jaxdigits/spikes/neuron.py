@@ -1,0 +1,209 @@
+"""Leaky integrate-and-fire (LIF) neurons of every convention, differentiated by hand.
+
+From rest (c₀ = 0), for t = 1..T, with the choices of a `Convention` in braces:
+
+    vₜ = cₜ₋₁ + g iₜ                             potential before reset
+    zₜ = H(vₜ, θ)                                spikes; wₜ those that reset
+    R(x) = x − θ wₜ                              {subtract} the threshold for each spike
+    R(x) = x − wₜ (x − V)                        {or} start again from V, with wₜ = 0 or 1
+    mₜ = R(vₜ)       cₜ = β mₜ                   {same step} reset, then leak
+    mₜ = vₜ          cₜ = R(β vₜ)                {next step} leak, then reset
+
+c is what the next step finds, m the potential that ends the step.  H has no useful
+derivative; hₜ = h(vₜ − θ) takes its place [1].  We are given z̄ₜ = ∂L/∂zₜ and m̄ₜ = ∂L/∂mₜ and
+seek λₜ = dL/dvₜ.  vₜ reaches L through zₜ, through mₜ and through cₜ, and cₜ only through
+vₜ₊₁, so dL/dcₜ = λₜ₊₁.  Let x be the argument of R, d = −∂R/∂w, r = ∂R/∂x, μ = dL/dR(x), and
+κ = 1 if the reset is differentiated, 0 if it is held constant [2]:
+
+                  x        μₜ                             dₜ        rₜ
+    same step     vₜ       m̄ₜ + β λₜ₊₁      subtract      θ         1
+    next step     β vₜ     λₜ₊₁             to V          x − V     1 − wₜ
+
+For t = T..1 with λ = 0 beyond T, since x depends on vₜ by 1 {same} or β {next}:
+
+    eₜ = z̄ₜ − κ dₜ μₜ                            dL/dzₜ, with what the reset takes away
+    λₜ = rₜ μₜ + hₜ eₜ                           {same step}
+    λₜ = β rₜ μₜ + m̄ₜ + hₜ eₜ                    {next step}
+
+    ∂L/∂iₜ = g λₜ
+    ∂L/∂θ  = −Σₜ hₜ eₜ − Σₜ wₜ μₜ                (the second sum with {subtract} only)
+    ∂L/∂β  = Σₜ λₜ₊₁ mₜ {same}  or  Σₜ λₜ₊₁ rₜ vₜ {next}
+
+With normalised input, g = g₀ (1 − β), and β also acts through g: −Σₜ λₜ g₀ iₜ.  There
+g iₜ = vₜ − cₜ₋₁, so the currents need not be kept; shifting one index (c₀ = 0 = λ beyond T),
+the sum is −Σₜ (λₜ vₜ − λₜ₊₁ cₜ) / (1 − β).  A learned β = 1 / (1 + e^−ρ) takes the
+denominator away, so that nothing is divided by:
+
+    ∂L/∂ρ  = β (1 − β) (∂L/∂β as above) − β Σₜ (λₜ vₜ − λₜ₊₁ cₜ)
+
+Units: v, c, m, g i, θ and V share one unit of potential, counted from the resting potential;
+one step lasts dt.
+
+[1] Neftci, Mostafa & Zenke, IEEE Signal Process. Mag. 36(6), 2019, arXiv:1901.09948.
+[2] Zenke & Vogels, Neural Comput. 33(4), 2021, doi:10.1162/neco_a_01367.
+[3] Fang et al., ICCV 2021, arXiv:2007.05785 (learned decay).
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxdigits.layer import Layer
+from jaxdigits.spikes.constants import constants, through_bounds
+from jaxdigits.spikes.convention import Convention, firing
+from jaxdigits.spikes.lif import Traces
+from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
+from jaxdigits.spikes.unroll import Neuron, over_time
+
+DEFAULT = Convention()
+
+
+def lif(
+    surrogate: Surrogate | None = None,
+    *,
+    decay: ArrayLike = 0.95,
+    threshold: ArrayLike = 1.0,
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
+) -> Layer:
+    """Neurons that fire at their threshold: currents [T, ..., n] -> spikes [T, ..., n].
+
+    Args:
+      surrogate: slope of the firing function; None is `fast_sigmoid(25)`.
+      decay: β, one number or one per neuron [n] (per channel, behind a convolution).
+      threshold: θ, one number or one per neuron [n].
+      convention: what happens at a spike, and with the input; the default fires above the
+        threshold and subtracts it one step later.
+      learn: which of "decay" and "threshold" are params, one per neuron, starting at the
+        given values: {"decay": ρ [n], "threshold": φ [n]}.  The others stay constant.
+
+    The residual is `Traces`.
+
+    Raises:
+      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0 and
+        above the potential of the reset, and `learn` holds names from above.
+    """
+    return over_time(
+        lif_neuron(
+            surrogate, decay=decay, threshold=threshold, convention=convention, learn=learn
+        )
+    )
+
+
+def lif_neuron(
+    surrogate: Surrogate | None = None,
+    *,
+    decay: ArrayLike = 0.95,
+    threshold: ArrayLike = 1.0,
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
+) -> Neuron:
+    """One step of `lif`, with the same arguments, for `over_time` and `recurrent`."""
+    init, read = constants({"decay": decay, "threshold": threshold}, learn)
+    require_reset_below(threshold, convention)
+    membrane = make_membrane(surrogate or fast_sigmoid(), convention)
+
+    def step(k, c_tm1, i_t):
+        c_t, v_t, z_t = membrane.step(k["decay"], k["threshold"], c_tm1, i_t)
+        return c_t, {"v": v_t}, z_t
+
+    def back(k, kept, lam_tp1, z_bar_t, m_bar_t):
+        beta, theta = k["decay"], k["threshold"]
+        lam_t, i_bar_t, theta_bar, rho_bar = membrane.back(
+            beta, theta, kept["v"], lam_tp1, z_bar_t, m_bar_t
+        )
+        grads = {"decay": rho_bar, "threshold": through_bounds("threshold", theta, theta_bar)}
+        return lam_t, i_bar_t, {name: grads[name] for name in learn}
+
+    return Neuron(
+        init,
+        read,
+        jnp.zeros_like,
+        step,
+        back,
+        lambda k, kept: membrane.fire(kept["v"], k["threshold"]),
+        lambda k, kept: membrane.end(kept["v"], k["threshold"]),
+        late=convention.spike_from == "old",
+    )
+
+
+def membrane_potential(
+    traces: Traces, *, threshold: ArrayLike = 1.0, convention: Convention = DEFAULT
+) -> Array:
+    """[T, ..., n] the potential m that ends each step of a hard neuron, read from its traces.
+
+    It is what the libraries return as the membrane: the potential before reset (`traces.v`)
+    where the reset waits for the next step, and what the reset left where it does not.
+    """
+    theta = jnp.asarray(threshold, traces.v.dtype)
+    return make_membrane(fast_sigmoid(), convention).end(traces.v, theta)
+
+
+class Membrane(NamedTuple):
+    """One step of a membrane whose threshold may change from step to step."""
+
+    step: Callable[..., tuple[Array, Array, Array]]
+    """(β, θ, cₜ₋₁, iₜ) -> (cₜ, vₜ, zₜ)"""
+    back: Callable[..., tuple[Array, Array, Array, Array]]
+    """(β, θ, vₜ, λₜ₊₁, z̄ₜ, m̄ₜ) -> (λₜ, īₜ, the terms of step t in ∂L/∂θ and in ∂L/∂ρ)"""
+    fire: Callable[[Array, Array], Array]
+    """(v, θ) -> z"""
+    end: Callable[[Array, Array], Array]
+    """(v, θ) -> m"""
+
+
+def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
+    """The recurrence and the adjoint of this file's docstring."""
+    subtract, same = convention.reset == "subtract", convention.reset_step == "same"
+    V = lambda x: 0 if subtract else jnp.asarray(convention.reset, x.dtype)
+    fire = firing(surrogate, convention)
+    # A reset to V happens once, however many spikes there are.
+    resets = fire if subtract else firing(surrogate, replace(convention, spikes="one"))
+    held = (lambda w: w) if convention.differentiate_reset else jax.lax.stop_gradient
+
+    def reset(x, v, theta):
+        w = held(resets(v, theta))
+        return x - theta * w if subtract else (1 - w) * x + V(x) * w
+
+    def end(v, theta):
+        return reset(v, v, theta) if same else v
+
+    def leave(beta, v, theta):
+        return beta * reset(v, v, theta) if same else reset(beta * v, v, theta)
+
+    def scaled(beta, i):
+        i = (1 - beta) * i if convention.normalise else i
+        return i if convention.gain == 1 else jnp.asarray(convention.gain, i.dtype) * i
+
+    def step(beta, theta, c_tm1, i_t):
+        v_t = c_tm1 + scaled(beta, i_t)
+        return leave(beta, v_t, theta), v_t, fire(v_t, theta)
+
+    def back(beta, theta, v, lam_tp1, z_bar, m_bar):
+        w, h = resets(v, theta), surrogate.slope(v - theta)
+        mu = m_bar + beta * lam_tp1 if same else lam_tp1
+        d = theta if subtract else (v if same else beta * v) - V(v)
+        e = z_bar - d * mu if convention.differentiate_reset else z_bar
+        r_mu = mu if subtract else (1 - w) * mu
+        lam = (r_mu if same else beta * r_mu + m_bar) + h * e
+        theta_bar = -h * e - (w * mu if subtract else 0)
+        beta_bar = lam_tp1 * end(v, theta) if same else r_mu * v
+        rho_bar = through_bounds("decay", beta, beta_bar)
+        if convention.normalise:
+            rho_bar = rho_bar - beta * (lam * v - lam_tp1 * leave(beta, v, theta))
+        return lam, scaled(beta, lam), theta_bar, rho_bar
+
+    return Membrane(step, back, fire, end)
+
+
+def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:
+    """Check that a neuron is below its threshold after a reset, or raise a ValueError."""
+    reset = convention.reset
+    if reset != "subtract" and not np.all(np.asarray(threshold) > np.asarray(reset)):
+        raise ValueError(f"reset must be below the threshold {threshold}, got {reset}")

@@ -1,0 +1,122 @@
+"""Current-based neurons: a synaptic current that decays by itself, then any membrane.
+
+From rest (j₀ = 0), for t = 1..T, with α the decay of the current:
+
+    jₜ = α jₜ₋₁ + iₜ                       a spike through a weight is an exponential current
+    the neuron's own step, with jₜ in the place of iₜ
+
+The current that arrives in a step reaches the membrane in the same step (as in snnTorch's
+`Synaptic`; where a library lets it wait for the next, the input comes one step earlier).
+
+The neuron's adjoint gives dL/djₜ through the membrane of step t, which we call qₜ.  jₜ also
+reaches L through jₜ₊₁.  So with j̄ₜ = dL/djₜ, for t = T..1 and j̄ = 0 beyond T:
+
+    j̄ₜ = qₜ + α j̄ₜ₊₁           ∂L/∂iₜ = j̄ₜ           ∂L/∂α = Σₜ j̄ₜ₊₁ jₜ
+
+A learned α is stored as 1 / (1 + e^−ρ).  Units: j has that of the neuron's input.
+
+[1] Neftci, Mostafa & Zenke, IEEE Signal Process. Mag. 36(6), 2019, arXiv:1901.09948.
+"""
+
+from collections.abc import Collection
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxdigits.layer import Layer
+from jaxdigits.spikes.constants import constants, through_bounds
+from jaxdigits.spikes.convention import Convention
+from jaxdigits.spikes.neuron import DEFAULT, lif_neuron
+from jaxdigits.spikes.surrogates import Surrogate
+from jaxdigits.spikes.unroll import Neuron, over_time
+
+
+def cuba_lif(
+    surrogate: Surrogate | None = None,
+    *,
+    synapse_decay: ArrayLike = 0.8,
+    decay: ArrayLike = 0.95,
+    threshold: ArrayLike = 1.0,
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
+) -> Layer:
+    """Current-based LIF neurons: currents [T, ..., n] -> spikes [T, ..., n].
+
+    Args:
+      surrogate, decay, threshold, convention: as for `lif`.
+      synapse_decay: α, one number or one per neuron [n]; 0 makes it `lif`.
+      learn: which of "synapse_decay", "decay" and "threshold" are params.
+
+    The residual is (`Traces`, {"current": j [T, ..., n]}).
+
+    Raises:
+      ValueError: as `lif`, and unless 0 <= synapse_decay <= 1 (strictly inside, if learned).
+    """
+    return over_time(
+        cuba_lif_neuron(
+            surrogate,
+            synapse_decay=synapse_decay,
+            decay=decay,
+            threshold=threshold,
+            convention=convention,
+            learn=learn,
+        )
+    )
+
+
+def cuba_lif_neuron(
+    surrogate: Surrogate | None = None,
+    *,
+    synapse_decay: ArrayLike = 0.8,
+    decay: ArrayLike = 0.95,
+    threshold: ArrayLike = 1.0,
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
+) -> Neuron:
+    """One step of `cuba_lif`, with the same arguments, for `over_time` and `recurrent`."""
+    of_membrane = [name for name in learn if name != "synapse_decay"]
+    neuron = lif_neuron(
+        surrogate, decay=decay, threshold=threshold, convention=convention, learn=of_membrane
+    )
+    return current_based(neuron, decay=synapse_decay, learn="synapse_decay" in learn)
+
+
+def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False) -> Neuron:
+    """`neuron` behind a synaptic current, which it keeps as "current".
+
+    Args:
+      neuron: any neuron.
+      decay: α, one number or one per neuron [n].
+      learn: whether it is a param, "synapse_decay".
+
+    Raises:
+      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned).
+    """
+    init, read = constants({"synapse_decay": decay}, ("synapse_decay",) if learn else ())
+
+    def step(k, state, i_t):
+        j_tm1, inner = state
+        j_t = k["synapse_decay"] * j_tm1 + i_t
+        inner, kept, z_t = neuron.step(k, inner, j_t)
+        return (j_t, inner), kept | {"current": j_t}, z_t
+
+    def back(k, kept, state_bar, z_bar_t, m_bar_t):
+        j_bar_tp1, inner_bar = state_bar
+        alpha = k["synapse_decay"]
+        inner_bar, q_t, grads = neuron.back(k, kept, inner_bar, z_bar_t, m_bar_t)
+        j_bar_t = q_t + alpha * j_bar_tp1
+        if learn:
+            alpha_bar = j_bar_tp1 * kept["current"]
+            grads |= {"synapse_decay": through_bounds("synapse_decay", alpha, alpha_bar)}
+        return (j_bar_t, inner_bar), j_bar_t, grads
+
+    return neuron._replace(
+        init=lambda shape: neuron.init(shape) | init(shape),
+        constants=lambda params, dtype: {
+            **neuron.constants(params, dtype),
+            **read(params, dtype),
+        },
+        rest=lambda i: (jnp.zeros_like(i), neuron.rest(i)),
+        step=step,
+        back=back,
+    )
