@@ -36,13 +36,7 @@ class Member(NamedTuple):
 @pytest.fixture(scope="module", params=LAYERS)
 def member(request, quick_compile):
     case = LAYERS[request.param]
-    layer, read = case.make(), []
-
-    def counted(*arguments):
-        read.append(1)
-        return everything(layer, *arguments)
-
-    features = []
+    layer, features, read = case.make(), [], []
 
     @jax.jit
     def init(key):
@@ -50,19 +44,28 @@ def member(request, quick_compile):
         features.append(shape)
         return params
 
-    params = [init(jax.random.key(seed)) for seed in (0, 1)]
+    @jax.jit
+    def step(params, x, key):
+        read.append(1)
+        y, by_hand, by_jax = everything(layer, params, x, key)
+        moved = jax.tree.map(lambda p, p_bar: p - p_bar / 64, params, by_hand[0])
+        return moved, (y, by_hand, by_jax)
+
     keys = [jax.random.split(jax.random.key(seed), EXAMPLES) for seed in (2, 3)]
     dtype = np.uint8 if case.input == "pixels" else np.float32
     x = jnp.asarray(case_input(case), dtype)
-    arguments = list(zip(params, [x, x[..., ::-1]], keys, strict=True))
-    step = jax.jit(counted)
-    each = [step(*a) for a in arguments]
+    params, other = init(jax.random.key(0)), x[..., ::-1]
+    moved, first = step(params, x, keys[0])  # as in training: its params are the next step's
+    _, second = step(moved, other, keys[1])
     bounds = [jnp.full_like(x, value) for value in EXTREMES[case.input]]
     if case.input in ("normal", "current"):
         bounds.append(jnp.asarray(1e4 * np.sign(x), dtype))
-    extreme = [step(params[0], bound, keys[0]) for bound in bounds]
+    extreme = [step(params, bound, keys[0])[1] for bound in bounds]
+    arguments = [(params, x, keys[0]), (moved, other, keys[1])]
     stacked = jax.jit(jax.vmap(lambda *a: everything(layer, *a)))(*stack(arguments))
-    return Member(case, layer, features[0], arguments, each, stacked, extreme, len(read))
+    return Member(
+        case, layer, features[0], arguments, [first, second], stacked, extreme, len(read)
+    )
 
 
 def everything(layer, params, x, key):

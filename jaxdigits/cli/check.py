@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from jaxdigits.cli.console import say, say_json
+from jaxdigits.gradients import Report
 
 
 @dataclass(frozen=True)
 class Check:
-    """The gradient certificate: every hand-derived gradient against jax.grad, in float64.
+    """The gradient certificate: every hand-derived gradient against its witnesses, in float64.
 
-    One row for each layer, spiking layer, loss and network, option by option. The exit code
-    is 1 if any disagrees, or if a spiking layer was too silent or too busy to test anything.
+    One row for each layer, spiking layer, loss and network, option by option, with the largest
+    relative error against jax.grad and against central differences (n/a for hard thresholds,
+    which have none). The exit code is 1 if any disagrees, or if a spiking layer was too silent
+    or too busy to test anything.
     """
 
     names: Positional[tuple[str, ...]] = ()
@@ -28,11 +31,12 @@ class Check:
 
         width = max(map(len, CASES))
         reports = {}
-        head = f"{'':{width}}  relative error    cosine  firing rate"
+        head = f"{'':{width}}  against jax.grad    cosine  differences  firing rate"
         say(head, json_wanted=self.json)
         for name, report in certify(self.names or None, tolerance=self.tolerance):
             rates = " ".join(f"{rate:.3f}" for rate in report.firing_rates)
-            row = f"{name:{width}}  {report.error:14.1e}  {report.cosine:8.6f}  {rates}"
+            row = (f"{name:{width}}  {report.error:16.1e}  {report.cosine:8.6f}  "
+                   f"{largest_difference(report):>11}  {rates}")  # fmt: skip
             verdict = "" if report.ok else f"  DISAGREES: {report.reason}"
             say(row.rstrip() + verdict, json_wanted=self.json)
             reports[name] = report
@@ -41,7 +45,13 @@ class Check:
         say(f"{len(reports)} checked, {len(bad)} disagree; largest relative error {worst:.1e}",
             json_wanted=self.json)  # fmt: skip
         if self.json:
-            rows = {name: report._asdict() | dict(rows=[r._asdict() for r in report.rows])
-                    for name, report in reports.items()}  # fmt: skip
-            say_json(dict(ok=not bad, error=worst, checks=rows))
+            checks = {name: report.to_dict() for name, report in reports.items()}
+            say_json(dict(ok=not bad, error=worst, checks=checks))
         return 1 if bad else 0
+
+
+def largest_difference(report: Report) -> str:
+    """The largest error against differences, "n/a" where there are none."""
+    told = [row.error for row in report.rows if row.verdict != "not applicable"
+            and row.witness in ("directions", "coordinates")]  # fmt: skip
+    return f"{max(told):.1e}" if told else "n/a"

@@ -1,14 +1,32 @@
-"""Gradients: estimators with one signature, and the check of one against another."""
+"""Gradients: estimators with one signature, and checks of one against another."""
 
-from jaxdigits.gradients.check import Report, check, check_loss
+from jaxdigits.gradients.check import (
+    check,
+    check_estimator,
+    check_function,
+    check_loss,
+    check_network,
+    check_pair,
+    check_spiking,
+)
 from jaxdigits.gradients.estimators import ESTIMATORS, Estimator, by_autodiff, by_hand
+from jaxdigits.gradients.probes import Differences
+from jaxdigits.gradients.report import BadGradient, Report, Row
 
 __all__ = [
     "ESTIMATORS",
+    "BadGradient",
+    "Differences",
     "Estimator",
     "Report",
+    "Row",
     "by_autodiff",
     "by_hand",
     "check",
+    "check_estimator",
+    "check_function",
     "check_loss",
+    "check_network",
+    "check_pair",
+    "check_spiking",
 ]

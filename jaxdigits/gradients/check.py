@@ -1,58 +1,50 @@
-"""Does a hand-derived gradient agree with JAX's?
+"""Is a hand-derived gradient right?
 
-`check` draws a random ȳ, sends it back twice, through the layer's `backward` and through
-`jax.vjp` of its `forward`, both in float64, and compares ∂L/∂params and ∂L/∂x leaf by leaf.
-A network in which no neuron fires, or every neuron always does, would agree for the wrong
-reason, so it does not pass.
+A check sends one random ∂L/∂y back through the gradient in question and through its
+witnesses, all in float64, and compares leaf by leaf:
+
+* JAX: `jax.vjp` of the same forward pass (or of a plain twin, or a reference estimator);
+* central differences, which know nothing of derivatives (`jaxdigits.gradients.differences`);
+* for spiking layers, central differences of the *soft twin*.  The difference quotient of a
+  hard threshold is zero or infinite, so for the layer itself that witness is "not
+  applicable".  The twin fires F(u) instead of 0 or 1, where F′ is the surrogate slope: the same
+  backward code, which is now an ordinary gradient.
+
+What is checked is a `Layer` or a network (`check`), a spiking layer by its builder
+(`check_spiking`), a pair in the convention of `jax.custom_vjp` (`check_pair`), a function with
+a rule of its own (`check_function`), a network with a loss (`check_network`), an estimator
+(`check_estimator`) or a loss (`check_loss`).  All return a `Report`.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
+from jaxdigits.gradients import subjects
+from jaxdigits.gradients.estimators import Estimator, by_autodiff, by_hand
+from jaxdigits.gradients.probes import Differences
+from jaxdigits.gradients.report import Report
+from jaxdigits.gradients.witnesses import hear
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
-from jaxdigits.spikes import firing_rates
-from jaxdigits.tree import cosine, named_leaves, relative_error
+from jaxdigits.spikes import Surrogate, soft_twin
 
-LIVELY = (0.005, 0.995)  # spikes per neuron and step between which a layer tests its slopes
-
-
-class Row(NamedTuple):
-    """One leaf of the gradient, by hand and by JAX."""
-
-    leaf: str
-    error: float
-    """largest difference, in units of the largest number in JAX's leaf"""
-    cosine: float
-    where: tuple[int, ...]
-    """index of the largest difference"""
-
-
-class Report(NamedTuple):
-    """What `check` found; `ok` only if all leaves agree and all spiking layers are lively."""
-
-    ok: bool
-    error: float
-    """the largest of the rows"""
-    cosine: float
-    """the smallest of the rows"""
-    worst: str
-    """the leaf with the largest error"""
-    rows: tuple[Row, ...]
-    firing_rates: tuple[float, ...]
-    """of each spiking layer, in spikes per neuron and step"""
-    reason: str
-    """why it is not ok, in one line; empty if it is"""
+DIFFERENCES = Differences()
 
 
 def check(
-    layer: Layer, params: Any, x: Any, key: Array | None = None, *, tolerance: float = 1e-10
+    layer: Layer,
+    params: Any,
+    x: Any,
+    key: Array | None = None,
+    *,
+    tolerance: float = 1e-10,
+    differences: Differences | None = DIFFERENCES,
+    soft: Layer | None = None,
+    steps: int | None = None,
 ) -> Report:
-    """Compare `layer.backward` with `jax.vjp(layer.forward)` in float64.
+    """Check `layer.backward` against `jax.vjp(layer.forward)` and differences.
 
     Args:
       layer: a layer, or a whole network.
@@ -60,88 +52,154 @@ def check(
       x: its input, an array or a pytree of them.  Floats are taken over into float64;
         integers (uint8 images) have no gradient.
       key: for layers that draw random numbers; the same for both sides.
-      tolerance: the largest relative error per leaf that agrees.
+      tolerance: the largest relative error per leaf that agrees with JAX.
+      differences: how differences are taken; None for none.
+      soft: the soft twin of a spiking layer, over the same params; `check_spiking` builds it
+        by itself.
+      steps: number of time steps, if x is a time series [T, ...]; that of the spiking layers
+        if there are any.  The report then has the steps at which two series part ways.
 
     Raises:
-      ValueError: if the two gradients are not alike in leaves and shapes, naming the leaf.
+      ValueError: if the two gradients are not alike in leaves, shapes or dtypes, naming the
+        leaf; if JAX cannot differentiate `forward`; unless tolerance > 0.
     """
-
-    def both(params, x, key):
-        y, residual = layer.forward(params, x, key)
-        y_bar = jax.random.normal(jax.random.key(0), y.shape, y.dtype)
-        grads, x_bar = layer.backward(params, residual, y_bar)
-        auto = _by_vjp(layer, params, x, key, y_bar)
-        return {"params": grads, "x": x_bar}, auto, firing_rates(residual)
-
-    # Compiled for one run on small arrays: optimising it would take longer than running it.
-    compiled = jax.jit(both, compiler_options={"xla_backend_optimization_level": 0})
-    with jax.enable_x64(True):
-        hand, auto, rates = compiled(_float64(params), _float64(x), key)
-    return report(hand, auto, tolerance, tuple(np.asarray(rates).tolist()))
+    subject = subjects.of_layer(layer, params, x, key)
+    twin = soft and subjects.of_layer(soft, params, x, key)
+    return hear(subject, tolerance, differences, twin, steps)
 
 
-def check_loss(loss: Loss, logits: Array, label: Array, *, tolerance: float = 1e-10) -> Report:
-    """Compare `loss.slope` with `jax.grad(loss.value)` in float64 at logits [B, K]."""
-    with jax.enable_x64(True):
-        logits = _float64(logits)
-        hand = loss.slope(logits, label)
-        auto = jax.grad(loss.value)(logits, label)
-    return report({"logits": hand}, {"logits": auto}, tolerance)
-
-
-def report(
-    hand: Any, reference: Any, tolerance: float, rates: tuple[float, ...] = ()
+def check_spiking(
+    build: Callable[[Surrogate], Layer],
+    surrogate: Surrogate,
+    params: Any,
+    x: Any,
+    key: Array | None = None,
+    **options: Any,
 ) -> Report:
-    """Compare two gradients leaf by leaf, `reference` setting the scale.
+    """Check the layer that `build` makes of a surrogate, and by itself its soft twin.
+
+    Args:
+      build: surrogate -> a spiking layer or network, as `functools.partial(lif, decay=0.9)`.
+      surrogate: the firing function, its slope and the slope's primitive.
+      params: those of both layers.
+      x: as for `check`, and so are `key` and the options.
+    """
+    soft = build(soft_twin(surrogate))
+    return check(build(surrogate), params, x, key, soft=soft, **options)
+
+
+def check_pair(
+    forward: Callable,
+    backward: Callable,
+    *arguments: Any,
+    tolerance: float = 1e-10,
+    differences: Differences | None = DIFFERENCES,
+    steps: int | None = None,
+) -> Report:
+    """Check a pair of functions as `jax.custom_vjp` takes them in `defvjp`.
+
+    Args:
+      forward: (*arguments) -> (y, residual).
+      backward: (residual, ∂L/∂y) -> a tuple of gradients, one per argument (None for integers).
+      *arguments: pytrees of arrays.
+      tolerance, differences, steps: as for `check`.
 
     Raises:
-      ValueError: if they are not alike in leaves and shapes, naming the leaf.
+      ValueError: as `check`, and unless `backward` returns such a tuple.
     """
-    ours, theirs = named_leaves(hand), named_leaves(reference)
-    if different := sorted(set(ours) ^ set(theirs)):
-        side = "by hand" if different[0] in ours else "by JAX"
-        raise ValueError(f"only the gradient {side} has a leaf {different[0]!r}")
-    rows = tuple(_row(name, np.asarray(ours[name]), np.asarray(theirs[name])) for name in ours)
-    worst = max(rows, key=lambda row: row.error, default=Row("nothing", 0.0, 1.0, ()))
-    reason = ""
-    if not worst.error <= tolerance:
-        reason = f"{worst.leaf} differs by {worst.error:.1e} at {worst.where}"
-    for i, rate in enumerate(rates):
-        if not LIVELY[0] <= rate <= LIVELY[1]:
-            state = "silent" if rate < LIVELY[0] else "saturated"
-            reason = f"spiking layer {i + 1} is {state} (rate {rate:.3g}): nothing was tested"
-    least = min((row.cosine for row in rows), default=1.0)
-    return Report(not reason, worst.error, least, worst.leaf, rows, rates, reason)
+    return hear(
+        subjects.of_pair(forward, backward, arguments), tolerance, differences, None, steps
+    )
 
 
-def _row(name: str, hand: np.ndarray, reference: np.ndarray) -> Row:
-    if hand.shape != reference.shape:
-        raise ValueError(f"{name}: by hand {hand.shape}, by JAX {reference.shape}")
-    index = ()
-    if hand.size:
-        index = np.unravel_index(np.abs(hand - reference).argmax(), hand.shape)
-    where = tuple(int(i) for i in index)
-    return Row(name, relative_error(hand, reference), cosine(hand, reference), where)
+def check_function(
+    function: Callable,
+    *arguments: Any,
+    twin: Callable | None = None,
+    tolerance: float = 1e-10,
+    differences: Differences | None = DIFFERENCES,
+    steps: int | None = None,
+) -> Report:
+    """Check a function with a `custom_vjp` or `custom_jvp` against a plain twin.
+
+    Args:
+      function: (*arguments) -> y, a pytree of floats.
+      *arguments: pytrees of arrays; the floats among them are differentiated.
+      twin: the same function without a rule of its own.  Without it, differences are the only
+        witness, and a function on which they say nothing does not pass.
+      tolerance, differences, steps: as for `check`.
+
+    Raises:
+      ValueError: as `check`; if the outputs differ in shape or dtype; without any witness.
+    """
+    if twin is None and differences is None:
+        raise ValueError("check_function needs a witness: a twin, differences, or both")
+    return hear(
+        subjects.of_function(function, arguments, twin), tolerance, differences, None, steps
+    )
 
 
-def _by_vjp(layer, params, x, key, y_bar):
-    """By JAX, of the params and of the input's floats; its integers have no gradient."""
-    leaves, tree = jax.tree.flatten(x)
-    floats = [leaf if _is_float(leaf) else None for leaf in leaves]
+def check_network(
+    network: Layer,
+    loss: Loss,
+    params: Any,
+    batch: Any,
+    key: Array | None = None,
+    *,
+    tolerance: float = 1e-10,
+    differences: Differences | None = DIFFERENCES,
+    soft: Layer | None = None,
+) -> Report:
+    """Check the gradient of a whole network with a loss, of one batch (x, label [B]).
 
-    def forward(params, floats):
-        mixed = [a if f is None else f for a, f in zip(leaves, floats, strict=True)]
-        return layer.forward(params, tree.unflatten(mixed), key)[0]
+    The slope of the loss and the network's `backward` against `jax.grad` and differences of
+    the loss; arguments as for `check`.
+    """
+    subject = subjects.of_estimator(
+        by_hand(network, loss), by_autodiff(network, loss), params, batch, key
+    )
+    subject = subject._replace(witness="jax.vjp", sides=("by hand", "by JAX"))
+    twin = soft and subjects.of_estimator(
+        by_hand(soft, loss), by_autodiff(soft, loss), params, batch, key
+    )
+    return hear(subject, tolerance, differences, twin, None)
 
-    _, vjp = jax.vjp(forward, params, floats)
-    grads, x_bar = vjp(y_bar)
-    return {"params": grads, "x": tree.unflatten(x_bar)}
+
+def check_estimator(
+    estimator: Estimator,
+    reference: Estimator,
+    params: Any,
+    batch: Any,
+    key: Array | None = None,
+    *,
+    tolerance: float = 1e-10,
+    differences: Differences | None = None,
+) -> Report:
+    """Check a gradient estimator against a reference estimator, loss and gradient.
+
+    An approximate rule does not agree to 1e-10: read `report.cosine` and the rows then.
+
+    Args:
+      estimator: (params, batch, key) -> (loss, grads, residual).
+      reference: another, as `by_autodiff(network, loss)`.
+      params, batch, key: for both, the floats in float64.
+      tolerance: the largest relative error per leaf, and of the loss, that agrees.
+      differences: of the estimator's loss; none by default.
+
+    Raises:
+      ValueError: as `check`.
+    """
+    subject = subjects.of_estimator(estimator, reference, params, batch, key)
+    return hear(subject, tolerance, differences)
 
 
-def _float64(tree: Any) -> Any:
-    double = lambda a: jnp.asarray(a, jnp.float64) if _is_float(a) else a
-    return jax.tree.map(double, tree)
-
-
-def _is_float(leaf: Any) -> bool:
-    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+def check_loss(
+    loss: Loss,
+    logits: Array,
+    label: Any,
+    *,
+    tolerance: float = 1e-10,
+    differences: Differences | None = DIFFERENCES,
+) -> Report:
+    """Check `loss.slope` against `jax.grad(loss.value)` and differences, at logits [B, K]."""
+    return hear(subjects.of_loss(loss, logits, label), tolerance, differences)

@@ -125,7 +125,7 @@ CASES: dict[str, Case] = {
     ),
     "cnn": _network(lambda: cnn(channels=(3, 4), hidden=(8,)), (12, 12), "pixels"),
     "cnn, group norm, average pool": _network(
-        lambda: cnn(channels=(8,), hidden=(8,), norm="group", pool="average"), (12, 12), "grey"
+        lambda: cnn(channels=(8,), hidden=(16,), norm="group", pool="average"), (12, 12), "grey"
     ),
     "snn": _network(lambda: snn(hidden=(12, 12), steps=STEPS, neuron=_lively), (14, 14),
                     "pixels"),
