@@ -9,7 +9,7 @@ nothing keeps state.  The map:
     jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, readouts
     jaxdigits.losses       losses with their slopes
     jaxdigits.models       builders: mlp, cnn, snn, conv_snn
-    jaxdigits.gradients    gradient estimators, and the check of one against another
+    jaxdigits.gradients    gradient estimators, learning rules, the checker
     jaxdigits.data         digits, mnist, pictures, splits
     jaxdigits.train        fit, populations of networks, evaluation, runs on disk
     jaxdigits.measure      intervals, confusion, the certificate of all gradients

@@ -11,7 +11,13 @@ from nbclient import NotebookClient
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
-PAGES = ["README.md", "docs/layers.md"]
+PAGES = [
+    "README.md",
+    "docs/layers.md",
+    "docs/check-your-gradient.md",
+    "docs/conventions.md",
+    "docs/learning-rules.md",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -60,8 +60,10 @@ class Train:
     """All randomness comes from it."""
     seeds: int = 1
     """Train so many networks, with seed, seed + 1, ..., in one compiled program."""
-    gradient: Literal["by_hand", "by_autodiff"] = "by_hand"
-    """Hand-derived, or jax.grad of the same network."""
+    gradient: Annotated[str, arg(metavar="NAME")] = "by_hand"
+    """by_hand, by_autodiff (jax.grad of the same network), or a learning rule: bptt, eprop,
+    eprop_random, eprop_adaptive, eprop_online, ottt, ottt_online, feedback, drtp, forward,
+    rtrl."""
     out: Folder = None
     """Folder of the run; by default a new one in runs/."""
     json: bool = False

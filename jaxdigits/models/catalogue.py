@@ -5,10 +5,11 @@ tables here say which name stands for which function, and `build` translates.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from jaxdigits.chain import Chain, in_series
 from jaxdigits.layer import Layer
 from jaxdigits.layers import gelu, leaky_relu, relu, tanh
 from jaxdigits.layers.norm import Statistics
@@ -41,6 +42,7 @@ READOUTS = {
 }
 NEURON = ("decay", "threshold", "reset", "differentiate_reset", "learn")  # options of `lif`
 NOT_OPTIONS = ("training", "statistics", "neuron", "chain")  # are functions, or not a user's
+LAYERS: Mapping[str, Mapping[str, Callable]] = {"encoder": ENCODERS, "neuron": {"lif": lif}}
 TABLES = {"activation": ACTIVATIONS, "encoder": ENCODERS, "readout": READOUTS}
 
 
@@ -48,6 +50,8 @@ def build(
     network: str,
     options: Mapping[str, Any],
     *,
+    chain: Chain = in_series,
+    parts: Mapping[str, Mapping[str, Callable]] = LAYERS,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
 ) -> Layer:
@@ -58,19 +62,35 @@ def build(
       options: the builder's keyword arguments, with names for functions: `activation`,
         `encoder`, `surrogate`, `readout` ("mean", "max" or "last" of a leaky readout);
         and, for spiking networks, those of `lif` in `NEURON`.
+      chain: a learning rule, for training; evaluation has only a forward pass.
+      parts: the encoders and the neuron that it wants, if they are not layers.
 
     Raises:
-      ValueError: for an unknown network, option or name, saying which there are.
+      ValueError: for an unknown network, option or name, saying which there are; for a
+        network that the rule cannot take, saying why.
     """
     builder = _lookup("network", NETWORKS, network)
     takes = option_names(network)
     if unknown := sorted(set(options) - set(takes)):
         raise ValueError(f"{network} has no option {unknown[0]!r}; it has {', '.join(takes)}")
-    chosen = {k: _lookup(k, TABLES[k], v) if k in TABLES else v for k, v in options.items()}
-    if neuron := {k: chosen.pop(k) for k in NEURON if k in chosen}:
-        chosen["neuron"] = partial(lif, **neuron)
+    ruled = training and chain is not in_series
+    parts = parts if ruled and "steps" in takes else LAYERS
+    tables = TABLES | {"encoder": parts["encoder"]}
+    if parts is not LAYERS:
+        options = {"encoder": "rate"} | dict(options)
+    chosen = {k: _lookup(k, tables[k], v) if k in tables else v for k, v in options.items()}
+    neuron = {k: chosen.pop(k) for k in NEURON if k in chosen}
+    if neuron or parts is not LAYERS:
+        chosen["neuron"] = partial(parts["neuron"]["lif"], **neuron)
     if "surrogate" in chosen:
         chosen["surrogate"] = _lookup("surrogate", SURROGATES, chosen["surrogate"])()
+    if ruled:
+        if "chain" not in inspect.signature(builder).parameters:
+            raise ValueError(
+                f"{network} learns by backpropagation only: a rule takes the dense layers of "
+                "mlp or snn"
+            )
+        chosen["chain"] = chain
     return builder(**chosen, training=training, statistics=statistics)
 
 

@@ -1,6 +1,6 @@
 """What a training run is, in plain values: what `config.json` holds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
@@ -8,7 +8,10 @@ from typing import Any
 import jax
 
 from jaxdigits.data import DATASETS
-from jaxdigits.gradients import ESTIMATORS
+from jaxdigits.gradients import ESTIMATORS, Estimator
+from jaxdigits.gradients.rules import RULES
+from jaxdigits.layer import Layer
+from jaxdigits.losses import Loss
 from jaxdigits.models.catalogue import NETWORKS, build
 
 SHAPE = (28, 28)  # of an image; all data sets share it
@@ -39,7 +42,7 @@ class Config:
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
     gradient: str = "by_hand"
-    """a name of `ESTIMATORS`"""
+    """a name of `ESTIMATORS` or `RULES`"""
     seed: int = 0
     seeds: int = 1
     """networks trained, with seed, seed + 1, ..."""
@@ -48,9 +51,8 @@ class Config:
 
     def __post_init__(self):
         _require(self.data in DATASETS, f"unknown data {self.data!r}: {[*DATASETS]}")
-        _require(
-            self.gradient in ESTIMATORS, f"unknown gradient {self.gradient!r}: {[*ESTIMATORS]}"
-        )
+        known = [*ESTIMATORS, *RULES]
+        _require(self.gradient in known, f"unknown gradient {self.gradient!r}: {known}")
         for name in ("epochs", "batch", "seeds", "patience"):
             value = getattr(self, name)
             if name != "patience" or value is not None:
@@ -83,7 +85,17 @@ class Config:
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
-        return partial(build, self.network, self.options)
+        if self.gradient in ESTIMATORS:
+            return partial(build, self.network, self.options)
+        rule = RULES[self.gradient]
+        parts = {} if rule.parts is None else {"parts": rule.parts}
+        return partial(build, self.network, self.options, chain=rule.chain, **parts)
+
+    def estimator(self) -> Callable[[Layer, Loss], Estimator]:
+        """What makes the gradient, from the network and the loss."""
+        if self.gradient in ESTIMATORS:
+            return ESTIMATORS[self.gradient]
+        return RULES[self.gradient].estimator
 
 
 # Settings that a few runs of one seed led to; experiments/core.json has what they reach.  The

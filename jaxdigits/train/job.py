@@ -15,7 +15,6 @@ import numpy as np
 from jax import Array
 
 from jaxdigits.data import Dataset, split
-from jaxdigits.gradients import ESTIMATORS
 from jaxdigits.losses import cross_entropy
 from jaxdigits.train.config import Config
 from jaxdigits.train.evaluate import logits_of
@@ -120,7 +119,7 @@ def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tupl
     keys = member_keys(config)
     options: dict[str, Any] = dict(
         epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
-        estimator=ESTIMATORS[config.gradient], ema=config.ema, report=report,
+        estimator=config.estimator(), ema=config.ema, report=report,
         keep=keep,
     )  # fmt: skip
     if config.seeds == 1:

@@ -1,0 +1,86 @@
+"""E-prop: eligibility propagation [1].
+
+A synapse knows what its own neuron did with its spikes; the rest of the network tells it, at
+each step, how much that neuron matters.  For the layer l of vₜ = β vₜ₋₁ + xₜ W + b − θ sₜ₋₁,
+with pseudo-derivative ψₜ = h(vₜ − θ) and e_t the error at the output's currents:
+
+    eligibility vector    ε_t = β ε_{t−1} + x_t               [m] a trace of the inputs
+    eligibility trace     e_t^{ij} = ψ_t^j ε_t^i              of the synapse from i to j
+    learning signal       L_t = e_t B_l                       [n] through a feedback matrix
+    gradient              W̄_ij = Σ_t L_t^j e_t^{ij}
+
+Put back in the order of time, Σ_t L_t ψ_t ε_t = Σ_t x_t λ_t with λ_t = β λ_{t+1} + ψ_t L_t,
+which is the neurons' own `backward` given s̄_t = L_t.  That is how the batched form computes it,
+from stored traces; the online form (`online=True`, in `rules.online`) goes forwards, and keeps
+ε_t only.  Both are one sum in two orders.
+
+What e_t is: [1] has a loss at each step of a leaky output, so that the output's leak filters
+each e_t^{ij}, one filter per synapse and example.  Here the loss is of the logits, which are
+linear in the output's currents, ∂logits/∂i_t = w_t (`leaky_readout`: w_t = Σ_{k≥t} β^{k−t} / T
+for the mean, β^{T−t} for the last), so e_t = w_t ∂L/∂logits holds that filter already.
+
+What is approximate: the error comes to layer l straight from the output, not through the
+layers above and their neurons' memory; and the reset is held constant, as ε_t has no θ s term.
+With one hidden layer, symmetric feedback and the reset held, it is surrogate BPTT exactly.
+`rules.broadcast` says what symmetric, random and adaptive feedback are.
+
+[1] Bellec et al., Nat. Commun. 11, 2020, doi:10.1038/s41467-020-17236-y, arXiv:1901.09049.
+"""
+
+from jaxdigits.chain import Chain, Parts
+from jaxdigits.gradients.rules.broadcast import (
+    Feedback,
+    broadcast,
+    check_feedback,
+    init_adaptive,
+    matrices,
+    with_feedback,
+)
+from jaxdigits.gradients.rules.online import online_network
+from jaxdigits.gradients.rules.refuse import require_reset_held, require_spiking
+from jaxdigits.gradients.rules.stepwise import unrolled
+from jaxdigits.layer import Layer
+
+
+def eprop(
+    feedback: Feedback = "symmetric",
+    *,
+    seed: int = 0,
+    gain: float = 1 / 3,
+    online: bool = False,
+) -> Chain:
+    """E-prop for spiking networks of dense layers without norms.
+
+    Args:
+      feedback: "symmetric", "random" or "adaptive".
+      seed: of the feedback matrices, the same for every network.
+      gain: B_l is uniform with variance gain / n_l.
+      online: in memory that does not grow with the number of steps, for networks of stepped
+        parts (`rules.stepwise`).
+
+    Raises:
+      ValueError: by the chain, for a network that it cannot take, saying why.
+    """
+
+    def chain(parts: Parts) -> Layer:
+        require_spiking(parts, "e-prop")
+        if online:
+            return _online(parts, feedback, seed, gain)
+        for weights, unit, _ in parts.hidden:
+            require_reset_held(weights, unit, "e-prop")
+        return broadcast(parts, feedback, seed, gain)
+
+    return chain
+
+
+def _online(parts: Parts, feedback: Feedback, seed: int, gain: float) -> Layer:
+    check_feedback(parts, feedback, gain)
+
+    def send(params):
+        Bs = matrices(params, feedback, seed, gain)  # before the first step
+        return lambda e, back: [back(i, e @ B) for i, B in enumerate(Bs)]
+
+    if feedback != "adaptive":
+        return online_network(parts, "e-prop", send)
+    network = online_network(parts, "e-prop", send, complete=with_feedback)
+    return network._replace(init=init_adaptive(unrolled(parts), seed, gain))
