@@ -40,4 +40,5 @@ def score(logits: ArrayLike, label: ArrayLike) -> Score:
         interval = wilson(int(right[0]), len(label))
         return Score(accuracies[0], interval, "test images", accuracies, None)
     sample = summarise(accuracies)
-    return Score(sample.mean, (sample.low, sample.high), "seeds", accuracies, sample.std)
+    interval = max(0.0, sample.low), min(1.0, sample.high)  # Student's t knows no bounds
+    return Score(sample.mean, interval, "seeds", accuracies, sample.std)

@@ -22,9 +22,15 @@ def test_one_network_has_the_interval_of_its_test_images():
 
 
 def test_several_networks_have_the_interval_of_their_seeds():
-    got = score(logits_with(6, 8, 4), LABEL)
-    sample = summarise([0.75, 1.0, 0.5])
-    assert got == (0.75, (sample.low, sample.high), "seeds", [0.75, 1.0, 0.5], 0.25)
+    accuracies = [n / 8 for n in (4, 5, 4, 3)]
+    got = score(logits_with(4, 5, 4, 3), LABEL)
+    sample = summarise(accuracies)
+    assert got == (0.5, (sample.low, sample.high), "seeds", accuracies, sample.std)
+
+
+def test_an_interval_stays_between_none_and_all():
+    low, high = score(logits_with(8, 4), LABEL).test_interval
+    assert 0 <= low < 0.75 < high == 1
 
 
 @pytest.mark.parametrize("shape", [(8, 10), (1, 7, 10), (1, 8, 10, 1)])
