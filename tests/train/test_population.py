@@ -5,6 +5,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxdigits.models import mlp
@@ -63,6 +64,20 @@ def test_a_diverging_member_is_marked_and_disturbs_nobody(small, three):
     assert list(mixed.history) == rows
     assert len(rows) == 2
     assert len(traces) == 4, "one program for all epochs and members, as for `fit`"
+
+
+def test_a_member_that_diverges_late_keeps_what_was_good(small):
+    explosive = lambda rate: optax.sgd(lambda count: 0.1 + rate * (count >= 8))
+    late = fit_population(BUILD, *small, explosive, KEYS[:2], jnp.array([0, 1e30]), **OPTIONS)
+    np.testing.assert_array_equal(late.diverged, [False, True])
+    np.testing.assert_array_equal(late.best_epoch[1], 1)
+    assert all(np.isfinite(leaf).all() for leaf in weights(late.params))
+
+
+def test_a_single_step_to_infinity_is_divergence_too(small):
+    steep = dict(epochs=1, batch=256, ema=None)
+    once = fit_population(BUILD, *small, optax.sgd, KEYS[:2], jnp.array([0.1, 1e38]), **steep)
+    np.testing.assert_array_equal(once.diverged, [False, True])
 
 
 def counting(traces):
