@@ -22,8 +22,8 @@ def dropout(rate: float, *, time: bool = False) -> Layer:
     Raises:
       ValueError: unless 0 <= rate < 1; in `forward`, without a key.
     """
-    kept = round(256 * (1 - rate))
-    if not (0 <= rate < 1 and kept):
+    kept = round(256 * (1 - rate)) if 0 <= rate < 1 else 0
+    if not kept:
         raise ValueError(f"rate must be in [0, 1), got {rate}")
 
     def forward(x, key):
