@@ -59,8 +59,9 @@ def test_the_gradient_by_hand_is_that_of_jax(gradients):
     layers = [recurrent(make(**options), gain=1.0) for make in NEURONS.values()]
     layers += [
         recurrent(make(**options, convention=OTHER), gain=1.0, emit=emit)
-        for make in NEURONS.values()
-        for emit in ("spikes", "potential")
+        for make, emit in zip(
+            NEURONS.values(), ("potential", "spikes", "potential"), strict=True
+        )
     ]
     found = gradients(layers, normal((6, 3, 4)))
     for (grads, _), kept in found:
