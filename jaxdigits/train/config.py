@@ -98,7 +98,8 @@ class Config:
         return RULES[self.gradient].estimator
 
 
-# Settings that a few runs of one seed led to; experiments/core.json has what they reach.  The
+# Settings that a few runs of one seed led to, whose test accuracies were seen too (the README
+# says which); experiments/core.json has what they reach.  The
 # average remembers about two epochs.
 _DIGITS = dict(epochs=30, batch=64, learning_rate=2e-3, ema=0.99)
 _MNIST = dict(batch=128, learning_rate=2e-3, ema=0.999)
