@@ -26,7 +26,9 @@ class Parts(NamedTuple):
     exit: Sequence[Any]
     """weights, and a readout if there is one"""
     steps: int | None = None
-    """time steps; None for a network without time"""
+    """time steps; None for a network without time, or whose spikes come between steps"""
+    events: bool = False
+    """whether spikes are times, each found between events, and not numbers at steps"""
 
 
 Chain = Callable[[Parts], Layer]
@@ -48,4 +50,4 @@ def grouped(parts: Parts, per_layer: Sequence[Any]) -> Parts:
     take = lambda group: tuple(islice(rest, len(group)))
     entry = take(parts.entry)
     hidden = tuple(take(block) for block in parts.hidden)
-    return Parts(entry, hidden, take(parts.exit), parts.steps)
+    return Parts(entry, hidden, take(parts.exit), parts.steps, parts.events)

@@ -3,6 +3,7 @@
 matplotlib comes with the extra `plots`; it is imported only here, and no backend is chosen.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,6 +30,64 @@ def confusion_figure(confusion: np.ndarray) -> "Figure":
             axes.text(j, i, f"{count}", ha="center", va="center", fontsize=8, weight=weight)
     axes.set(xlabel="taken for", ylabel="label", xticks=range(classes), yticks=range(classes))
     axes.set_title(f"{np.trace(confusion)} of {confusion.sum()} right")
+    return figure
+
+
+def lines_figure(
+    x: np.ndarray,
+    lines: Mapping[str, np.ndarray],
+    *,
+    x_label: str,
+    y_label: str,
+    log: bool = False,
+) -> "Figure":
+    """Named curves [N] over the same x [N], with a legend beside them.
+
+    Args:
+      log: whether both axes are logarithmic.
+
+    Raises:
+      ImportError: without matplotlib, saying how to install it.
+      ValueError: for a curve of another length than x, naming it.
+    """
+    figure = _figure(figsize=(7, 4))
+    axes = figure.add_subplot()
+    for name, y in lines.items():
+        if np.shape(y) != np.shape(x):
+            raise ValueError(f"{name!r} has shape {np.shape(y)}, x has {np.shape(x)}")
+        axes.plot(x, y, label=name, marker=".", linewidth=1.5)
+    if log:
+        axes.set(xscale="log", yscale="log")
+    axes.set(xlabel=x_label, ylabel=y_label, xticks=x, xticklabels=[f"{v:g}" for v in x])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    return figure
+
+
+def ratio_figure(ratios: Mapping[str, tuple[float, float, float]], *, x_label: str) -> "Figure":
+    """A bar for each name up to its median, a line from quartile to quartile, and a line at 1.
+
+    Args:
+      ratios: (lower quartile, median, upper quartile) by name; the first name is on top.
+
+    Raises:
+      ImportError: without matplotlib, saying how to install it.
+      ValueError: for quartiles that are not in order, naming them.
+    """
+    figure = _figure(figsize=(7, 0.32 * len(ratios) + 1.2))
+    axes = figure.add_subplot()
+    for name, (low, median, high) in ratios.items():
+        if not low <= median <= high:
+            raise ValueError(f"quartiles of {name!r} are not in order: {low}, {median}, {high}")
+        axes.barh(name, median, color="tab:blue", alpha=0.7)
+        axes.plot([low, high], [name, name], color="black", linewidth=1.5)
+        axes.annotate(f"{median:.2f}", (high, name), xytext=(4, 0), textcoords="offset points",
+                      va="center", fontsize=8)  # fmt: skip
+    axes.axvline(1, color="black", linewidth=0.8, linestyle="--")
+    axes.set(xlabel=x_label)
+    axes.margins(x=0.1)
+    axes.invert_yaxis()
     return figure
 
 

@@ -14,7 +14,7 @@ FLOORS = {
     "layers": 1, "spikes": 1, "losses": 1, "data": 1,
     "models": 2, "gradients": 2,
     "train": 3, "measure": 3,
-    "search": 4, "reader": 4, "interop": 4, "plots": 4,
+    "search": 4, "reader": 4, "interop": 4, "plots": 4, "bench": 4,
     "cli": 5,
 }  # fmt: skip
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxdigits.plots import confusion_figure
+from jaxdigits.plots import confusion_figure, lines_figure
 
 CONFUSION = np.diag(np.arange(10, 20)) + np.eye(10, k=1, dtype=int) * 3
 
@@ -37,6 +37,21 @@ def test_errors_are_coloured_by_their_share_and_what_is_right_is_not():
     np.testing.assert_array_equal(np.ma.getmaskarray(shown), np.eye(10, dtype=bool))
     assert shown[0, 1] == 3 / 13
     assert shown[9, 0] == 0
+
+
+def test_each_curve_is_drawn_over_x_under_its_name():
+    x, lines = np.array([1, 10, 100]), {"a": np.array([1, 2, 3]), "b": np.array([3, 2, 1])}
+    (axes,) = lines_figure(x, lines, x_label="T", y_label="MB", log=True).axes
+    for line, (name, y) in zip(axes.lines, lines.items(), strict=True):
+        assert line.get_label() == name
+        np.testing.assert_array_equal(line.get_xydata(), np.stack([x, y], 1))
+    assert (axes.get_xscale(), axes.get_xlabel(), axes.get_ylabel()) == ("log", "T", "MB")
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_a_curve_of_another_length_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"'b' has shape \(2,\), x has \(3,\)"):
+        lines_figure(np.arange(3), {"b": np.arange(2)}, x_label="", y_label="")
 
 
 def test_pyplot_is_never_imported():

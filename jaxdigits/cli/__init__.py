@@ -28,6 +28,7 @@ def run(args: Sequence[str]) -> int:
 def _run(args: Sequence[str]) -> int:
     import tyro
 
+    from jaxdigits.cli.bench import Bench
     from jaxdigits.cli.check import Check
     from jaxdigits.cli.evaluate import Evaluate
     from jaxdigits.cli.predict import Predict
@@ -36,7 +37,10 @@ def _run(args: Sequence[str]) -> int:
     if "--version" in args:
         print(f"jaxdigits {version('jaxdigits')}")
         return 0
-    commands = {"train": Train, "evaluate": Evaluate, "predict": Predict, "check": Check}
+    commands = {
+        "train": Train, "evaluate": Evaluate, "predict": Predict, "check": Check,
+        "bench": Bench,
+    }  # fmt: skip
     command = tyro.extras.subcommand_cli_from_dict(
         commands,
         prog="jaxdigits",

@@ -1,13 +1,15 @@
 """`jaxdigits train`."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from jaxdigits.cli.console import epoch_reporter, percent, say, say_json
+from jaxdigits.cli.events import Events
+from jaxdigits.cli.neurons import Neurons
 from jaxdigits.data import DATASETS, mnist
 
 _hint: Any = dict(help_behavior_hint="(default: the network's own)")
@@ -19,8 +21,7 @@ Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 
 OPTIONS = (
     "hidden", "channels", "kernel", "activation", "norm", "pool", "dropout_rate", "steps",
-    "encoder", "surrogate", "decay", "threshold", "reset", "differentiate_reset", "learn",
-    "readout",
+    "encoder", "surrogate", "readout",
 )  # fmt: skip
 
 
@@ -33,7 +34,7 @@ class Train:
     have is refused. The run is a folder, for `evaluate` and `predict`.
     """
 
-    network: Positional[Literal["mlp", "cnn", "snn", "conv_snn"]] = "snn"
+    network: Positional[Literal["mlp", "cnn", "snn", "conv_snn", "event_snn"]] = "snn"
     """Which network."""
     data: Literal["digits", "mnist"] = "digits"
     """digits: 1,797 real ones that come along. mnist: from --data-dir, JAXDIGITS_DATA, the
@@ -63,7 +64,7 @@ class Train:
     gradient: Annotated[str, arg(metavar="NAME")] = "by_hand"
     """by_hand, by_autodiff (jax.grad of the same network), or a learning rule: bptt, eprop,
     eprop_random, eprop_adaptive, eprop_online, ottt, ottt_online, feedback, drtp, forward,
-    rtrl."""
+    rtrl; eventprop for event_snn."""
     out: Folder = None
     """Folder of the run; by default a new one in runs/."""
     json: bool = False
@@ -84,23 +85,15 @@ class Train:
     dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **_hint)] = None
     """Share of units absent in training."""
     steps: Int = None
-    """snn, conv_snn: time steps."""
+    """snn, conv_snn: time steps. event_snn: steps of the latency code."""
     encoder: Name = None
     """snn, conv_snn: rate, direct or latency: how pixels become spikes or currents."""
     surrogate: Name = None
     """snn, conv_snn: slope at the threshold: fast_sigmoid, arctan, triangle or sigmoid."""
-    decay: Float = None
-    """snn, conv_snn: what remains of a membrane potential after a step."""
-    threshold: Float = None
-    """snn, conv_snn: a neuron fires above it."""
-    reset: Name = None
-    """snn, conv_snn: subtract or zero: what a spike does to the potential."""
-    differentiate_reset: bool = False
-    """snn, conv_snn: let the gradient flow through the reset."""
-    learn: tuple[Literal["decay", "threshold"], ...] = ()
-    """snn, conv_snn: neuron constants that are trained too."""
     readout: Name = None
     """snn, conv_snn: mean, max or last of the output's membrane potential."""
+    neurons: OmitArgPrefixes[Neurons] = field(default_factory=Neurons)
+    events: OmitArgPrefixes[Events] = field(default_factory=Events)
 
     def run(self) -> int:
         """Train, and print what came of it."""
@@ -137,7 +130,7 @@ class Train:
         given = lambda names: {
             k: v for k in names if (v := getattr(self, k)) != getattr(Train, k)
         }
-        options: dict[str, Any] = given(OPTIONS)
+        options: dict[str, Any] = given(OPTIONS) | self.neurons.given() | self.events.given()
         if options.get("norm") == "none":
             options["norm"] = None
         settings = given(("epochs", "batch", "weight_decay", "smoothing", "ema", "patience"))

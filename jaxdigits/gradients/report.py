@@ -38,11 +38,11 @@ class Spiking(NamedTuple):
     """How lively one spiking layer was."""
 
     rate: float
-    """spikes per neuron and step"""
+    """spikes per neuron and step; per neuron, where spikes are times"""
     active: float
-    """share of neurons and steps with a spike"""
+    """share of neurons and steps (or of neurons) with a spike"""
     hard: bool
-    """whether its spikes are whole numbers, so that it has no difference quotient"""
+    """whether its spikes are whole numbers at steps, so that it has no difference quotient"""
 
 
 class Report(NamedTuple):
@@ -154,8 +154,9 @@ def _untested(rows: Sequence[Row]) -> list[str]:
 def _lifeless(spiking: Sequence[Spiking]) -> list[str]:
     reasons = []
     for i, layer in enumerate(spiking, start=1):
-        if layer.hard and not LIVELY[0] <= layer.active <= LIVELY[1]:
-            state = "silent" if layer.active < LIVELY[0] else "saturated"
+        silent = layer.active < LIVELY[0]
+        if silent or (layer.hard and layer.active > LIVELY[1]):
+            state = "silent" if silent else "saturated"
             rate = f"rate {layer.rate:.3g}"
             reasons.append(f"spiking layer {i} is {state} ({rate}): nothing was tested")
     return reasons

@@ -18,7 +18,7 @@ from jaxdigits.gradients.compare import floats_of, is_float
 from jaxdigits.gradients.estimators import Estimator
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
-from jaxdigits.spikes import traces
+from jaxdigits.spikes import events, traces
 
 Point = Any  # a dict by name of pytrees, None in the place of what is no float
 Split = tuple[Point, Callable[[Point], dict[str, Any]]]
@@ -208,6 +208,8 @@ def _spiking(residual: Any) -> tuple[list, list]:
     """What `Spiking` says of each spiking layer, and an array as long as each ran."""
     spikes = [t.spikes for t in traces(residual)]
     facts = [(s.mean(), (s != 0).mean(), (s == jnp.round(s)).all()) for s in spikes]
+    counts = [found.spikes for found in events(residual)]  # their times move with the point
+    facts += [(c.mean(), (c != 0).mean(), jnp.zeros((), bool)) for c in counts]
     return facts, [jnp.zeros(len(s)) for s in spikes]
 
 

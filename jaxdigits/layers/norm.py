@@ -20,6 +20,7 @@ With statistics that were remembered, μ and σ are constants, and x̄ = g / σ.
 arXiv:1607.06450.  [3] Wu & He, ECCV 2018, arXiv:1803.08494.
 """
 
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -83,7 +84,8 @@ def layer_norm(axes: int = 1, *, epsilon: float = EPSILON) -> Layer:
     Params: scale [C] and shift [C], one per channel (the last axis).
 
     Raises:
-      ValueError: unless axes >= 1 and epsilon > 0; in `init`, for fewer feature axes.
+      ValueError: unless axes >= 1 and epsilon > 0; in `init`, for fewer feature axes, or
+        for a single feature.
     """
     return group_norm(1, axes, epsilon=epsilon)
 
@@ -95,7 +97,7 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
 
     Raises:
       ValueError: unless groups, axes >= 1 and epsilon > 0; in `init`, for fewer feature
-        axes or if the channels do not divide into the groups.
+        axes, if the channels do not divide into the groups, or for groups of one feature.
     """
     _require_positive(epsilon)
     if groups < 1 or axes < 1:
@@ -106,6 +108,11 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
             raise ValueError(f"this norm takes {axes} feature axes, got {shape}")
         if shape[-1] % groups:
             raise ValueError(f"{shape[-1]} channels do not divide into {groups} groups")
+        if math.prod(shape) == groups:
+            raise ValueError(
+                f"a group of one feature is its own mean, and its norm the shift alone: {shape}"
+                f" in {groups} groups wants more features, or fewer groups"
+            )
         return _init(key, shape)
 
     grouped = lambda x: x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)

@@ -17,7 +17,7 @@ from jaxdigits import spikes as sp
 from jaxdigits.gradients import Report, check, check_loss
 from jaxdigits.layer import Layer, parallel, residual, serial
 from jaxdigits.losses import Loss, cross_entropy, rate_error
-from jaxdigits.models import cnn, conv_snn, mlp, snn
+from jaxdigits.models import cnn, conv_snn, event_snn, mlp, snn
 
 EXAMPLES, STEPS = 4, 10
 
@@ -42,6 +42,48 @@ _network = partial(Case, "network")
 _image = (7, 6, 4)
 _lif = partial(sp.lif, decay=0.9, threshold=0.75)
 _constants = np.linspace(0.7, 0.9, 5)
+_learn = ("decay", "threshold")
+_event = sp.EventNeuron(4.0, 2.0, threshold=0.5)
+_presets: dict[str, sp.LifOptions] = {  # thresholds so low that a small input crosses them
+    "snntorch_leaky": sp.snntorch_leaky(0.9, 0.75),
+    "spikingjelly_lif": sp.spikingjelly_lif(2.0, v_threshold=0.5),
+    "norse_lif_box": sp.norse_lif_box(500.0, v_th=0.5),
+    "sinabs_lif": sp.sinabs_lif(2.0, spike_threshold=0.5),
+    "spyx_lif": sp.spyx_lif(0.9, 0.75),
+    "nir_lif": sp.nir_lif(2.0, dt=1.0, v_threshold=0.5),
+}
+_resets = {
+    "subtract, held": sp.Convention(),
+    "subtract, differentiated": sp.Convention(differentiate_reset=True),
+    "zero, held": sp.Convention(reset=0.0),
+    "zero, differentiated": sp.Convention(reset=0.0, differentiate_reset=True),
+}
+_conventions = {
+    "same step, several spikes": sp.Convention(reset_step="same", spikes="several"),
+    "old potential, at the threshold": sp.Convention(spike_from="old", fires="at"),
+    "to a value, normalised input": sp.Convention(
+        reset=0.25, reset_step="same", differentiate_reset=True, gain=8.0, normalise=True
+    ),
+}
+_neurons = {
+    "lif": partial(sp.lif_neuron, decay=0.9, threshold=0.5, learn=_learn),
+    "cuba_lif": partial(
+        sp.cuba_lif_neuron,
+        synapse_decay=0.5,
+        decay=0.75,
+        threshold=0.75,
+        learn=(*_learn, "synapse_decay"),
+    ),
+    "alif": partial(
+        sp.alif_neuron,
+        adaptation=1.0,
+        adaptation_decay=0.75,
+        decay=0.9,
+        threshold=0.5,
+        learn=(*_learn, "adaptation", "adaptation_decay"),
+    ),
+}
+_free = _resets["subtract, differentiated"]
 
 CASES: dict[str, Case] = {
     "dense": _layer(lambda: ly.dense(5), (7,)),
@@ -84,17 +126,19 @@ CASES: dict[str, Case] = {
     "direct": _spikes(lambda: sp.direct(STEPS), (9,), "grey"),
     "latency": _spikes(lambda: sp.latency(STEPS), (9,), "grey"),
     **{
-        f"lif, {reset}, {flow}": _spikes(partial(_lif, reset=reset, differentiate_reset=diff),
-                                         (5,), "current")
-        for reset in ("subtract", "zero")
-        for flow, diff in (("reset held", False), ("reset differentiated", True))
+        f"lif, {name}, {learned}": _spikes(
+            partial(_lif, convention=convention, learn=learn), (5,), "current")
+        for learned, learn in (("given", ()), ("learned", _learn))
+        for name, convention in _resets.items()
     },
     **{
-        f"lif, {reset}, learned, {flow}": _spikes(
-            partial(_lif, reset=reset, differentiate_reset=diff, learn=("decay", "threshold")),
-            (5,), "current")
-        for reset in ("subtract", "zero")
-        for flow, diff in (("held", False), ("differentiated", True))
+        f"lif, {name}": _spikes(partial(_lif, convention=convention, learn=_learn),
+                                (5,), "current")
+        for name, convention in _conventions.items()
+    },
+    **{
+        f"lif, {name}": _spikes(partial(sp.lif, **options), (5,), "current")
+        for name, options in _presets.items()
     },
     "lif, constants per neuron": _spikes(
         lambda: sp.lif(decay=_constants, threshold=1 - _constants), (5,), "current"
@@ -102,12 +146,29 @@ CASES: dict[str, Case] = {
     **{
         f"lif, {name}": _spikes(partial(_lif, surrogate), (5,), "current")
         for name, surrogate in (("arctan", sp.arctan()), ("triangle", sp.triangle()),
-                                ("sigmoid", sp.sigmoid()))
+                                ("sigmoid", sp.sigmoid()),
+                                ("exponential", sp.exponential()),
+                                ("spyx_arctan", sp.spyx_arctan()),
+                                ("scaled", sp.scaled(sp.triangle(), 0.5)))
     },
     "lif, soft twin": _spikes(
-        partial(_lif, sp.soft_twin(sp.fast_sigmoid(4.0)), differentiate_reset=True),
-        (5,), "current",
+        partial(_lif, sp.soft_twin(sp.fast_sigmoid(4.0)), convention=_free), (5,), "current"
     ),
+    "cuba_lif": _spikes(lambda: sp.cuba_lif(threshold=0.75), (5,), "current"),
+    "alif": _spikes(lambda: sp.alif(threshold=0.5), (5,), "current"),
+    **{
+        f"{name}, learned, reset differentiated": _spikes(
+            lambda make=make: sp.over_time(make(convention=_free)), (5,), "current")
+        for name, make in _neurons.items() if name != "lif"
+    },
+    "over_time, potential of lif": _spikes(
+        lambda: sp.over_time(_neurons["lif"](), emit="potential"), (5,), "current"
+    ),
+    **{
+        f"recurrent, {name}": _spikes(
+            lambda make=make: sp.recurrent(make(convention=_free), gain=1.0), (5,), "current")
+        for name, make in _neurons.items()
+    },
     **{
         f"leaky_readout, {way}": _spikes(partial(sp.leaky_readout, 0.9, reduce=way),
                                          (5,), "current")
@@ -116,6 +177,20 @@ CASES: dict[str, Case] = {
     "spike_count": _spikes(lambda: serial(_lif(), sp.spike_count()), (5,), "current"),
     "spike_count, mean": _spikes(lambda: serial(_lif(), sp.spike_count(mean=True)), (5,),
                                  "current"),
+    "event_lif": _spikes(lambda: sp.event_lif(_event, duration=14.0), (5,), "current"),
+    "event_lif, any time constants": _spikes(
+        lambda: sp.event_lif(sp.EventNeuron(3.0, 2.0, threshold=0.5), duration=14.0), (5,),
+        "current",
+    ),
+    "event_dense, first_spike": _spikes(
+        lambda: serial(sp.event_lif(_event, duration=14.0),
+                       sp.event_dense(3, _event, duration=14.0, gain=100.0), sp.first_spike()),
+        (5,), "current",
+    ),
+    "mean_potential": _spikes(
+        lambda: serial(sp.event_lif(_event, duration=14.0),
+                       sp.mean_potential(_event, duration=14.0)), (5,), "current",
+    ),
     "cross_entropy": Case("loss", cross_entropy),
     "cross_entropy, smoothed": Case("loss", lambda: cross_entropy(0.1)),
     "rate_error": Case("loss", lambda: rate_error(0.9, 0.1)),
@@ -134,7 +209,7 @@ CASES: dict[str, Case] = {
     ),
     "snn, latency, learned constants": _network(
         lambda: snn(hidden=(12,), steps=STEPS, encoder=sp.latency,
-                    neuron=partial(_lively, learn=("decay", "threshold"))), (14, 14), "pixels"
+                    neuron=partial(_lively, learn=_learn)), (14, 14), "pixels"
     ),
     "conv_snn": _network(lambda: conv_snn(channels=(3, 4), kernel=3, steps=STEPS), (14, 14),
                          "pixels"),
@@ -142,6 +217,7 @@ CASES: dict[str, Case] = {
         lambda: conv_snn(channels=(3, 4), kernel=3, steps=STEPS, encoder=sp.rate), (14, 14),
         "pixels",
     ),
+    "event_snn": _network(lambda: event_snn(hidden=(12,), steps=STEPS), (14, 14), "pixels"),
 }  # fmt: skip
 
 

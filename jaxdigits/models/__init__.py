@@ -3,7 +3,8 @@
 from jaxdigits.models.catalogue import NETWORKS, build
 from jaxdigits.models.cnn import cnn
 from jaxdigits.models.conv_snn import conv_snn
+from jaxdigits.models.event_snn import event_snn
 from jaxdigits.models.mlp import mlp
 from jaxdigits.models.snn import snn
 
-__all__ = ["NETWORKS", "build", "cnn", "conv_snn", "mlp", "snn"]
+__all__ = ["NETWORKS", "build", "cnn", "conv_snn", "event_snn", "mlp", "snn"]

@@ -1,32 +1,86 @@
-"""Spiking layers: encoders, surrogate slopes, LIF neurons, readouts."""
+"""Spiking layers: encoders, surrogate slopes, neurons of every convention, readouts."""
 
+from jaxdigits.spikes.adaptive import alif, alif_neuron
+from jaxdigits.spikes.convention import Convention, euler_decay, exact_decay
 from jaxdigits.spikes.encoders import direct, latency, rate
-from jaxdigits.spikes.lif import Traces, firing_rates, lif, traces
+from jaxdigits.spikes.event_lif import event_dense, event_lif
+from jaxdigits.spikes.event_neuron import EventNeuron
+from jaxdigits.spikes.event_readout import first_spike, mean_potential
+from jaxdigits.spikes.event_search import Events, events
+from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
+from jaxdigits.spikes.presets import (
+    PRESETS,
+    LifOptions,
+    nir_lif,
+    norse_lif_box,
+    sinabs_lif,
+    snntorch_leaky,
+    spikingjelly_lif,
+    spyx_lif,
+)
 from jaxdigits.spikes.readout import leaky_readout, spike_count
+from jaxdigits.spikes.recurrent import recurrent
 from jaxdigits.spikes.surrogates import (
     Surrogate,
     arctan,
+    exponential,
     fast_sigmoid,
+    scaled,
     sigmoid,
     soft_twin,
+    spyx_arctan,
     triangle,
     with_slope,
 )
+from jaxdigits.spikes.synapse import cuba_lif, cuba_lif_neuron, current_based
+from jaxdigits.spikes.traces import Traces, firing_rates, traces
+from jaxdigits.spikes.unroll import Neuron, over_time
 
 __all__ = [
+    "PRESETS",
+    "Convention",
+    "EventNeuron",
+    "Events",
+    "LifOptions",
+    "Neuron",
     "Surrogate",
     "Traces",
+    "alif",
+    "alif_neuron",
     "arctan",
+    "cuba_lif",
+    "cuba_lif_neuron",
+    "current_based",
     "direct",
+    "euler_decay",
+    "event_dense",
+    "event_lif",
+    "events",
+    "exact_decay",
+    "exponential",
     "fast_sigmoid",
     "firing_rates",
+    "first_spike",
     "latency",
     "leaky_readout",
     "lif",
+    "lif_neuron",
+    "mean_potential",
+    "membrane_potential",
+    "nir_lif",
+    "norse_lif_box",
+    "over_time",
     "rate",
+    "recurrent",
+    "scaled",
     "sigmoid",
+    "sinabs_lif",
+    "snntorch_leaky",
     "soft_twin",
     "spike_count",
+    "spikingjelly_lif",
+    "spyx_arctan",
+    "spyx_lif",
     "traces",
     "triangle",
     "with_slope",

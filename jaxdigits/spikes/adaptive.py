@@ -7,11 +7,13 @@ t = 1..T, ρ the decay of the adaptation and b its size:
     a LIF step (of any convention) with Aₜ in the place of θ makes the spikes zₜ
     aₜ₊₁ = ρ aₜ + (1 − ρ) zₜ
 
-so a neuron that fires at a rate f has the threshold θ + b f.  Reset by subtraction takes away
-the threshold that was crossed, Aₜ.
+so a neuron that fires at a rate f has the threshold θ + b f.  A reset by subtraction takes away
+the threshold that was crossed, Aₜ, as in [1].  The e-prop paper [2] has another neuron: there a
+reset takes away θ, however high the threshold is, and aₜ₊₁ = ρ aₜ + zₜ, so that its b is our
+(1 − ρ) b.
 
 zₜ also reaches L through aₜ₊₁, and aₜ reaches L through Aₜ and aₜ₊₁.  The LIF step's adjoint
-gives Āₜ = dL/dAₜ (`jaxdigits.spikes.neuron`).  With āₜ = dL/daₜ, for t = T..1 and ā = 0
+gives Āₜ = dL/dAₜ (`jaxdigits.spikes.lif`).  With āₜ = dL/daₜ, for t = T..1 and ā = 0
 beyond T:
 
     z̄ₜ = s̄ₜ + (1 − ρ) āₜ₊₁                what the adjoint of the LIF step is given
@@ -23,6 +25,7 @@ The adaptation is always differentiated, whether or not the reset is: it is how 
 reaches far into the past.  Units: A, θ and b in potential, a in spikes per step.
 
 [1] Bellec, Salaj, Subramoney, Legenstein & Maass, NeurIPS 2018, arXiv:1803.09574.
+[2] Bellec et al., Nat. Commun. 11, 2020, doi:10.1038/s41467-020-17236-y, arXiv:1901.09049.
 """
 
 from collections.abc import Collection
@@ -32,8 +35,8 @@ from jax.typing import ArrayLike
 
 from jaxdigits.layer import Layer
 from jaxdigits.spikes.constants import constants, through_bounds
-from jaxdigits.spikes.convention import Convention
-from jaxdigits.spikes.neuron import DEFAULT, make_membrane, require_reset_below
+from jaxdigits.spikes.convention import Convention, per_neuron
+from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_reset_below
 from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
 from jaxdigits.spikes.unroll import Neuron, over_time
 
@@ -93,7 +96,7 @@ def alif_neuron(
         "adaptation": adaptation,
         "adaptation_decay": adaptation_decay,
     }
-    init, read = constants(start, learn)
+    init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
     membrane = make_membrane(surrogate or fast_sigmoid(), convention)
     raised = lambda k, a: k["threshold"] + k["adaptation"] * a

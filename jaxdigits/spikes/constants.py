@@ -7,6 +7,7 @@ Learned constants are stored without bounds:
 """
 
 from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -15,11 +16,15 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxdigits.layer import Shape
+
 Constants = Mapping[str, Array]
 
 
 def constants(
-    start: Mapping[str, ArrayLike], learn: Collection[str]
+    start: Mapping[str, ArrayLike],
+    learn: Collection[str],
+    others: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Callable[[Any], dict[str, Array]], Callable[[Any, Any], dict[str, Array]]]:
     """Functions that make a neuron's params, and that read its constants.
 
@@ -27,9 +32,11 @@ def constants(
       start: the constants by name, one number or one per neuron [n]; what is called "decay"
         or ends so is a decay, the others are sizes.
       learn: the names of those that are learned, one per neuron, from the value in `start`.
+      others: what else the neuron holds one number of, or one per neuron.
 
     Returns:
-      init: feature shape -> params by name [n], of the learned ones.
+      init: feature shape -> params by name [n], of the learned ones; refuses constants that
+        are neither one number nor one per neuron, with a ValueError.
       read: (params, dtype) -> all constants by name, in that dtype.
 
     Raises:
@@ -37,12 +44,13 @@ def constants(
         (> 0, if learned), and `learn` holds names of `start`.
     """
     start = {name: np.asarray(value) for name, value in start.items()}
-    if unknown := [name for name in learn if name not in start]:
-        raise ValueError(f"learn takes names from {tuple(start)}, got {unknown[0]!r}")
+    require_learnable(learn, tuple(start))
     for name, value in start.items():
         _check(name, value, name in learn)
 
     def init(shape):
+        for name, value in {**start, **others}.items():
+            _require_fit(name, np.shape(value), shape)
         stored = {k: _unbounded(k, v) for k, v in start.items() if k in learn}
         return {
             k: jnp.broadcast_to(jnp.asarray(p, float), shape[-1:]) for k, p in stored.items()
@@ -55,6 +63,12 @@ def constants(
         }
 
     return init, read
+
+
+def require_learnable(learn: Collection[str], names: tuple[str, ...]) -> None:
+    """Check that what is learned is among the constants, or raise a ValueError."""
+    if unknown := [name for name in learn if name not in names]:
+        raise ValueError(f"learn takes names from {names}, got {unknown[0]!r}")
 
 
 def through_bounds(name: str, value: Array, value_bar: Array) -> Array:
@@ -72,6 +86,14 @@ def _bounded(name: str, stored: Array) -> Array:
 
 def _is_decay(name: str) -> bool:
     return name.endswith("decay")
+
+
+def _require_fit(name: str, given: Shape, shape: Shape) -> None:
+    if given not in ((), (1,), shape[-1:]):
+        has = f"{given[0]} numbers" if len(given) == 1 else f"the shape {given}"
+        raise ValueError(
+            f"{name} has {has} for {shape[-1]} neurons: give one number, or one per neuron"
+        )
 
 
 def _check(name: str, value: np.ndarray, learned: bool) -> None:

@@ -116,6 +116,11 @@ def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
     return 1 - dt / tau
 
 
+def per_neuron(convention: Convention) -> dict[str, object]:
+    """By name, what may be one number, or one per neuron."""
+    return {"reset": convention.reset, "gain": convention.gain}
+
+
 def firing(surrogate: Surrogate, convention: Convention) -> Callable[[Array, Array], Array]:
     """H(v, θ): how often a potential fires, as a function that JAX differentiates by h(v − θ).
 

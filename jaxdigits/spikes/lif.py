@@ -1,37 +1,52 @@
-"""Leaky integrate-and-fire (LIF) neurons, differentiated by hand.
+"""Leaky integrate-and-fire (LIF) neurons of every convention, differentiated by hand.
 
-From rest (c₀ = 0), for t = 1..T:
+From rest (c₀ = 0), for t = 1..T, with the choices of a `Convention` in braces:
 
-    vₜ = cₜ₋₁ + iₜ                               potential before reset
-    sₜ = H(vₜ − θ)                               spike
-    cₜ = β vₜ − θ sₜ                             what the next step finds: reset by subtraction
-    cₜ = β (1 − sₜ) vₜ                           or reset to zero
+    vₜ = cₜ₋₁ + g iₜ                             potential before reset
+    zₜ = H(vₜ, θ)                                spikes; wₜ those that reset
+    R(x) = x − θ wₜ                              {subtract} the threshold for each spike
+    R(x) = x − wₜ (x − V)                        {or} start again from V, with wₜ = 0 or 1
+    mₜ = R(vₜ)       cₜ = β mₜ                   {same step} reset, then leak
+    mₜ = vₜ          cₜ = R(β vₜ)                {next step} leak, then reset
 
-(so vₜ = β vₜ₋₁ + iₜ − θ sₜ₋₁: the reset takes effect one step after the spike, unleaked).
-H has no useful derivative; h(vₜ − θ) takes its place [1].  Given s̄ₜ = ∂L/∂sₜ we seek
-λₜ = dL/dvₜ.  vₜ reaches L through sₜ and through cₜ, and cₜ only through vₜ₊₁, so
-dL/dcₜ = λₜ₊₁.  With κ = 1 if the reset is differentiated, 0 if it is held constant [2],
-and eₜ = dL/dsₜ, for t = T..1 with λ = 0 beyond T:
+c is what the next step finds, m the potential that ends the step.  H has no useful
+derivative; hₜ = h(vₜ − θ) takes its place [1].  We are given z̄ₜ = ∂L/∂zₜ and m̄ₜ = ∂L/∂mₜ and
+seek λₜ = dL/dvₜ.  vₜ reaches L through zₜ, through mₜ and through cₜ, and cₜ only through
+vₜ₊₁, so dL/dcₜ = λₜ₊₁.  Let x be the argument of R, d = −∂R/∂w, r = ∂R/∂x, μ = dL/dR(x), and
+κ = 1 if the reset is differentiated, 0 if it is held constant [2]:
 
-    subtraction    eₜ = s̄ₜ − κ θ λₜ₊₁            λₜ = β λₜ₊₁ + h(vₜ − θ) eₜ
-    to zero        eₜ = s̄ₜ − κ β vₜ λₜ₊₁         λₜ = β (1 − sₜ) λₜ₊₁ + h(vₜ − θ) eₜ
+                  x        μₜ                             dₜ        rₜ
+    same step     vₜ       m̄ₜ + β λₜ₊₁      subtract      θ         1
+    next step     β vₜ     λₜ₊₁             to V          x − V     1 − wₜ
 
-    ∂L/∂iₜ = λₜ
-    ∂L/∂β  = Σₜ λₜ₊₁ vₜ                           (to zero: times 1 − sₜ)
-    ∂L/∂θ  = −Σₜ h(vₜ − θ) eₜ − Σₜ λₜ₊₁ sₜ        (to zero: the first sum only)
+For t = T..1 with λ = 0 beyond T, since x depends on vₜ by 1 {same} or β {next}:
 
-Learned constants are stored without bounds, as β = 1 / (1 + e^−ρ) and θ = e^φ, so
-∂L/∂ρ = β (1 − β) ∂L/∂β and ∂L/∂φ = θ ∂L/∂θ.
+    eₜ = z̄ₜ − κ dₜ μₜ                            dL/dzₜ, with what the reset takes away
+    λₜ = rₜ μₜ + hₜ eₜ                           {same step}
+    λₜ = β rₜ μₜ + m̄ₜ + hₜ eₜ                    {next step}
 
-Units: v, c, i and θ share one unit of potential; one step lasts dt; β = exp(−dt/τ).
+    ∂L/∂iₜ = g λₜ
+    ∂L/∂θ  = −Σₜ hₜ eₜ − Σₜ wₜ μₜ                (the second sum with {subtract} only)
+    ∂L/∂β  = Σₜ λₜ₊₁ mₜ {same}  or  Σₜ λₜ₊₁ rₜ vₜ {next}
+
+With normalised input, g = g₀ (1 − β), and β also acts through g: −Σₜ λₜ g₀ iₜ.  There
+g iₜ = vₜ − cₜ₋₁, so the currents need not be kept; shifting one index (c₀ = 0 = λ beyond T),
+the sum is −Σₜ (λₜ vₜ − λₜ₊₁ cₜ) / (1 − β).  A learned β = 1 / (1 + e^−ρ) takes the
+denominator away, so that nothing is divided by:
+
+    ∂L/∂ρ  = β (1 − β) (∂L/∂β as above) − β Σₜ (λₜ vₜ − λₜ₊₁ cₜ)
+
+Units: v, c, m, g i, θ and V share one unit of potential, counted from the resting potential;
+one step lasts dt.
 
 [1] Neftci, Mostafa & Zenke, IEEE Signal Process. Mag. 36(6), 2019, arXiv:1901.09948.
 [2] Zenke & Vogels, Neural Comput. 33(4), 2021, doi:10.1162/neco_a_01367.
 [3] Fang et al., ICCV 2021, arXiv:2007.05785 (learned decay).
 """
 
-from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,18 +55,13 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxdigits.layer import Layer
-from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid, with_slope
+from jaxdigits.spikes.constants import constants, through_bounds
+from jaxdigits.spikes.convention import Convention, firing, per_neuron
+from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
+from jaxdigits.spikes.traces import Traces
+from jaxdigits.spikes.unroll import Neuron, over_time
 
-LEARNABLE = ("decay", "threshold")
-
-
-class Traces(NamedTuple):
-    """What a layer of spiking neurons leaves behind, for `backward` and for the eye."""
-
-    v: Array
-    """[T, ..., n] membrane potential before reset"""
-    spikes: Array
-    """[T, ..., n] 0 or 1"""
+DEFAULT = Convention()
 
 
 def lif(
@@ -59,106 +69,143 @@ def lif(
     *,
     decay: ArrayLike = 0.95,
     threshold: ArrayLike = 1.0,
-    reset: Literal["subtract", "zero"] = "subtract",
-    differentiate_reset: bool = False,
-    learn: Sequence[str] = (),
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
 ) -> Layer:
-    """Neurons that fire above their threshold: currents [T, ..., n] -> spikes [T, ..., n].
+    """Neurons that fire at their threshold: currents [T, ..., n] -> spikes [T, ..., n].
 
     Args:
       surrogate: slope of the firing function; None is `fast_sigmoid(25)`.
       decay: β, one number or one per neuron [n] (per channel, behind a convolution).
       threshold: θ, one number or one per neuron [n].
-      reset: one step after a spike, subtract θ or start from zero.
-      differentiate_reset: whether the gradient also flows through the reset (κ = 1).
+      convention: what happens at a spike, and with the input; the default fires above the
+        threshold and subtracts it one step later.
       learn: which of "decay" and "threshold" are params, one per neuron, starting at the
         given values: {"decay": ρ [n], "threshold": φ [n]}.  The others stay constant.
 
     The residual is `Traces`.
 
     Raises:
-      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0, and
-        `reset` and `learn` are names from above.
+      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0 and
+        above the potential of the reset, and `learn` holds names from above; in `init`,
+        for constants that are neither one number nor one per neuron.
     """
-    surrogate = surrogate or fast_sigmoid()
-    _check(decay, threshold, reset, learn)
-    start = dict(decay=np.asarray(decay), threshold=np.asarray(threshold))
-    fire, zero = with_slope(surrogate), reset == "zero"
-    held = (lambda s: s) if differentiate_reset else jax.lax.stop_gradient
-
-    def init(key, shape):
-        unbounded = dict(decay=lambda b: np.log(b / (1 - b)), threshold=np.log)
-        params = {name: unbounded[name](start[name]) for name in learn}
-        return {
-            k: jnp.broadcast_to(jnp.asarray(p, float), shape[-1:]) for k, p in params.items()
-        }, shape
-
-    def constants(params, dtype):
-        beta = jax.nn.sigmoid(params["decay"]) if "decay" in learn else start["decay"]
-        theta = jnp.exp(params["threshold"]) if "threshold" in learn else start["threshold"]
-        return jnp.asarray(beta, dtype), jnp.asarray(theta, dtype)
-
-    def forward(params, current, key):
-        beta, theta = constants(params, current.dtype)
-
-        def step(c_tm1, i_t):
-            v_t = c_tm1 + i_t
-            s_t = held(fire(v_t - theta))
-            c_t = beta * (1 - s_t) * v_t if zero else beta * v_t - theta * s_t
-            return c_t, v_t
-
-        _, v = jax.lax.scan(step, jnp.zeros_like(current[0]), current)
-        # Fired again from v, rather than written by the scan: one array less to store.
-        spikes = fire(v - theta)
-        return spikes, Traces(v, spikes)
-
-    def backward(params, traces, s_bar):
-        beta, theta = constants(params, s_bar.dtype)
-        kappa = 1 if differentiate_reset else 0
-        leak = lambda v_t: beta * (1 - surrogate.fire(v_t - theta)) if zero else beta
-
-        def step(lam_tp1, xs):
-            v_t, s_bar_t = xs
-            e_t = s_bar_t - kappa * (beta * v_t if zero else theta) * lam_tp1
-            lam_t = leak(v_t) * lam_tp1 + surrogate.slope(v_t - theta) * e_t
-            return lam_t, lam_t
-
-        rest = jnp.zeros_like(s_bar[0])
-        _, lam = jax.lax.scan(step, rest, (traces.v, s_bar), reverse=True)
-        if not learn:
-            return {}, lam
-        lam_tp1 = jnp.concatenate([lam[1:], rest[None]])
-        fired = lam - leak(traces.v) * lam_tp1  # h(vₜ − θ) eₜ
-        carried = lam_tp1 * ((1 - traces.spikes) * traces.v if zero else traces.v)
-        reset_bar = 0 if zero else lam_tp1 * traces.spikes
-        each = lambda a: a.sum(tuple(range(a.ndim - 1)))
-        grads = dict(
-            decay=beta * (1 - beta) * each(carried), threshold=-theta * each(fired + reset_bar)
+    return over_time(
+        lif_neuron(
+            surrogate, decay=decay, threshold=threshold, convention=convention, learn=learn
         )
-        return {k: grads[k] for k in learn}, lam
-
-    return Layer(init, forward, backward)
+    )
 
 
-def traces(residual: Any) -> list[Traces]:
-    """The traces of every spiking layer in a network's residual, first layer first."""
-    is_traces = lambda node: isinstance(node, Traces)
-    return [n for n in jax.tree.leaves(residual, is_leaf=is_traces) if is_traces(n)]
+def lif_neuron(
+    surrogate: Surrogate | None = None,
+    *,
+    decay: ArrayLike = 0.95,
+    threshold: ArrayLike = 1.0,
+    convention: Convention = DEFAULT,
+    learn: Collection[str] = (),
+) -> Neuron:
+    """One step of `lif`, with the same arguments, for `over_time` and `recurrent`."""
+    start = {"decay": decay, "threshold": threshold}
+    init, read = constants(start, learn, per_neuron(convention))
+    require_reset_below(threshold, convention)
+    membrane = make_membrane(surrogate or fast_sigmoid(), convention)
+
+    def step(k, c_tm1, i_t):
+        c_t, v_t, z_t = membrane.step(k["decay"], k["threshold"], c_tm1, i_t)
+        return c_t, {"v": v_t}, z_t
+
+    def back(k, kept, lam_tp1, z_bar_t, m_bar_t):
+        beta, theta = k["decay"], k["threshold"]
+        lam_t, i_bar_t, theta_bar, rho_bar = membrane.back(
+            beta, theta, kept["v"], lam_tp1, z_bar_t, m_bar_t
+        )
+        grads = {"decay": rho_bar, "threshold": through_bounds("threshold", theta, theta_bar)}
+        return lam_t, i_bar_t, {name: grads[name] for name in learn}
+
+    return Neuron(
+        init,
+        read,
+        jnp.zeros_like,
+        step,
+        back,
+        lambda k, kept: membrane.fire(kept["v"], k["threshold"]),
+        lambda k, kept: membrane.end(kept["v"], k["threshold"]),
+        late=convention.spike_from == "old",
+    )
 
 
-def firing_rates(residual: Any) -> Array:
-    """[layers] the mean number of spikes per neuron and step, of every spiking layer."""
-    return jnp.array([t.spikes.mean() for t in traces(residual)])
+def membrane_potential(
+    traces: Traces, *, threshold: ArrayLike = 1.0, convention: Convention = DEFAULT
+) -> Array:
+    """[T, ..., n] the potential m that ends each step of a hard neuron, read from its traces.
+
+    It is what the libraries return as the membrane: the potential before reset (`traces.v`)
+    where the reset waits for the next step, and what the reset left where it does not.
+    """
+    theta = jnp.asarray(threshold, traces.v.dtype)
+    return make_membrane(fast_sigmoid(), convention).end(traces.v, theta)
 
 
-def _check(decay, threshold, reset, learn) -> None:
-    if not np.all((np.asarray(decay) >= 0) & (np.asarray(decay) <= 1)):
-        raise ValueError(f"decay must be in [0, 1], got {decay}")
-    if not np.all(np.asarray(threshold) > 0):
-        raise ValueError(f"threshold must be > 0, got {threshold}")
-    if reset not in ("subtract", "zero"):
-        raise ValueError(f"reset must be 'subtract' or 'zero', got {reset!r}")
-    if unknown := [name for name in learn if name not in LEARNABLE]:
-        raise ValueError(f"learn takes names from {LEARNABLE}, got {unknown[0]!r}")
-    if "decay" in learn and not np.all((np.asarray(decay) > 0) & (np.asarray(decay) < 1)):
-        raise ValueError(f"a learned decay must start inside (0, 1), got {decay}")
+class Membrane(NamedTuple):
+    """One step of a membrane whose threshold may change from step to step."""
+
+    step: Callable[..., tuple[Array, Array, Array]]
+    """(β, θ, cₜ₋₁, iₜ) -> (cₜ, vₜ, zₜ)"""
+    back: Callable[..., tuple[Array, Array, Array, Array]]
+    """(β, θ, vₜ, λₜ₊₁, z̄ₜ, m̄ₜ) -> (λₜ, īₜ, the terms of step t in ∂L/∂θ and in ∂L/∂ρ)"""
+    fire: Callable[[Array, Array], Array]
+    """(v, θ) -> z"""
+    end: Callable[[Array, Array], Array]
+    """(v, θ) -> m"""
+
+
+def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
+    """The recurrence and the adjoint of this file's docstring."""
+    subtract, same = convention.reset == "subtract", convention.reset_step == "same"
+    V = lambda x: 0 if subtract else jnp.asarray(convention.reset, x.dtype)
+    fire = firing(surrogate, convention)
+    # A reset to V happens once, however many spikes there are.
+    resets = fire if subtract else firing(surrogate, replace(convention, spikes="one"))
+    held = (lambda w: w) if convention.differentiate_reset else jax.lax.stop_gradient
+
+    def reset(x, v, theta):
+        w = held(resets(v, theta))
+        return x - theta * w if subtract else (1 - w) * x + V(x) * w
+
+    def end(v, theta):
+        return reset(v, v, theta) if same else v
+
+    def leave(beta, v, theta):
+        return beta * reset(v, v, theta) if same else reset(beta * v, v, theta)
+
+    def scaled(beta, i):
+        i = (1 - beta) * i if convention.normalise else i
+        return i if convention.gain == 1 else jnp.asarray(convention.gain, i.dtype) * i
+
+    def step(beta, theta, c_tm1, i_t):
+        v_t = c_tm1 + scaled(beta, i_t)
+        return leave(beta, v_t, theta), v_t, fire(v_t, theta)
+
+    def back(beta, theta, v, lam_tp1, z_bar, m_bar):
+        w, h = resets(v, theta), surrogate.slope(v - theta)
+        mu = m_bar + beta * lam_tp1 if same else lam_tp1
+        d = theta if subtract else (v if same else beta * v) - V(v)
+        e = z_bar - d * mu if convention.differentiate_reset else z_bar
+        r_mu = mu if subtract else (1 - w) * mu
+        lam = (r_mu if same else beta * r_mu + m_bar) + h * e
+        theta_bar = -h * e - (w * mu if subtract else 0)
+        beta_bar = lam_tp1 * end(v, theta) if same else r_mu * v
+        rho_bar = through_bounds("decay", beta, beta_bar)
+        if convention.normalise:
+            rho_bar = rho_bar - beta * (lam * v - lam_tp1 * leave(beta, v, theta))
+        return lam, scaled(beta, lam), theta_bar, rho_bar
+
+    return Membrane(step, back, fire, end)
+
+
+def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:
+    """Check that a neuron is below its threshold after a reset, or raise a ValueError."""
+    reset = convention.reset
+    if reset != "subtract" and not np.all(np.asarray(threshold) > np.asarray(reset)):
+        raise ValueError(f"reset must be below the threshold {threshold}, got {reset}")

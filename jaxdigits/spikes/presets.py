@@ -30,8 +30,13 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdigits.spikes.convention import Convention, Numbers, euler_decay, exact_decay
-from jaxdigits.spikes.peer_surrogates import exponential
-from jaxdigits.spikes.surrogates import Surrogate, arctan, fast_sigmoid, sigmoid
+from jaxdigits.spikes.surrogates import (
+    Surrogate,
+    arctan,
+    exponential,
+    fast_sigmoid,
+    sigmoid,
+)
 
 
 class LifOptions(TypedDict):

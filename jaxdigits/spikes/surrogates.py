@@ -10,11 +10,20 @@ differences can now see.
     arctan [3]         h = ½α / (1 + (½παu)²)          F = ½ + arctan(½παu) / π
     triangle [4]       h = a max(0, 1 − |u|/w)         F = a (w/2 + u − sgn(u) u²/2w), |u| ≤ w
     sigmoid [1]        h = α σ(αu) (1 − σ(αu))         F = σ(αu)
+    exponential [5]    h = e^(−|u|/w) / w              F = 1 + sgn(u) (1 − e^(−|u|/w))
+    Spyx's arctan      h = 1 / (π (1 + (πku)²))        F = (½ + arctan(πku) / π) / (πk)
+    scaled             h = f h₀(u)                      F = f F₀(u)
+
+A soft twin fires as much as its slope has area: between 0 and 2 with the exponential, and
+less than one spike with Spyx's arctan, of area 1 / (πk).
+
+Every number below must be > 0, or a `ValueError` names it.
 
 [1] Neftci, Mostafa & Zenke, IEEE Signal Process. Mag. 36(6), 2019, arXiv:1901.09948.
 [2] Zenke & Ganguli, Neural Comput. 30(6), 2018, arXiv:1705.11146.
 [3] Fang et al., ICCV 2021, arXiv:2007.05785.
 [4] Bellec et al., NeurIPS 2018, arXiv:1803.09574.
+[5] Shrestha & Orchard, NeurIPS 2018, arXiv:1810.08646.
 """
 
 from collections.abc import Callable
@@ -76,6 +85,41 @@ def sigmoid(alpha: float = 4.0) -> Surrogate:
         return alpha * fired * (1 - fired)
 
     return Surrogate(heaviside, slope, lambda u: jax.nn.sigmoid(alpha * u))
+
+
+def exponential(width: float = 0.5) -> Surrogate:
+    """Slope e^(−|u|/w) / w, of height 1/w and area 2; `width` w in units of potential.
+
+    sinabs' `SingleExponential(grad_width)`, whose w is `grad_width` times the threshold.
+    """
+    _require_positive(width=width)
+    return Surrogate(
+        heaviside,
+        lambda u: jnp.exp(-jnp.abs(u) / width) / width,
+        lambda u: 1 - jnp.sign(u) * jnp.expm1(-jnp.abs(u) / width),
+    )
+
+
+def spyx_arctan(k: float = 2.0) -> Surrogate:
+    """Spyx's `arctan(k)`: slope 1 / (π (1 + (πku)²)), of height 1/π whatever k.
+
+    snnTorch, SpikingJelly and `arctan(alpha)` here have the area 1 and the height α/2 instead:
+    the same k means another width and another height.
+    """
+    _require_positive(k=k)
+    return scaled(arctan(2 * k), 1 / (jnp.pi * k))
+
+
+def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
+    """`surrogate` with `factor` times its slope; it fires where it did.
+
+    For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.
+    """
+    _require_positive(factor=factor)
+    return surrogate._replace(
+        slope=lambda u: factor * surrogate.slope(u),
+        primitive=lambda u: factor * surrogate.primitive(u),
+    )
 
 
 def soft_twin(surrogate: Surrogate) -> Surrogate:

@@ -24,9 +24,9 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxdigits.layer import Layer
-from jaxdigits.spikes.constants import constants, through_bounds
+from jaxdigits.spikes.constants import constants, require_learnable, through_bounds
 from jaxdigits.spikes.convention import Convention
-from jaxdigits.spikes.neuron import DEFAULT, lif_neuron
+from jaxdigits.spikes.lif import DEFAULT, lif_neuron
 from jaxdigits.spikes.surrogates import Surrogate
 from jaxdigits.spikes.unroll import Neuron, over_time
 
@@ -74,6 +74,7 @@ def cuba_lif_neuron(
     learn: Collection[str] = (),
 ) -> Neuron:
     """One step of `cuba_lif`, with the same arguments, for `over_time` and `recurrent`."""
+    require_learnable(learn, ("synapse_decay", "decay", "threshold"))
     of_membrane = [name for name in learn if name != "synapse_decay"]
     neuron = lif_neuron(
         surrogate, decay=decay, threshold=threshold, convention=convention, learn=of_membrane

@@ -23,7 +23,7 @@ from jax import Array
 
 from jaxdigits.layer import Layer, Residual, Shape
 from jaxdigits.spikes.constants import Constants
-from jaxdigits.spikes.lif import Traces
+from jaxdigits.spikes.traces import Traces
 
 State = Any  # a pytree: what a step leaves to the next, or the gradient of the loss in it
 Kept = dict[str, Array]  # "v", the potential before reset, and further states by name

@@ -108,10 +108,12 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
     ("cnn", "digits"): _DIGITS,
     ("snn", "digits"): _DIGITS,
     ("conv_snn", "digits"): _DIGITS,
+    ("event_snn", "digits"): _DIGITS | dict(learning_rate=2e-2),
     ("mlp", "mnist"): _MNIST | dict(epochs=20, learning_rate=1e-3),
     ("cnn", "mnist"): _MNIST | dict(epochs=15),
     ("snn", "mnist"): _MNIST | dict(epochs=15, weight_decay=0.01),
     ("conv_snn", "mnist"): _MNIST | dict(epochs=12),
+    ("event_snn", "mnist"): _MNIST | dict(epochs=10, learning_rate=2e-2, smoothing=0.0),
 }
 
 

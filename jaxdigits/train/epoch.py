@@ -44,7 +44,8 @@ class Metrics(NamedTuple):
     valid_loss: Array
     valid_accuracy: Array
     firing_rates: Array
-    """[spiking layers] on the validation data, in spikes per neuron and step"""
+    """[spiking layers] on the validation data, in spikes per neuron and step; or per neuron
+    and image, where spikes are times"""
 
 
 class Recipe(NamedTuple):

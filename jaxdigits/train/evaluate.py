@@ -7,7 +7,7 @@ from jax import Array
 
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics, batch_statistics
-from jaxdigits.spikes import traces
+from jaxdigits.spikes import events, traces
 from jaxdigits.train.state import evaluation_keys
 
 BATCH = 500  # examples at once; only memory and speed depend on it
@@ -17,6 +17,8 @@ def logits_of(
     network: Layer, params: Params, image: Array | np.ndarray, key: Array, *, batch: int = BATCH
 ) -> tuple[Array, Array]:
     """The network's logits [N, K] on images [N, ...], and its firing rates [spiking layers].
+
+    Rates are in spikes per neuron and step, or per neuron where spikes are times.
 
     Example n draws its spikes from `key` and n alone, so neither depends on `batch`.
     Traceable; jit it with the network closed over.
@@ -33,6 +35,7 @@ def logits_of(
     def of_batch(rows):
         logits, residual = network.forward(params, image[rows], evaluation_keys(key, rows))
         rates = [t.spikes.swapaxes(0, 1).reshape(batch, -1).mean(1) for t in traces(residual)]
+        rates += [found.spikes.reshape(batch, -1).mean(1) for found in events(residual)]
         return logits, rates
 
     logits, rates = jax.lax.map(of_batch, index)

@@ -1,7 +1,7 @@
 """Training one network: epochs until the last, or until validation stops improving."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -35,6 +35,7 @@ class Fit(NamedTuple):
 
 
 Keep = Callable[[Params, tuple[Statistics, ...]], None]
+Watch = Callable[[TrainState], Mapping[str, Any]]
 
 
 class Diverged(RuntimeError):
@@ -60,6 +61,7 @@ def fit(
     patience: int | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
+    watch: Watch = lambda state: {},
 ) -> Fit:
     """Train a network and return it as it was in the epoch that validation chose.
 
@@ -80,6 +82,8 @@ def fit(
         firing_rates, seconds (the first row's include compiling).
       keep: called with (params, statistics) after each epoch that is the best so far, for
         saving; before the next epoch, which takes their buffers over.
+      watch: called with the state after each epoch, as `keep` is; what it returns joins the
+        epoch's row.
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
@@ -107,7 +111,8 @@ def fit(
             "epoch": epoch,
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
-        history.append(row | {"seconds": time.perf_counter() - clock})
+        row["seconds"] = time.perf_counter() - clock
+        history.append(row | watch(state))
         report(history[-1])
         if int(best.epoch) == epoch:
             keep(best.params, best.statistics)

@@ -22,7 +22,7 @@ from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch
-from jaxdigits.train.fit import Keep, check_sizes, on_device
+from jaxdigits.train.fit import Keep, Watch, check_sizes, on_device
 from jaxdigits.train.state import initial_state
 
 
@@ -56,12 +56,14 @@ def fit_population(
     ema: float | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
+    watch: Watch = lambda state: {},
 ) -> Population:
     """Train P networks in one compiled program and return each at its best epoch.
 
     Args:
-      build, train, valid, epochs, batch, loss, estimator, ema, report, keep: as for
-        `fit`; `keep` after each epoch that is the best so far of any member.
+      build, train, valid, epochs, batch, loss, estimator, ema, report, keep, watch: as for
+        `fit`; `keep` after each epoch that is the best so far of any member, and `watch` with
+        the state of all members.
       optimizer: makes a member's optimizer from its hyperparameters, as
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
       keys: [P] one key per member.
@@ -101,7 +103,8 @@ def fit_population(
             "epoch": epoch,
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
-        history.append(row | {"seconds": time.perf_counter() - clock})
+        row["seconds"] = time.perf_counter() - clock
+        history.append(row | watch(state))
         diverged |= ~np.isfinite(row["loss"])
         report(history[-1])
         if (np.asarray(best.epoch) == epoch).any():

@@ -6,7 +6,6 @@ import os
 from contextlib import redirect_stderr, redirect_stdout
 from typing import NamedTuple
 
-import jax
 import pytest
 
 from jaxdigits.cli import run
@@ -58,11 +57,8 @@ def one_line(cli):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_programs():
+def quick_programs(quick_compile):
     """What runs for a few tiny epochs is not worth XLA's optimizations."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 SMALL = ("--hidden", 8, "--dropout", 0, "--lr", 0.01, "--epochs", 3)

@@ -4,10 +4,15 @@ import json
 import re
 import sys
 from contextlib import contextmanager
+from dataclasses import fields
+from inspect import signature
 
 import pytest
 
+from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.train import OPTIONS, Train
+from jaxdigits.models.catalogue import NEURONS
+from jaxdigits.spikes import Convention
 
 
 def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):
@@ -58,8 +63,10 @@ def test_what_is_given_reaches_the_configuration_zeros_too():
     assert (config.weight_decay, config.smoothing, config.ema) == (0, 0, None)
     assert (config.learning_rate, config.seed) == (0.5, 4)
     assert config.options == {"hidden": (), "norm": None, "dropout_rate": 0.0}
-    snn = Train("snn", steps=4, learn=("decay",), differentiate_reset=True).config()
-    assert snn.options == {"steps": 4, "learn": ("decay",), "differentiate_reset": True}
+    neurons = Neurons(learn=("decay",), differentiate_reset=True, reset=0.0)
+    snn = Train("snn", steps=4, neurons=neurons).config()
+    options = {"learn": ("decay",), "differentiate_reset": True, "reset": 0.0}
+    assert snn.options == {"steps": 4, **options}
 
 
 def test_what_is_not_given_is_the_networks_own():
@@ -67,6 +74,31 @@ def test_what_is_not_given_is_the_networks_own():
     assert config.options == {}
     assert config.epochs == 30
     assert all(getattr(Train, name) in (None, (), False) for name in OPTIONS)
+    assert Neurons().given() == {}
+
+
+def test_every_option_of_the_neurons_is_there_with_the_default_that_help_tells(cli):
+    takers = *NEURONS.values(), Convention
+    defaults = {p.name: p.default for f in takers for p in signature(f).parameters.values()}
+    del defaults["surrogate"], defaults["convention"]
+    assert {field.name for field in fields(Neurons)} == {"neuron", *defaults}
+    said = " ".join(cli("train", "--help").out.replace("│", " ").split())
+    for name, default in (defaults | {"neuron": "lif"}).items():
+        _, _, after = said.partition(f" --{name.replace('_', '-')} ")
+        told = re.search(r"\(default: (.*?)\)", after)
+        shown = f"{default:g}" if type(default) is float else str(default)
+        assert told, name
+        assert told[1] == shown.strip("()"), name
+
+
+@pytest.mark.parametrize(
+    ("given", "reset"), [("zero", "zero"), ("subtract", "subtract"), ("-0.25", -0.25)]
+)
+def test_a_reset_is_a_name_or_a_number(cli, tmp_path, monkeypatch, given, reset):
+    asked = []
+    monkeypatch.setattr("jaxdigits.train.job.run_job", lambda config, *_: asked.append(config))
+    cli("train", "snn", "--reset", given, "--neuron", "alif", "--out", tmp_path / "run")
+    assert asked[0].options == {"neuron": "alif", "reset": reset}
 
 
 def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch):
@@ -146,6 +178,7 @@ REFUSED = """
 --batch 100000          | batch is 100000, but there are 1318 examples
 --hidden -8             | dense needs at least one output, got -8
 --hidden 9 --norm group | 9 channels do not divide into 8 groups
+--hidden 8 --norm group | a group of one feature is its own mean
 --hidden 8 --steps 4    | mlp has no option 'steps'; it has hidden
 --hidden 8 --kernel 3   | mlp has no option 'kernel'
 --activation sine       | unknown activation 'sine': choose from relu
@@ -170,7 +203,13 @@ snn --decay nan         | decay must be in [0, 1], got nan
 snn --threshold 0       | threshold must be > 0, got 0.0
 snn --decay 1 --learn decay | a learned decay must start inside (0, 1)
 snn --encoder morse     | unknown encoder 'morse': choose from rate
-snn --channels 4        | snn has no option 'channels'
+snn --channels 4        | snn of lif has no option 'channels'
+snn --neuron izhikevich | unknown neuron 'izhikevich': choose from lif, cuba_lif, alif
+snn --adaptation 2      | snn of lif has no option 'adaptation'; it has
+snn --neuron alif --learn synapse_decay | learn takes names from ('decay', 'threshold', 'adapt
+snn --reset 1           | reset must be below the threshold 1.0, got 1.0
+snn --fires below       | fires must be 'above' or 'at', got 'below'
+snn --gain 0            | gain must be > 0, got 0.0
 cnn --kernel 0          | size must be >= 1, got 0
 cnn --channels -3       | channels must be >= 1, got -3
 cnn --pool min          | pool must be one of
@@ -190,7 +229,8 @@ def test_a_bad_option_is_one_line_and_leaves_no_folder(one_line, tmp_path, case)
 
 @pytest.mark.parametrize(
     "args", [("perceptron",), ("mlp", "--lr", "fast"), ("mlp", "--data", "letters"),
-             ("mlp", "--colour", "red"), ("snn", "--learn", "reset")],
+             ("mlp", "--colour", "red"), ("snn", "--learn", "reset"),
+             ("snn", "--reset", "half")],
 )  # fmt: skip
 def test_what_the_parser_does_not_understand_exits_2_without_a_traceback(cli, args):
     answer = cli("train", *args)

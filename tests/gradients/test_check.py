@@ -9,7 +9,7 @@ from jaxdigits import serial
 from jaxdigits.gradients import check, check_loss
 from jaxdigits.layers import dense, standardise
 from jaxdigits.losses import cross_entropy
-from jaxdigits.spikes import lif, rate
+from jaxdigits.spikes import Convention, lif, rate
 
 pytestmark = pytest.mark.usefixtures("quick_compile")
 LAYER, X = dense(3), np.random.default_rng(0).standard_normal((4, 2))
@@ -98,7 +98,7 @@ def test_leaves_that_do_not_match_are_named(change, match):
     ],
 )
 def test_a_network_in_which_nothing_can_differ_is_refused(threshold, reason):
-    second = lif(decay=0.0, threshold=threshold, reset="zero")
+    second = lif(decay=0.0, threshold=threshold, convention=Convention(reset=0.0))
     network = serial(lif(threshold=0.5), serial(standardise(-0.5), second))
     report = check(network, ((), ((), ())), CURRENT)
     assert report.error < 1e-10

@@ -16,7 +16,7 @@ from jaxdigits.gradients import (
 from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, standardise
 from jaxdigits.losses import cross_entropy
-from jaxdigits.spikes.neuron import lif
+from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.surrogates import arctan
 
 X = np.random.default_rng(0).standard_normal((5, 4))

@@ -20,7 +20,7 @@ from jaxdigits.gradients import (
 from jaxdigits.layers import dense, relu, tanh
 from jaxdigits.losses import cross_entropy
 from jaxdigits.spikes.convention import Convention
-from jaxdigits.spikes.neuron import lif
+from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.readout import leaky_readout
 from jaxdigits.spikes.surrogates import arctan, soft_twin, with_slope
 

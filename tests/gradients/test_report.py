@@ -10,7 +10,7 @@ import pytest
 from jaxdigits import check, serial
 from jaxdigits.gradients import BadGradient, Differences
 from jaxdigits.layers import dense, tanh
-from jaxdigits.spikes.neuron import lif
+from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.readout import leaky_readout
 
 X = np.random.default_rng(0).standard_normal((5, 4))

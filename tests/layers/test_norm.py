@@ -94,6 +94,13 @@ def test_params_start_as_ones_and_zeros():
         np.testing.assert_array_equal(params["shift"], np.zeros(4))
 
 
+def test_a_group_of_one_channel_has_its_rows_and_columns():
+    x = jnp.asarray(X, jnp.float32)
+    params, _ = group_norm(4).init(KEY, (3, 2, 4))
+    y, _ = group_norm(4).forward(params, x, None)
+    np.testing.assert_allclose(y, standard(np.asarray(x), (1, 2)), rtol=1e-4, atol=1e-5)
+
+
 def test_the_statistics_of_a_network_come_in_its_order():
     network = serial(batch_norm(), relu(), serial(batch_norm(), layer_norm()))
     params, _ = network.init(KEY, (4,))
@@ -114,6 +121,12 @@ def test_the_statistics_of_a_network_come_in_its_order():
         (lambda: layer_norm(0), "axes must be >= 1, got 1 and 0"),
         (lambda: layer_norm(3).init(KEY, (4,)), r"3 feature axes, got \(4,\)"),
         (lambda: group_norm(3).init(KEY, (5, 5, 4)), "4 channels .* 3 groups"),
+        (
+            lambda: group_norm(4, 1).init(KEY, (4,)),
+            r"group of one feature .* \(4,\) in 4",
+        ),
+        (lambda: group_norm(4).init(KEY, (1, 1, 4)), "group of one feature .* in 4 groups"),
+        (lambda: layer_norm().init(KEY, (1,)), "group of one feature .* in 1 groups"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(make, match):

@@ -9,7 +9,7 @@ import jaxdigits
 from jaxdigits import Layer, layers, losses, models, spikes
 from jaxdigits.losses import Loss
 from jaxdigits.measure import CASES, certificate, certify
-from jaxdigits.spikes import Surrogate
+from jaxdigits.spikes import PRESETS, Surrogate
 
 TABLE = ast.parse(inspect.getsource(certificate))
 MENTIONED = {node.attr for node in ast.walk(TABLE) if isinstance(node, ast.Attribute)} | {
@@ -33,6 +33,7 @@ def test_nothing_public_is_missing_from_the_table():
     surrogates = set(constructors(Surrogate))
     assert {"arctan", "soft_twin"} < surrogates
     assert surrogates - MENTIONED == set()
+    assert {f"lif, {preset}" for preset in PRESETS} < set(CASES)
 
 
 @pytest.mark.parametrize("name", CASES)

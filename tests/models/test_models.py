@@ -10,7 +10,10 @@ import pytest
 from jaxdigits import cnn, conv_snn, mlp, snn
 from jaxdigits.layers import batch_statistics, gelu, leaky_relu, tanh
 from jaxdigits.spikes import (
+    Convention,
+    alif,
     arctan,
+    cuba_lif,
     direct,
     fast_sigmoid,
     latency,
@@ -82,14 +85,15 @@ OPTIONS = [
     *[(mlp, dict(norm=norm)) for norm in (None, "layer", "group")],
     *[(mlp, dict(activation=a)) for a in (gelu, tanh, partial(leaky_relu, 0.1))],
     (mlp, dict(hidden=())), (mlp, dict(hidden=(8, 16, 8))), (mlp, dict(dropout_rate=0.0)),
-    *[(cnn, dict(norm=n, channels=(8, 16), hidden=(8,))) for n in (None, "layer", "group")],
+    *[(cnn, dict(norm=n, channels=(8, 16), hidden=(16,))) for n in (None, "layer", "group")],
     (cnn, dict(channels=(3,), kernel=5)), (cnn, dict(channels=(3,), hidden=())),
     (cnn, dict(channels=(3,), pool="average", hidden=(8, 8), dropout_rate=0.0)),
     *[(snn, dict(encoder=e)) for e in (rate, direct, latency)],
     *[(snn, dict(surrogate=s())) for s in (fast_sigmoid, arctan, triangle, sigmoid)],
     *[(snn, dict(readout=partial(leaky_readout, reduce=r))) for r in ("mean", "max", "last")],
-    (snn, dict(readout=spike_count)), (snn, dict(hidden=(8, 8), norm="group")),
-    (snn, dict(neuron=partial(lif, reset="zero", learn=("decay",)), dropout_rate=0.5)),
+    (snn, dict(readout=spike_count)), (snn, dict(hidden=(16, 16), norm="group")),
+    (snn, dict(neuron=partial(lif, convention=Convention(reset=0.0), learn=("decay",)))),
+    *[(snn, dict(neuron=neuron, dropout_rate=0.5)) for neuron in (cuba_lif, alif)],
     *[(conv_snn, dict(channels=(8,), norm=norm)) for norm in (None, "layer", "group")],
     *[(conv_snn, dict(channels=(3,), encoder=e)) for e in (rate, direct, latency)],
     (conv_snn, dict(channels=(3,), kernel=2, pool="average", steps=3, readout=spike_count)),
@@ -105,7 +109,7 @@ def test_every_option_builds_a_network_with_the_wanted_classes(build, options):
 @pytest.mark.parametrize("norm", [None, "batch", "layer", "group"])
 @pytest.mark.parametrize("build", [mlp, cnn, snn, conv_snn])
 def test_training_and_evaluation_are_networks_of_the_same_params(build, norm):
-    sizes = dict(channels=(8, 8), kernel=3) if build in (cnn, conv_snn) else dict(hidden=(8,))
+    sizes = dict(channels=(8, 16), kernel=3) if build in (cnn, conv_snn) else dict(hidden=(16,))
     options = dict(norm=norm, dropout_rate=0.3) | sizes
     network = build(**options)
     x, keys = images((12, 12)), jax.random.split(KEY, 5)

@@ -8,7 +8,7 @@ import pytest
 from jaxdigits.spikes import firing_rates, sigmoid, soft_twin, traces, triangle
 from jaxdigits.spikes.adaptive import alif, alif_neuron
 from jaxdigits.spikes.convention import Convention
-from jaxdigits.spikes.neuron import lif
+from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.unroll import over_time
 
 LEARN = ("decay", "threshold", "adaptation", "adaptation_decay")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.spikes import arctan, fast_sigmoid
-from jaxdigits.spikes.neuron import lif, lif_neuron, membrane_potential
+from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
 from jaxdigits.spikes.presets import (
     PRESETS,
     nir_lif,

@@ -8,7 +8,7 @@ import pytest
 from jaxdigits.spikes import Traces, firing_rates, sigmoid, soft_twin, traces, triangle
 from jaxdigits.spikes.adaptive import alif_neuron
 from jaxdigits.spikes.convention import Convention
-from jaxdigits.spikes.neuron import lif, lif_neuron
+from jaxdigits.spikes.lif import lif, lif_neuron
 from jaxdigits.spikes.recurrent import recurrent
 from jaxdigits.spikes.synapse import cuba_lif_neuron
 

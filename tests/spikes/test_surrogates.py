@@ -5,16 +5,30 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.spikes import arctan, fast_sigmoid, sigmoid, soft_twin, triangle, with_slope
+from jaxdigits.spikes import (
+    arctan,
+    exponential,
+    fast_sigmoid,
+    scaled,
+    sigmoid,
+    soft_twin,
+    spyx_arctan,
+    triangle,
+    with_slope,
+)
 
 SURROGATES = {
     "fast_sigmoid": fast_sigmoid(25.0),
     "arctan": arctan(2.0),
     "triangle": triangle(0.75, 2.0),
     "sigmoid": sigmoid(4.0),
+    "exponential": exponential(0.5),
+    "wide exponential": exponential(1.5),
+    "spyx_arctan": spyx_arctan(2.0),
+    "scaled": scaled(triangle(), 3.0),
 }
 each = pytest.mark.parametrize("surrogate", SURROGATES.values(), ids=SURROGATES)
-U = np.linspace(-1.5, 1.5, 62)  # without 0, or the corners of the triangle
+U = np.linspace(-1.5, 1.5, 62)  # without 0, or the corners of the triangles
 
 
 @each
@@ -25,8 +39,6 @@ def test_the_slope_is_the_derivative_of_the_primitive(surrogate):
     h = 1e-6
     differences = (surrogate.primitive(U + h) - surrogate.primitive(U - h)) / (2 * h)
     np.testing.assert_allclose(surrogate.slope(U), differences, atol=1e-5)
-    at_threshold = 0.75 if surrogate is SURROGATES["triangle"] else 0.5  # a w / 2, or 1/2
-    assert surrogate.primitive(jnp.zeros(1)) == at_threshold
 
 
 @pytest.mark.parametrize(
@@ -39,29 +51,43 @@ def test_the_slope_is_the_derivative_of_the_primitive(surrogate):
         (triangle(0.5, 3.0), 3, 1.5),
         (sigmoid(), 1, 1),
         (sigmoid(2.0), 0.5, 1),
+        (exponential(), 2, 2),
+        (exponential(4.0), 0.25, 2),
+        (spyx_arctan(2.0), 1 / np.pi, 1 / (2 * np.pi)),
+        (spyx_arctan(3.0), 1 / np.pi, 1 / (3 * np.pi)),
+        (scaled(fast_sigmoid(4.0), 3.0), 3, 3 * 2 / 4),
     ],
 )
 @pytest.mark.usefixtures("float64")
 def test_height_and_area_are_the_documented_ones(surrogate, height, area):
     far = jnp.array([-1e9, 1e9])
-    assert surrogate.slope(jnp.zeros(1)) == height
+    np.testing.assert_allclose(surrogate.slope(jnp.zeros(1)), height, rtol=1e-15)
     low, high = surrogate.primitive(far)
     np.testing.assert_allclose(high - low, area, rtol=1e-6)
-    np.testing.assert_allclose(surrogate.slope(U), surrogate.slope(-U))  # it is even
+    np.testing.assert_allclose(surrogate.slope(U), surrogate.slope(-U))  # it is even,
+    half = (low + high) / 2  # so half of what the twin fires, it fires below the threshold
+    np.testing.assert_allclose(surrogate.primitive(jnp.zeros(1)), half, rtol=1e-6)
     assert (surrogate.slope(U) <= height).all()
 
 
 @pytest.mark.parametrize(
-    ("surrogate", "at_tenth", "at_half"),
-    [  # from snnTorch and SpikingJelly
-        (fast_sigmoid(25.0), 0.08163265306122448, 0.0054869684499314125),
-        (arctan(2.0), 0.9101698376462755, 0.288400439142001),
+    ("surrogate", "slopes"),
+    [
+        # snnTorch and SpikingJelly
+        (fast_sigmoid(25.0), {0.1: 0.08163265306122448, 0.5: 0.0054869684499314125}),
+        (arctan(2.0), {0.1: 0.9101698376462755, 0.5: 0.288400439142001}),
+        # Spyx 1.0.0's arctan(2) and sinabs 3.1.3's SingleExponential(0.5)
+        (spyx_arctan(2.0), {0.0: 0.3183098861837907, 0.1: 0.22821443751011294,
+                            0.5: 0.029284403961554434, 1.0: 0.007863693914495441}),
+        (exponential(0.5), {0.0: 2.0, 0.1: 1.6374615061559636, 0.5: 0.7357588823428847,
+                            1.0: 0.2706705664732254}),
     ],
-)
+)  # fmt: skip
 @pytest.mark.usefixtures("float64")
-def test_slopes_have_the_values_of_other_libraries(surrogate, at_tenth, at_half):
-    values = surrogate.slope(jnp.array([0.1, 0.5, -0.1]))
-    np.testing.assert_allclose(values, [at_tenth, at_half, at_tenth], rtol=1e-14)
+def test_slopes_have_the_values_of_other_libraries(surrogate, slopes):
+    u, wanted = np.array([*slopes]), [*slopes.values()]
+    np.testing.assert_allclose(surrogate.slope(u), wanted, rtol=1e-14)
+    np.testing.assert_allclose(surrogate.slope(-u), wanted, rtol=1e-14)
 
 
 @each
@@ -95,6 +121,9 @@ def test_the_soft_twin_fires_the_primitive_with_the_same_slope(surrogate):
         (lambda: sigmoid(float("nan")), "alpha"),
         (lambda: triangle(width=0.0), "width"),
         (lambda: triangle(height=-2.0), "height"),
+        (lambda: exponential(0.0), "width must be > 0, got 0.0"),
+        (lambda: scaled(triangle(), -1.0), "factor must be > 0, got -1.0"),
+        (lambda: spyx_arctan(float("nan")), "k must be > 0, got nan"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(make, match):

@@ -8,7 +8,7 @@ import pytest
 from jaxdigits.spikes import firing_rates, sigmoid, soft_twin, traces, triangle
 from jaxdigits.spikes.adaptive import alif_neuron
 from jaxdigits.spikes.convention import Convention
-from jaxdigits.spikes.neuron import lif
+from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.synapse import cuba_lif, current_based
 from jaxdigits.spikes.unroll import over_time
 
@@ -89,7 +89,7 @@ def test_a_spike_brings_its_weight_over_one_minus_alpha():
         (dict(synapse_decay=1.5), r"synapse_decay must be in \[0, 1\], got 1.5"),
         (dict(synapse_decay=1.0, learn=LEARN), "learned synapse_decay must start inside"),
         (dict(decay=-1.0), "decay must be in"),
-        (dict(learn=("delay",)), "got 'delay'"),
+        (dict(learn=("delay",)), "names from .*synapse_decay.*threshold.* got 'delay'"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(options, match):

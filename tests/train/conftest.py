@@ -10,11 +10,8 @@ from jaxdigits.train.run import create_run, save_params
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_programs():
+def quick_programs(quick_compile):
     """What runs for a few tiny epochs is not worth XLA's optimizations."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="session")

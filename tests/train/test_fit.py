@@ -56,6 +56,17 @@ def test_every_epoch_is_reported_as_it_stands_in_the_history(fitted):
     assert fitted[0].state.step == EPOCHS * (256 // BATCH)
 
 
+def test_what_is_watched_joins_the_row_of_its_epoch(small, fitted):
+    watch = lambda state: {"step": int(state.step), "bias": float(state.params[-1]["bias"][0])}
+    watched = train(small, ema=0.9, watch=watch)
+    assert [row["step"] for row in watched.history] == [16 * e for e in range(1, EPOCHS + 1)]
+    assert watched.history[-1]["bias"] == float(watched.state.params[-1]["bias"][0])
+    without = [
+        {k: v for k, v in r.items() if k not in ("step", "bias")} for r in watched.history
+    ]
+    assert timeless(without) == timeless(fitted[0].history), "watching changes nothing"
+
+
 def test_the_same_key_gives_the_same_bits_and_another_key_others(small, fitted):
     again, other = train(small, ema=0.9), train(small, 1, ema=0.9)
     same((again.params, again.best_epoch), (fitted[0].params, fitted[0].best_epoch))

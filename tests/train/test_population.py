@@ -44,6 +44,12 @@ def test_a_member_is_what_fit_trains_with_its_key_and_learning_rate(small, three
             assert row[name][i] == pytest.approx(want[name], abs=1e-5), name
 
 
+def test_all_members_are_watched_at_once(small):
+    watch = lambda state: {"steps": state.step.tolist()}
+    watched = population(small, [1e-2, 3e-2, 1e-2], watch=watch)
+    assert [row["steps"] for row in watched.history] == [[8] * 3, [16] * 3]
+
+
 def test_every_member_has_its_own_key_and_its_own_best_epoch(three):
     assert three.valid_accuracy.shape == three.best_epoch.shape == (3,)
     accuracy = np.array([row["valid_accuracy"] for row in three.history])

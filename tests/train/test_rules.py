@@ -10,8 +10,9 @@ from jaxdigits.losses import cross_entropy
 from jaxdigits.train.config import config_for
 
 SNN = dict(hidden=[5], steps=4, threshold=0.25)
-THROUGH_TIME = [name for name in RULES if name.startswith(("eprop", "ottt", "rtrl"))]
-ANYWHERE = [name for name in RULES if name not in THROUGH_TIME]
+AT_STEPS = [name for name in RULES if name != "eventprop"]
+THROUGH_TIME = [name for name in AT_STEPS if name.startswith(("eprop", "ottt", "rtrl"))]
+ANYWHERE = [name for name in AT_STEPS if name not in THROUGH_TIME]
 
 
 def step(config):
@@ -25,13 +26,22 @@ def step(config):
     return estimate(params, (image, jnp.arange(3)), jax.random.key(2))
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", AT_STEPS)
 def test_every_rule_trains_the_same_network(name):
     build = lambda gradient: config_for("snn", "digits", gradient=gradient, options=SNN)
     config, plain = build(name), build("by_hand")
     (loss, grads), (wanted, _) = step(config), step(plain)
     assert float(loss) == pytest.approx(float(wanted), rel=1e-5)
     assert all(np.isfinite(g).all() and np.abs(g).max() > 0 for g in jax.tree.leaves(grads))
+
+
+@pytest.mark.parametrize("name", AT_STEPS)
+def test_a_rule_builds_its_network_inside_a_population(name):
+    config = config_for("snn", "digits", gradient=name, options=SNN)
+    init = lambda key: config.build()(training=True).init(key, (28, 28))[0]
+    keys = jax.random.split(jax.random.key(0), 2)
+    params = jax.eval_shape(jax.jit(jax.vmap(init)), keys)
+    assert params[2]["weight"].shape == (2, 784, 5)
 
 
 @pytest.mark.parametrize("name", ANYWHERE)

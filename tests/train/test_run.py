@@ -5,11 +5,12 @@ import json
 import os
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxdigits.train import Config, RunError, load_run
-from jaxdigits.train.config import from_json, to_json
+from jaxdigits.train.config import config_for, from_json, to_json
 from jaxdigits.train.run import append_metrics, save_params, write_json
 
 
@@ -40,6 +41,28 @@ def test_a_configuration_survives_json():
         options={"hidden": [8], "steps": 4, "encoder": "latency", "learn": ["decay"]},
     )  # fmt: skip
     assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(reset="zero", differentiate_reset=True),
+        dict(neuron="alif", adaptation=0.5, reset=0.25, reset_step="same", fires="at"),
+        dict(neuron="cuba_lif", learn=["synapse_decay"], spikes="several", gain=2.0),
+    ],
+)
+@pytest.mark.usefixtures("quick_compile")
+def test_a_configuration_from_json_makes_the_same_neurons(options):
+    options = dict(hidden=[3], steps=4, encoder="direct", threshold=0.5) | options
+    config = config_for("snn", "digits", options=options)
+    again = from_json(json.loads(json.dumps(to_json(config))))
+    image, key = jnp.linspace(0, 1, 2 * 28 * 28).reshape(2, 28, 28), jax.random.key(0)
+    logits = []
+    for built in (config, again, config_for("snn", "digits", options=options | dict(gain=0.5))):
+        network = built.build()(training=False)
+        logits.append(network.forward(network.init(key, (28, 28))[0], image, key)[0])
+    np.testing.assert_array_equal(logits[0], logits[1])
+    assert not np.array_equal(logits[0], logits[2])
 
 
 def test_anybody_may_read_what_the_umask_leaves_open(tmp_path, make_run):

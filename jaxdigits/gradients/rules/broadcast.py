@@ -31,6 +31,7 @@ import jax
 from jax import Array
 
 from jaxdigits.chain import Parts, flat, grouped, in_series
+from jaxdigits.gradients.rules.refuse import require_dense
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, Params, serial
 
@@ -41,9 +42,10 @@ def broadcast(parts: Parts, feedback: Feedback, seed: int, gain: float) -> Layer
     """The network whose hidden layers hear the error through `matrices`.
 
     Raises:
-      ValueError: for another name of feedback, gain <= 0, or no hidden layer.
+      ValueError: for another name of feedback, gain <= 0, no hidden layer, or convolutions.
     """
     check_feedback(parts, feedback, gain)
+    require_dense(parts, "feedback")
     network = in_series(parts)
 
     def backward(params, residuals, y_bar):

@@ -2,7 +2,8 @@
 
 A synapse knows what its own neuron did with its spikes; the rest of the network tells it, at
 each step, how much that neuron matters.  For the layer l of vₜ = β vₜ₋₁ + xₜ W + b − θ sₜ₋₁,
-with pseudo-derivative ψₜ = h(vₜ − θ) and e_t the error at the output's currents:
+its reset held constant, with pseudo-derivative ψₜ = h(vₜ − θ) and e_t the error at the output's
+currents:
 
     eligibility vector    ε_t = β ε_{t−1} + x_t               [m] a trace of the inputs
     eligibility trace     e_t^{ij} = ψ_t^j ε_t^i              of the synapse from i to j
@@ -14,14 +15,21 @@ which is the neurons' own `backward` given s̄_t = L_t.  That is how the batched
 from stored traces; the online form (`online=True`, in `rules.online`) goes forwards, and keeps
 ε_t only.  Both are one sum in two orders.
 
+Neurons of a larger state c have a larger eligibility vector, ε_t = (∂c_t/∂c_{t−1}) ε_{t−1} +
+∂c_t/∂W, as those with an adaptive threshold in [1].  So do a synaptic current, a reset to a
+value and a reset that is differentiated: then ε_t is of each synapse, not of its input.  The
+neurons' own `backward` is that sum too, so the batched form takes them all; the online form
+does not, and neither takes neurons with synapses among them, which [1] follows through no
+other neuron.
+
 What e_t is: [1] has a loss at each step of a leaky output, so that the output's leak filters
 each e_t^{ij}, one filter per synapse and example.  Here the loss is of the logits, which are
 linear in the output's currents, ∂logits/∂i_t = w_t (`leaky_readout`: w_t = Σ_{k≥t} β^{k−t} / T
 for the mean, β^{T−t} for the last), so e_t = w_t ∂L/∂logits holds that filter already.
 
 What is approximate: the error comes to layer l straight from the output, not through the
-layers above and their neurons' memory; and the reset is held constant, as ε_t has no θ s term.
-With one hidden layer, symmetric feedback and the reset held, it is surrogate BPTT exactly.
+layers above and their neurons' memory.  With one hidden layer and symmetric feedback, it is
+surrogate BPTT exactly, of the same neurons: with the reset held if theirs is, as in [1].
 `rules.broadcast` says what symmetric, random and adaptive feedback are.
 
 [1] Bellec et al., Nat. Commun. 11, 2020, doi:10.1038/s41467-020-17236-y, arXiv:1901.09049.
@@ -37,7 +45,7 @@ from jaxdigits.gradients.rules.broadcast import (
     with_feedback,
 )
 from jaxdigits.gradients.rules.online import online_network
-from jaxdigits.gradients.rules.refuse import require_reset_held, require_spiking
+from jaxdigits.gradients.rules.refuse import require_spiking
 from jaxdigits.gradients.rules.stepwise import unrolled
 from jaxdigits.layer import Layer
 
@@ -66,8 +74,6 @@ def eprop(
         require_spiking(parts, "e-prop")
         if online:
             return _online(parts, feedback, seed, gain)
-        for weights, unit, _ in parts.hidden:
-            require_reset_held(weights, unit, "e-prop")
         return broadcast(parts, feedback, seed, gain)
 
     return chain

@@ -7,19 +7,29 @@ random u with E[u uᵀ] = I,
 
 is the gradient on average.  Over P numbers perturbed by N directions:
 
-    independent   u ~ N(0, I/N)              g = Σ_n (u_n·∇L) u_n     E|g − ∇L|² ≈ P/N |∇L|²
-    orthonormal   of length √(P/N)           g = Σ_n (u_n·∇L) u_n     exact for N = P
+    signs         each number of u_n is ± 1/√N      g = Σ_n (u_n·∇L) u_n
+                                                    E|g − ∇L|² = (P − 1)/N |∇L|²
+    orthonormal   of length √(P/N)                  the same sum; exact for N = P
+
+(Signs rather than normal numbers: one random bit each, and (P + 1)/N there.)
 
 What is perturbed:
 
     weights       all params at once: P is their number
-    activities    the currents a_l = x_{l−1} W_l + b_l of each example for itself [2]:
-                  ā_l of an example from its own loss, then W̄_l = x_{l−1}ᵀ ā_l as ever, so P is
-                  the number of currents of *one* example (times the steps)
+    activities    the currents a_l = x_{l−1} W_l + b_l of the hidden layers, of each example for
+                  itself [2]: ā_l of an example from its own loss, then W̄_l = x_{l−1}ᵀ ā_l as
+                  ever, so P is the number of hidden currents of *one* example, times the steps
 
-Here `forward` carries ẏ = ∂logits/∂u [N, B, K] along, by `jax.jvp`, and `backward` needs
-nothing else: with ȳ = ∂L/∂logits, u_n·∇L = Σ ẏ_n ȳ, over the batch for weights and for each
-example with activities.  Directions are drawn from the key.
+With activities, the output's weights need no direction: ∂L/∂logits is known, and their
+gradient exact.  (One direction for all steps of an example would make P smaller by their
+number, but it tells Σ_t ā_t alone, and W̄ = Σ_t x_tᵀ ā_t is not made of that, unless the
+input x_t is the same at every step.)
+
+Here `forward` carries ẏ = ∂logits/∂u [N, B, K] along, one direction after another over one
+linearization of the network, and `backward` needs nothing else: with ȳ = ∂L/∂logits,
+u_n·∇L = Σ ẏ_n ȳ, over the batch for weights and for each example with activities.  What the
+directions do not touch (the first layer's product, with activities) is computed once.
+Directions are drawn from the key, and kept as bits.
 
 No approximation but the noise: it is unbiased for any network, as far as its forward
 derivatives are true; the spiking ones have the surrogate's slope, as BPTT has.
@@ -28,20 +38,24 @@ derivatives are true; the spiking ones have the surrogate's slope, as BPTT has.
 [2] Ren, Kornblith, Liao & Hinton, ICLR 2023, arXiv:2210.03310.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
 
-from jaxdigits.chain import Chain, Parts, flat, in_series
+from jaxdigits.chain import Chain, Parts, flat, grouped, in_series
+from jaxdigits.gradients.rules.broadcast import at_output
+from jaxdigits.gradients.rules.refuse import require_dense, width
 from jaxdigits.keys import fold_in, per_example, require_key
 from jaxdigits.layer import Layer
 
 STREAM = 2**31 - 1  # beside the layers, whose random numbers are those of 0, 1, ...
+BITS = 32  # of a word
 
 
 def forward_gradient(
@@ -55,14 +69,15 @@ def forward_gradient(
     Args:
       perturb: "activities", whose noise is smaller by the number of inputs of a neuron; or
         "weights".
-      tangents: N, directions per step; memory and time of `forward` grow with it.
+      tangents: N, directions per step; the time of a step grows with it, the memory hardly.
       orthonormal: directions at right angles to each other, by a QR decomposition of
         [P, N] numbers.
 
     Raises:
       ValueError: for another `perturb` or tangents < 1; by the chain, for activities of a
-        network that learns norms or constants of neurons besides weights; in `forward`,
-        without a key, or for more orthonormal directions than there are dimensions.
+        network without hidden layers, or that learns norms or constants of neurons besides
+        weights; in `forward`, without a key, or for more orthonormal directions than there
+        are dimensions.
     """
     if perturb not in ("weights", "activities"):
         raise ValueError(f"perturb must be 'weights' or 'activities', got {perturb!r}")
@@ -81,72 +96,101 @@ def of_weights(network: Layer, tangents: int, orthonormal: bool = False) -> Laye
         own = _beside(key)
         u = directions(own[0] if own.ndim else own, theta, tangents, orthonormal)
         y, y_dot, residual = along(
-            lambda params: network.forward(params, x, key), params, jax.vmap(unravel)(u)
+            lambda params: network.forward(params, x, key),
+            params,
+            lambda u_n: unravel(as_floats(u_n, theta, tangents)),
+            u,
         )
         return y, (residual, u, y_dot)
 
     def backward(params, kept, y_bar):
         _, u, y_dot = kept
+        theta, unravel = ravel_pytree(params)
         slopes = jnp.einsum("nbk,bk->n", y_dot, y_bar)
-        return ravel_pytree(params)[1](slopes @ u), None
+        u_of = lambda u_n: as_floats(u_n, theta, tangents)
+        return unravel(weighted(slopes, u_of, u, jnp.zeros_like(theta))), None
 
     return network._replace(forward=forward, backward=backward)
 
 
 def of_activities(parts: Parts, tangents: int, orthonormal: bool = False) -> Layer:
-    """A network of dense layers, with its gradient by N directions in the currents."""
+    """A network of dense layers, with its gradient by N directions in the hidden currents."""
     _require_weights_only(parts)
     layers = flat(parts)
-    starts = {len(parts.entry) + i for i in np.cumsum([0, *map(len, parts.hidden)])}
+    starts = list(accumulate(map(len, parts.hidden[:-1]), initial=len(parts.entry)))
+    over_time = () if parts.steps is None else (parts.steps,)
 
     def tapped(params, x, key, taps):
-        """The logits, and (residuals, currents), with a tap added to the currents."""
-        residuals, currents, taps = [], [], iter(taps)
+        """The logits, and the residuals, with a tap added to the currents."""
+        residuals, taps = [], iter(taps)
         for i, (layer, p) in enumerate(zip(layers, params, strict=True)):
             x, residual = layer.forward(p, x, fold_in(key, i))
             residuals.append(residual)
-            if i in starts:
-                x = x + next(taps)
-                currents.append(x)
-        return x, (tuple(residuals), currents)
+            x = x + next(taps) if i in starts else x
+        return x, tuple(residuals)
+
+    def space(params):
+        """(zeros [P] for the currents of an example, direction -> u [..., B, n] per layer)."""
+        weights = [params[i]["weight"] for i in starts]
+        shapes = [(*over_time, w.shape[1]) for w in weights]
+        of_example = jnp.zeros(sum(map(math.prod, shapes)), weights[0].dtype)
+        apart = lambda u_nb: in_layers(as_floats(u_nb, of_example, tangents), shapes)
+        return of_example, jax.vmap(apart, out_axes=-2)
 
     def forward(params, x, key):
-        run = lambda taps: tapped(params, x, key, taps)
-        shapes = jax.eval_shape(run, [0.0] * len(starts))[1][1]
-        taps = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), shapes)
-        of_example, unravel = ravel_pytree([tap[..., 0, :] for tap in taps])
+        of_example, u_of = space(params)
         draw = lambda key: directions(key, of_example, tangents, orthonormal)
-        u = jax.vmap(draw)(per_example(_beside(key), len(x)))  # [B, N, P]
-        u = jax.vmap(jax.vmap(unravel, out_axes=-2), in_axes=1)(u)  # N × [..., B, n] each
-        y, y_dot, (residuals, _) = along(run, taps, u)
+        u = jax.vmap(draw, out_axes=1)(per_example(_beside(key), len(x)))  # [N, B, ...]
+        taps = jax.tree.map(jnp.zeros_like, u_of(u[0]))
+        y, y_dot, residuals = along(lambda taps: tapped(params, x, key, taps), taps, u_of, u)
         return y, (residuals, u, y_dot)
 
     def backward(params, kept, y_bar):
         residuals, u, y_dot = kept
-        slopes = jnp.einsum("nbk,bk->nb", y_dot, y_bar)
-        a_bars = iter([jnp.einsum("nb,n...bj->...bj", slopes, u_l) for u_l in u])
-        return tuple(
-            layer.backward(p, r, next(a_bars))[0] if i in starts else p
-            for i, (layer, p, r) in enumerate(zip(layers, params, residuals, strict=True))
-        ), None
+        _, u_of = space(params)
+        slopes = jnp.einsum("nbk,bk->nb", y_dot, y_bar)[..., None]
+        a_bars = weighted(slopes, u_of, u, jax.tree.map(jnp.zeros_like, u_of(u[0])))
+        p, r = grouped(parts, params), grouped(parts, residuals)
+        e = at_output(parts, p, r, y_bar)
+        exit_bar, _ = parts.exit[0].backward(p.exit[0], r.exit[0], e)
+        hidden_bars = [
+            (block[0].backward(p_l[0], r_l[0], a_bar)[0], *p_l[1:])
+            for block, p_l, r_l, a_bar in zip(
+                parts.hidden, p.hidden, r.hidden, a_bars, strict=True
+            )
+        ]
+        return flat(Parts(p.entry, hidden_bars, (exit_bar, *p.exit[1:]))), None
 
     return in_series(parts)._replace(forward=forward, backward=backward)
 
 
-def along(f: Callable, at: Any, u: Any) -> tuple[Array, Array, Any]:
-    """(y, ẏ [N, ...], aux) of f: at -> (y, aux), for N directions u."""
-    jvp = lambda u_n: jax.jvp(f, (at,), (u_n,), has_aux=True)
-    return jax.vmap(jvp, out_axes=(None, 0, None))(u)
+def along(f: Callable, at: Any, u_of: Callable, u: Any) -> tuple[Array, Array, Any]:
+    """(y, ẏ [N, ...], aux) of f: at -> (y, aux), for N directions u_of(u_n)."""
+    # One after another: all at once need the memory of N networks, and took longer on a CPU.
+    y, derivative, aux = jax.linearize(f, at, has_aux=True)
+    return y, jax.lax.map(lambda u_n: derivative(u_of(u_n)), u), aux
+
+
+def weighted(slopes: Array, u_of: Callable, u: Any, zeros: Any) -> Any:
+    """Σ_n slopes_n u_n, for N directions u_of(u_n) like `zeros`."""
+
+    def add(total, xs):
+        slope, u_n = xs
+        return jax.tree.map(lambda a, d: a + slope * d, total, u_of(u_n)), None
+
+    return jax.lax.scan(add, zeros, (slopes, u))[0]
 
 
 def directions(key: Array, like: Array, tangents: int, orthonormal: bool) -> Array:
-    """[N, P] random directions u for the P numbers of `like`, with E[Σ_n u_n u_nᵀ] = I.
+    """N random directions u for the P numbers of `like`, with E[Σ_n u_n u_nᵀ] = I.
+
+    They come as they are kept: signs as bits [N, ⌈P/32⌉], orthonormal ones as floats [N, P].
 
     Raises:
       ValueError: for more orthonormal directions than dimensions.
     """
     if not orthonormal:
-        return jax.random.normal(key, (tangents, like.size), like.dtype) / tangents**0.5
+        return jax.random.bits(key, (tangents, -(-like.size // BITS)), jnp.uint32)
     if tangents > like.size:
         raise ValueError(
             f"{tangents} directions cannot be orthonormal in {like.size} dimensions"
@@ -156,20 +200,43 @@ def directions(key: Array, like: Array, tangents: int, orthonormal: bool) -> Arr
     return q.T * (like.size / tangents) ** 0.5
 
 
+def as_floats(u_n: Array, like: Array, tangents: int) -> Array:
+    """[P] one of N directions, as it is kept -> its numbers, in the dtype of `like`."""
+    if u_n.dtype != jnp.uint32:
+        return u_n
+    bits = (u_n[:, None] >> jnp.arange(BITS, dtype=jnp.uint32)) & 1
+    signs = 1 - 2 * bits.reshape(-1)[: like.size].astype(like.dtype)
+    return signs / tangents**0.5
+
+
+def in_layers(u: Array, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+    """[P] cut into arrays of those shapes."""
+    cuts = list(accumulate(map(math.prod, shapes)))[:-1]
+    return [part.reshape(shape) for part, shape in zip(jnp.split(u, cuts), shapes, strict=True)]
+
+
 def _beside(key: Array | None) -> Array:
     own: Any = fold_in(require_key(key, "a forward gradient"), STREAM)
     return own
 
 
 def _require_weights_only(parts: Parts) -> None:
+    if not parts.hidden:
+        raise ValueError(
+            "forward gradients of activities are for hidden layers, and this network has none: "
+            "take perturb='weights'"
+        )
+    require_dense(parts, "a forward gradient of activities")
     for block in parts.hidden:
         if len(block) != 3:
             raise ValueError(
                 "forward gradients of activities are those of weights alone: build with "
                 "norm=None, or perturb='weights'"
             )
-        if jax.tree.leaves(jax.eval_shape(lambda: block[1].init(jax.random.key(0), (1,))[0])):
+        weights, unit, _ = block
+        shape = (width(weights),)
+        if jax.tree.leaves(jax.eval_shape(lambda: unit.init(jax.random.key(0), shape)[0])):
             raise ValueError(
-                "forward gradients of activities are those of weights alone: build with "
-                "learn=(), or perturb='weights'"
+                "forward gradients of activities are those of weights alone: take neurons with "
+                "learn=() and without synapses among them, or perturb='weights'"
             )

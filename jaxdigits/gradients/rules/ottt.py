@@ -22,6 +22,9 @@ What is approximate: the memory of the neurons above (β λ_{t+1} in their λ), 
 which is held constant.  With one hidden layer nothing is lost: it is surrogate BPTT exactly,
 and e-prop with symmetric feedback.  So it is for β = 0, with any number of layers.
 
+The batched form takes any neurons whose errors fade at a constant rate until they fire: with a
+reset to a value, too, or a synaptic current, whose trace of an input is the sum of two.
+
 [1] Xiao, Meng, Zhang, He & Lin, NeurIPS 2022, arXiv:2210.04195.
 """
 
@@ -33,7 +36,7 @@ from jax import Array
 from jaxdigits.chain import Chain, Parts, flat, grouped, in_series
 from jaxdigits.gradients.rules.broadcast import at_output
 from jaxdigits.gradients.rules.online import online_network
-from jaxdigits.gradients.rules.refuse import require_reset_held, require_spiking
+from jaxdigits.gradients.rules.refuse import require_fading, require_spiking
 from jaxdigits.layer import Layer, serial
 
 
@@ -53,7 +56,7 @@ def ottt(*, online: bool = False) -> Chain:
         if online:
             return online_network(parts, "OTTT", _send)
         for weights, unit, _ in parts.hidden:
-            require_reset_held(weights, unit, "OTTT")
+            require_fading(weights, unit, "OTTT")
         return in_series(parts)._replace(backward=_backward(parts))
 
     return chain

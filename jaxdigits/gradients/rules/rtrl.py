@@ -17,7 +17,7 @@ result is that of BPTT for any number of layers, whether the reset is held or di
 subtracts or starts anew.  Nothing is approximated.
 
 Memory does not grow with the number of steps, but it is P · B · n for P parameters: for small
-networks, to compare others with.  As in `rules.online`, `backward` goes through time again.
+networks, to compare others with.  As in `rules.walk`, `backward` goes through time again.
 
 [1] Williams & Zipser, Neural Comput. 1(2), 1989, doi:10.1162/neco.1989.1.2.270.
 """
@@ -30,7 +30,9 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from jaxdigits.chain import Chain, Parts, flat, grouped, in_series
-from jaxdigits.gradients.rules.online import (
+from jaxdigits.gradients.rules.refuse import require_spiking
+from jaxdigits.gradients.rules.stepwise import unrolled
+from jaxdigits.gradients.rules.walk import (
     Seen,
     forward_over,
     require_one_state,
@@ -38,8 +40,6 @@ from jaxdigits.gradients.rules.online import (
     steps_of,
     walk,
 )
-from jaxdigits.gradients.rules.refuse import require_spiking
-from jaxdigits.gradients.rules.stepwise import unrolled
 from jaxdigits.layer import Layer
 
 

@@ -4,9 +4,9 @@ A layer over time takes all steps at once, so all steps are somewhere in memory.
 rules want parts that make one step:
 
     encoder     a `Stream`, as `rate_stream`           the values of `rate`, one step at a time
-    neurons     a `Neuron`, as `stepped_lif`           one step of `lif`, and its adjoint
+    neurons     a `Neuron`, as `lif_neuron`            one step of `lif`, and its adjoint
 
-    snn(steps=T, encoder=rate_stream, neuron=stepped_lif, chain=eprop(online=True))
+    snn(steps=T, encoder=rate_stream, neuron=lif_neuron, chain=eprop(online=True))
 
 An encoder that is an ordinary layer works too, and holds its output [T, B, ...].
 
@@ -17,21 +17,17 @@ range of counters.
 [1] Salmon, Moraes, Dror & Shaw, SC 2011, doi:10.1145/2063384.2063405.
 """
 
-from collections.abc import Callable, Collection
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 import jax.extend.random
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike
 
 from jaxdigits.chain import Parts, flat, grouped
 from jaxdigits.keys import per_example, require_key
 from jaxdigits.layer import Layer, to_unit, without_params
-from jaxdigits.spikes.convention import Convention
-from jaxdigits.spikes.neuron import lif_neuron
-from jaxdigits.spikes.surrogates import Surrogate
 from jaxdigits.spikes.unroll import Neuron, over_time
 
 
@@ -78,25 +74,6 @@ def rate_stream(steps: int) -> Stream:
         return spikes.astype(jnp.result_type(float)).reshape(x.shape)
 
     return Stream(steps, at)
-
-
-def stepped_lif(
-    surrogate: Surrogate | None = None,
-    *,
-    decay: ArrayLike = 0.95,
-    threshold: ArrayLike = 1.0,
-    reset: Literal["subtract", "zero"] = "subtract",
-    differentiate_reset: bool = False,
-    learn: Collection[str] = (),
-) -> Neuron:
-    """One step of the neuron `lif` of the same arguments."""
-    convention = Convention(
-        reset="subtract" if reset == "subtract" else 0.0,
-        differentiate_reset=differentiate_reset,
-    )
-    return lif_neuron(
-        surrogate, decay=decay, threshold=threshold, convention=convention, learn=learn
-    )
 
 
 def _all_steps(stream: Stream) -> Layer:

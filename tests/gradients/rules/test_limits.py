@@ -14,7 +14,7 @@ from jaxdigits.gradients.rules import RULES, direct_feedback, eprop, ottt, rtrl
 from jaxdigits.gradients.rules.feedback import by_target, direct_target
 from jaxdigits.layers import leaky_relu
 from jaxdigits.losses import Loss
-from jaxdigits.spikes import direct, leaky_readout
+from jaxdigits.spikes import Convention, direct, leaky_readout
 
 MAXIMUM = partial(leaky_readout, reduce="max")
 DEEP = (6, 7)
@@ -47,10 +47,10 @@ def test_ottt_is_bptt_where_neurons_forget(networks):
     assert networks.error(got, exact) < 1e-10
 
 
-@pytest.mark.parametrize("reset", ["subtract", "zero"])
+@pytest.mark.parametrize("reset", ["subtract", 0.0])
 @pytest.mark.parametrize("flows", [False, True])
 def test_rtrl_is_bptt_for_any_reset_and_depth(networks, reset, flows):
-    neuron = dict(reset=reset, differentiate_reset=flows)
+    neuron = dict(convention=Convention(reset=reset, differentiate_reset=flows))
     loss, exact, residual = networks.result(networks.snn(DEEP, neuron))
     networks.assert_lively(residual)
     got = networks.result(networks.stepped(DEEP, neuron, chain=rtrl()))
@@ -59,15 +59,15 @@ def test_rtrl_is_bptt_for_any_reset_and_depth(networks, reset, flows):
 
 
 def test_a_differentiated_reset_makes_a_difference_that_rtrl_sees(networks):
-    flows = networks.grads(
-        networks.stepped(neuron=dict(differentiate_reset=True), chain=rtrl())
-    )
+    neuron = dict(convention=Convention(differentiate_reset=True))
+    flows = networks.grads(networks.stepped(neuron=neuron, chain=rtrl()))
     assert networks.error(flows, networks.grads(networks.snn())) > 1e-3
 
 
 @pytest.mark.parametrize("flows", [False, True])
 def test_bptt_by_hand_is_jax_grad(networks, flows):
-    network = networks.snn(DEEP, dict(differentiate_reset=flows), chain=RULES["bptt"].chain)
+    neuron = dict(convention=Convention(differentiate_reset=flows))
+    network = networks.snn(DEEP, neuron, chain=RULES["bptt"].chain)
     assert networks.error(networks.grads(network),
                           networks.grads(network, estimator=by_autodiff)) < 1e-10  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The online forms: the sums of the batched forms, in memory that time does not fill."""
 
-from functools import partial
+from functools import cache
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +8,17 @@ import numpy as np
 import pytest
 
 from jaxdigits.gradients import by_hand
-from jaxdigits.gradients.rules import direct_stream, eprop, ottt, rate_stream, stepped_lif
+from jaxdigits.gradients.rules import RULES, direct_stream, eprop, ottt, rate_stream
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import snn
-from jaxdigits.spikes import direct, firing_rates, latency, leaky_readout, rate
+from jaxdigits.spikes import (
+    direct,
+    firing_rates,
+    latency,
+    leaky_readout,
+    lif_neuron,
+    rate,
+)
 
 PAIRS = {
     "symmetric": (eprop(), eprop(online=True)),
@@ -66,19 +73,25 @@ def test_dyadic_weights_make_the_same_firing_rates(networks):
     assert float(rates[0][0]) == float(rates[1][0]) > 0.03
 
 
-def memory(network, steps):
+@cache
+def memory(rule, steps):
     """Bytes that a compiled gradient needs besides its arguments and results."""
-    network = network(hidden=(16,), steps=steps)
-    params, _ = network.init(jax.random.key(0), (28, 28))
-    batch = jnp.zeros((32, 28, 28), jnp.uint8), jnp.zeros(32, jnp.int32)
+    chain, parts = RULES[rule].chain, RULES[rule].parts
+    stepped = dict(encoder=rate_stream, neuron=lif_neuron) if parts else {}
+    network = snn(hidden=(16,), steps=steps, chain=chain, **stepped)
+    params, _ = network.init(jax.random.key(0), (6, 6))
+    batch = jnp.zeros((32, 6, 6), jnp.uint8), jnp.zeros(32, jnp.int32)
     estimate = jax.jit(lambda *a: by_hand(network, cross_entropy())(*a)[:2])
     compiled = estimate.lower(params, batch, jax.random.key(0)).compile()
     return compiled.memory_analysis().temp_size_in_bytes
 
 
-@pytest.mark.parametrize("chain", [eprop("random", online=True), ottt(online=True)])
-def test_memory_does_not_grow_with_the_steps(chain):
-    online = partial(snn, encoder=rate_stream, neuron=stepped_lif, chain=chain)
-    few, many = memory(online, 10), memory(online, 200)
-    assert many - few < 32 * 200, "a byte per example and step"
-    assert many < memory(snn, 10) < memory(snn, 200) / 15
+@pytest.mark.parametrize("rule", ["eprop_online", "ottt_online", "rtrl"])
+def test_memory_does_not_grow_with_the_steps(rule):
+    few, many = memory(rule, 10), memory(rule, 100)
+    assert abs(many - few) < min(0.03 * few, 32 * 90), "less than a byte per example and step"
+
+
+def test_memory_of_backpropagation_does():
+    assert memory("bptt", 100) > 7 * memory("bptt", 10)
+    assert memory("eprop_online", 100) < memory("bptt", 10)

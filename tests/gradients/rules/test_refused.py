@@ -13,9 +13,14 @@ from jaxdigits.gradients.rules import (
     ottt,
     rtrl,
 )
-from jaxdigits.spikes import arctan, fast_sigmoid, leaky_readout, sigmoid, triangle
+from jaxdigits.spikes import (
+    Convention,
+    leaky_readout,
+    sigmoid,
+    triangle,
+)
 
-FLOWS = dict(neuron=dict(differentiate_reset=True))
+FLOWS = dict(neuron=dict(convention=Convention(differentiate_reset=True)))
 BATCHED = {"e-prop": eprop(), "OTTT": ottt()}
 ONLINE = {"e-prop": eprop(online=True), "OTTT": ottt(online=True)}
 STEPPED = ONLINE | {"RTRL": rtrl()}
@@ -37,20 +42,23 @@ def test_of_every_rule_through_time(networks, rule):
 
 
 @pytest.mark.parametrize(
-    ("rule", "surrogate", "reset"),
+    ("surrogate", "threshold", "reset", "step"),
     [
-        ("e-prop", arctan, "subtract"),
-        ("e-prop", fast_sigmoid, "zero"),
-        ("OTTT", sigmoid, "subtract"),
-        ("OTTT", triangle, "zero"),
+        (sigmoid(), 0.9, "subtract", "next"),
+        (sigmoid(), 20.0, "subtract", "same"),
+        (triangle(0.1), 0.9, 0.0, "same"),
+        (triangle(), 20.0, 0.0, "next"),
     ],
 )
-def test_a_differentiated_reset(networks, rule, surrogate, reset):
-    neuron = dict(reset=reset)
-    options = dict(chain=BATCHED[rule], surrogate=surrogate())
-    networks.snn(neuron=neuron, **options)
-    with refused(f"{rule} holds the reset"):
-        networks.snn(neuron=neuron | dict(differentiate_reset=True), **options)
+def test_a_differentiated_reset(networks, surrogate, threshold, reset, step):
+    def neuron(flows):
+        convention = Convention(reset=reset, reset_step=step, differentiate_reset=flows)
+        return dict(threshold=threshold, convention=convention)
+
+    options = dict(chain=ottt(), surrogate=surrogate)
+    networks.snn(neuron=neuron(False), **options)
+    with refused("OTTT has an error fade .*differentiate_reset=False"):
+        networks.snn(neuron=neuron(True), **options)
 
 
 def test_inside_jit_too(networks):
@@ -65,7 +73,7 @@ def test_inside_jit_too(networks):
 @pytest.mark.parametrize("rule", STEPPED)
 def test_of_every_rule_that_goes_step_by_step(networks, rule):
     chain = STEPPED[rule]
-    with refused(f"{rule} .* neuron=stepped_lif"):
+    with refused(f"{rule} .* neuron=lif_neuron"):
         networks.snn(chain=chain)
     with refused("take the mean or the last"):
         networks.stepped(chain=chain, readout=lambda: leaky_readout(reduce="max"))
@@ -79,7 +87,8 @@ def test_where_one_trace_per_input_is_not_enough(networks, rule):
     with refused("holds the reset"):
         networks.stepped(chain=chain, **FLOWS)
     with refused("reset='subtract'"):
-        networks.stepped(chain=chain, neuron=dict(reset="zero"))
+        high = dict(threshold=5.0, convention=Convention(reset=0.0))
+        networks.stepped(chain=chain, neuron=high)
     with refused("one decay"):
         networks.stepped(chain=chain, neuron=dict(decay=np.linspace(0.5, 0.9, 6)))
 
@@ -97,6 +106,8 @@ def test_of_feedback_and_forward_gradients(networks):
         forward_gradient("neurons")  # pyright: ignore
     with refused("tangents must be >= 1"):
         forward_gradient(tangents=0)
+    with refused("this network has none: take perturb='weights'"):
+        networks.mlp((), chain=forward_gradient())
     with refused("norm=None"):
         networks.mlp(norm="layer", chain=forward_gradient())
     with refused(r"learn=\(\)"):

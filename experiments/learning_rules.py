@@ -1,0 +1,300 @@
+"""What the learning rules do to learning: accuracy, alignment, time and memory.
+
+    JAXDIGITS_DATA=FOLDER python experiments/learning_rules.py tune|run|time|memory [RULE ...]
+    python experiments/learning_rules.py table|figures
+
+One network (784-256-10, T = 25), one budget, every rule, on MNIST split 55,000 / 5,000 / 10,000.
+
+    tune      the learning rate: the best of `RATES` on the validation images, in one short
+              training of a seed that is not among those of `run`; other settings are those
+              that suited BPTT, on validation images too
+    run       `SEEDS` networks in one program: each at the epoch that validation chose, then
+              the test set, read once; and, as training goes, the cosine of the rule's gradient
+              with that of BPTT in the same params, spikes and examples
+    time      an epoch of one network, the rules in turn, several rounds
+    memory    what the compiled gradient of one batch needs beside its arguments, against T
+
+Results join learning_rules.json as they come.
+"""
+
+import json
+import statistics
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from core import machine
+
+from jaxdigits.data import Dataset, mnist, split
+from jaxdigits.gradients import by_hand
+from jaxdigits.losses import cross_entropy
+from jaxdigits.measure import score
+from jaxdigits.models import build
+from jaxdigits.plots import lines_figure
+from jaxdigits.train import (
+    Config,
+    Recipe,
+    adamw,
+    config_for,
+    fit_population,
+    initial_state,
+    logits_of,
+    run_epoch,
+)
+from jaxdigits.train.epoch import before_first_epoch
+from jaxdigits.train.fit import on_device
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "learning_rules.json"
+FIGURES = HERE.parent / "docs" / "images"
+SEEDS, TUNING_SEED = range(5), 100
+EPOCHS, TUNING_EPOCHS, ROUNDS = 8, 3, 3
+RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+NETWORK = dict(hidden=[256], steps=25, dropout_rate=0.2)
+EVENTS = dict(hidden=[256], steps=25)
+RULES: dict[str, dict[str, Any]] = {  # label -> network, gradient, options beside NETWORK
+    "BPTT": dict(gradient="bptt"),
+    "BPTT, reset differentiated": dict(gradient="bptt", differentiate_reset=True),
+    "e-prop, symmetric": dict(gradient="eprop"),
+    "e-prop, random": dict(gradient="eprop_random"),
+    "e-prop, adaptive": dict(gradient="eprop_adaptive"),
+    "OTTT": dict(gradient="ottt"),
+    "feedback alignment": dict(gradient="feedback"),
+    "DRTP": dict(gradient="drtp"),
+    "forward gradient": dict(gradient="forward"),
+    "EventProp": dict(gradient="eventprop", network="event_snn"),
+}
+ORACLES = {  # the same gradient as a rule above, made another way: not trained again
+    "e-prop, online": dict(gradient="eprop_online"),
+    "OTTT, online": dict(gradient="ottt_online"),
+    "RTRL": dict(gradient="rtrl"),
+}
+TUNED_AS = {  # with one hidden layer the same gradient, or nearly
+    "BPTT, reset differentiated": "BPTT",
+    "e-prop, symmetric": "BPTT",
+    "OTTT": "BPTT",
+    "feedback alignment": "e-prop, random",
+}
+LENGTHS = (10, 25, 50, 100, 200)
+ALIGNED = 500  # validation examples on which gradients are compared
+
+
+def config(label: str, rate: float = 2e-3, epochs: int = EPOCHS, **options: Any) -> Config:
+    """The run of a rule, apart from its seeds."""
+    settings = dict((RULES | ORACLES)[label])
+    network, gradient = settings.pop("network", "snn"), settings.pop("gradient")
+    options = (EVENTS if network == "event_snn" else NETWORK) | settings | options
+    return config_for(
+        network, "mnist", epochs=epochs, learning_rate=rate, gradient=gradient,
+        batch=128, weight_decay=0.01, ema=0.999, options=options,
+    )  # fmt: skip
+
+
+def data() -> tuple[Dataset, Dataset, Dataset]:
+    """(train, valid, test)"""
+    train, test = mnist()
+    return *split(train, (55_000, 5_000), seed=0), test
+
+
+def train_many(c: Config, keys: jax.Array, rates: Any, sets, watch: Any = lambda state: {}):
+    """One network per key and learning rate, in one program."""
+    steps = c.epochs * (len(sets[0].label) // c.batch)
+    optimizer = lambda rate: adamw(rate, steps, weight_decay=c.weight_decay)
+    return fit_population(
+        c.build(), sets[0], sets[1], optimizer, keys, jnp.asarray(rates), epochs=c.epochs,
+        batch=c.batch, loss=cross_entropy(c.smoothing), estimator=c.estimator(), ema=c.ema,
+        watch=watch, report=progress,
+    )  # fmt: skip
+
+
+def progress(row: dict[str, Any]) -> None:
+    """One line an epoch, on the standard error."""
+    accuracy = " ".join(f"{100 * a:.2f}" for a in row["valid_accuracy"])
+    print(f"  epoch {row['epoch']}: {accuracy} %, {row['seconds']:.0f} s", file=sys.stderr)
+
+
+def tune(label: str) -> dict[str, Any]:
+    """The validation accuracy of each learning rate."""
+    c = config(label, epochs=TUNING_EPOCHS)
+    keys = jnp.stack([jax.random.key(TUNING_SEED)] * len(RATES))
+    many = train_many(c, keys, RATES, data())
+    accuracy = np.where(many.diverged, 0.0, many.valid_accuracy)
+    return {
+        "valid_accuracy": dict(zip(map(str, RATES), accuracy.tolist(), strict=True)),
+        "learning_rate": RATES[int(accuracy.argmax())],
+    }
+
+
+def run(label: str) -> dict[str, Any]:
+    """Accuracies of all seeds, and the alignment of each epoch."""
+    tuned = json.loads(RESULTS.read_text())["tune"]
+    rate = tuned[TUNED_AS.get(label, label)]["learning_rate"]
+    c, sets = config(label, rate), data()
+    keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
+    aligned = alignment(c, sets[1]) if c.network == "snn" else lambda params: []
+    many = train_many(
+        c, keys, [rate] * len(SEEDS), sets, lambda state: {"cosine": aligned(state.params)}
+    )
+
+    @jax.jit
+    def test(params, key):
+        network = c.build()(training=False, statistics=())
+        return logits_of(network, params, sets[2].image, key)[0]
+
+    member = lambda i: jax.tree.map(lambda a: a[i], many.params)
+    logits = np.stack([test(member(i), keys[i]) for i in range(len(keys))])
+    return score(logits, sets[2].label)._asdict() | {
+        "learning_rate": rate,
+        "epochs": EPOCHS,
+        "valid_accuracy": many.valid_accuracy.tolist(),
+        "best_epoch": many.best_epoch.tolist(),
+        "valid_curve": [row["valid_accuracy"] for row in many.history],
+        "cosine": [row["cosine"] for row in many.history],
+        "machine": machine(),
+    }
+
+
+def alignment(c: Config, valid: Dataset):
+    """params of all members -> [members][dense layers] cosine with the gradient by BPTT."""
+    loss = cross_entropy(c.smoothing)
+    rule = c.estimator()(c.build()(training=True), loss)
+    bptt = by_hand(build("snn", NETWORK), loss)
+    batch = Dataset(valid.image[:ALIGNED], valid.label[:ALIGNED])
+
+    def weights(estimate, params):
+        grads = estimate(params, batch, jax.random.key(0))[1]
+        return [layer["weight"] for layer in grads if "weight" in layer]
+
+    def cosines(params):
+        pairs = zip(weights(rule, params), weights(bptt, params), strict=True)
+        unit = lambda a: a.ravel() / jnp.linalg.norm(a)
+        return jnp.stack([unit(a) @ unit(b) for a, b in pairs])
+
+    of_members = jax.jit(jax.vmap(cosines))
+    return lambda params: np.asarray(of_members(params)).tolist()
+
+
+def epoch_times(labels: list[str]) -> dict[str, float]:
+    """The median seconds of an epoch of one network, the rules in turn."""
+    train, valid, _ = data()
+    programs, states = {}, {}
+    for label in labels:
+        c = config(label)
+        recipe = Recipe(
+            c.build(), cross_entropy(c.smoothing), c.estimator(), c.batch, c.ema
+        )  # fmt: skip
+        optimizer = adamw(c.learning_rate, 10_000, weight_decay=c.weight_decay)
+        network = recipe.build(training=True)
+        state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
+        args = (
+            state,
+            before_first_epoch(recipe, state, train),
+            on_device(train),
+            on_device(valid),
+        )
+        programs[label] = jax.jit(partial(run_epoch, recipe, optimizer)).lower(*args).compile()
+        states[label] = args
+    seconds: dict[str, list[float]] = {label: [] for label in labels}
+    for _ in range(ROUNDS):
+        for label in labels:
+            clock = time.perf_counter()
+            jax.block_until_ready(programs[label](*states[label]))
+            seconds[label].append(time.perf_counter() - clock)
+            print(f"  {label}: {seconds[label][-1]:.1f} s", file=sys.stderr)
+    return {label: statistics.median(values) for label, values in seconds.items()}
+
+
+def memory(label: str) -> dict[str, int]:
+    """Bytes that the compiled gradient of one batch needs beside its arguments, by T."""
+    needed = {}
+    for steps in LENGTHS:
+        c = config(label, steps=steps)
+        network = c.build()(training=True)
+        estimate = c.estimator()(network, cross_entropy(c.smoothing))
+        params = jax.eval_shape(lambda n=network: n.init(jax.random.key(0), (28, 28))[0])
+        image = jax.ShapeDtypeStruct((c.batch, 28, 28), jnp.uint8)
+        label_ = jax.ShapeDtypeStruct((c.batch,), jnp.int32)
+        key = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 128))
+        gradient = jax.jit(lambda p, b, k, e=estimate: e(p, b, k)[1])
+        program = gradient.lower(params, Dataset(image, label_), key).compile()
+        needed[str(steps)] = program.memory_analysis().temp_size_in_bytes
+    return needed
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as a Markdown table."""
+    lines = [
+        "| rule | test accuracy, 5 seeds | 95 % interval | learning rate | s per epoch "
+        "| MB at T = 25 | MB at T = 200 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for label in [*RULES, *ORACLES]:
+        r = results["run"].get(label)
+        kind = "as the batched form | " if "online" in label else "as BPTT | "
+        accuracy = f"{kind} | " if r is None else (
+            f"{100 * r['test_accuracy']:.2f} ± {100 * r['test_std']:.2f} % "
+            f"| {100 * r['test_interval'][0]:.2f} to {100 * r['test_interval'][1]:.2f} % "
+            f"| {r['learning_rate']:g}"
+        )  # fmt: skip
+        took = results["time"]["seconds"].get(label)
+        needs = results["memory"][label]
+        lines.append(
+            f"| {label} | {accuracy} | {'–' if took is None else f'{took:.1f}'} "
+            f"| {needs['25'] / 1e6:.0f} | {needs['200'] / 1e6:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def figures(results: dict[str, Any]) -> None:
+    """The alignment of the hidden layer as training goes, and the memory against T."""
+    FIGURES.mkdir(exist_ok=True)
+    hidden = {
+        label: np.mean(r["cosine"], 1)[:, 0]
+        for label, r in results["run"].items()
+        if np.size(r["cosine"])
+    }
+    lines_figure(
+        np.arange(1, EPOCHS + 1), hidden, x_label="epoch",
+        y_label="cosine with BPTT, hidden weights",
+    ).savefig(FIGURES / "rules-alignment.png", dpi=120)  # fmt: skip
+    needs = {
+        label: np.array([results["memory"][label][str(T)] for T in LENGTHS]) / 1e6
+        for label in ("BPTT", "e-prop, online", "OTTT, online", "RTRL")
+    }
+    lines_figure(
+        np.array(LENGTHS), needs, x_label="time steps T", y_label="MB for one gradient",
+        log=True,
+    ).savefig(FIGURES / "rules-memory.png", dpi=120)  # fmt: skip
+
+
+def main() -> None:
+    command, *labels = sys.argv[1:]
+    empty: dict[str, Any] = {"tune": {}, "run": {}, "time": {}, "memory": {}}
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else empty
+    if command == "table":
+        print(table(results))
+        return
+    if command == "figures":
+        figures(results)
+        return
+    if command == "time":
+        seconds = epoch_times(labels or [r for r in RULES | ORACLES if r != "RTRL"])
+        results["time"] = {"seconds": seconds, "rounds": ROUNDS, "machine": machine()}
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        return
+    every = dict(run=RULES, tune=[r for r in RULES if r not in TUNED_AS], memory=RULES | ORACLES)
+    for label in labels or every[command]:
+        print(f"{command} {label}", file=sys.stderr)
+        made = {"tune": tune, "run": run, "memory": memory}[command](label)
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else results
+        results[command][label] = made
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

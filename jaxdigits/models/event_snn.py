@@ -1,0 +1,93 @@
+"""A spiking network whose spikes come at times between steps: latency code, EventProp."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from jaxdigits.chain import Chain, Parts, in_series
+from jaxdigits.layer import Layer
+from jaxdigits.layers import dense, dropout, flatten
+from jaxdigits.layers.norm import Statistics
+from jaxdigits.spikes import (
+    EventNeuron,
+    event_dense,
+    event_lif,
+    first_spike,
+    latency,
+    mean_potential,
+)
+
+OUTPUTS = ("potential", "first_spike")
+
+
+def event_snn(
+    *,
+    hidden: Sequence[int] = (256,),
+    steps: int = 16,
+    window: float = 5.0,
+    duration: float = 10.0,
+    tau_m: float = 20.0,
+    tau_s: float = 10.0,
+    most: int = 4,
+    output: Literal["potential", "first_spike"] = "potential",
+    dropout_rate: float = 0.0,
+    classes: int = 10,
+    chain: Chain = in_series,
+    training: bool = True,
+    statistics: Sequence[Statistics] = (),
+) -> Layer:
+    """Images [B, H, W] uint8 or float in [0, 1] -> logits [B, classes].
+
+    Each pixel fires once, the earlier the brighter, at one of `steps` times; the spikes of all
+    neurons come at times between, found to rounding.  `backward` is EventProp.
+
+    Args:
+      hidden: neurons of each spiking layer.  The first has its input on the grid of pixel
+        times, where its weights are one matrix product, and a bias that comes with each of
+        them; the others have theirs spike by spike, which is slow for many neurons.
+      steps: of the latency code.
+      window: ms from the first step to when one more would come.
+      duration: ms that neurons are followed.
+      tau_m, tau_s: ms, of membranes and of synaptic currents; τm = 2 τs is fastest.  Only
+        ratios of times matter.  Of those tried, a duration of τs was best: little is forgotten.
+      most: spikes that a hidden neuron is followed for, silent after them.
+      output: "potential": the logits are the mean potentials of neurons that do not fire;
+        "first_spike": the times of the first spikes, earliest is most, in units of τs.
+      dropout_rate: share of hidden neurons that a "potential" does not hear, in training.
+      chain: what makes one layer of the parts: `in_series`, or `rules.eventprop`, the same.
+      training: with dropout or without.
+      statistics: none: there are no batch norms.
+
+    Raises:
+      ValueError: without hidden layers, for another `output`, dropout with "first_spike", or
+        constants that the layers refuse, as a window longer than the duration.
+    """
+    if not hidden:
+        raise ValueError("event_snn needs at least one hidden layer")
+    if output not in OUTPUTS:
+        raise ValueError(f"output must be 'potential' or 'first_spike', got {output!r}")
+    if output == "first_spike" and dropout_rate:
+        raise ValueError("dropout_rate is for output='potential': a spike time has no share")
+    if not 0 < window <= duration:
+        raise ValueError(f"window must be in (0, duration = {duration:g}], got {window:g}")
+    entry, neuron = (latency(steps), flatten()), EventNeuron(tau_m, tau_s)
+    followed: dict[str, Any] = dict(duration=duration, most=most)
+    first, *others = hidden
+    on_grid = dense(first, gain=GAIN), event_lif(neuron, dt=window / steps, **followed)
+    by_spikes = [(event_dense(n, neuron, gain=DEEP_GAIN, **followed),) for n in others]
+    if output == "potential":
+        absent = dropout(dropout_rate if training else 0.0)
+        exit = (
+            mean_potential(neuron, duration=duration),
+            absent,
+            dense(classes, gain=OUTPUT_GAIN),
+        )
+    else:
+        race = event_dense(classes, neuron, duration=duration, most=1, gain=DEEP_GAIN)
+        exit = race, first_spike(tau_s)
+    return chain(Parts(entry, (on_grid, *by_spikes), exit, events=True))
+
+
+# Of 784 pixels some 150 fire, so their currents add up to ±√(150 · 60 / 784) = ±3.4.  A current
+# of 1 moves a potential by 1/4 at most (for τm = 2 τs): the threshold, 1, is met now and then.
+GAIN = DEEP_GAIN = 60.0
+OUTPUT_GAIN = 20.0  # as a spike's share in a mean potential is a tenth at most
