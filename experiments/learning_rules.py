@@ -55,8 +55,9 @@ FIGURES = HERE.parent / "docs" / "images"
 SEEDS, TUNING_SEED = range(5), 100
 EPOCHS, TUNING_EPOCHS, ROUNDS = 8, 3, 3
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
+EVENT_RATES = (5e-3, 1e-2, 2e-2, 4e-2)  # its weights are larger
 NETWORK = dict(hidden=[256], steps=25, dropout_rate=0.2)
-EVENTS = dict(hidden=[256], steps=25)
+EVENTS = dict(hidden=[256])
 RULES: dict[str, dict[str, Any]] = {  # label -> network, gradient, options beside NETWORK
     "BPTT": dict(gradient="bptt"),
     "BPTT, reset differentiated": dict(gradient="bptt", differentiate_reset=True),
@@ -88,11 +89,11 @@ def config(label: str, rate: float = 2e-3, epochs: int = EPOCHS, **options: Any)
     """The run of a rule, apart from its seeds."""
     settings = dict((RULES | ORACLES)[label])
     network, gradient = settings.pop("network", "snn"), settings.pop("gradient")
-    options = (EVENTS if network == "event_snn" else NETWORK) | settings | options
-    return config_for(
-        network, "mnist", epochs=epochs, learning_rate=rate, gradient=gradient,
-        batch=128, weight_decay=0.01, ema=0.999, options=options,
-    )  # fmt: skip
+    given: dict[str, Any] = dict(epochs=epochs, learning_rate=rate, gradient=gradient)
+    if network == "event_snn":
+        return config_for(network, "mnist", options=EVENTS | options, **given)
+    options = NETWORK | settings | options
+    return config_for(network, "mnist", weight_decay=0.01, options=options, **given)
 
 
 def data() -> tuple[Dataset, Dataset, Dataset]:
@@ -121,12 +122,13 @@ def progress(row: dict[str, Any]) -> None:
 def tune(label: str) -> dict[str, Any]:
     """The validation accuracy of each learning rate."""
     c = config(label, epochs=TUNING_EPOCHS)
-    keys = jnp.stack([jax.random.key(TUNING_SEED)] * len(RATES))
-    many = train_many(c, keys, RATES, data())
+    rates = EVENT_RATES if c.network == "event_snn" else RATES
+    keys = jnp.stack([jax.random.key(TUNING_SEED)] * len(rates))
+    many = train_many(c, keys, rates, data())
     accuracy = np.where(many.diverged, 0.0, many.valid_accuracy)
     return {
-        "valid_accuracy": dict(zip(map(str, RATES), accuracy.tolist(), strict=True)),
-        "learning_rate": RATES[int(accuracy.argmax())],
+        "valid_accuracy": dict(zip(map(str, rates), accuracy.tolist(), strict=True)),
+        "learning_rate": rates[int(accuracy.argmax())],
     }
 
 
@@ -287,7 +289,9 @@ def main() -> None:
         results["time"] = {"seconds": seconds, "rounds": ROUNDS, "machine": machine()}
         RESULTS.write_text(json.dumps(results, indent=1) + "\n")
         return
-    every = dict(run=RULES, tune=[r for r in RULES if r not in TUNED_AS], memory=RULES | ORACLES)
+    every = dict(
+        run=RULES, tune=[r for r in RULES if r not in TUNED_AS], memory=RULES | ORACLES
+    )
     for label in labels or every[command]:
         print(f"{command} {label}", file=sys.stderr)
         made = {"tune": tune, "run": run, "memory": memory}[command](label)

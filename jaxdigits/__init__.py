@@ -8,7 +8,7 @@ nothing keeps state.  The map:
     jaxdigits.layers       dense, convolution, pooling, norms, activations, dropout
     jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, readouts
     jaxdigits.losses       losses with their slopes
-    jaxdigits.models       builders: mlp, cnn, snn, conv_snn
+    jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn
     jaxdigits.gradients    gradient estimators, learning rules, the checker
     jaxdigits.data         digits, mnist, pictures, splits
     jaxdigits.train        fit, populations of networks, evaluation, runs on disk
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 from jaxdigits import data, gradients, layers, losses, models, spikes
 from jaxdigits.gradients import by_autodiff, by_hand, check
 from jaxdigits.layer import Layer, differentiable, parallel, residual, serial
-from jaxdigits.models import cnn, conv_snn, mlp, snn
+from jaxdigits.models import cnn, conv_snn, event_snn, mlp, snn
 
 if TYPE_CHECKING:
     from jaxdigits import measure, plots, train
@@ -38,6 +38,7 @@ __all__ = [
     "conv_snn",
     "data",
     "differentiable",
+    "event_snn",
     "gradients",
     "layers",
     "losses",

@@ -50,6 +50,16 @@ def test_the_results_in_the_readme_are_those_of_the_experiment():
     assert all(result["machine"] in README for result in results.values())
 
 
+def test_the_results_of_the_learning_rules_are_those_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    rules = runpy.run_path(str(ROOT / "experiments" / "learning_rules.py"))
+    results = json.loads((ROOT / "experiments" / "learning_rules.json").read_text())
+    page = (ROOT / "docs" / "learning-rules.md").read_text()
+    assert set(results["run"]) == set(rules["RULES"])
+    assert rules["table"](results) in page
+    assert all(result["machine"] in page for result in results["run"].values())
+
+
 def test_every_file_that_a_page_links_to_is_there():
     for page in PAGES:
         text = (ROOT / page).read_text()

@@ -61,7 +61,7 @@ class Report(NamedTuple):
     """the leaf that is farthest from agreeing"""
     rows: tuple[Row, ...]
     firing_rates: tuple[float, ...]
-    """of each spiking layer, in spikes per neuron and step"""
+    """of each spiking layer, in spikes per neuron and step; or per neuron, if they are times"""
     reason: str
     """why it is not ok, in one line; empty if it is"""
     dtype: str = "float64"

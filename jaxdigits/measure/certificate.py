@@ -43,7 +43,7 @@ _image = (7, 6, 4)
 _lif = partial(sp.lif, decay=0.9, threshold=0.75)
 _constants = np.linspace(0.7, 0.9, 5)
 _learn = ("decay", "threshold")
-_event = sp.EventNeuron(4.0, 2.0, threshold=0.5)
+_event = sp.EventNeuron(4.0, 2.0, threshold=0.75)
 _presets: dict[str, sp.LifOptions] = {  # thresholds so low that a small input crosses them
     "snntorch_leaky": sp.snntorch_leaky(0.9, 0.75),
     "spikingjelly_lif": sp.spikingjelly_lif(2.0, v_threshold=0.5),
@@ -179,13 +179,15 @@ CASES: dict[str, Case] = {
                                  "current"),
     "event_lif": _spikes(lambda: sp.event_lif(_event, duration=14.0), (5,), "current"),
     "event_lif, any time constants": _spikes(
-        lambda: sp.event_lif(sp.EventNeuron(3.0, 2.0, threshold=0.5), duration=14.0), (5,),
+        lambda: sp.event_lif(sp.EventNeuron(3.0, 2.0, threshold=1.0), duration=14.0), (5,),
         "current",
     ),
-    "event_dense, first_spike": _spikes(
+    "event_dense": _spikes(
         lambda: serial(sp.event_lif(_event, duration=14.0),
-                       sp.event_dense(3, _event, duration=14.0, gain=100.0), sp.first_spike()),
-        (5,), "current",
+                       sp.event_dense(3, _event, duration=14.0, gain=400.0)), (5,), "current",
+    ),
+    "first_spike": _spikes(
+        lambda: serial(sp.event_lif(_event, duration=14.0), sp.first_spike()), (5,), "current"
     ),
     "mean_potential": _spikes(
         lambda: serial(sp.event_lif(_event, duration=14.0),

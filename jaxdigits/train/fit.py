@@ -112,7 +112,7 @@ def fit(
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
         row["seconds"] = time.perf_counter() - clock
-        history.append(row | watch(state))
+        history.append({**row, **watch(state)})
         report(history[-1])
         if int(best.epoch) == epoch:
             keep(best.params, best.statistics)

@@ -104,7 +104,7 @@ def fit_population(
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
         row["seconds"] = time.perf_counter() - clock
-        history.append(row | watch(state))
+        history.append({**row, **watch(state)})
         diverged |= ~np.isfinite(row["loss"])
         report(history[-1])
         if (np.asarray(best.epoch) == epoch).any():

@@ -15,13 +15,14 @@ KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
 IMAGE = np.where(RNG.random((5, 6, 6)) < 0.4, RNG.integers(1, 256, (5, 6, 6)), 0).astype("u1")
 LABEL = np.arange(5) % 3
-SMALL = dict(classes=3, steps=8)
+SMALL = dict(classes=3, steps=8, window=10.0, duration=20.0)
 
 
 def params_of(network, size=(6, 6)):
     """Initial weights, and biases with which all layers fire."""
     params, _ = network.init(KEY, size)
-    bias = lambda i, p: jnp.full_like(p["bias"], 0.75 if i == 2 else 6.0)  # of every step, or once
+    # One comes with every step, the others once.
+    bias = lambda i, p: jnp.full_like(p["bias"], 0.75 if i == 2 else 6.0)
     return tuple(p | {"bias": bias(i, p)} if p else p for i, p in enumerate(params))
 
 
@@ -59,13 +60,13 @@ def test_it_reads_28_by_28_pixels_into_ten_logits(output):
     assert (logits.shape, logits.dtype) == ((2, 10), jnp.float32)
 
 
-def test_at_the_start_most_neurons_fire_for_some_digit_and_none_always(digit_images):
+def test_at_the_start_many_neurons_fire_for_some_digit_and_few_often(digit_images):
     network = event_snn()
     params, _ = network.init(KEY, (28, 28))
     _, residual = jax.jit(network.forward)(params, digit_images, KEY)
     (found,) = events(residual)
-    assert (np.asarray(found.spikes) > 0).any(0).mean() > 0.5
-    assert 0.05 < found.spikes.mean() < 2
+    assert (np.asarray(found.spikes) > 0).any(0).mean() > 0.4
+    assert 0.02 < found.spikes.mean() < 2
 
 
 @pytest.fixture
