@@ -3,7 +3,7 @@
     JAXDIGITS_DATA=FOLDER python experiments/learning_rules.py tune|run|time|memory [RULE ...]
     python experiments/learning_rules.py table|figures
 
-One network (784-256-10, T = 25), one budget, every rule, on MNIST split 55,000 / 5,000 / 10,000.
+One network (784-256-10, T = 25), one budget, every rule; MNIST in 55,000 / 5,000 / 10,000.
 
     tune      the learning rate: the best of `RATES` on the validation images, in one short
               training of a seed that is not among those of `run`; other settings are those
