@@ -1,0 +1,33 @@
+"""The benchmark: steps of the library beside the matrix products they cannot do without."""
+
+from jaxdigits.bench.cold import GOALS, Goal, measure_cold, mnist_folder
+from jaxdigits.bench.products import Product, conv_products, dense_products, floor
+from jaxdigits.bench.programs import Program
+from jaxdigits.bench.record import Change, compare, load, machine, measure, report, save
+from jaxdigits.bench.timing import Quartiles, in_turn, quartiles
+from jaxdigits.bench.workloads import WORKLOADS, Workload, select
+
+__all__ = [
+    "GOALS",
+    "WORKLOADS",
+    "Change",
+    "Goal",
+    "Product",
+    "Program",
+    "Quartiles",
+    "Workload",
+    "compare",
+    "conv_products",
+    "dense_products",
+    "floor",
+    "in_turn",
+    "load",
+    "machine",
+    "measure",
+    "measure_cold",
+    "mnist_folder",
+    "quartiles",
+    "report",
+    "save",
+    "select",
+]
