@@ -7,7 +7,7 @@ import pytest
 from jaxdigits import layers as ly
 from jaxdigits.gradients import Differences, check
 from jaxdigits.layer import parallel, residual, serial
-from jaxdigits.spikes import neuron as sp
+from jaxdigits import spikes as sp
 from jaxdigits.spikes.adaptive import alif_neuron
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.encoders import direct, rate
