@@ -1,7 +1,6 @@
 """What the learning rules do to learning: accuracy, alignment, time and memory.
 
-    JAXDIGITS_DATA=FOLDER python experiments/learning_rules.py tune|run|time|memory [RULE ...]
-    python experiments/learning_rules.py table|figures
+    JAXDIGITS_DATA=FOLDER python experiments/learning_rules.py COMMAND [RULE ...]
 
 One network (784-256-10, T = 25), one budget, every rule; MNIST in 55,000 / 5,000 / 10,000.
 
@@ -11,8 +10,10 @@ One network (784-256-10, T = 25), one budget, every rule; MNIST in 55,000 / 5,00
     run       `SEEDS` networks in one program: each at the epoch that validation chose, then
               the test set, read once; and, as training goes, the cosine of the rule's gradient
               with that of BPTT in the same params, spikes and examples
+    same      with one hidden layer several rules are one: by how much their gradients differ
     time      an epoch of one network, the rules in turn, several rounds
     memory    what the compiled gradient of one batch needs beside its arguments, against T
+    table, figures      of what there is
 
 Results join learning_rules.json as they come.
 """
@@ -48,6 +49,7 @@ from jaxdigits.train import (
 )
 from jaxdigits.train.epoch import before_first_epoch
 from jaxdigits.train.fit import on_device
+from jaxdigits.tree import relative_error
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "learning_rules.json"
@@ -70,24 +72,27 @@ RULES: dict[str, dict[str, Any]] = {  # label -> network, gradient, options besi
     "forward gradient": dict(gradient="forward"),
     "EventProp": dict(gradient="eventprop", network="event_snn"),
 }
-ORACLES = {  # the same gradient as a rule above, made another way: not trained again
+ONLINE = {  # the same gradient as a rule above, made another way: not trained again
     "e-prop, online": dict(gradient="eprop_online"),
     "OTTT, online": dict(gradient="ottt_online"),
     "RTRL": dict(gradient="rtrl"),
 }
-TUNED_AS = {  # with one hidden layer the same gradient, or nearly
-    "BPTT, reset differentiated": "BPTT",
+SAME_AS = {  # with one hidden layer
     "e-prop, symmetric": "BPTT",
+    "e-prop, online": "BPTT",
     "OTTT": "BPTT",
+    "OTTT, online": "BPTT",
+    "RTRL": "BPTT",
     "feedback alignment": "e-prop, random",
 }
+TUNED_AS = SAME_AS | {"BPTT, reset differentiated": "BPTT"}
 LENGTHS = (10, 25, 50, 100, 200)
 ALIGNED = 500  # validation examples on which gradients are compared
 
 
 def config(label: str, rate: float = 2e-3, epochs: int = EPOCHS, **options: Any) -> Config:
     """The run of a rule, apart from its seeds."""
-    settings = dict((RULES | ORACLES)[label])
+    settings = dict((RULES | ONLINE)[label])
     network, gradient = settings.pop("network", "snn"), settings.pop("gradient")
     given: dict[str, Any] = dict(epochs=epochs, learning_rate=rate, gradient=gradient)
     if network == "event_snn":
@@ -181,6 +186,25 @@ def alignment(c: Config, valid: Dataset):
     return lambda params: np.asarray(of_members(params)).tolist()
 
 
+def same(label: str) -> dict[str, Any]:
+    """By how much the gradient differs from that of the rule it should be, in 5 networks."""
+    train, _, _ = data()
+    worst = 0.0
+    for seed in SEEDS:
+        key, rows = jax.random.key(seed), slice(32 * seed, 32 * (seed + 1))
+        batch = Dataset(train.image[rows], train.label[rows])
+        params, _ = build("snn", NETWORK).init(key, (28, 28))
+        both = []
+        for name in (label, SAME_AS[label]):
+            c = config(name)
+            estimate = c.estimator()(c.build()(training=True), cross_entropy(c.smoothing))
+            both.append(
+                map(np.asarray, jax.tree.leaves(jax.jit(estimate)(params, batch, key)[1]))
+            )
+        worst = max(worst, *(relative_error(a, b) for a, b in zip(*both, strict=True)))
+    return {"as": SAME_AS[label], "largest_relative_error": worst}
+
+
 def epoch_times(labels: list[str]) -> dict[str, float]:
     """The median seconds of an epoch of one network, the rules in turn."""
     train, valid, _ = data()
@@ -235,10 +259,9 @@ def table(results: dict[str, Any]) -> str:
         "| MB at T = 25 | MB at T = 200 |",
         "|---|---|---|---|---|---|---|",
     ]
-    for label in [*RULES, *ORACLES]:
+    for label in [*RULES, *ONLINE]:
         r = results["run"].get(label)
-        kind = "as the batched form | " if "online" in label else "as BPTT | "
-        accuracy = f"{kind} | " if r is None else (
+        accuracy = f"as {SAME_AS.get(label, '?')} | | " if r is None else (
             f"{100 * r['test_accuracy']:.2f} ± {100 * r['test_std']:.2f} % "
             f"| {100 * r['test_interval'][0]:.2f} to {100 * r['test_interval'][1]:.2f} % "
             f"| {r['learning_rate']:g}"
@@ -276,8 +299,9 @@ def figures(results: dict[str, Any]) -> None:
 
 def main() -> None:
     command, *labels = sys.argv[1:]
-    empty: dict[str, Any] = {"tune": {}, "run": {}, "time": {}, "memory": {}}
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else empty
+    empty: dict[str, Any] = {"tune": {}, "run": {}, "same": {}, "time": {}, "memory": {}}
+    results = empty | (json.loads(RESULTS.read_text()) if RESULTS.exists() else {})
+    save = lambda: RESULTS.write_text(json.dumps(results, indent=1) + "\n")
     if command == "table":
         print(table(results))
         return
@@ -285,19 +309,19 @@ def main() -> None:
         figures(results)
         return
     if command == "time":
-        seconds = epoch_times(labels or [r for r in RULES | ORACLES if r != "RTRL"])
+        seconds = epoch_times(labels or [r for r in RULES | ONLINE if r != "RTRL"])
         results["time"] = {"seconds": seconds, "rounds": ROUNDS, "machine": machine()}
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        save()
         return
-    every = dict(
-        run=RULES, tune=[r for r in RULES if r not in TUNED_AS], memory=RULES | ORACLES
-    )
+    actions = {"tune": tune, "run": run, "same": same, "memory": memory}
+    every: dict[str, Any] = {
+        "tune": [label for label in RULES if label not in TUNED_AS],
+        "run": RULES, "same": SAME_AS, "memory": RULES | ONLINE,
+    }  # fmt: skip
     for label in labels or every[command]:
         print(f"{command} {label}", file=sys.stderr)
-        made = {"tune": tune, "run": run, "memory": memory}[command](label)
-        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else results
-        results[command][label] = made
-        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        results[command][label] = actions[command](label)
+        save()
 
 
 if __name__ == "__main__":

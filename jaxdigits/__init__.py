@@ -14,6 +14,7 @@ nothing keeps state.  The map:
     jaxdigits.train        fit, populations of networks, evaluation, runs on disk
     jaxdigits.measure      intervals, confusion, the certificate of all gradients
     jaxdigits.plots        figures
+    jaxdigits.bench        workloads, each timed beside the floor of its matrix products
 
 `train` and `measure` are imported when they are first used: they need optax and SciPy.
 """

@@ -19,6 +19,7 @@ HELP = {
     "evaluate": ["--data", "--data-dir", "--figure", "--json"],
     "predict": ["--json", "PATH"],
     "check": ["--tolerance", "--json"],
+    "bench": ["--repeats", "--json", "--compare", "--figure"],
 }  # fmt: skip
 
 

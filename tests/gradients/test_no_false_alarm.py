@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from jaxdigits import layers as ly
+from jaxdigits import spikes as sp
 from jaxdigits.gradients import Differences, check
 from jaxdigits.layer import parallel, residual, serial
-from jaxdigits import spikes as sp
 from jaxdigits.spikes.adaptive import alif_neuron
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.encoders import direct, rate

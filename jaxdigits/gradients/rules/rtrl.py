@@ -1,23 +1,24 @@
 """RTRL: real-time recurrent learning, the slow oracle [1].
 
-Every parameter θ_p carries its influence on every state, forwards in time.  For the layer l of
-neurons with current i_t, potential v_t, spikes z_t and state c_t, from c_0 = 0, and with a dot
-for ∂/∂θ_p [P, B, n]:
+Every weight carries its influence on every state, forwards in time.  For a layer of neurons
+with current i_t, potential v_t, spikes z_t and state c_t, from c_0 = 0, and with a dot for the
+derivative in one weight:
 
-    i̇_t = ẋ_t W + [θ_p in this layer] (x_t Ẇ + ḃ)      Ẇ, ḃ: 1 at θ_p, else 0
+    i̇_t = ẋ_t W            or x_t^i for the weight W_ij, in neuron j of its own layer
     v̇_t = ċ_{t−1} + g i̇_t
     ż_t = ψ_t v̇_t          ψ_t = h(v_t − θ)             to the next layer, as its ẋ
     ċ_t = r_t v̇_t          r_t = ∂c_t/∂v_t              β, and what the reset does
     L̇  = Σ_t w_t Σ i̇_t^out ∂L/∂logits
 
-Between neurons of one layer nothing is coupled in a feed-forward network, so the Jacobian of a
-step is diagonal in the layer, and r_t, ψ_t are vectors.  For a hidden layer of its own, ċ is
-e-prop's eligibility vector; with ẋ from the layers below, every influence is there, so the
-result is that of BPTT for any number of layers, whether the reset is held or differentiated,
-subtracts or starts anew.  Nothing is approximated.
+Between neurons of one layer nothing is coupled in a feed-forward network, so W_ij moves neuron
+j of its own layer alone: that influence is one number per weight and example, [B, m, n], and ċ
+there is e-prop's eligibility vector.  On the layers above it is dense, [B, m, n, n′].  Every
+influence is there, so the result is that of BPTT for any number of layers, whether the reset is
+held or differentiated, subtracts or starts anew.  Nothing is approximated.
 
-Memory does not grow with the number of steps, but it is P · B · n for P parameters: for small
-networks, to compare others with.  As in `rules.walk`, `backward` goes through time again.
+Memory does not grow with the number of steps, but it is B times the parameters for one hidden
+layer, and again times n′ for each above: an oracle to compare others with.  As in `rules.walk`,
+`backward` goes through time again.
 
 [1] Williams & Zipser, Neural Comput. 1(2), 1989, doi:10.1162/neco.1989.1.2.270.
 """
@@ -27,7 +28,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.flatten_util import ravel_pytree
 
 from jaxdigits.chain import Chain, Parts, flat, grouped, in_series
 from jaxdigits.gradients.rules.refuse import require_spiking
@@ -64,39 +64,77 @@ def rtrl() -> Chain:
 def _backward(parts: Parts, w):
     def backward(params, replay, y_bar):
         way, p = walk(parts, params, replay.x, replay.key), grouped(parts, params)
-        own = [block[0] for block in p.hidden]
-        theta, unravel = ravel_pytree(own)
-        basis = jax.vmap(unravel)(jnp.eye(theta.size, dtype=theta.dtype))  # Ẇ and ḃ of each θ_p
 
         def step(carry, xs):
-            (states, c_dots, slopes, exit_bar), (t, w_t) = carry, xs
+            (states, c_dots, grads, exit_bar), (t, w_t) = carry, xs
             states, seen, _ = way.step(states, t)
-            x_dot, after = None, []
-            for block, p_l, dots, c_dot, s in zip(
-                parts.hidden, p.hidden, basis, c_dots, seen, strict=True
-            ):
-                i_dot = _current_dot(p_l[0], dots, s.x, x_dot)
-                c_dot, x_dot = _neurons_dot(block, p_l, s, c_dot, i_dot)
-                after.append(c_dot)
+            dots, after = [], []  # in the weights of each layer from the first to this one
+            for block, p_l, before, s in zip(parts.hidden, p.hidden, c_dots, seen, strict=True):
+                i_dots = [*(_current_dot(p_l[0], x_dot) for x_dot in dots), _own(p_l[0], s.x)]
+                both = [
+                    _neurons_dot(block, p_l, s, c_dot, i_dot)
+                    for c_dot, i_dot in zip(before, i_dots, strict=True)
+                ]
+                after.append([c_dot for c_dot, _ in both])
+                dots = [y_dot for _, y_dot in both]
             e = w_t * y_bar
-            slopes += jnp.einsum("pbn,nk,bk->p", x_dot, p.exit[0]["weight"], e)
+            of_outputs = e @ p.exit[0]["weight"].T
+            grads = [g + _slope(d, of_outputs) for g, d in zip(grads, dots, strict=True)]
             now, _ = parts.exit[0].backward(p.exit[0], seen[-1].y, e)
-            return (states, after, slopes, jax.tree.map(jnp.add, exit_bar, now)), None
+            return (states, after, grads, jax.tree.map(jnp.add, exit_bar, now)), None
 
-        c_dots = [jnp.zeros((theta.size, *z.shape), z.dtype) for z in way.zeros]
-        zeros = jnp.zeros_like(theta), jax.tree.map(jnp.zeros_like, p.exit[0])
-        start = way.states, c_dots, *zeros
-        (_, _, slopes, exit_bar), _ = jax.lax.scan(step, start, steps_of(w, y_bar))
-        hidden = [(g, *p_l[1:]) for g, p_l in zip(unravel(slopes), p.hidden, strict=True)]
+        zeros = [_zeros(p_l[0]) for p_l in p.hidden]
+        start = way.states, _at_rest(zeros, way.zeros), zeros
+        zero = jax.tree.map(jnp.zeros_like, p.exit[0])
+        (_, _, grads, exit_bar), _ = jax.lax.scan(step, (*start, zero), steps_of(w, y_bar))
+        hidden = [(_named(p_l[0], g), *p_l[1:]) for g, p_l in zip(grads, p.hidden, strict=True)]
         return flat(Parts(p.entry, hidden, (exit_bar, *p.exit[1:]))), None
 
     return backward
 
 
-def _current_dot(params: Any, dots: Any, x: Array, x_dot: Array | None) -> Array:
-    """i̇ [P, B, n] of a layer with weights, its input x [B, m] and ẋ [P, B, m]."""
-    i_dot = x @ dots["weight"] + dots["bias"][:, None] if "bias" in dots else x @ dots["weight"]
-    return i_dot if x_dot is None else i_dot + x_dot @ params["weight"]
+def _zeros(params: Any) -> Array:
+    """Like the weights [m, n]; a bias is the weight of one more input, which is always 1."""
+    m, n = params["weight"].shape
+    return jnp.zeros((m + ("bias" in params), n), params["weight"].dtype)
+
+
+def _at_rest(weights: list[Array], states: list[Array]) -> list[list[Array]]:
+    """ċ of each layer, in the weights of each from the first to it."""
+    dense = lambda w, c: jnp.zeros((*w.shape, *c.shape), c.dtype)
+    own = lambda w, c: jnp.zeros((len(w), *c.shape), c.dtype)
+    return [
+        [*(dense(w, c) for w in weights[:layer]), own(weights[layer], c)]
+        for layer, c in enumerate(states)
+    ]
+
+
+def _own(params: Any, x: Array) -> Array:
+    """i̇ [m, B, n] of neuron j in W_ij, for its input x [B, m]."""
+    x = jnp.concatenate([x, jnp.ones_like(x[:, :1])], 1) if "bias" in params else x
+    return jnp.broadcast_to(x.T[..., None], (*x.T.shape, params["weight"].shape[1]))
+
+
+def _current_dot(params: Any, x_dot: Array) -> Array:
+    """i̇ [m, n, B, n′] in the weights [m, n] of a layer below, for ẋ in them.
+
+    Args:
+      x_dot: [m, B, n] if that layer is the one just below, else [m, n, B, n″].
+    """
+    if x_dot.ndim == 3:
+        return jnp.einsum("ibj,jk->ijbk", x_dot, params["weight"])
+    return x_dot @ params["weight"]
+
+
+def _slope(y_dot: Array, y_bar: Array) -> Array:
+    """∂L/∂weights [m, n] of a step, from the last layer's ẏ in them and ∂L/∂y [B, n′]."""
+    own = y_dot.ndim == 3
+    return jnp.einsum("ibj,bj->ij" if own else "ijbk,bk->ij", y_dot, y_bar)
+
+
+def _named(params: Any, grads: Array) -> dict[str, Array]:
+    m = len(params["weight"])
+    return {"weight": grads[:m]} | ({"bias": grads[m]} if "bias" in params else {})
 
 
 def _neurons_dot(

@@ -18,6 +18,7 @@ from jaxdigits.spikes import Convention, direct, leaky_readout
 
 MAXIMUM = partial(leaky_readout, reduce="max")
 DEEP = (6, 7)
+DEEPER = (6, 7, 8)  # for what passes through a layer between
 OUTPUT, LAST, FIRST = ("8/",), ("5/",), ("2/",)  # layers of a network of two hidden ones
 
 
@@ -51,9 +52,9 @@ def test_ottt_is_bptt_where_neurons_forget(networks):
 @pytest.mark.parametrize("flows", [False, True])
 def test_rtrl_is_bptt_for_any_reset_and_depth(networks, reset, flows):
     neuron = dict(convention=Convention(reset=reset, differentiate_reset=flows))
-    loss, exact, residual = networks.result(networks.snn(DEEP, neuron))
+    loss, exact, residual = networks.result(networks.snn(DEEPER, neuron))
     networks.assert_lively(residual)
-    got = networks.result(networks.stepped(DEEP, neuron, chain=rtrl()))
+    got = networks.result(networks.stepped(DEEPER, neuron, chain=rtrl()))
     assert got[0] == pytest.approx(loss, rel=1e-12)
     assert networks.error(got[1], exact) < 1e-10
 

@@ -252,10 +252,9 @@ MISTAKES = [
     ("wrong surrogate scale", "rtrl", "rtrl", "_neurons_dot", "psi * c_dot + g_psi",
      "psi * c_dot + 2 * g_psi"),
     ("no influence from below", "rtrl", "rtrl", "_current_dot",
-     "i_dot if x_dot is None else ", "i_dot if True else "),
-    ("weight transposed", "rtrl", "rtrl", "_current_dot", 'x_dot @ params["weight"]',
-     'x_dot @ params["weight"].T'),
-    ("bias forgotten", "rtrl", "rtrl", "_current_dot", ' + dots["bias"][:, None]', ""),
+     'jnp.einsum("ibj', '0 * jnp.einsum("ibj'),
+    ("weight transposed", "rtrl", "rtrl", "_current_dot", "ibj,jk->ijbk", "ibj,kj->ijbk"),
+    ("bias forgotten", "rtrl", "rtrl", "_own", "jnp.ones_like", "jnp.zeros_like"),
 ]  # fmt: skip
 
 
