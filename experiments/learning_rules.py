@@ -60,24 +60,21 @@ RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 EVENT_RATES = (5e-3, 1e-2, 2e-2, 4e-2)  # its weights are larger
 NETWORK = dict(hidden=[256], steps=25, dropout_rate=0.2)
 EVENTS = dict(hidden=[256])
-RULES: dict[str, dict[str, Any]] = {  # label -> network, gradient, options beside NETWORK
-    "BPTT": dict(gradient="bptt"),
-    "BPTT, reset differentiated": dict(gradient="bptt", differentiate_reset=True),
-    "e-prop, symmetric": dict(gradient="eprop"),
-    "e-prop, random": dict(gradient="eprop_random"),
-    "e-prop, adaptive": dict(gradient="eprop_adaptive"),
-    "OTTT": dict(gradient="ottt"),
-    "feedback alignment": dict(gradient="feedback"),
-    "DRTP": dict(gradient="drtp"),
-    "forward gradient": dict(gradient="forward"),
-    "EventProp": dict(gradient="eventprop", network="event_snn"),
+RULES = {  # label -> gradient
+    "BPTT": "bptt",
+    "e-prop, symmetric": "eprop",
+    "e-prop, random": "eprop_random",
+    "e-prop, adaptive": "eprop_adaptive",
+    "OTTT": "ottt",
+    "feedback alignment": "feedback",
+    "DRTP": "drtp",
+    "forward gradient": "forward",
+    "EventProp": "eventprop",
+    "e-prop, online": "eprop_online",
+    "OTTT, online": "ottt_online",
+    "RTRL": "rtrl",
 }
-ONLINE = {  # the same gradient as a rule above, made another way: not trained again
-    "e-prop, online": dict(gradient="eprop_online"),
-    "OTTT, online": dict(gradient="ottt_online"),
-    "RTRL": dict(gradient="rtrl"),
-}
-SAME_AS = {  # with one hidden layer
+SAME_AS = {  # with one hidden layer: not trained again
     "e-prop, symmetric": "BPTT",
     "e-prop, online": "BPTT",
     "OTTT": "BPTT",
@@ -85,26 +82,25 @@ SAME_AS = {  # with one hidden layer
     "RTRL": "BPTT",
     "feedback alignment": "e-prop, random",
 }
-TUNED_AS = SAME_AS | {"BPTT, reset differentiated": "BPTT"}
 LENGTHS = (10, 25, 50, 100, 200)
 ALIGNED = 500  # validation examples on which gradients are compared
 
 
 def config(label: str, rate: float = 2e-3, epochs: int = EPOCHS, **options: Any) -> Config:
     """The run of a rule, apart from its seeds."""
-    settings = dict((RULES | ONLINE)[label])
-    network, gradient = settings.pop("network", "snn"), settings.pop("gradient")
-    given: dict[str, Any] = dict(epochs=epochs, learning_rate=rate, gradient=gradient)
-    if network == "event_snn":
-        return config_for(network, "mnist", options=EVENTS | options, **given)
-    options = NETWORK | settings | options
-    return config_for(network, "mnist", weight_decay=0.01, options=options, **given)
+    given: dict[str, Any] = dict(
+        epochs=epochs, learning_rate=rate, gradient=RULES[label], data="mnist"
+    )
+    if label == "EventProp":
+        return config_for("event_snn", options=EVENTS | options, **given)
+    return config_for("snn", weight_decay=0.01, options=NETWORK | options, **given)
 
 
 def data() -> tuple[Dataset, Dataset, Dataset]:
     """(train, valid, test)"""
-    train, test = mnist()
-    return *split(train, (55_000, 5_000), seed=0), test
+    both, test = mnist()
+    train, valid = split(both, (55_000, 5_000), seed=0)
+    return train, valid, test
 
 
 def train_many(c: Config, keys: jax.Array, rates: Any, sets, watch: Any = lambda state: {}):
@@ -139,8 +135,7 @@ def tune(label: str) -> dict[str, Any]:
 
 def run(label: str) -> dict[str, Any]:
     """Accuracies of all seeds, and the alignment of each epoch."""
-    tuned = json.loads(RESULTS.read_text())["tune"]
-    rate = tuned[TUNED_AS.get(label, label)]["learning_rate"]
+    rate = json.loads(RESULTS.read_text())["tune"][SAME_AS.get(label, label)]["learning_rate"]
     c, sets = config(label, rate), data()
     keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
     aligned = alignment(c, sets[1]) if c.network == "snn" else lambda params: []
@@ -243,11 +238,13 @@ def memory(label: str) -> dict[str, int]:
         network = c.build()(training=True)
         estimate = c.estimator()(network, cross_entropy(c.smoothing))
         params = jax.eval_shape(lambda n=network: n.init(jax.random.key(0), (28, 28))[0])
-        image = jax.ShapeDtypeStruct((c.batch, 28, 28), jnp.uint8)
-        label_ = jax.ShapeDtypeStruct((c.batch,), jnp.int32)
-        key = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 128))
+        batch: Any = (
+            jax.ShapeDtypeStruct((c.batch, 28, 28), jnp.uint8),
+            jax.ShapeDtypeStruct((c.batch,), jnp.int32),
+        )
+        keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), 128))
         gradient = jax.jit(lambda p, b, k, e=estimate: e(p, b, k)[1])
-        program = gradient.lower(params, Dataset(image, label_), key).compile()
+        program: Any = gradient.lower(params, batch, keys).compile()
         needed[str(steps)] = program.memory_analysis().temp_size_in_bytes
     return needed
 
@@ -259,18 +256,20 @@ def table(results: dict[str, Any]) -> str:
         "| MB at T = 25 | MB at T = 200 |",
         "|---|---|---|---|---|---|---|",
     ]
-    for label in [*RULES, *ONLINE]:
-        r = results["run"].get(label)
-        accuracy = f"as {SAME_AS.get(label, '?')} | | " if r is None else (
-            f"{100 * r['test_accuracy']:.2f} ± {100 * r['test_std']:.2f} % "
-            f"| {100 * r['test_interval'][0]:.2f} to {100 * r['test_interval'][1]:.2f} % "
-            f"| {r['learning_rate']:g}"
-        )  # fmt: skip
+    for label in RULES:
+        if r := results["run"].get(label):
+            low, high = (100 * bound for bound in r["test_interval"])
+            reached = f"{100 * r['test_accuracy']:.2f} ± {100 * r['test_std']:.2f} %"
+            accuracy = f"{reached} | {low:.2f} to {high:.2f} % | {r['learning_rate']:g}"
+        else:
+            equal = results["same"][label]
+            error = equal["largest_relative_error"]
+            accuracy = f"{equal['as']}, {f'to {error:.0e}' if error else 'bit for bit'} | |"
         took = results["time"]["seconds"].get(label)
-        needs = results["memory"][label]
+        needs = (results["memory"][label][T] / 1e6 for T in ("25", "200"))
+        epoch = "–" if took is None else f"{took:.1f}"
         lines.append(
-            f"| {label} | {accuracy} | {'–' if took is None else f'{took:.1f}'} "
-            f"| {needs['25'] / 1e6:.0f} | {needs['200'] / 1e6:.0f} |"
+            f"| {label} | {accuracy} | {epoch} | {' | '.join(f'{n:.0f}' for n in needs)} |"
         )
     return "\n".join(lines)
 
@@ -309,15 +308,13 @@ def main() -> None:
         figures(results)
         return
     if command == "time":
-        seconds = epoch_times(labels or [r for r in RULES | ONLINE if r != "RTRL"])
+        seconds = epoch_times(labels or [r for r in RULES if r != "RTRL"])
         results["time"] = {"seconds": seconds, "rounds": ROUNDS, "machine": machine()}
         save()
         return
     actions = {"tune": tune, "run": run, "same": same, "memory": memory}
-    every: dict[str, Any] = {
-        "tune": [label for label in RULES if label not in TUNED_AS],
-        "run": RULES, "same": SAME_AS, "memory": RULES | ONLINE,
-    }  # fmt: skip
+    trained = [label for label in RULES if label not in SAME_AS]
+    every = {"tune": trained, "run": trained, "same": list(SAME_AS), "memory": list(RULES)}
     for label in labels or every[command]:
         print(f"{command} {label}", file=sys.stderr)
         results[command][label] = actions[command](label)

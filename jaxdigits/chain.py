@@ -9,6 +9,7 @@ Whatever the chain, layer i of the network is layer i of its params, and draws i
 numbers from `fold_in(key, i)`.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
@@ -37,6 +38,23 @@ Chain = Callable[[Parts], Layer]
 def in_series(parts: Parts) -> Layer:
     """One layer after another, and the error back through every one: backpropagation."""
     return serial(*flat(parts))
+
+
+def chained(parts: Parts, chain: Chain) -> Layer:
+    """The one layer that the chain makes of the parts.
+
+    Raises:
+      ValueError: for what is no chain, as a rule's name, or its constructor not called; and
+        by the chain.
+    """
+    # A constructor, as `eprop`, has options only: nothing that it must be given.
+    takes = inspect.signature(chain).parameters.values() if callable(chain) else ()
+    if all(p.default is not p.empty or p.kind is p.KEYWORD_ONLY for p in takes):
+        given = getattr(chain, "__name__", repr(chain))
+        raise ValueError(
+            f"chain must be in_series or a learning rule, called, as eprop(), got {given}"
+        )
+    return chain(parts)
 
 
 def flat(parts: Parts) -> tuple[Any, ...]:

@@ -54,6 +54,9 @@ class Bench:
         names = select(self.workloads, [*WORKLOADS, *GOALS])
         if self.repeats < 1:
             raise ValueError(f"--repeats must be >= 1, got {self.repeats}")
+        for file in (self.json, self.figure):
+            if file and not file.parent.is_dir():
+                raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
         old = load(self.compare)["rows"] if self.compare else None
         if self.figure:
             self._draw({})  # without matplotlib, it had better fail now

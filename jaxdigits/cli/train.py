@@ -98,8 +98,11 @@ class Train:
     def run(self) -> int:
         """Train, and print what came of it."""
         from jaxdigits.train.job import run_job
+        from jaxdigits.train.run import require_empty
 
         config = self.config()
+        if self.out is not None:
+            require_empty(self.out)
         if self.data_dir is not None and self.data != "mnist":
             raise ValueError("--data-dir is for --data mnist")
         train, test = mnist(self.data_dir) if self.data == "mnist" else DATASETS[self.data]()

@@ -83,9 +83,16 @@ def check_spiking(
       surrogate: the firing function, its slope and the slope's primitive.
       params: those of both layers.
       x: as for `check`, and so are `key` and the options.
+
+    The layers leave `Traces` in their residuals, or it is not ok: a silent layer agrees with
+    any gradient.
     """
     soft = build(soft_twin(surrogate))
-    return check(build(surrogate), params, x, key, soft=soft, **options)
+    report = check(build(surrogate), params, x, key, soft=soft, **options)
+    if report.firing_rates:
+        return report
+    unknown = "how much it fires is not known: leave Traces(v, spikes) in the residual"
+    return report._replace(ok=False, reason="; ".join(filter(None, [report.reason, unknown])))
 
 
 def check_pair(

@@ -92,13 +92,20 @@ def floats_of(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf if is_float(leaf) else None, tree)
 
 
+def not_finite(name: str, value: np.ndarray, side: str) -> Row | None:
+    """The row of a leaf in which a number is not finite; None if all are."""
+    bad = np.argwhere(~np.isfinite(value))
+    if not len(bad):
+        return None
+    where = tuple(int(i) for i in bad[0])
+    note = f"not finite {side} at {where} ({len(bad)} of {value.size})"
+    return Row(name, float("inf"), 0.0, where, verdict=DIFFERS, note=note)
+
+
 def _row(name, a, b, floor, sides) -> Row:
     for side, value in zip(sides, (a, b), strict=True):
-        bad = np.argwhere(~np.isfinite(value))
-        if len(bad):
-            where = tuple(int(i) for i in bad[0])
-            note = f"not finite {side} at {where} ({len(bad)} of {value.size})"
-            return Row(name, float("inf"), 0.0, where, note=note)
+        if row := not_finite(name, value, side):
+            return row
     if not a.size:
         return Row(name, 0.0, 1.0, ())
     difference = np.abs(a - b)

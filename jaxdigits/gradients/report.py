@@ -68,6 +68,8 @@ class Report(NamedTuple):
     """in which everything was computed"""
     tolerance: float = 1e-10
     """the largest relative error of the first witness that agrees"""
+    aside: tuple[str, ...] = ()
+    """leaves that are no floats and so have no gradient, with their dtypes"""
 
     def __str__(self) -> str:
         head = ("leaf", "witness", "error", "cosine", "at", "verdict")
@@ -77,6 +79,7 @@ class Report(NamedTuple):
         rates = " ".join(f"{rate:.3f}" for rate in self.firing_rates)
         facts = [f"{self.dtype}, tolerance {self.tolerance:.0e}"]
         facts += [f"spikes per neuron and step: {rates}"] if rates else []
+        facts += [f"no gradient: {', '.join(self.aside)}"] if self.aside else []
         verdict = "ok" if self.ok else f"NOT OK: {self.reason}"
         return "\n".join([*(pad(line).rstrip() for line in lines), "; ".join(facts), verdict])
 
@@ -92,7 +95,7 @@ class Report(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, in what JSON can say; a number that is not finite is None."""
-        rows = [{k: _plain(v) for k, v in row._asdict().items()} for row in self.rows]
+        rows = [{k: _plain(v) for k, v in _measured(row).items()} for row in self.rows]
         return {k: _plain(v) for k, v in self._asdict().items()} | {"rows": rows}
 
     def to_json(self) -> str:
@@ -101,7 +104,10 @@ class Report(NamedTuple):
 
 
 def summarise(
-    rows: Sequence[Row], spiking: Sequence[Spiking] = (), tolerance: float = 1e-10
+    rows: Sequence[Row],
+    spiking: Sequence[Spiking] = (),
+    tolerance: float = 1e-10,
+    aside: tuple[str, ...] = (),
 ) -> Report:
     """The report of all rows; those of the first witness come first."""
     first = [row for row in rows if row.witness == rows[0].witness]
@@ -117,7 +123,14 @@ def summarise(
         firing_rates=tuple(layer.rate for layer in spiking),
         reason=reason,
         tolerance=tolerance,
+        aside=aside,
     )
+
+
+def _measured(row: Row) -> dict[str, Any]:
+    """The row, without the numbers of a witness that says nothing."""
+    nothing = dict(error=None, cosine=None) if row.verdict == NOT_APPLICABLE else {}
+    return row._asdict() | nothing
 
 
 def _worst(rows: Sequence[Row]) -> Row | None:
@@ -143,11 +156,14 @@ def _contradictions(rows: Sequence[Row]) -> list[str]:
 
 
 def _untested(rows: Sequence[Row]) -> list[str]:
-    """One line about the first leaf that no witness could judge."""
+    """One line about the first leaf that no witness could judge, or about the soft twin."""
     judged = {row.leaf for row in rows if row.verdict != NOT_APPLICABLE}
     for row in rows:
         if row.leaf not in judged:
             return [f"{row.leaf}: no witness applies ({row.note})"]
+    soft = [row for row in rows if row.witness in ("soft directions", "soft coordinates")]
+    if soft and all(row.verdict == NOT_APPLICABLE for row in soft):
+        return ["the soft twin does not respond: does it fire by the surrogate it is given?"]
     return []
 
 

@@ -19,6 +19,7 @@ from jaxdigits.gradients.estimators import Estimator
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
 from jaxdigits.spikes import events, traces
+from jaxdigits.tree import named_leaves
 
 Point = Any  # a dict by name of pytrees, None in the place of what is no float
 Split = tuple[Point, Callable[[Point], dict[str, Any]]]
@@ -43,6 +44,8 @@ class Outcome(NamedTuple):
     """of each spiking layer, what `Spiking` says"""
     series: list[Array]
     """[T] of each spiking layer, to know how long a time series is"""
+    y_differentiated: Any = None
+    """the output that comes with the gradient, where a rule may make it another one"""
 
 
 class Subject(NamedTuple):
@@ -55,6 +58,8 @@ class Subject(NamedTuple):
     witness: str = "jax.vjp"
     """what the reference is"""
     sides: tuple[str, str] = ("by hand", "by JAX")
+    aside: tuple[str, ...] = ()
+    """leaves that are no floats, with their dtypes"""
 
 
 def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
@@ -74,13 +79,15 @@ def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
         auto = _by_vjp(value, point, y_bar, "forward")
         return Outcome(y, y_bar, hand, auto, None, *_spiking(residual))
 
-    return Subject(point, program, value)
+    return Subject(point, program, value, aside=_aside({"params": params, "x": x}))
 
 
 def of_pair(forward: Callable, backward: Callable, arguments: Sequence[Any]) -> Subject:
     """`backward` against `jax.vjp` of `forward`, in the convention of `jax.custom_vjp`."""
     names = _argument_names(forward, len(arguments))
-    point, merge = _split(dict(zip(names, arguments, strict=True)))
+    whole = dict(zip(names, arguments, strict=True))
+    point, merge = _split(whole)
+    _require_floats(whole)
     given = lambda point: [merge(point)[name] for name in names]  # JAX sorts the dict's names
     value = lambda point: forward(*given(point))[0]
 
@@ -98,7 +105,7 @@ def of_pair(forward: Callable, backward: Callable, arguments: Sequence[Any]) -> 
         auto = _by_vjp(value, point, y_bar, "forward")
         return Outcome(y, y_bar, hand, auto, None, *_spiking(residual))
 
-    return Subject(point, program, value)
+    return Subject(point, program, value, aside=_aside(whole))
 
 
 def of_function(
@@ -106,7 +113,9 @@ def of_function(
 ) -> Subject:
     """The gradient that JAX has of `function`, by its own rule, against that of `twin`."""
     names = _argument_names(function, len(arguments))
-    point, merge = _split(dict(zip(names, arguments, strict=True)))
+    whole = dict(zip(names, arguments, strict=True))
+    point, merge = _split(whole)
+    _require_floats(whole)
     given = lambda point: [merge(point)[name] for name in names]  # JAX sorts the dict's names
     value = lambda point: function(*given(point))
     plain = twin and (lambda point: twin(*given(point)))
@@ -114,15 +123,16 @@ def of_function(
     def program(point):
         y = value(point)
         y_bar = _cotangent(y)
-        hand = _by_vjp(value, point, y_bar, "the function")
+        hand, again = _by_vjp(value, point, y_bar, "the function"), jax.vjp(value, point)[0]
         if plain is None:
-            return Outcome(y, y_bar, hand, None, None, [], [])
+            return Outcome(y, y_bar, hand, None, None, [], [], again)
         y_plain = plain(point)
         _require_same_output(y, y_plain)
         reference = _by_vjp(plain, point, y_bar, "the twin")
-        return Outcome(y, y_bar, hand, reference, y_plain, [], [])
+        return Outcome(y, y_bar, hand, reference, y_plain, [], [], again)
 
-    return Subject(point, program, value, "twin", ("of the function", "of the twin"))
+    sides = ("of the function", "of the twin")
+    return Subject(point, program, value, "twin", sides, _aside(whole))
 
 
 def of_estimator(
@@ -166,6 +176,22 @@ def of_loss(loss: Loss, logits: Array, label: Any) -> Subject:
 def to_float64(tree: Any) -> Any:
     """The tree with its floats in float64."""
     return jax.tree.map(lambda a: np.asarray(a, np.float64) if is_float(a) else a, tree)
+
+
+def _aside(whole: dict[str, Any]) -> tuple[str, ...]:
+    """The leaves that are no floats, as "x (uint8)"."""
+    dtype = lambda leaf: getattr(leaf, "dtype", jnp.result_type(leaf))
+    return tuple(
+        f"{name} ({dtype(leaf)})"
+        for name, leaf in named_leaves(whole).items()
+        if not is_float(leaf)
+    )
+
+
+def _require_floats(whole: dict[str, Any]) -> None:
+    if not any(map(is_float, jax.tree.leaves(whole))):
+        given = ", ".join(_aside(whole)) or "no arguments"
+        raise ValueError(f"nothing here has a gradient: give floats, got {given}")
 
 
 def _split(whole: dict[str, Any]) -> Split:

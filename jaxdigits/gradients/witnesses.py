@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxdigits.gradients.compare import compare, require_alike
+from jaxdigits.gradients.compare import compare, not_finite, require_alike
 from jaxdigits.gradients.differences import (
     by_complex_step,
     by_differences,
@@ -20,6 +20,7 @@ from jaxdigits.tree import named_leaves
 
 NOISE = 1e-5  # at a tolerance of 1e-10, some eight times the precision of float64
 HARD = "a hard threshold's difference quotient is zero or infinite; ask the soft twin"
+OUTPUT = "output when differentiated"
 RELEASED = "with stop_gradient lifted"
 
 
@@ -37,7 +38,7 @@ def hear(
         rows, spiking = _of(subject, tolerance, differences, steps)
         if soft:
             rows += _of_soft(soft, tolerance, differences)
-    return summarise(rows, spiking, tolerance)
+    return summarise(rows, spiking, tolerance, subject.aside)
 
 
 def _of(
@@ -60,7 +61,7 @@ def _of(
         rows += told
     if differences and differences.complex_step:
         rows += by_complex_step(subject.value, subject.point, outcome, differences, tolerance)
-    return rows, spiking
+    return rows + _of_the_rules_output(outcome, tolerance), spiking
 
 
 def _of_soft(soft: Subject, tolerance: float, differences: Differences | None) -> list[Row]:
@@ -75,8 +76,10 @@ def _by_reference(
 ) -> list[Row]:
     """The rows of the first witness: the gradient, then the output if there are two."""
     if outcome.reference is None:
-        require_alike(named_leaves(outcome.hand), named_leaves(subject.point), subject.sides)
-        return []
+        hand = named_leaves(outcome.hand)
+        require_alike(hand, named_leaves(subject.point), subject.sides)
+        rows = [not_finite(name, np.asarray(g), subject.sides[0]) for name, g in hand.items()]
+        return [row._replace(witness="directions") for row in rows if row]
     steps = steps or max(map(len, outcome.series), default=None)
     how: dict[str, Any] = dict(
         tolerance=tolerance, witness=subject.witness, sides=subject.sides
@@ -86,6 +89,16 @@ def _by_reference(
     if outcome.y_reference is not None:
         rows += compare({"output": outcome.y}, {"output": outcome.y_reference}, **how)
     return list(rows)
+
+
+def _of_the_rules_output(outcome: Outcome, tolerance: float) -> list[Row]:
+    """A row for the output that a rule of one's own gives, if it is not the function's."""
+    if outcome.y_differentiated is None:
+        return []
+    ours, theirs = {OUTPUT: outcome.y_differentiated}, {OUTPUT: outcome.y}
+    sides = ("when differentiated", "when called")
+    rows = compare(ours, theirs, tolerance=tolerance, witness="the function", sides=sides)
+    return [row for row in rows if row.verdict == DIFFERS]
 
 
 def _floors(point: Any, outcome: Outcome) -> dict[str, float]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from jaxdigits.chain import Chain, Parts, in_series
+from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, dropout, flatten
 from jaxdigits.layers.norm import Statistics
@@ -84,7 +84,7 @@ def event_snn(
     else:
         race = event_dense(classes, neuron, duration=duration, most=1, gain=DEEP_GAIN)
         exit = race, first_spike(tau_s)
-    return chain(Parts(entry, (on_grid, *by_spikes), exit, events=True))
+    return chained(Parts(entry, (on_grid, *by_spikes), exit, events=True), chain)
 
 
 # Of 784 pixels some 150 fire, so their currents add up to ±√(150 · 60 / 784) = ±3.4.  A current

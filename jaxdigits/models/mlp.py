@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxdigits.chain import Chain, Parts, in_series
+from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, dropout, flatten, relu, standardise
 from jaxdigits.layers.norm import Statistics
@@ -32,11 +32,12 @@ def mlp(
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
-      ValueError: for an unknown norm, or batch norm in evaluation without its statistics.
+      ValueError: for an unknown norm, batch norm in evaluation without its statistics, or a
+        chain that is none or cannot take the network.
     """
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0)
     block = lambda n: (dense(n, bias=norm is None), *make_norm(), activation(), absent)
     hidden_blocks = tuple(block(n) for n in hidden)
     entry = (standardise(MNIST_MEAN, MNIST_STD), flatten())
-    return chain(Parts(entry, hidden_blocks, (dense(classes, gain=1.0),)))
+    return chained(Parts(entry, hidden_blocks, (dense(classes, gain=1.0),)), chain)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from jaxdigits.chain import Chain, Parts, in_series
+from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, dropout, flatten
 from jaxdigits.layers.norm import Statistics
@@ -42,7 +42,8 @@ def snn(
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
-      ValueError: for an unknown norm, or batch norm in evaluation without its statistics.
+      ValueError: for an unknown norm, batch norm in evaluation without its statistics, or a
+        chain that is none or cannot take the network.
     """
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0, time=True)
@@ -51,7 +52,7 @@ def snn(
     )  # fmt: skip
     hidden_blocks = tuple(block(n) for n in hidden)
     exit = (dense(classes, gain=GAIN), readout())
-    return chain(Parts((encoder(steps), flatten()), hidden_blocks, exit, steps))
+    return chained(Parts((encoder(steps), flatten()), hidden_blocks, exit, steps), chain)
 
 
 GAIN = 1 / 3  # weights uniform in ±1/√m: rate-coded inputs add up over 1/(1 − β) steps

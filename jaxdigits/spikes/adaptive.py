@@ -36,7 +36,7 @@ from jax.typing import ArrayLike
 from jaxdigits.layer import Layer
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, per_neuron
-from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_reset_below
+from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_kinds, require_reset_below
 from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
 from jaxdigits.spikes.unroll import Neuron, over_time
 
@@ -90,6 +90,7 @@ def alif_neuron(
     learn: Collection[str] = (),
 ) -> Neuron:
     """One step of `alif`, with the same arguments, for `over_time` and `recurrent`."""
+    require_kinds(surrogate, convention)
     start = {
         "decay": decay,
         "threshold": threshold,

@@ -67,6 +67,8 @@ def constants(
 
 def require_learnable(learn: Collection[str], names: tuple[str, ...]) -> None:
     """Check that what is learned is among the constants, or raise a ValueError."""
+    if isinstance(learn, str):
+        raise ValueError(f"learn must be a tuple: ({learn!r},), got {learn!r}")
     if unknown := [name for name in learn if name not in names]:
         raise ValueError(f"learn takes names from {names}, got {unknown[0]!r}")
 

@@ -75,7 +75,11 @@ class Convention:
                 raise ValueError(
                     f"{name} must be {' or '.join(map(repr, names))}, got {given!r}"
                 )
-        if not (_are_numbers(self.gain) and np.all(np.asarray(self.gain) > 0)):
+        if not _are_numbers(self.gain):
+            raise ValueError(
+                f"gain must be a number or a tuple of numbers > 0, got {self.gain!r}"
+            )
+        if not np.all(np.asarray(self.gain) > 0):
             raise ValueError(f"gain must be > 0, got {self.gain!r}")
 
 

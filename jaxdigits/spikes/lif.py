@@ -87,8 +87,9 @@ def lif(
 
     Raises:
       ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0 and
-        above the potential of the reset, and `learn` holds names from above; in `init`,
-        for constants that are neither one number nor one per neuron.
+        above the potential of the reset, and `learn` holds names from above; for what is no
+        `Surrogate` or no `Convention`; in `init`, for constants that are neither one number
+        nor one per neuron; in `forward`, for currents that are not floats.
     """
     return over_time(
         lif_neuron(
@@ -106,6 +107,7 @@ def lif_neuron(
     learn: Collection[str] = (),
 ) -> Neuron:
     """One step of `lif`, with the same arguments, for `over_time` and `recurrent`."""
+    require_kinds(surrogate, convention)
     start = {"decay": decay, "threshold": threshold}
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
@@ -202,6 +204,15 @@ def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
         return lam, scaled(beta, lam), theta_bar, rho_bar
 
     return Membrane(step, back, fire, end)
+
+
+def require_kinds(surrogate: Surrogate | None, convention: Convention) -> None:
+    """Check that both are what they are called, or raise a ValueError."""
+    if not isinstance(surrogate, Surrogate | None):
+        given = getattr(surrogate, "__name__", repr(surrogate))
+        raise ValueError(f"surrogate must be a Surrogate, as fast_sigmoid(), got {given}")
+    if not isinstance(convention, Convention):
+        raise ValueError(f"convention must be a Convention(...), got {convention!r}")
 
 
 def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:

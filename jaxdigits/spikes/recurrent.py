@@ -24,12 +24,14 @@ from jaxdigits.layer import Layer
 from jaxdigits.spikes.unroll import (
     Neuron,
     added,
+    as_current,
     emitted,
     in_time,
     kept_of,
     per_neuron,
     received,
     require_emit,
+    require_neuron,
 )
 
 
@@ -51,8 +53,10 @@ def recurrent(
     a convolution, the channels of one pixel.  The residual is that of `over_time`.
 
     Raises:
-      ValueError: unless gain > 0 and `emit` is one of the two.
+      ValueError: unless gain > 0 and `emit` is one of the two; for what is no neuron; in
+        `forward`, for currents that are not floats.
     """
+    require_neuron(neuron, "recurrent")
     if not gain > 0:
         raise ValueError(f"gain must be > 0, got {gain}")
     require_emit(emit)
@@ -63,6 +67,7 @@ def recurrent(
 
     def forward(params, x, key):
         del key
+        x = as_current(x)
         k, weight = neuron.constants(params, x.dtype), params["weight"]
 
         def step(carry, x_t):

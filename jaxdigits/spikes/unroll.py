@@ -20,6 +20,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import ArrayLike
 
 from jaxdigits.layer import Layer, Residual, Shape
 from jaxdigits.spikes.constants import Constants
@@ -66,8 +67,10 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
     The residual is `Traces`; for neurons with further states, (`Traces`, states by name).
 
     Raises:
-      ValueError: for another `emit`.
+      ValueError: for another `emit`, or what is no neuron; in `forward`, for currents that
+        are not floats.
     """
+    require_neuron(neuron, "over_time")
     require_emit(emit)
 
     def init(key, shape):
@@ -76,6 +79,7 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
 
     def forward(params, current, key):
         del key
+        current = as_current(current)
         k = neuron.constants(params, current.dtype)
 
         def step(state, i_t):
@@ -101,6 +105,25 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
         return per_neuron(grads), i_bar
 
     return Layer(init, forward, backward)
+
+
+def require_neuron(neuron: Neuron, what: str) -> None:
+    """Check that it is a `Neuron`, or raise a ValueError that says what takes one."""
+    if not isinstance(neuron, Neuron):
+        given = "a layer" if isinstance(neuron, Layer) else repr(neuron)
+        raise ValueError(f"{what} takes a neuron, as lif_neuron(...), not {given}")
+
+
+def as_current(current: ArrayLike) -> Array:
+    """[T, ..., n] the currents as an array of JAX, so that their dtype is one of JAX, too.
+
+    Raises:
+      ValueError: unless they are floats: decays in integers would all be zero.
+    """
+    current = jnp.asarray(current)
+    if not jnp.issubdtype(current.dtype, jnp.floating):
+        raise ValueError(f"currents must be floats, got {current.dtype}")
+    return current
 
 
 def require_emit(emit: str) -> None:

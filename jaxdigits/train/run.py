@@ -52,13 +52,18 @@ def create_run(folder: Path, config: Config) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise RunError(f"{folder} is not empty: choose another folder, or remove it first")
+        require_empty(folder)
         versions = {"python": platform.python_version(), "jax": jax.__version__}
         head = {"format": FORMAT, "versions": versions, "device": jax.devices()[0].device_kind}
         write_json(folder / "config.json", head | {"config": to_json(config)})
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+
+
+def require_empty(folder: Path) -> None:
+    """Check that nothing is in a folder, which need not be there yet, or raise a `RunError`."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise RunError(f"{folder} is not empty: choose another folder, or remove it first")
 
 
 def append_metrics(folder: Path, row: dict[str, Any]) -> None:

@@ -112,6 +112,14 @@ def test_bad_arguments_are_refused_before_anything_is_timed(one_line, tiny, args
     assert one_line("bench", *args) == (2, message)
 
 
+@pytest.mark.parametrize("option", ["--json", "--figure"])
+def test_a_file_in_no_folder_is_refused_before_anything_is_timed(cli, tiny, tmp_path, option):
+    file = tmp_path / "none" / "x.svg"
+    answer = cli("bench", "S1", option, file)
+    wanted = f"jaxdigits: cannot write {file}: there is no folder {file.parent}\n"
+    assert answer == (2, "", wanted)
+
+
 def test_files_to_compare_with_are_read_first(one_line, tiny, tmp_path):
     other = tmp_path / "other.json"
     assert one_line("bench", "--compare", other) == (1, f"{other}: No such file or directory")

@@ -240,12 +240,13 @@ def test_what_the_parser_does_not_understand_exits_2_without_a_traceback(cli, ar
     assert not answer.out
 
 
-def test_a_folder_in_use_is_refused_and_left_alone(one_line, trained):
+def test_a_folder_in_use_is_refused_and_left_alone(cli, one_line, trained):
     before = {p.name: p.read_bytes() for p in trained[1].iterdir()}
     code, said = one_line("train", "mlp", "--out", trained[1])
     assert (code, said) == (
         1, f"{trained[1]} is not empty: choose another folder, or remove it first"
     )  # fmt: skip
+    assert not cli("train", "mlp", "--out", trained[1]).out  # it does not say that it trains
     assert {p.name: p.read_bytes() for p in trained[1].iterdir()} == before
 
 

@@ -17,12 +17,14 @@ from jaxdigits.gradients import (
     check_pair,
     check_spiking,
 )
+from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, relu, tanh
 from jaxdigits.losses import cross_entropy
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.readout import leaky_readout
 from jaxdigits.spikes.surrogates import arctan, soft_twin, with_slope
+from jaxdigits.spikes.traces import Traces
 
 X = np.random.default_rng(0).standard_normal((5, 4))
 W = np.random.default_rng(1).standard_normal((4, 3))
@@ -203,3 +205,82 @@ def test_a_complex_step_says_when_it_is_not_applicable():
     assert report.ok
     assert verdicts(report)["x", "complex step"] == "not applicable"
     assert "no complex numbers" in str(report)
+
+
+def sine(fwd=lambda x: (jnp.sin(x), x), bwd=lambda x, y_bar: (y_bar * jnp.cos(x),)):
+    """The sine with a rule of its own."""
+    function = jax.custom_vjp(jnp.sin)
+    function.defvjp(fwd, bwd)
+    return function
+
+
+WAVE = np.linspace(0.1, 1.0, 6).reshape(2, 3)
+
+
+@pytest.mark.parametrize("bad", [(0, 0), ...], ids=["one number", "all numbers"])
+def test_a_gradient_that_is_not_finite_never_passes_without_a_twin(bad):
+    broken = sine(bwd=lambda x, y_bar: ((y_bar * jnp.cos(x)).at[bad].set(jnp.nan),))
+    report = check_function(broken, WAVE)
+    assert not report.ok
+    assert "x: not finite of the function at (0, 0)" in report.reason
+    assert check_function(sine(), WAVE).ok
+
+
+@pytest.mark.parametrize("twin", [None, jnp.sin])
+def test_a_rule_that_gives_another_output_is_seen(twin):
+    report = check_function(sine(fwd=lambda x: (3 * jnp.sin(x), x)), WAVE, twin=twin)
+    assert not report.ok
+    assert "output when differentiated differs by 2.0e+00" in report.reason
+
+
+def test_what_is_no_float_is_named_and_nothing_but_that_is_refused():
+    report = check_function(lambda x, a: x * a, WAVE, 2)
+    assert report.ok
+    assert report.aside == ("a (int32)",)
+    assert "no gradient: a (int32)" in str(report)
+    with pytest.raises(ValueError, match=r"give floats, got x \(int64\)"):
+        check_function(lambda x: 2.0 * x, np.arange(3))
+    with pytest.raises(ValueError, match="give floats, got no arguments"):
+        check_pair(lambda: (1.0, None), lambda residual, y_bar: ())
+
+
+def own(surrogate, leave=Traces):
+    """A spiking layer of a user's."""
+    fire = with_slope(surrogate)
+
+    def forward(params, x, key):
+        v = params["gain"] * x
+        return fire(v - 1), (x, leave(v, fire(v - 1)))
+
+    def backward(params, residual, y_bar):
+        x, kept = residual
+        v_bar = y_bar * surrogate.slope(kept[0] - 1)
+        return {"gain": (v_bar * x).sum()}, v_bar * params["gain"]
+
+    return Layer(lambda key, shape: ({"gain": jnp.ones(())}, shape), forward, backward)
+
+
+CURRENTS = np.random.default_rng(0).normal(1.0, 1.0, (6, 2, 3))
+
+
+def test_a_spiking_layer_of_ones_own_is_checked_by_its_soft_twin():
+    assert check_spiking(own, arctan(), {"gain": 1.0}, CURRENTS).ok
+    silent = check_spiking(own, arctan(), {"gain": 1.0}, 0.01 * CURRENTS)
+    assert "spiking layer 1 is silent" in silent.reason
+
+
+def test_a_spiking_layer_whose_rate_is_not_known_is_not_ok():
+    report = check_spiking(partial(own, leave=lambda *a: a), arctan(), {"gain": 1.0}, CURRENTS)
+    assert not report.ok
+    assert "leave Traces(v, spikes) in the residual" in report.reason
+
+
+def test_a_builder_that_does_not_take_its_surrogate_is_not_ok():
+    with pytest.raises(ValueError, match="the soft twin fires whole spikes"):
+        check_spiking(lambda _: own(arctan()), arctan(), {"gain": 1.0}, CURRENTS)
+    unseen = own(arctan(), leave=lambda *kept: kept)
+    report = check_spiking(lambda _: unseen, arctan(), {"gain": 1.0}, CURRENTS)
+    assert "the soft twin does not respond" in report.reason
+    said_nothing = [r for r in report.to_dict()["rows"] if r["verdict"] == "not applicable"]
+    assert said_nothing
+    assert all(row["error"] is None and row["cosine"] is None for row in said_nothing)

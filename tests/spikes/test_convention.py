@@ -86,6 +86,10 @@ def test_euler_is_the_exact_decay_to_first_order():
         (lambda: Convention(normalise=2), "normalise must be False or True, got 2"),
         (lambda: Convention(gain=0.0), "gain must be > 0, got 0.0"),
         (lambda: Convention(gain=float("inf")), "gain"),
+        (
+            lambda: Convention(gain=[1.0, 2.0]),
+            "gain must be a number or a tuple of numbers > 0",
+        ),
         (lambda: exact_decay(0.0), "tau must be > 0, got 0.0"),
         (lambda: exact_decay(1.0, -1.0), "dt must be > 0, got -1.0"),
         (lambda: euler_decay([2.0, 0.5]), "dt <= tau"),

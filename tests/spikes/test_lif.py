@@ -10,10 +10,13 @@ import pytest
 
 from jaxdigits.spikes import (
     Convention,
+    alif,
     arctan,
+    cuba_lif,
     lif,
     membrane_potential,
     sigmoid,
+    snntorch_leaky,
     soft_twin,
     triangle,
 )
@@ -289,9 +292,26 @@ def test_forward_mode_agrees_with_the_gradient_by_hand():
         (lambda: lif(learn=("delay",)), r"learn takes names from .*decay.*threshold.*'delay'"),
         (lambda: lif(learn=("decay",), decay=1.0), "learned decay must start inside"),
         (lambda: lif(learn=("decay",), decay=0.0), "learned decay must start inside"),
+        (lambda: lif(learn="decay"), r"learn must be a tuple: \('decay',\), got 'decay'"),
+        (lambda: lif(convention=dict(reset=0.0)), "convention must be a Convention"),
         (lambda: lif(convention=Convention(reset=1.0)), "below the threshold 1.0, got 1.0"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+@pytest.mark.parametrize("make", [lif, cuba_lif, alif])
+@pytest.mark.parametrize("given", [0.9, 0.0, sigmoid, snntorch_leaky(0.9), {}])
+def test_what_is_no_surrogate_is_refused(make, given):
+    with pytest.raises(ValueError, match=r"must be a Surrogate, as fast_sigmoid\(\), got"):
+        make(given)
+
+
+def test_currents_are_floats_of_jax():
+    current = np.full((4, 2), 0.75)  # in float64, without a warning
+    spikes, _ = lif(**DYADIC).forward((), current, None)
+    assert spikes.dtype == jnp.float32
+    with pytest.raises(ValueError, match="currents must be floats, got int32"):
+        lif().forward((), jnp.ones((4, 2), int), None)

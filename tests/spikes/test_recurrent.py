@@ -11,6 +11,7 @@ from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import lif, lif_neuron
 from jaxdigits.spikes.recurrent import recurrent
 from jaxdigits.spikes.synapse import cuba_lif_neuron
+from jaxdigits.spikes.unroll import over_time
 
 OTHER = Convention(
     reset=0.25, reset_step="same", fires="at", spikes="several", spike_from="old",
@@ -129,3 +130,19 @@ def test_residuals_of_other_neurons_hold_their_states():
 def test_bad_arguments_are_refused_by_name(options, match):
     with pytest.raises(ValueError, match=match):
         recurrent(lif_neuron(), **options)
+
+
+@pytest.mark.parametrize("make", [recurrent, over_time])
+def test_what_is_no_neuron_is_refused(make):
+    with pytest.raises(ValueError, match=r"takes a neuron, as lif_neuron.*, not a layer"):
+        make(lif())
+    with pytest.raises(ValueError, match=r"takes a neuron, as lif_neuron.*, not <function"):
+        make(lif_neuron)
+
+
+def test_currents_are_floats_of_jax():
+    layer = recurrent(lif_neuron())
+    params, _ = layer.init(jax.random.key(0), (2,))
+    assert layer.forward(params, np.ones((3, 2)), None)[0].dtype == jnp.float32
+    with pytest.raises(ValueError, match="currents must be floats, got int32"):
+        layer.forward(params, jnp.ones((3, 2), int), None)

@@ -38,14 +38,16 @@ from jaxdigits.layer import Layer, Params, serial
 Feedback = Literal["symmetric", "random", "adaptive"]
 
 
-def broadcast(parts: Parts, feedback: Feedback, seed: int, gain: float) -> Layer:
-    """The network whose hidden layers hear the error through `matrices`.
+def broadcast(
+    parts: Parts, feedback: Feedback, seed: int, gain: float, rule: str = "feedback"
+) -> Layer:
+    """The network whose hidden layers hear the error through `matrices`, by that rule.
 
     Raises:
       ValueError: for another name of feedback, gain <= 0, no hidden layer, or convolutions.
     """
     check_feedback(parts, feedback, gain)
-    require_dense(parts, "feedback")
+    require_dense(parts, rule)
     network = in_series(parts)
 
     def backward(params, residuals, y_bar):

@@ -67,7 +67,7 @@ def direct_target(*, seed: int = 0, gain: float = 1 / 3) -> Chain:
     """
 
     def chain(parts: Parts) -> Layer:
-        network = broadcast(parts, "random", seed, gain)
+        network = broadcast(parts, "random", seed, gain, "DRTP")
 
         def backward(params, residuals, sent: Any):
             if not isinstance(sent, Targeted):
@@ -85,14 +85,26 @@ def direct_target(*, seed: int = 0, gain: float = 1 / 3) -> Chain:
 
 
 def by_target(network: Layer, loss: Loss) -> Estimator:
-    """The estimator of a network by `direct_target`: it sends the labels themselves back."""
+    """The estimator of a network by `direct_target`: it sends the labels themselves back.
+
+    Raises:
+      ValueError: in the estimator, for a network of another rule.
+    """
 
     def estimate(params: Any, batch: Any, key: Array | None):
         x, label = batch
         logits, residual = network.forward(params, x, key)
         hot = jax.nn.one_hot(label, logits.shape[-1], dtype=logits.dtype)
         sent: Any = Targeted(loss.slope(logits, label), -hot / len(logits))
-        grads, _ = network.backward(params, residual, sent)
+        try:
+            grads, _ = network.backward(params, residual, sent)
+        except AttributeError as error:  # of a `backward` that takes the labels for an array
+            if not isinstance(error.obj, Targeted):
+                raise
+            raise ValueError(
+                "by_target is for a network of the rule `direct_target`: build it with "
+                "chain=direct_target()"
+            ) from error
         return loss.value(logits, label), grads, residual
 
     return estimate

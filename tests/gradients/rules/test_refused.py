@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from jaxdigits.gradients.rules import (
+    by_target,
     direct_feedback,
     direct_target,
     eprop,
+    eventprop,
     forward_gradient,
     ottt,
     rtrl,
 )
+from jaxdigits.models import event_snn
 from jaxdigits.spikes import (
     Convention,
     leaky_readout,
@@ -112,3 +115,23 @@ def test_of_feedback_and_forward_gradients(networks):
         networks.mlp(norm="layer", chain=forward_gradient())
     with refused(r"learn=\(\)"):
         networks.snn(neuron=dict(learn=("decay",)), chain=forward_gradient())
+
+
+def test_labels_for_a_network_that_learns_from_errors(networks):
+    for network in (networks.mlp(), networks.snn(), networks.mlp(chain=direct_feedback())):
+        with refused("of the rule `direct_target`"):
+            networks.grads(network, estimator=by_target)
+
+
+def test_by_its_own_name_where_spikes_are_times():
+    with refused("DRTP knows spikes at steps"):
+        event_snn(chain=direct_target())
+
+
+@pytest.mark.parametrize("chain", [eprop, ottt, rtrl, direct_target, forward_gradient, "eprop"])
+def test_what_is_no_rule(networks, chain):
+    for build in (networks.mlp, networks.snn):
+        with refused(r"chain must be .*, called, as eprop\(\), got '?\w+'?$"):
+            build(chain=chain)
+    with refused("chain must be"):
+        event_snn(chain=eventprop)  # pyright: ignore
