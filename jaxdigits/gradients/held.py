@@ -31,7 +31,8 @@ def released_gradient(value: Callable[[Any], Any], point: Any, y_bar: Any) -> An
 
 def _release(program: Any) -> Any:
     """The program, and those in its loops and branches, without `stop_gradient`."""
-    if isinstance(program, ClosedJaxpr):
+    # From jax 0.11 on a closed program is its own `jaxpr`.
+    if isinstance(program, ClosedJaxpr) and program.jaxpr is not program:
         return program.replace(jaxpr=_release(program.jaxpr))
     if isinstance(program, Jaxpr):
         return program.replace(eqns=[_release_equation(eqn) for eqn in program.eqns])
