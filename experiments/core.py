@@ -11,7 +11,6 @@ interval is Wilson's over the test images; that of several seeds is Student's ov
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -42,14 +41,11 @@ def run(row: str) -> dict[str, Any]:
 
 def machine() -> str:
     """The processor, its cores, and what ran on it."""
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        named = [x for x in info.read_text().splitlines() if x.startswith("model name")]
-        name = named[0].split(":")[1].strip() if named else name
     import jax
 
-    return f"{name}, {os.cpu_count()} cores, jax {jax.__version__}"
+    from jaxdigits.bench.record import processor
+
+    return f"{processor()}, {os.cpu_count()} cores, jax {jax.__version__}"
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:

@@ -61,7 +61,7 @@ def machine() -> dict[str, Any]:
 
     device = jax.devices()[0]
     return dict(
-        processor=_processor(),
+        processor=processor(),
         cores=os.cpu_count(),
         usable_cores=_usable_cores(),
         load_average=list(os.getloadavg()) if hasattr(os, "getloadavg") else None,
@@ -151,7 +151,8 @@ def _usable_cores() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def _processor() -> str:
+def processor() -> str:
+    """What the processor calls itself."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         named = [x for x in info.read_text().splitlines() if x.startswith("model name")]

@@ -123,7 +123,7 @@ def of_function(
     def program(point):
         y = value(point)
         y_bar = _cotangent(y)
-        hand, again = _by_vjp(value, point, y_bar, "the function"), jax.vjp(value, point)[0]
+        again, hand = _vjp(value, point, y_bar, "the function")
         if plain is None:
             return Outcome(y, y_bar, hand, None, None, [], [], again)
         y_plain = plain(point)
@@ -209,8 +209,14 @@ def _split(whole: dict[str, Any]) -> Split:
 
 
 def _by_vjp(function: Callable, point: Point, y_bar: Any, what: str) -> Point:
+    return _vjp(function, point, y_bar, what)[1]
+
+
+def _vjp(function: Callable, point: Point, y_bar: Any, what: str) -> tuple[Any, Point]:
+    """(the output that comes with the gradient, the gradient)"""
     try:
-        return jax.vjp(function, point)[1](y_bar)[0]
+        y, backward = jax.vjp(function, point)
+        return y, backward(y_bar)[0]
     except Exception as error:  # whatever a user's function does: JAX names many reasons
         first = str(error).strip().splitlines()[:1]
         raise ValueError(f"JAX cannot differentiate {what}: {''.join(first)}") from error
