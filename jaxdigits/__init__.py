@@ -4,7 +4,7 @@ A layer is three functions, `init`, `forward` and `backward`; a network is a lay
 are parameter pytrees, every gradient is derived by hand and checked against `jax.grad`, and
 nothing keeps state.  The map:
 
-    jaxdigits.layer        Layer, and how layers compose: serial, parallel, residual
+    jaxdigits.layer        Layer, and how layers compose: serial, parallel, residual, recomputed
     jaxdigits.layers       dense, convolution, pooling, norms, activations, dropout
     jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, readouts
     jaxdigits.losses       losses with their slopes
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from jaxdigits import data, gradients, layers, losses, models, spikes
 from jaxdigits.gradients import by_autodiff, by_hand, check
-from jaxdigits.layer import Layer, differentiable, parallel, residual, serial
+from jaxdigits.layer import Layer, differentiable, parallel, recomputed, residual, serial
 from jaxdigits.models import cnn, conv_snn, event_snn, mlp, snn
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ __all__ = [
     "models",
     "parallel",
     "plots",
+    "recomputed",
     "residual",
     "serial",
     "snn",

@@ -14,7 +14,8 @@ from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from jaxdigits.layer import Layer, serial
+from jaxdigits.keys import fold_in
+from jaxdigits.layer import Layer, recomputed, serial
 
 
 class Parts(NamedTuple):
@@ -38,6 +39,34 @@ Chain = Callable[[Parts], Layer]
 def in_series(parts: Parts) -> Layer:
     """One layer after another, and the error back through every one: backpropagation."""
     return serial(*flat(parts))
+
+
+def without_entry(parts: Parts) -> Layer:
+    """`in_series`, but what the entry makes of an image is not kept: `backward` makes it again.
+
+    The spikes of a rate code are the same again, as they come from the key.  What it saves is
+    the input of the first weights at all steps.
+    """
+    layers, n = flat(parts), len(parts.entry) + 1
+    whole, head = serial(*layers), recomputed(serial(*layers[:n]))
+
+    def forward(params, x, key):
+        x, first = head.forward(params[:n], x, key)
+        residuals = [first]
+        for i, layer in enumerate(layers[n:], start=n):
+            x, kept = layer.forward(params[i], x, fold_in(key, i))
+            residuals.append(kept)
+        return x, tuple(residuals)
+
+    def backward(params, residuals, y_bar):
+        grads = []
+        for i in reversed(range(n, len(layers))):
+            p_bar, y_bar = layers[i].backward(params[i], residuals[i - n + 1], y_bar)
+            grads.append(p_bar)
+        first, x_bar = head.backward(params[:n], residuals[0], y_bar)
+        return (*first, *reversed(grads)), x_bar
+
+    return Layer(whole.init, forward, backward)
 
 
 def chained(parts: Parts, chain: Chain) -> Layer:

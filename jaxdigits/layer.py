@@ -10,6 +10,7 @@ The combinators here are the chain rule.  With x̄ = ∂L/∂x:
     parallel    y = [f(x), g(x)]    each branch takes its own slice of ȳ; what a shared
                 y = f(x) + g(x)     input receives from the branches adds up
     residual    y = x + f(x)        x̄ = ȳ + backward(ȳ)
+    recomputed  y = f(x)            x̄ = backward(ȳ), of what f keeps when it is done again
 """
 
 from collections.abc import Callable, Mapping
@@ -173,6 +174,24 @@ def residual(layer: Layer) -> Layer:
         return grads, y_bar + x_bar
 
     return Layer(init, forward, backward)
+
+
+def recomputed(layer: Layer) -> Layer:
+    """`layer`, which keeps only its input and key: `backward` does `forward` again first.
+
+    For less memory at the price of time.  The same numbers, as random ones come from the key.
+    The residual is (x, key).
+    """
+
+    def forward(params, x, key):
+        return layer.forward(params, x, key)[0], (x, key)
+
+    def backward(params, kept, y_bar):
+        # Not before ȳ is there, or XLA would see the same computation twice and do it once.
+        (x, key), y_bar = jax.lax.optimization_barrier((kept, y_bar))
+        return layer.backward(params, layer.forward(params, x, key)[1], y_bar)
+
+    return Layer(layer.init, forward, backward)
 
 
 def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]:

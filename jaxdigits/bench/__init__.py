@@ -1,9 +1,19 @@
 """The benchmark: steps of the library beside the matrix products they cannot do without."""
 
+from jaxdigits.bench.allocator import keep_freed_memory
 from jaxdigits.bench.cold import GOALS, Goal, measure_cold, mnist_folder
 from jaxdigits.bench.products import Product, conv_products, dense_products, floor
 from jaxdigits.bench.programs import Program
-from jaxdigits.bench.record import Change, compare, load, machine, measure, report, save
+from jaxdigits.bench.record import (
+    Change,
+    compare,
+    floor_of,
+    load,
+    machine,
+    measure,
+    report,
+    save,
+)
 from jaxdigits.bench.timing import Quartiles, in_turn, quartiles
 from jaxdigits.bench.workloads import WORKLOADS, Workload, select
 
@@ -20,7 +30,9 @@ __all__ = [
     "conv_products",
     "dense_products",
     "floor",
+    "floor_of",
     "in_turn",
+    "keep_freed_memory",
     "load",
     "machine",
     "measure",

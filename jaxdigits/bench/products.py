@@ -12,16 +12,20 @@ pooling, the loss and the optimizer count nothing.
 
 The floor does each of these products once, in the order of the step, as one compiled program
 on arrays of the step's shapes.  Where a product can be written in several ways, the one that
-is fastest on this machine counts.
+is fastest on this machine counts: xᵀ ȳ or (ȳᵀ x)ᵀ, a convolution's input gradient as a product
+with a band matrix, and all of them for the whole batch or for parts of it.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from jaxdigits.layers.bands import PIECE, band_matrix
+from jaxdigits.layers.conv import NARROW
 
 IMAGES = ("NHWC", "HWIO", "NHWC")
 TRIALS = 5  # of each way to write a product; the fastest one counts
@@ -103,13 +107,17 @@ def conv_products(
         like = jax.ShapeDtypeStruct(x, g.dtype)
         return jax.linear_transpose(lambda x: convolve(x, w), like)(g)[0]
 
+    def by_bands(g, w):
+        return g.reshape(-1, PIECE * channels) @ band_matrix(w).T
+
     name = f"{kernel}×{kernel} {c}→{channels}"
     found = [
         Product(f"forward {name}", flops, (x, w), (convolve,)),
         Product(f"weight {name}", flops, (x, y), (by_weight, by_weight_transposed)),
     ]
     if to_input:
-        found.append(Product(f"input {name}", flops, (y, w), (by_input,)))
+        forms = (by_input, by_bands) if c < NARROW and out % PIECE == 0 else (by_input,)
+        found.append(Product(f"input {name}", flops, (y, w), forms))
     return tuple(found)
 
 
@@ -157,18 +165,29 @@ def floor(products: Sequence[Product], *, repeat: int = 1) -> Callable[[], None]
     return run
 
 
+def quickest(floors: Mapping[int, Callable[[], None]]) -> int:
+    """The key of the floor that takes the least time here."""
+    return min(floors, key=lambda parts: _least(floors[parts]))
+
+
 def _fastest(product: Product, arrays: tuple[Array, ...]) -> Callable[[Array, Array], Array]:
     """The way to write a product that takes the least time here."""
     if len(product.forms) == 1:
         return product.forms[0]
 
     def least(form):
-        program, times = jax.jit(form), []
-        jax.block_until_ready(program(*arrays))
-        for _ in range(TRIALS):
-            clock = time.perf_counter()
-            jax.block_until_ready(program(*arrays))
-            times.append(time.perf_counter() - clock)
-        return min(times)
+        program = jax.jit(form)
+        return _least(lambda: jax.block_until_ready(program(*arrays)))
 
     return min(product.forms, key=least)
+
+
+def _least(step: Callable[[], Any]) -> float:
+    """Seconds of the fastest of `TRIALS` calls, after one that compiles."""
+    step()
+    times = []
+    for _ in range(TRIALS):
+        clock = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - clock)
+    return min(times)

@@ -3,11 +3,11 @@
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxdigits.bench.products import floor
+from jaxdigits.bench.products import floor, quickest
 from jaxdigits.bench.timing import in_turn, quartiles
 from jaxdigits.bench.workloads import Workload
 from jaxdigits.train.run import write_json
@@ -37,7 +37,7 @@ def measure(workload: Workload, *, repeats: int) -> Row:
     Raises:
       ValueError: unless repeats >= 1.
     """
-    program, products = workload.program(), floor(workload.products, repeat=workload.repeat)
+    program, (parts, products) = workload.program(), floor_of(workload)
     step, least = in_turn([program.step, products], repeats=repeats)
     ratio = [s / f for s, f in zip(step, least, strict=True)]
     median = quartiles(step).median
@@ -45,6 +45,7 @@ def measure(workload: Workload, *, repeats: int) -> Row:
         what=workload.what,
         step_seconds=quartiles(step)._asdict(),
         floor_seconds=quartiles(least)._asdict(),
+        floor_parts=parts,
         ratio=quartiles(ratio)._asdict(),
         samples_per_second=workload.samples / median,
         flops_per_step=workload.flops,
@@ -53,6 +54,16 @@ def measure(workload: Workload, *, repeats: int) -> Row:
         program_bytes=program.memory,
         turns=dict(step=step, floor=least),
     )
+
+
+def floor_of(workload: Workload) -> tuple[int, Callable[[], None]]:
+    """The products of a workload, in as many parts of its batch as are quickest here."""
+    floors = {
+        parts: floor(workload.products(parts), repeat=parts * workload.repeat)
+        for parts in workload.cuts
+    }
+    parts = quickest(floors) if len(floors) > 1 else 1
+    return parts, floors[parts]
 
 
 def machine() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from jaxdigits.bench.products import Product, conv_products, dense_products, in_
 from jaxdigits.bench.programs import Program
 from jaxdigits.layer import Layer, serial
 from jaxdigits.layers import add_channel, conv2d, dense, flatten, max_pool, relu, standardise
+from jaxdigits.layers.precision import Precision
 from jaxdigits.models import conv_snn, mlp, snn
 from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD
 from jaxdigits.spikes import fast_sigmoid, lif, spike_count
@@ -35,15 +36,17 @@ class Workload:
     """examples in a step"""
     program: Make
     """compiles the step"""
-    products: tuple[Product, ...]
-    """that the step cannot do without"""
+    products: Callable[[int], tuple[Product, ...]]
+    """of so many equal parts of the batch, the products of one: the step cannot do without"""
+    cuts: tuple[int, ...] = (1,)
+    """how many parts the floor tries"""
     repeat: int = 1
-    """how often the step does them"""
+    """how often the step does the products of the whole"""
 
     @property
     def flops(self) -> int:
         """Floating-point operations of the step's products."""
-        return self.repeat * sum(product.flops for product in self.products)
+        return self.repeat * sum(product.flops for product in self.products(1))
 
 
 def spiking(
@@ -52,6 +55,7 @@ def spiking(
     *,
     decay: float = DECAY,
     neuron: Callable[..., Layer] | None = None,
+    precision: Precision = "full",
 ) -> Layer:
     """A rate-coded network of LIF neurons, of [28, 28] images, that counts its output's spikes.
 
@@ -63,7 +67,7 @@ def spiking(
     return snn(
         hidden=sizes[1:-1], steps=steps, neuron=fire, surrogate=fast_sigmoid(),
         readout=lambda: serial(fire(fast_sigmoid()), spike_count()),
-        dropout_rate=0.0, classes=sizes[-1],
+        dropout_rate=0.0, classes=sizes[-1], precision=precision,
     )  # fmt: skip
 
 
@@ -104,28 +108,45 @@ def fully_connected(
     return in_order(layers)
 
 
-def train_snn(sizes: Sequence[int], steps: int, batch: int) -> Workload:
-    """A training step of `spiking`."""
+def cuts(batch: int) -> tuple[int, ...]:
+    """The powers of two that cut a batch into equal parts of four examples or more."""
+    return tuple(2**i for i in range(6) if batch % 2**i == 0 and batch >= 4 * 2**i)
+
+
+def train_snn(
+    sizes: Sequence[int], steps: int, batch: int, *, precision: Precision = "full"
+) -> Workload:
+    """A training step of `spiking`; the floor is that of full precision."""
+    mixed = "" if precision == "full" else ", mixed precision"
+    network = f"SNN {_dashed(sizes)}, Bernoulli input"
     return Workload(
-        f"SNN {_dashed(sizes)}, Bernoulli input, T = {steps}, batch {batch}: training step",
+        f"{network}, T = {steps}, batch {batch}{mixed}: training step",
         batch,
-        lambda: programs.training(spiking(sizes, steps), batch),
-        fully_connected(steps * batch, sizes),
+        lambda: programs.training(spiking(sizes, steps, precision=precision), batch),
+        lambda parts: fully_connected(steps * batch // parts, sizes),
+        cuts=cuts(batch),
     )
 
 
 def train_conv_snn(steps: int, batch: int) -> Workload:
     """A training step of `spiking_conv`; the first convolution is done once, not each step."""
-    layers = [
-        conv_products(batch, 28, 1, 12, 5, to_input=False),
-        conv_products(steps * batch, 12, 12, 64, 5),
-        dense_products(steps * batch, 1024, 10),
-    ]
+
+    def products(parts):
+        n = batch // parts
+        return in_order(
+            [
+                conv_products(n, 28, 1, 12, 5, to_input=False),
+                conv_products(steps * n, 12, 12, 64, 5),
+                dense_products(steps * n, 1024, 10),
+            ]
+        )
+
     return Workload(
         f"SNN 12C5-P2-64C5-P2-10, direct input, T = {steps}, batch {batch}: training step",
         batch,
         lambda: programs.training(spiking_conv(steps), batch),
-        in_order(layers),
+        products,
+        cuts=cuts(batch),
     )
 
 
@@ -138,7 +159,7 @@ def lif_layer(n: int, steps: int, batch: int, *, back: bool) -> Workload:
         f"dense {n}×{n} and {n} LIF, T = {steps}, batch {batch}: {way}",
         batch,
         lambda: run(network, shape),
-        dense_products(steps * batch, n, n, **one),
+        lambda parts: dense_products(steps * batch // parts, n, n, **one),
     )
 
 
@@ -148,23 +169,30 @@ def train_mlp(sizes: Sequence[int], batch: int) -> Workload:
         f"MLP {_dashed(sizes)}, batch {batch}: training step",
         batch,
         lambda: programs.training(perceptron(sizes), batch),
-        fully_connected(batch, sizes),
+        lambda parts: fully_connected(batch // parts, sizes),
     )
 
 
 def train_cnn(batch: int) -> Workload:
     """A training step of `convolutional`."""
-    layers = [
-        conv_products(batch, 28, 1, 32, 3, to_input=False),
-        conv_products(batch, 26, 32, 64, 3),
-        dense_products(batch, 9216, 128),
-        dense_products(batch, 128, 10),
-    ]
+
+    def products(parts):
+        n = batch // parts
+        return in_order(
+            [
+                conv_products(n, 28, 1, 32, 3, to_input=False),
+                conv_products(n, 26, 32, 64, 3),
+                dense_products(n, 9216, 128),
+                dense_products(n, 128, 10),
+            ]
+        )
+
     return Workload(
         f"CNN 32C3-64C3-P2-128-10, batch {batch}: training step",
         batch,
         lambda: programs.training(convolutional(), batch),
-        in_order(layers),
+        products,
+        cuts=cuts(batch),
     )
 
 
@@ -175,7 +203,7 @@ def infer(name: str, network: Callable[[], Layer], sizes, steps: int, batch: int
         f"{name}, batch {batch}: inference",
         batch,
         lambda: programs.inference(network(), batch),
-        fully_connected(steps * part, sizes, training=False),
+        lambda parts: fully_connected(steps * part // parts, sizes, training=False),
         repeat=-(-batch // part),
     )
 
@@ -183,12 +211,12 @@ def infer(name: str, network: Callable[[], Layer], sizes, steps: int, batch: int
 def train_many(sizes: Sequence[int], batch: int, members: int, *, loop: bool) -> Workload:
     """A training step of several networks, together or in a loop."""
     run, way = (programs.one_by_one, "a loop") if loop else (programs.population, "one step")
-    each = fully_connected(batch, sizes)
+    many = dict(members=None if loop else members)
     return Workload(
         f"{members} × MLP {_dashed(sizes)}, own learning rates, batch {batch}: {way}",
         batch * members,
         lambda: run(perceptron(sizes), batch, members),
-        each if loop else fully_connected(batch, sizes, members=members),
+        lambda parts: fully_connected(batch // parts, sizes, **many),
         repeat=members if loop else 1,
     )
 
@@ -216,6 +244,7 @@ _SNN, _MLP = (784, 512, 10), (784, 800, 800, 10)
 _snn, _mlp = partial(spiking, _SNN, 25), partial(perceptron, _MLP)
 WORKLOADS: dict[str, Workload] = {
     "W1-T25": train_snn(_SNN, 25, 128),
+    "W1-T25-mixed": train_snn(_SNN, 25, 128, precision="mixed"),
     "W1-T100": train_snn(_SNN, 100, 128),
     "W2": train_snn((784, 1000, 1000, 10), 50, 256),
     "W3": train_conv_snn(25, 128),

@@ -2,6 +2,7 @@
 
 Exit codes: 0 done; 1 it failed, or something disagrees; 2 the command was not understood;
 130 interrupted.  An error is one line on stderr.  JAXDIGITS_DEBUG=1 shows the traceback.
+JAXDIGITS_CACHE names a folder for compiled programs, which the next start then loads.
 """
 
 import os
@@ -29,6 +30,7 @@ def _run(args: Sequence[str]) -> int:
     import tyro
 
     from jaxdigits.cli.bench import Bench
+    from jaxdigits.cli.cache import compiled_programs
     from jaxdigits.cli.check import Check
     from jaxdigits.cli.evaluate import Evaluate
     from jaxdigits.cli.predict import Predict
@@ -49,7 +51,8 @@ def _run(args: Sequence[str]) -> int:
         args=list(args),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
     )
-    return command.run()
+    with compiled_programs():
+        return command.run()
 
 
 def _guarded(action: Callable[[], int]) -> int:
@@ -81,10 +84,14 @@ def _say(message: object, code: int) -> int:
 
 
 def _set_flags() -> None:
-    """Choose, before JAX starts, the faster of jaxlib 0.10's two kinds of CPU convolution.
+    """Choose, before JAX starts, how XLA compiles for the CPU; a user's own flags come last.
 
-    Later versions may not know the flag, and an unknown flag ends the process.
+    `jax.lax.optimization_barrier` is to hold until programs are fused: where the library puts
+    one, XLA would otherwise compute an array again for each product that reads it.  And
+    jaxlib 0.10 has two kinds of convolution, of which the older is the faster one; later
+    versions may not know its flag, and an unknown flag ends the process.
     """
+    flags = "--xla_disable_hlo_passes=cse_barrier_expander"
     if version("jaxlib").startswith("0.10."):
-        flag = "--xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
-        os.environ["XLA_FLAGS"] = f"{flag} {os.environ.get('XLA_FLAGS', '')}".strip()
+        flags += " --xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
+    os.environ["XLA_FLAGS"] = f"{flags} {os.environ.get('XLA_FLAGS', '')}".strip()

@@ -49,7 +49,15 @@ class Bench:
 
     def run(self) -> int:
         """Measure, and print a row as each is done."""
-        from jaxdigits.bench import GOALS, WORKLOADS, load, report, save, select
+        from jaxdigits.bench import (
+            GOALS,
+            WORKLOADS,
+            keep_freed_memory,
+            load,
+            report,
+            save,
+            select,
+        )
 
         names = select(self.workloads, [*WORKLOADS, *GOALS])
         if self.repeats < 1:
@@ -60,6 +68,7 @@ class Bench:
         old = load(self.compare)["rows"] if self.compare else None
         if self.figure:
             self._draw({})  # without matplotlib, it had better fail now
+        keep_freed_memory()
         rows: dict[str, dict[str, Any]] = {}
         say(line("", COLUMNS))
         for name, row in self._measured(names):

@@ -21,7 +21,7 @@ Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 
 OPTIONS = (
     "hidden", "channels", "kernel", "activation", "norm", "pool", "dropout_rate", "steps",
-    "encoder", "surrogate", "readout",
+    "encoder", "surrogate", "readout", "precision", "storage", "recompute",
 )  # fmt: skip
 
 
@@ -57,6 +57,10 @@ class Train:
         int | None, arg(metavar="INT", help_behavior_hint="(default: never)")
     ] = None
     """Stop after so many epochs without a better validation accuracy."""
+    microbatch: Annotated[
+        int | None, arg(metavar="INT", help_behavior_hint="(default: what is quick here)")
+    ] = None
+    """Examples that a step takes at a time: the same gradient in less memory."""
     seed: int = 0
     """All randomness comes from it."""
     seeds: int = 1
@@ -92,6 +96,12 @@ class Train:
     """snn, conv_snn: slope at the threshold: fast_sigmoid, arctan, triangle or sigmoid."""
     readout: Name = None
     """snn, conv_snn: mean, max or last of the output's membrane potential."""
+    precision: Name = None
+    """full, or mixed: products of numbers rounded to bfloat16. Not event_snn."""
+    storage: Name = None
+    """snn, conv_snn: full, byte or bit: how spikes are kept for the backward pass."""
+    recompute: bool = False
+    """snn: draw the encoder's spikes again in the backward pass, rather than keep them."""
     neurons: OmitArgPrefixes[Neurons] = field(default_factory=Neurons)
     events: OmitArgPrefixes[Events] = field(default_factory=Events)
 
@@ -136,7 +146,8 @@ class Train:
         options: dict[str, Any] = given(OPTIONS) | self.neurons.given() | self.events.given()
         if options.get("norm") == "none":
             options["norm"] = None
-        settings = given(("epochs", "batch", "weight_decay", "smoothing", "ema", "patience"))
+        names = "epochs", "batch", "weight_decay", "smoothing", "ema", "microbatch", "patience"
+        settings = given(names)
         if self.lr is not None:
             settings["learning_rate"] = self.lr
         if self.ema == 0:

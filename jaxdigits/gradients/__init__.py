@@ -9,7 +9,13 @@ from jaxdigits.gradients.check import (
     check_pair,
     check_spiking,
 )
-from jaxdigits.gradients.estimators import ESTIMATORS, Estimator, by_autodiff, by_hand
+from jaxdigits.gradients.estimators import (
+    ESTIMATORS,
+    Estimator,
+    by_autodiff,
+    by_hand,
+    in_parts,
+)
 from jaxdigits.gradients.probes import Differences
 from jaxdigits.gradients.report import BadGradient, Report, Row
 
@@ -29,4 +35,5 @@ __all__ = [
     "check_network",
     "check_pair",
     "check_spiking",
+    "in_parts",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.layer import Layer, Params, Residual
@@ -41,6 +42,42 @@ def by_autodiff(network: Layer, loss: Loss) -> Estimator:
     def estimate(params, batch, key):
         (value_, residual), grads = jax.value_and_grad(value, has_aux=True)(params, batch, key)
         return value_, grads, residual
+
+    return estimate
+
+
+def in_parts(estimator: Estimator, parts: int) -> Estimator:
+    """The same estimate, from `parts` equal parts of the batch, one after another.
+
+    Loss and gradient are the means of those of the parts, so the same to rounding where the
+    loss is a mean over examples and no layer mixes them, as batch norm does.  What the forward
+    pass keeps is there for one part at a time: less memory, and on a CPU often in its cache.
+    The residual is (), as that of each part is gone.
+
+    Raises:
+      ValueError: unless parts >= 1; when called, unless the batch is a multiple of it and the
+        key is one per example.
+    """
+    if parts < 1:
+        raise ValueError(f"parts must be >= 1, got {parts}")
+
+    def estimate(params, batch, key):
+        examples = len(batch[1])
+        if examples % parts:
+            raise ValueError(f"a batch of {examples} has no {parts} equal parts")
+        if key is not None and not key.ndim:
+            raise ValueError("a batch in parts needs one key per example: `example_keys`")
+        split = lambda a: a.reshape(parts, examples // parts, *a.shape[1:])
+        loss_and_grads = lambda part: estimator(params, *part)[:2]
+
+        def add(total, part):
+            return jax.tree.map(jnp.add, total, loss_and_grads(part)), None
+
+        split_up = jax.tree.map(split, (batch, key))
+        like = jax.eval_shape(loss_and_grads, jax.tree.map(lambda a: a[0], split_up))
+        zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)
+        loss, grads = jax.tree.map(lambda a: a / parts, jax.lax.scan(add, zeros, split_up)[0])
+        return loss, grads, ()
 
     return estimate
 

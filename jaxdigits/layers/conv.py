@@ -15,15 +15,22 @@ Both are convolutions again: x̄ of ȳ↑ with the kernel flipped and its channe
 W̄ of x with ȳ↑ as the kernel, images taking the part of channels.
 """
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
+from jaxdigits.layers.bands import banded_input_gradient
+from jaxdigits.layers.dense import sum_of_rows
+from jaxdigits.layers.precision import Precision, operand, require_precision
 
 IMAGES = ("NHWC", "HWIO", "NHWC")
+NARROW = 16  # channels of the input; below, XLA's CPU convolution was slow for x̄
 
 
 def conv2d(
@@ -34,16 +41,20 @@ def conv2d(
     padding: Literal["SAME", "VALID"] = "SAME",
     bias: bool = True,
     gain: float = 2.0,
+    precision: Precision = "full",
 ) -> Layer:
     """x [..., H, W, C] -> [..., H', W', channels].  Params: weight [k, m, C, O], bias [O].
 
     H' is ⌈H/s⌉ for SAME, whose extra zero falls at the end, and ⌊(H − k)/s⌋ + 1 for VALID.
     Weights start uniform with variance `gain / (k m C)`, the bias at zero.  The residual is x.
+    "mixed" `precision` rounds the operands of the three convolutions to bfloat16.
 
     Raises:
-      ValueError: unless sizes, stride and channels are >= 1, `gain` > 0 and the padding is one
-        of the two; in `init`, unless the feature shape is (H, W, C) and the kernel fits.
+      ValueError: unless sizes, stride and channels are >= 1, `gain` > 0, and the padding and
+        the precision have one of their two names; in `init`, unless the feature shape is
+        (H, W, C) and the kernel fits.
     """
+    require_precision(precision)
     k, m = (size, size) if isinstance(size, int) else size
     for name, value in dict(channels=channels, size=min(k, m), stride=stride).items():
         if value < 1:
@@ -68,42 +79,71 @@ def conv2d(
         params = {"weight": uniform(key, (k, m, c, channels), gain / (k * m * c))}
         return params | ({"bias": jnp.zeros(channels)} if bias else {}), (*out, channels)
 
+    convolve = partial(_convolve, precision=precision)
+
     def forward(params, x, key):
         images = x.reshape(-1, *x.shape[-3:])
-        y = jax.lax.conv_general_dilated(
-            images, params["weight"], (stride, stride), edges(*x.shape[-3:-1]),
-            dimension_numbers=IMAGES,
-        )  # fmt: skip
+        y = convolve(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
         y = y + params["bias"] if bias else y
         return y.reshape(*x.shape[:-3], *y.shape[1:]), x
 
     def backward(params, x, y_bar):
-        weight = params["weight"]
         images, outs = x.reshape(-1, *x.shape[-3:]), y_bar.reshape(-1, *y_bar.shape[-3:])
-        h, w = x.shape[-3:-1]
-        sizes = list(zip((h, w), y_bar.shape[-3:-1], (k, m), edges(h, w), strict=True))
-        dilated = (stride, stride)
-        # Of n rows in, o out and f of the kernel, ȳ↑ has s(o − 1) + 1; the padding behind the
-        # last row is what makes the result n rows (f for W̄).
-        span = lambda o: stride * (o - 1) + 1
-        x_bar = jax.lax.conv_general_dilated(
-            outs, weight[::-1, ::-1].swapaxes(2, 3), (1, 1),
-            [(f - 1 - p, n - span(o) + p) for n, o, f, (p, _) in sizes],
-            lhs_dilation=dilated, dimension_numbers=IMAGES,
-        )  # fmt: skip
+        # Three products want ȳ: without the barrier XLA would make it anew for each.
+        outs = jax.lax.optimization_barrier(outs)
+        around = edges(*x.shape[-3:-1])
+        # Of n rows in, o out, f of the kernel and p before the first, ȳ↑ has s(o − 1) + 1; the
+        # padding behind the last row is what makes the result n rows (f for W̄).
+        rows = [
+            (n, stride * (o - 1) + 1, f, p)
+            for n, o, f, (p, _) in zip(
+                x.shape[-3:-1], outs.shape[1:3], (k, m), around, strict=True
+            )
+        ]
+
+        def by_convolution(outs, weight):
+            padding = [(f - 1 - p, n - span + p) for n, span, f, p in rows]
+            flipped = weight[::-1, ::-1].swapaxes(2, 3)
+            return convolve(outs, flipped, padding, spread=(stride, 1))
+
+        def by_bands(outs, weight):
+            (h, _, _, top), (w, _, _, left) = rows
+            x_bar = banded_input_gradient(outs, weight, precision)
+            return x_bar[:, top : top + h, left : left + w]
+
+        quicker = by_bands if stride == 1 and x.shape[-1] < NARROW else by_convolution
+        x_bar = jax.lax.platform_dependent(
+            outs, params["weight"], cpu=quicker, default=by_convolution
+        )
         # Transposed by hand: in a loop (an epoch is one) XLA's CPU compiler knows convolutions
         # only in this order of axes, and runs any other some fifty times slower.
-        w_bar = jax.lax.conv_general_dilated(
-            images.transpose(3, 1, 2, 0), outs.transpose(1, 2, 0, 3), (1, 1),
-            [(p, f - 1 + span(o) - n - p) for n, o, f, (p, _) in sizes],
-            rhs_dilation=dilated, dimension_numbers=IMAGES,
-        )  # fmt: skip
-        grads = {"weight": w_bar.transpose(1, 2, 0, 3)} | (
-            {"bias": outs.sum((0, 1, 2))} if bias else {}
-        )
+        padding = [(p, f - 1 + span - n - p) for n, span, f, p in rows]
+        swapped = images.transpose(3, 1, 2, 0), outs.transpose(1, 2, 0, 3)
+        grads = {
+            "weight": convolve(*swapped, padding, spread=(1, stride)).transpose(1, 2, 0, 3)
+        }
+        if bias:
+            grads["bias"] = sum_of_rows(outs.reshape(-1, channels))
         return grads, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)
+
+
+def _convolve(
+    images: Array,
+    kernel: Array,
+    padding: Sequence[tuple[int, int]],
+    *,
+    stride: int = 1,
+    spread: tuple[int, int] = (1, 1),
+    precision: Precision,
+) -> Array:
+    """`spread` puts so many rows and columns, less one of zeros, for each of both arrays."""
+    return jax.lax.conv_general_dilated(
+        operand(images, precision), operand(kernel, precision), (stride, stride), padding,
+        lhs_dilation=spread[:1] * 2, rhs_dilation=spread[1:] * 2, dimension_numbers=IMAGES,
+        preferred_element_type=images.dtype,
+    )  # fmt: skip
 
 
 def _padding(n: int, size: int, stride: int, padding: str) -> tuple[int, int]:

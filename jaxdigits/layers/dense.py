@@ -9,23 +9,38 @@ The leading axes (batch, time) are merged, so each of the three is one matrix pr
 [1] He, Zhang, Ren & Sun, ICCV 2015, arXiv:1502.01852 (the gain of 2 for rectifiers).
 """
 
+import jax
 import jax.numpy as jnp
+from jax import Array
 
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
+from jaxdigits.layers.precision import (
+    Precision,
+    by_transpose,
+    operand,
+    product,
+    require_precision,
+    transpose_by,
+)
 
 NARROW = 64  # outputs; below, (ȳᵀ x)ᵀ was several times faster than xᵀ ȳ on CPUs
 
 
-def dense(n: int, *, bias: bool = True, gain: float = 2.0) -> Layer:
+def dense(
+    n: int, *, bias: bool = True, gain: float = 2.0, precision: Precision = "full"
+) -> Layer:
     """x [..., m] -> [..., n].  Params: weight [m, n], bias [n].
 
     Weights start uniform with variance `gain / m` (2 keeps the scale through rectifiers
     [1], 1/3 is the habit of spiking networks), the bias at zero.  The residual is x.
+    "mixed" `precision` rounds the operands of the three products to bfloat16.
 
     Raises:
-      ValueError: unless n >= 1 and gain > 0; in `init`, unless the feature shape is (m,).
+      ValueError: unless n >= 1 and gain > 0, and for another precision; in `init`, unless the
+        feature shape is (m,).
     """
+    require_precision(precision)
     if n < 1:
         raise ValueError(f"dense needs at least one output, got {n}")
     if not gain > 0:
@@ -38,13 +53,27 @@ def dense(n: int, *, bias: bool = True, gain: float = 2.0) -> Layer:
         return params | ({"bias": jnp.zeros(n)} if bias else {}), (n,)
 
     def forward(params, x, key):
-        y = x @ params["weight"]
+        # Else XLA's CPU compiler would make x in the order of merged rows, which is slow.
+        x = jax.lax.optimization_barrier(operand(x, precision))
+        y = product(x, params["weight"], precision)
         return (y + params["bias"] if bias else y), x
 
     def backward(params, x, y_bar):
         rows, rows_bar = x.reshape(-1, x.shape[-1]), y_bar.reshape(-1, n)
-        w_bar = (rows_bar.T @ rows).T if n <= NARROW else rows.T @ rows_bar
-        grads = {"weight": w_bar} | ({"bias": rows_bar.sum(0)} if bias else {})
-        return grads, (rows_bar @ params["weight"].T).reshape(x.shape)
+        if n <= NARROW and precision == "full":
+            w_bar = (rows_bar.T @ rows).T
+        else:
+            w_bar = transpose_by(rows, rows_bar, precision)
+        grads = {"weight": w_bar} | ({"bias": sum_of_rows(rows_bar)} if bias else {})
+        return grads, by_transpose(rows_bar, params["weight"], precision).reshape(x.shape)
 
     return Layer(init, forward, backward)
+
+
+def sum_of_rows(rows: Array) -> Array:
+    """[N, n] -> [n].
+
+    As a product, which costs one pass over memory; XLA's CPU compiler makes a sum of many rows
+    a tree of windows, some five times slower.
+    """
+    return jnp.ones(len(rows), rows.dtype) @ rows

@@ -1,11 +1,13 @@
 """A convolutional network: blocks of convolution and pooling, one hidden layer, logits."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from jaxdigits.layer import Layer, serial
 from jaxdigits.layers import add_channel, conv2d, dense, dropout, flatten, relu, standardise
 from jaxdigits.layers.norm import Statistics
+from jaxdigits.layers.precision import Precision
 from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser, pooling
 
 
@@ -19,6 +21,7 @@ def cnn(
     pool: Literal["max", "average"] = "max",
     dropout_rate: float = 0.4,
     classes: int = 10,
+    precision: Precision = "full",
     training: bool = True,
     statistics: Sequence[Statistics] = (),
 ) -> Layer:
@@ -34,6 +37,7 @@ def cnn(
       norm: None, "batch", "layer" or "group" (8 groups), before each activation.
       pool: "max" or "average".
       dropout_rate: share of the dense layers' inputs absent in training.
+      precision: "mixed" rounds what goes into products to bfloat16.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
@@ -41,12 +45,13 @@ def cnn(
       ValueError: for an unknown norm or pool, or batch norm in evaluation without its
         statistics; in `init`, if the image is too small for so many poolings.
     """
+    conv, linear = (partial(f, precision=precision) for f in (conv2d, dense))
     after_conv = normaliser(norm, 3, training, statistics)
     after_dense = normaliser(norm, 1, training, statistics[len(channels) :])
     layers = [standardise(MNIST_MEAN, MNIST_STD), add_channel()]
     for c in channels:
         layers += [
-            conv2d(c, kernel, bias=norm is None),
+            conv(c, kernel, bias=norm is None),
             pooling(pool),
             *after_conv(),
             activation(),
@@ -54,5 +59,5 @@ def cnn(
     layers += [flatten(3)]
     absent = dropout(dropout_rate if training else 0.0)
     for n in hidden:
-        layers += [absent, dense(n, bias=norm is None), *after_dense(), activation()]
-    return serial(*layers, absent, dense(classes, gain=1.0))
+        layers += [absent, linear(n, bias=norm is None), *after_dense(), activation()]
+    return serial(*layers, absent, linear(classes, gain=1.0))

@@ -1,13 +1,23 @@
 """A convolutional spiking network: currents or spikes, blocks of LIF neurons, a readout."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal
 
 from jaxdigits.layer import Layer, serial
 from jaxdigits.layers import add_channel, conv2d, dense, dropout, flatten, standardise
 from jaxdigits.layers.norm import Statistics
+from jaxdigits.layers.precision import Precision
 from jaxdigits.models.parts import normaliser, pooling
-from jaxdigits.spikes import Surrogate, direct, fast_sigmoid, leaky_readout, lif
+from jaxdigits.spikes import (
+    Storage,
+    Surrogate,
+    direct,
+    fast_sigmoid,
+    leaky_readout,
+    lif,
+    spikes_stored,
+)
 
 
 def conv_snn(
@@ -23,6 +33,8 @@ def conv_snn(
     pool: Literal["max", "average"] = "max",
     dropout_rate: float = 0.2,
     classes: int = 10,
+    precision: Precision = "full",
+    storage: Storage = "full",
     training: bool = True,
     statistics: Sequence[Statistics] = (),
 ) -> Layer:
@@ -40,26 +52,33 @@ def conv_snn(
       norm: None, "batch" (through time), "layer" or "group", on the neurons' currents.
       pool: "max" or "average".
       dropout_rate: share of the last block's neurons absent, through all steps, in training.
+      precision: "mixed" rounds what goes into products to bfloat16.
+      storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
-      ValueError: without channels, for an unknown norm or pool, or batch norm in evaluation
-        without its statistics; in `init`, if the image is too small for so many blocks.
+      ValueError: without channels, for an unknown norm, pool, precision or storage, or batch
+        norm in evaluation without its statistics; in `init`, if the image is too small for so
+        many blocks.
     """
     if not channels:
         raise ValueError("channels must name at least one block, got none")
     make_norm = normaliser(norm, 3, training, statistics)
     fire = lambda: neuron(surrogate or fast_sigmoid())
-    block = lambda c: [conv2d(c, kernel, padding="VALID", bias=norm is None),
-                       pooling(pool), *make_norm()]  # fmt: skip
-    first = block(channels[0])
+    conv = partial(conv2d, padding="VALID", bias=norm is None, precision=precision)
+    stored = partial(spikes_stored, storage=storage)
+    behind = lambda weights: [weights, pooling(pool), *make_norm()]
     # A direct input is the same at every step, and so is the first block's current: it is
     # computed once, and repeated after.
     once = encoder is direct
-    layers = [add_channel(), standardise() if once else encoder(steps), *first]
-    layers += [direct(steps), fire()] if once else [fire()]
+    first = conv(channels[0], kernel)
+    if once:
+        layers = [add_channel(), standardise(), *behind(first), direct(steps), fire()]
+    else:
+        layers = [add_channel(), encoder(steps), *behind(stored(first)), fire()]
     for c in channels[1:]:
-        layers += [*block(c), fire()]
+        layers += [*behind(stored(conv(c, kernel))), fire()]
     absent = dropout(dropout_rate if training else 0.0, time=True)
-    return serial(*layers, flatten(3), absent, dense(classes, gain=1 / 3), readout())
+    last = stored(dense(classes, gain=1 / 3, precision=precision))
+    return serial(*layers, flatten(3), absent, last, readout())

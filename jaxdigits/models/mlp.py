@@ -1,11 +1,13 @@
 """A multilayer perceptron: standardised pixels, dense layers, logits."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, dropout, flatten, relu, standardise
 from jaxdigits.layers.norm import Statistics
+from jaxdigits.layers.precision import Precision
 from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser
 
 
@@ -16,6 +18,7 @@ def mlp(
     norm: str | None = None,
     dropout_rate: float = 0.4,
     classes: int = 10,
+    precision: Precision = "full",
     chain: Chain = in_series,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
@@ -28,6 +31,7 @@ def mlp(
       norm: None, "batch", "layer" or "group" (8 groups), before each activation.
       dropout_rate: share of hidden neurons absent in training.
       chain: what makes one layer of the parts: `in_series`, or a learning rule.
+      precision: "mixed" rounds what goes into products to bfloat16.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
@@ -35,9 +39,10 @@ def mlp(
       ValueError: for an unknown norm, batch norm in evaluation without its statistics, or a
         chain that is none or cannot take the network.
     """
+    linear = partial(dense, precision=precision)
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0)
-    block = lambda n: (dense(n, bias=norm is None), *make_norm(), activation(), absent)
+    block = lambda n: (linear(n, bias=norm is None), *make_norm(), activation(), absent)
     hidden_blocks = tuple(block(n) for n in hidden)
     entry = (standardise(MNIST_MEAN, MNIST_STD), flatten())
-    return chained(Parts(entry, hidden_blocks, (dense(classes, gain=1.0),)), chain)
+    return chained(Parts(entry, hidden_blocks, (linear(classes, gain=1.0),)), chain)

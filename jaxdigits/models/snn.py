@@ -1,13 +1,25 @@
 """A fully connected spiking network: rate-coded pixels, LIF neurons, a leaky readout."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
-from jaxdigits.chain import Chain, Parts, chained, in_series
+from jaxdigits.chain import Chain, Parts, chained, in_series, without_entry
 from jaxdigits.layer import Layer
-from jaxdigits.layers import dense, dropout, flatten
+from jaxdigits.layers import dense, dropout, flatten, standardise
 from jaxdigits.layers.norm import Statistics
+from jaxdigits.layers.precision import Precision
 from jaxdigits.models.parts import normaliser
-from jaxdigits.spikes import Surrogate, arctan, leaky_readout, lif, rate
+from jaxdigits.spikes import (
+    Storage,
+    Surrogate,
+    arctan,
+    at_each_step,
+    direct,
+    leaky_readout,
+    lif,
+    rate,
+    spikes_stored,
+)
 
 
 def snn(
@@ -21,6 +33,9 @@ def snn(
     norm: str | None = None,
     dropout_rate: float = 0.4,
     classes: int = 10,
+    precision: Precision = "full",
+    storage: Storage = "full",
+    recompute: bool = False,
     chain: Chain = in_series,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
@@ -38,21 +53,36 @@ def snn(
       norm: None, "batch" (through time), "layer" or "group", on the neurons' currents.
       dropout_rate: share of hidden neurons absent, through all steps, in training.
       chain: what makes one layer of the parts: `in_series`, or a learning rule.
+      precision: "mixed" rounds what goes into products to bfloat16.
+      storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.
+      recompute: whether `backward` draws the encoder's spikes again, rather than keep them.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
-      ValueError: for an unknown norm, batch norm in evaluation without its statistics, or a
-        chain that is none or cannot take the network.
+      ValueError: for an unknown norm, precision or storage, batch norm in evaluation without
+        its statistics, or a chain that is none or cannot take the network.
     """
+    if chain is not in_series and (recompute or storage != "full"):
+        raise ValueError("recompute and storage are for backpropagation: a rule keeps its own")
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0, time=True)
-    block = lambda n: (
-        dense(n, gain=GAIN), *make_norm(), neuron(surrogate or arctan()), absent,
+    linear = partial(dense, gain=GAIN, precision=precision)
+    stored = partial(spikes_stored, storage=storage)
+    # A direct input is the same at each step: so is its product with the first weights.
+    once = encoder is direct and chain is in_series and len(hidden) > 0
+    weights = [linear(n) if encoder is direct and i == 0 else stored(linear(n))
+               for i, n in enumerate((*hidden, classes))]  # fmt: skip
+    if once:
+        weights[0] = at_each_step(weights[0], steps)
+    blocks = tuple(
+        (layer, *make_norm(), neuron(surrogate or arctan()), absent) for layer in weights[:-1]
+    )
+    parts = Parts(
+        (standardise() if once else encoder(steps), flatten()),
+        blocks, (weights[-1], readout()), steps,
     )  # fmt: skip
-    hidden_blocks = tuple(block(n) for n in hidden)
-    exit = (dense(classes, gain=GAIN), readout())
-    return chained(Parts((encoder(steps), flatten()), hidden_blocks, exit, steps), chain)
+    return chained(parts, without_entry if recompute else chain)
 
 
 GAIN = 1 / 3  # weights uniform in ±1/√m: rate-coded inputs add up over 1/(1 − β) steps

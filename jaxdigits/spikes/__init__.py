@@ -2,7 +2,7 @@
 
 from jaxdigits.spikes.adaptive import alif, alif_neuron
 from jaxdigits.spikes.convention import Convention, euler_decay, exact_decay
-from jaxdigits.spikes.encoders import direct, latency, rate
+from jaxdigits.spikes.encoders import at_each_step, direct, latency, rate
 from jaxdigits.spikes.event_lif import event_dense, event_lif
 from jaxdigits.spikes.event_neuron import EventNeuron
 from jaxdigits.spikes.event_readout import first_spike, mean_potential
@@ -20,6 +20,7 @@ from jaxdigits.spikes.presets import (
 )
 from jaxdigits.spikes.readout import leaky_readout, spike_count
 from jaxdigits.spikes.recurrent import recurrent
+from jaxdigits.spikes.storage import Storage, spikes_stored
 from jaxdigits.spikes.surrogates import (
     Surrogate,
     arctan,
@@ -43,11 +44,13 @@ __all__ = [
     "Events",
     "LifOptions",
     "Neuron",
+    "Storage",
     "Surrogate",
     "Traces",
     "alif",
     "alif_neuron",
     "arctan",
+    "at_each_step",
     "cuba_lif",
     "cuba_lif_neuron",
     "current_based",
@@ -78,6 +81,7 @@ __all__ = [
     "snntorch_leaky",
     "soft_twin",
     "spike_count",
+    "spikes_stored",
     "spikingjelly_lif",
     "spyx_arctan",
     "spyx_lif",

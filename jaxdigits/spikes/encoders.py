@@ -65,6 +65,27 @@ def direct(steps: int) -> Layer:
     )
 
 
+def at_each_step(layer: Layer, steps: int) -> Layer:
+    """`layer` once, and its output at each step: x [B, ...] -> y [steps, B, ...].
+
+    What `direct(steps)` and then `layer` do, if the layer has no random numbers, without
+    doing the same `steps` times.
+
+    Raises:
+      ValueError: unless steps >= 1.
+    """
+    _require_steps(steps)
+
+    def forward(params, x, key):
+        y, kept = layer.forward(params, x, key)
+        return jnp.broadcast_to(y, (steps, *y.shape)), kept
+
+    def backward(params, kept, y_bar):
+        return layer.backward(params, kept, y_bar.sum(0))
+
+    return Layer(layer.init, forward, backward)
+
+
 def latency(steps: int) -> Layer:
     """One spike per pixel, brighter is earlier: x [B, ...] -> 0 or 1 [steps, B, ...].
 

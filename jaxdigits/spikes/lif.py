@@ -134,6 +134,7 @@ def lif_neuron(
         lambda k, kept: membrane.fire(kept["v"], k["threshold"]),
         lambda k, kept: membrane.end(kept["v"], k["threshold"]),
         late=convention.spike_from == "old",
+        after=lambda k, kept: membrane.leave(k["decay"], kept["v"], k["threshold"]),
     )
 
 
@@ -160,6 +161,8 @@ class Membrane(NamedTuple):
     """(v, θ) -> z"""
     end: Callable[[Array, Array], Array]
     """(v, θ) -> m"""
+    leave: Callable[[Array, Array, Array], Array]
+    """(β, v, θ) -> c"""
 
 
 def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
@@ -203,7 +206,7 @@ def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
             rho_bar = rho_bar - beta * (lam * v - lam_tp1 * leave(beta, v, theta))
         return lam, scaled(beta, lam), theta_bar, rho_bar
 
-    return Membrane(step, back, fire, end)
+    return Membrane(step, back, fire, end, leave)
 
 
 def require_kinds(surrogate: Surrogate | None, convention: Convention) -> None:

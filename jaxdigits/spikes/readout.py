@@ -14,10 +14,10 @@ A spike count is y = Σₜ sₜ (or its mean), so ∂L/∂sₜ = ȳ (or ȳ / T).
 
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 
 from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.spikes.scan import elementwise_scan
 
 
 def leaky_readout(
@@ -35,12 +35,13 @@ def leaky_readout(
     if reduce not in ("mean", "max", "last"):
         raise ValueError(f"reduce must be 'mean', 'max' or 'last', got {reduce!r}")
 
-    def forward(current, key):
-        def step(u_tm1, i_t):
-            u_t = decay * u_tm1 + i_t
-            return u_t, u_t
+    # uₜ = β uₜ₋₁ + iₜ and λₜ = β λₜ₊₁ + gₜ are one step.
+    def leak(_, before, given):
+        after = decay * before + given
+        return after, after
 
-        u_T, u = jax.lax.scan(step, jnp.zeros_like(current[0]), current)
+    def forward(current, key):
+        u_T, u = elementwise_scan(leak, (), jnp.zeros_like(current[0]), current)
         if reduce == "max":
             first = jnp.argmax(u, 0, keepdims=True)
             return jnp.take_along_axis(u, first, 0)[0], u
@@ -54,11 +55,7 @@ def leaky_readout(
             chosen = jnp.argmax(u, 0) if reduce == "max" else len(u) - 1
             g = jnp.where(step_number == chosen, y_bar, 0)
 
-        def step(lam_tp1, g_t):
-            lam_t = decay * lam_tp1 + g_t
-            return lam_t, lam_t
-
-        return jax.lax.scan(step, jnp.zeros_like(y_bar), g, reverse=True)[1]
+        return elementwise_scan(leak, (), jnp.zeros_like(y_bar), g, reverse=True)[1]
 
     return without_params(forward, backward)
 

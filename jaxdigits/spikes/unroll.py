@@ -17,13 +17,13 @@ one (`jaxdigits.spikes.recurrent`).
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
 from jaxdigits.layer import Layer, Residual, Shape
 from jaxdigits.spikes.constants import Constants
+from jaxdigits.spikes.scan import elementwise_scan
 from jaxdigits.spikes.traces import Traces
 
 State = Any  # a pytree: what a step leaves to the next, or the gradient of the loss in it
@@ -54,6 +54,8 @@ class Neuron(NamedTuple):
     """(constants, kept) -> m, the potential that ends the step, of one step or of all"""
     late: bool = False
     """whether spikes come out one step late"""
+    after: Callable[[Constants, Kept], State] | None = None
+    """(constants, kept) -> the state after that step, if what is kept tells: for speed"""
 
 
 def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes") -> Layer:
@@ -82,11 +84,12 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
         current = as_current(current)
         k = neuron.constants(params, current.dtype)
 
-        def step(state, i_t):
+        def step(k, state, i_t):
             state, kept_t, _ = neuron.step(k, state, i_t)
             return state, kept_t
 
-        _, kept = jax.lax.scan(step, neuron.rest(current[0]), current)
+        start = neuron.rest(current[0])
+        _, kept = elementwise_scan(step, k, start, current, carry_of=neuron.after)
         return emitted(neuron, k, kept, emit)
 
     def backward(params, residual, y_bar):
@@ -94,14 +97,14 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
         zeros = jnp.zeros_like(y_bar[0])
         start = neuron.rest(zeros), dict.fromkeys(params, zeros)
 
-        def step(carry, xs):
+        def step(k, carry, xs):
             (state_bar, grads), (kept_t, y_bar_t) = carry, xs
             z_bar_t, m_bar_t = received(y_bar_t, emit)
             state_bar, i_bar_t, grads_t = neuron.back(k, kept_t, state_bar, z_bar_t, m_bar_t)
             return (state_bar, added(grads, grads_t)), i_bar_t
 
         xs = kept_of(residual), in_time(neuron, y_bar, emit)
-        (_, grads), i_bar = jax.lax.scan(step, start, xs, reverse=True)
+        (_, grads), i_bar = elementwise_scan(step, k, start, xs, reverse=True)
         return per_neuron(grads), i_bar
 
     return Layer(init, forward, backward)

@@ -13,8 +13,10 @@ from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
 from jaxdigits.models.catalogue import NETWORKS, build
+from jaxdigits.train.microbatch import check_microbatch
 
 SHAPE = (28, 28)  # of an image; all data sets share it
+LATER: dict[str, Any] = {"microbatch": None}  # what runs of an earlier version do not have
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Config:
     """label smoothing of the cross-entropy"""
     ema: float | None = 0.99
     """decay of the average of the params that is validated and kept; None: no average"""
+    microbatch: int | None = None
+    """examples that a step takes at a time; None: as many as are quick on the device"""
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
     gradient: str = "by_hand"
@@ -58,6 +62,9 @@ class Config:
             if name != "patience" or value is not None:
                 _require_whole(name, value)
                 _require(value >= 1, f"{name} must be >= 1, got {value}")
+        if self.microbatch is not None:
+            _require_whole("microbatch", self.microbatch)
+            check_microbatch(self.microbatch, self.batch)
         _require_whole("seed", self.seed)
         _require(0 <= self.seed < 2**32, f"seed must be in [0, 2³²), got {self.seed}")
         _require(
@@ -144,7 +151,7 @@ def from_json(values: Any) -> Config:
       ValueError: if it is not one, naming what is missing, unknown or of another type.
     """
     _require(isinstance(values, dict), "the configuration is not a JSON object")
-    known = {f.name for f in fields(Config)}
+    known, values = {f.name for f in fields(Config)}, LATER | values
     for name in sorted(known ^ set(values)):
         raise ValueError(
             f"the configuration {'lacks' if name in known else 'has an unknown'} {name!r}"

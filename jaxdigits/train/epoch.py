@@ -13,11 +13,12 @@ import optax
 from jax import Array
 
 from jaxdigits.data import Dataset
-from jaxdigits.gradients import Estimator
+from jaxdigits.gradients import Estimator, by_autodiff, by_hand, in_parts
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss
 from jaxdigits.train.evaluate import gather_statistics, logits_of
+from jaxdigits.train.microbatch import parts_of_step
 from jaxdigits.train.state import TrainState, order_of_epoch, step_keys
 
 Build = Callable[..., Layer]  # (training=..., statistics=...) -> Layer, as the builders are
@@ -57,6 +58,8 @@ class Recipe(NamedTuple):
     batch: int
     ema: float | None
     """decay of the params' moving average, which is then what gets validated; None: none"""
+    microbatch: int | None = None
+    """examples that a step takes at a time; None: as many as are quick on this device"""
 
 
 def run_epoch(
@@ -101,8 +104,9 @@ def train_step(
 ) -> tuple[TrainState, Array]:
     """One optimizer step on the examples `rows` [B] of the training set: (state, loss)."""
     batch = Dataset(train.image[rows], train.label[rows])
-    estimate = recipe.estimator(recipe.build(training=True), recipe.loss)
-    loss, grads, _ = estimate(state.params, batch, step_keys(state.key, state.step, rows))
+    keys = step_keys(state.key, state.step, rows)
+    estimate = estimator_of(recipe, state.params, batch, keys)
+    loss, grads, _ = estimate(state.params, batch, keys)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = state.average
@@ -111,6 +115,19 @@ def train_step(
         keep = jnp.minimum(recipe.ema, (1 + state.step) / (10 + state.step))
         average = jax.tree.map(lambda a, p: a + (1 - keep) * (p - a), average, params)
     return TrainState(params, opt_state, average, state.step + 1, state.key), loss
+
+
+def estimator_of(recipe: Recipe, params: Params, batch: Dataset, keys: Array) -> Estimator:
+    """What makes the gradient of a step on such a batch, in parts if that is quicker."""
+    network = recipe.build(training=True)
+    if recipe.microbatch is not None:
+        parts = recipe.batch // recipe.microbatch
+    elif recipe.estimator in (by_hand, by_autodiff):
+        parts = parts_of_step(network, params, jnp.asarray(batch.image), keys)
+    else:  # its random numbers may be those of a batch, as a forward gradient's
+        parts = 1
+    estimator = recipe.estimator(network, recipe.loss)
+    return in_parts(estimator, parts) if parts > 1 else estimator
 
 
 def before_first_epoch(recipe: Recipe, state: TrainState, train: Dataset) -> Best:

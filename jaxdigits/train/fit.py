@@ -17,6 +17,7 @@ from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Best, Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.microbatch import check_microbatch
 from jaxdigits.train.state import TrainState, initial_state
 
 
@@ -58,6 +59,7 @@ def fit(
     loss: Loss | None = None,
     estimator: Callable[[Layer, Loss], Estimator] = by_hand,
     ema: float | None = None,
+    microbatch: int | None = None,
     patience: int | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
@@ -77,6 +79,8 @@ def fit(
       loss: None is `cross_entropy()`.
       estimator: makes the gradient from (network, loss): `by_hand` or `by_autodiff`.
       ema: decay of a moving average of the params, which is then validated and returned.
+      microbatch: examples that a step takes at a time, for the same gradient in less memory; a
+        divisor of `batch`. None chooses: all, or on a CPU what stays in its cache.
       patience: stop after so many epochs without a better validation accuracy.
       report: called with each epoch's row: epoch, loss, valid_loss, valid_accuracy,
         firing_rates, seconds (the first row's include compiling).
@@ -89,7 +93,8 @@ def fit(
       ValueError: for sizes that do not fit, naming the argument.
       Diverged: on a training loss that is not finite, or if no validation loss was.
     """
-    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema)
+    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch)
+    check_microbatch(microbatch, batch)
     check_sizes(train, valid, epochs, batch, ema, patience)
     train, valid = on_device(train), on_device(valid)
     shape = train.image.shape[1:]

@@ -100,9 +100,9 @@ def predictor(run: Run) -> Callable[[Any], np.ndarray]:
         network = run.config.build()(training=False, statistics=statistics)
         return logits_of(network, params, image, key)[0]
 
-    keys = member_keys(run.config)
-    members = [(run.params, run.statistics, keys[0])]
+    members = [(run.params, run.statistics, jax.random.key(run.config.seed))]
     if run.config.seeds > 1:
+        keys = member_keys(run.config)
         pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
         members = [pick(i) for i in range(run.config.seeds)]
     return lambda image: np.stack([of_member(member, image) for member in members])
@@ -110,24 +110,26 @@ def predictor(run: Run) -> Callable[[Any], np.ndarray]:
 
 def member_keys(config: Config) -> Array:
     """[seeds] the key of each network: a member's run is the one that its seed alone gives."""
-    return jax.numpy.stack([jax.random.key(config.seed + i) for i in range(config.seeds)])
+    # All in one program: each operation outside of `jit` is one more to compile at the start.
+    seeds = config.seed + np.arange(config.seeds, dtype=np.uint32)
+    return jax.vmap(jax.random.key)(seeds)
 
 
 def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tuple:
     steps = config.epochs * (len(train.label) // config.batch)
     optimizer = adamw(config.learning_rate, steps, weight_decay=config.weight_decay)
-    keys = member_keys(config)
     options: dict[str, Any] = dict(
         epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
-        estimator=config.estimator(), ema=config.ema, report=report,
-        keep=keep,
+        estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
+        report=report, keep=keep,
     )  # fmt: skip
     if config.seeds == 1:
-        fitted = fit(config.build(), train, valid, optimizer, keys[0],
+        fitted = fit(config.build(), train, valid, optimizer, jax.random.key(config.seed),
                      patience=config.patience, **options)  # fmt: skip
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
-    many = fit_population(config.build(), train, valid, lambda _: optimizer, keys, **options)
+    many = fit_population(config.build(), train, valid, lambda _: optimizer,
+                          member_keys(config), **options)  # fmt: skip
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
     return many.params, many.statistics, *lists, lost

@@ -23,6 +23,7 @@ from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch
 from jaxdigits.train.fit import Keep, Watch, check_sizes, on_device
+from jaxdigits.train.microbatch import check_microbatch
 from jaxdigits.train.state import initial_state
 
 
@@ -54,6 +55,7 @@ def fit_population(
     loss: Loss | None = None,
     estimator: Callable[[Layer, Loss], Estimator] = by_hand,
     ema: float | None = None,
+    microbatch: int | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
     watch: Watch = lambda state: {},
@@ -61,9 +63,9 @@ def fit_population(
     """Train P networks in one compiled program and return each at its best epoch.
 
     Args:
-      build, train, valid, epochs, batch, loss, estimator, ema, report, keep, watch: as for
-        `fit`; `keep` after each epoch that is the best so far of any member, and `watch` with
-        the state of all members.
+      build, train, valid, epochs, batch, loss, estimator, ema, microbatch, report, keep,
+        watch: as for `fit`; `keep` after each epoch that is the best so far of any member,
+        and `watch` with the state of all members.
       optimizer: makes a member's optimizer from its hyperparameters, as
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
       keys: [P] one key per member.
@@ -74,6 +76,7 @@ def fit_population(
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
     """
+    check_microbatch(microbatch, batch)
     check_sizes(train, valid, epochs, batch, ema, None)
     for leaf in [keys, *jax.tree.leaves(hyperparameters)]:
         if jnp.ndim(leaf) != 1 or len(leaf) != len(keys):
@@ -81,7 +84,7 @@ def fit_population(
                 "keys and each hyperparameter need one entry per member, got shapes "
                 f"{jnp.shape(keys)} and {jnp.shape(leaf)}"
             )
-    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema)
+    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch)
     train, valid = on_device(train), on_device(valid)
     shape = train.image.shape[1:]
 

@@ -32,11 +32,24 @@ def test_networks_have_the_weights_that_the_table_says(name):
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_products_use_those_weights_and_the_first_layer_sends_nothing_back(name):
-    products = WORKLOADS[name].products
+    products = WORKLOADS[name].products(1)
     kinds = lambda kind: [p for p in products if p.name.startswith(kind)]
     assert [p.shapes[1] for p in kinds("forward")] == SHAPES[name]
     assert [p.shapes[1] for p in kinds("input")] == SHAPES[name][:0:-1]
     assert len(kinds("weight")) == len(SHAPES[name])
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_products_of_parts_are_those_of_the_whole(name):
+    workload = WORKLOADS[name]
+    of = lambda parts: sum(p.flops for p in workload.products(parts)) * parts
+    assert {of(parts) for parts in workload.cuts} == {of(1)}
+
+
+def test_a_batch_is_cut_into_parts_of_four_examples_or_more():
+    assert cuts(128) == (1, 2, 4, 8, 16, 32)
+    assert cuts(24) == (1, 2, 4)
+    assert cuts(3) == (1,)
 
 
 def test_operations_by_hand():
@@ -65,7 +78,7 @@ def test_samples_are_those_of_all_networks():
 
 
 def test_a_population_shares_the_first_product_and_no_other():
-    first, second = WORKLOADS["W8-population"].products[:2]
+    first, second = WORKLOADS["W8-population"].products(1)[:2]
     assert first.shapes == ((128, 784), (784, 16 * 128))
     assert second.shapes == ((16, 128, 128), (16, 128, 10))
 

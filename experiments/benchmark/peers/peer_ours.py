@@ -34,7 +34,7 @@ def describe(variant):
 def prepare(variant, spec, image, label):
     workload = bench.WORKLOADS[spec["name"]]
     if variant == "floor":
-        run = bench.floor(workload.products, repeat=workload.repeat)
+        _, run = bench.floor_of(workload)
     else:
         run = workload.program().step
 

@@ -1,0 +1,24 @@
+"""The C library's allocator, told to keep what is freed."""
+
+import ctypes
+import sys
+
+# Of glibc's malloc.h: parameters of mallopt.
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
+KEPT = 1 << 26  # bytes asked of the kernel at a time
+
+
+def keep_freed_memory() -> bool:
+    """Let this process use freed memory again, rather than give it back; True if that worked.
+
+    XLA frees its scratch memory after each call of a program.  Large blocks go back to the
+    kernel, which clears the pages of the next ones: up to a third of a short step.  A program
+    that runs a whole epoch does not need this.  For glibc only.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    options = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, KEPT))
+    return all(mallopt(*option) for option in options)

@@ -1,0 +1,63 @@
+"""Recurrences without weights: one kernel on a GPU, a loop that works in place elsewhere.
+
+A neuron without weights never looks at another one, so that each element of [..., n] has a
+recurrence of its own, for t = 1..T (or T..1):
+
+    (carryₜ, yₜ) = f(constants, carryₜ₋₁, xₜ)
+
+`jax.lax.scan` of it has the same result as the kernel (`jaxdigits.spikes.kernel`) and the loop
+(`jaxdigits.spikes.in_place`), which are there for their speed.  What they cannot do is a scan,
+and static facts alone decide: the device, the dtype, the shapes and the jaxpr of f.
+Derivatives are always those of the scan.
+"""
+
+from collections.abc import Callable
+
+import jax
+
+from jaxdigits.spikes.in_place import CarryOf, Tree, in_place, in_place_scan
+from jaxdigits.spikes.kernel import by_kernel, has_kernels, step_of
+
+
+def elementwise_scan(
+    f: Callable[[Tree, Tree, Tree], tuple[Tree, Tree]],
+    constants: Tree,
+    start: Tree,
+    xs: Tree,
+    *,
+    reverse: bool = False,
+    carry_of: CarryOf | None = None,
+) -> tuple[Tree, Tree]:
+    """The end and the outputs of a recurrence: start [..., n], xs [T, ..., n] -> (end, ys).
+
+    Args:
+      f: (constants, carry, x of a step) -> (carry, y of the step), elementwise: it may be
+        called with arrays [..., n] of any leading axes.
+      constants: pytree of numbers, or of one per neuron [n].
+      start: pytree of [..., n], the carry before the first step.
+      xs: pytree of [T, ..., n].
+      reverse: whether the steps are taken from the last to the first.
+      carry_of: (constants, y of a step) -> carry after it, if y tells.  Where the carry is
+        among what f puts out, as it is, this is found without.
+
+    Returns:
+      end: the carry after all steps, and ys: pytree of [T, ..., n], in the order of xs.
+    """
+
+    def scan(constants, start, xs):
+        return jax.lax.scan(lambda c, x: f(constants, c, x), start, xs, reverse=reverse)
+
+    step = step_of(f, constants, start, xs) if has_kernels() else None
+    tells = in_place(f, carry_of, constants, start, xs)
+    if step is None and tells is None:
+        return scan(constants, start, xs)
+
+    def loop(constants, start, xs):
+        if tells is None:
+            return scan(constants, start, xs)
+        return in_place_scan(f, tells, constants, start, xs, reverse=reverse)
+
+    run = loop if step is None else by_kernel(step, loop, reverse=reverse)
+    run = jax.custom_jvp(run)
+    run.defjvp(lambda primals, tangents: jax.jvp(scan, primals, tangents))
+    return run(constants, start, xs)

@@ -1,0 +1,59 @@
+"""Spikes kept in a byte or a bit each, for the backward pass.
+
+What weights keep of the forward pass is their input x.  Where that is spikes, 0 or 1, or a few
+of them, and after dropout a multiple of one number a, it is kept as whole numbers k:
+
+    a = max x        k = x / a        x = a k, exactly
+
+Weights and slopes are then those of the layer itself: only the storage differs.
+"""
+
+from typing import Literal, get_args
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.layer import Layer, Static
+
+Storage = Literal["full", "byte", "bit"]
+
+
+def spikes_stored(layer: Layer, storage: Storage) -> Layer:
+    """`layer`, whose residual is its input, with that input stored as `storage` says.
+
+    Args:
+      layer: `dense` or `conv2d`, behind spikes.
+      storage: "full" as it is; "byte" for up to 255 spikes at once; "bit" for 0 or 1.
+
+    The residual is (k, a, the dtype and width of x), or that of the layer for "full".
+
+    Raises:
+      ValueError: for another `storage`.
+    """
+    if storage not in get_args(Storage):
+        raise ValueError(f"storage must be one of {get_args(Storage)}, got {storage!r}")
+    if storage == "full":
+        return layer
+
+    def forward(params, x, key):
+        y, kept = layer.forward(params, x, key)
+        return y, _stored(kept, storage)
+
+    def backward(params, kept, y_bar):
+        k, a, facts = kept
+        return layer.backward(params, _restored(k, a, facts, storage), y_bar)
+
+    return Layer(layer.init, forward, backward)
+
+
+def _stored(x: Array, storage: Storage) -> tuple[Array, Array, Static]:
+    a = x.max()
+    a = jnp.where(a > 0, a, 1)
+    k = jnp.rint(x / a).astype(jnp.uint8) if storage == "byte" else jnp.packbits(x > 0, axis=-1)
+    return k, a, Static((x.dtype, x.shape[-1]))
+
+
+def _restored(k: Array, a: Array, facts: Static, storage: Storage) -> Array:
+    dtype, width = facts.value
+    k = k if storage == "byte" else jnp.unpackbits(k, axis=-1, count=width)
+    return a * k.astype(dtype)

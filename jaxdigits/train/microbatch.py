@@ -1,0 +1,52 @@
+"""How many examples of a batch a training step takes at a time.
+
+On a CPU, arrays that leave the cache cost more than the arithmetic between the products.  A
+step that takes its batch in parts, whose largest array stays near `CACHE`, has the same
+gradient to rounding and less memory, and was up to a third faster.
+"""
+
+import math
+from typing import Any
+
+import jax
+from jax import Array
+
+from jaxdigits.layer import Layer, Params
+from jaxdigits.layers import batch_statistics
+
+CACHE = 5e6  # bytes of the largest array; measured on two cores with 2 MB each of their own
+FEWEST = 4  # examples in a part: below, the products get small
+
+
+def check_microbatch(microbatch: int | None, batch: int) -> None:
+    """Raise a ValueError unless so many examples at a time make up a batch."""
+    if microbatch is not None and (microbatch < 1 or batch % microbatch):
+        raise ValueError(f"microbatch must divide the batch, {batch}, got {microbatch}")
+
+
+def parts_of_step(network: Layer, params: Params, image: Array, keys: Array) -> int:
+    """Into how many equal parts to cut a step on such images, to be quick on this device.
+
+    One where parts would be another network: with batch norm, which mixes examples.
+    """
+    if jax.default_backend() != "cpu":
+        return 1
+    _, kept = jax.eval_shape(network.forward, params, image, keys)
+    return 1 if batch_statistics(kept) else parts_that_fit(kept, len(image))
+
+
+def parts_that_fit(kept: Any, examples: int) -> int:
+    """How often, as a power of two, the batch is cut until its largest array is small.
+
+    Args:
+      kept: a pytree of arrays, or of their shapes: what a forward pass of the batch keeps.
+    """
+    sizes = [math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(kept)]
+    largest, parts = max(sizes, default=0), 1
+    while (
+        largest > CACHE * parts
+        and examples % (2 * parts) == 0
+        and examples >= 2 * parts * FEWEST
+    ):
+        parts *= 2
+    return parts
