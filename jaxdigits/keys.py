@@ -72,8 +72,10 @@ def draw_bytes(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) ->
     `shape` only adds rows to the ones that a shorter one has.
 
     Raises:
-      ValueError: unless `key` is one key or `batch` keys.
+      ValueError: unless `key` is one key or `batch` keys, and `axis` is one of `shape`.
     """
+    if not 0 <= axis < len(shape):
+        raise ValueError(f"the batch needs an axis of {shape}, got {axis}")
     words = (*shape[:-1], -(-shape[-1] // 4))
     keys = per_example(key, batch)
     if _is_threefry(keys):

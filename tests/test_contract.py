@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from jaxdigits.layer import Layer, differentiable
-from jaxdigits.measure.certificate import CASES, EXAMPLES, Case, case_input
+from jaxdigits.measure.cases import CASES, EXAMPLES, Case
+from jaxdigits.measure.certificate import case_input
 
 LAYERS = {name: case for name, case in CASES.items() if case.kind != "loss"}
 FAR = (0, -1e4, 1e4)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from jaxdigits.keys import (
+    _words,
+    _words_row_by_row,
     draw_bytes,
     example_keys,
     fold_in,
@@ -87,3 +89,67 @@ def test_what_is_not_a_key_is_refused(key, match):
 def test_a_wrong_number_of_keys_is_refused(batch):
     with pytest.raises(ValueError, match=f"got 4 keys for a batch of {batch}"):
         draw_bytes(FOUR, batch, (2,))
+
+
+def by_jax(keys, shape, axis):
+    """The same bytes from `jax.random.bits`, word by word."""
+    words = (*shape[:-1], -(-shape[-1] // 4))
+    draw = lambda key: np.asarray(jax.random.bits(key, words, jnp.uint32)).view(np.uint8)
+    return np.stack([draw(key)[..., : shape[-1]] for key in keys], axis)
+
+
+SHAPES = [((5,), 0), ((8,), 0), ((3, 6), 0), ((3, 6), 1), ((1, 1), 1), ((2, 3, 9), 0),
+          ((2, 3, 9), 1), ((2, 3, 9), 2), ((7, 784), 1)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_bytes_are_those_of_jax_bit_for_bit(shape, axis):
+    wanted = by_jax(FOUR, shape, axis)
+    np.testing.assert_array_equal(draw_bytes(FOUR, 4, shape, axis), wanted)
+    np.testing.assert_array_equal(draw_bytes(KEY, 4, shape, axis), wanted)  # FOUR, by splitting
+    np.testing.assert_array_equal(
+        draw_bytes(FOUR[:1], 1, shape, axis), by_jax(FOUR[:1], shape, axis)
+    )
+
+
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_words_drawn_row_by_row_are_the_words_drawn_at_once(shape, axis):
+    keys = jax.random.key_data(FOUR)
+    at_once = _words(keys, shape=shape, axis=axis)
+    assert at_once.shape == (*shape[:axis], 4, *shape[axis:])
+    assert at_once.dtype == jnp.uint32
+    np.testing.assert_array_equal(_words_row_by_row(keys, shape=shape, axis=axis), at_once)
+
+
+def test_bytes_are_the_same_in_any_transformation():
+    shape, population = (3, 6), jax.random.split(KEY, (2, 4))
+    draw = jax.jit(lambda keys: draw_bytes(keys, 4, shape, axis=1))
+    wanted = np.stack([by_jax(keys, shape, 1) for keys in population])
+    np.testing.assert_array_equal(draw(population[1]), wanted[1])
+    np.testing.assert_array_equal(jax.vmap(draw)(population), wanted)
+    scanned = jax.lax.scan(lambda carry, keys: (carry, draw(keys)), None, population)[1]
+    np.testing.assert_array_equal(scanned, wanted)
+    with jax.enable_x64(True):
+        np.testing.assert_array_equal(draw(population[0]), wanted[0])
+
+
+def test_bytes_do_not_depend_on_how_jax_is_set_to_draw():
+    wanted = by_jax(FOUR, (3, 6), 1)
+    with jax.threefry_partitionable(False):
+        assert (by_jax(FOUR, (3, 6), 1) != wanted).any(), "else the setting does nothing"
+        np.testing.assert_array_equal(draw_bytes(FOUR, 4, (3, 6), 1), wanted)
+
+
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_another_generator_draws_as_it_does_in_jax(shape, axis):
+    key = jax.random.key(7, impl="rbg")
+    draw = lambda key: jax.random.bits(key, (*shape[:-1], -(-shape[-1] // 4)), jnp.uint32)
+    words = np.asarray(jax.vmap(draw, out_axes=axis)(jax.random.split(key, 4)))
+    drawn = draw_bytes(key, 4, shape, axis)
+    np.testing.assert_array_equal(drawn, words.view(np.uint8)[..., : shape[-1]])
+
+
+@pytest.mark.parametrize("axis", [-1, 2])
+def test_the_batch_stays_before_the_last_axis(axis):
+    with pytest.raises(ValueError, match=rf"the batch needs an axis of \(3, 6\), got {axis}"):
+        draw_bytes(FOUR, 4, (3, 6), axis)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits import differentiable, parallel, residual, serial
+from jaxdigits import differentiable, parallel, recomputed, residual, serial
 from jaxdigits.gradients import check
 from jaxdigits.layer import Static, to_unit, without_params
 from jaxdigits.layers import conv2d, dense, dropout, flatten, standardise, tanh
@@ -119,6 +119,31 @@ def test_residual_adds_the_input_and_its_gradient():
     y, kept = network.forward((), jnp.ones(2), None)
     np.testing.assert_array_equal(y, [4, 4])
     np.testing.assert_array_equal(network.backward((), kept, jnp.ones(2))[1], [4, 4])
+
+
+def test_recomputed_keeps_input_and_key_and_does_the_rest_again():
+    plain = serial(dense(4), tanh(), dropout(0.5), dense(2))
+    again, keys = recomputed(plain), jax.random.split(KEY, 5)
+    params, shape = again.init(KEY, (3,))
+    assert (jax.tree.structure(params), shape) == (
+        jax.tree.structure(plain.init(KEY, (3,))[0]),
+        (2,),
+    )
+    x = jax.random.normal(KEY, (5, 3))
+    y, (kept_x, kept_keys) = again.forward(params, x, keys)
+    assert kept_x is x
+    assert kept_keys is keys  # so the masks are drawn alike
+    wanted, kept = plain.forward(params, x, keys)
+    np.testing.assert_array_equal(y, wanted)
+    got = jax.jit(again.backward)(params, (x, keys), y)
+    jax.tree.map(np.testing.assert_array_equal, got, jax.jit(plain.backward)(params, kept, y))
+
+
+def test_recomputed_without_a_key_and_of_pixels():
+    network = recomputed(EYE)
+    params, _ = network.init(KEY, (4,))
+    y, kept = network.forward(params, jnp.ones((3, 4), jnp.uint8), None)
+    assert network.backward(params, kept, y)[1] is None
 
 
 def test_differentiable_serves_a_program_of_somebody_else():

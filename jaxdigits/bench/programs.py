@@ -55,11 +55,11 @@ def compiled(function: Callable, *args: Any, donate: Sequence[int] = ()) -> tupl
     return program, seconds, memory - getattr(need, "alias_size_in_bytes", 0)
 
 
-def training(network: Layer, batch: int) -> Program:
-    """One training step: encode, forward, backward, Adam."""
+def training(network: Layer, batch: int, *, microbatch: int | None = None) -> Program:
+    """One training step: encode, forward, backward, Adam; `microbatch` is that of `fit`."""
     state = jax.jit(partial(_start, network, RATE))(jax.random.key(0))
     data, rows = synthetic(EXAMPLES), cycle(batches(EXAMPLES, batch, BATCHES))
-    step_of = partial(_train, network, RATE)
+    step_of = partial(_train, network, RATE, microbatch=microbatch)
     program, seconds, memory = compiled(step_of, state, data, next(rows), donate=(0,))
 
     def step() -> None:
@@ -152,9 +152,9 @@ def _start(network: Layer, rate: float | Array, key: Array) -> TrainState:
     return initial_state(network, SHAPE, optax.adam(rate), key)
 
 
-def _train(network: Layer, rate: float | Array, state: TrainState, data, rows: Array):
+def _train(network: Layer, rate: float | Array, state, data, rows, *, microbatch=None):
     build = lambda training, statistics=(): network
-    recipe = Recipe(build, cross_entropy(), by_hand, len(rows), None)
+    recipe = Recipe(build, cross_entropy(), by_hand, len(rows), None, microbatch)
     return train_step(recipe, optax.adam(rate), state, data, rows)
 
 

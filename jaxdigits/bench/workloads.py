@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 from jaxdigits.bench import programs
 from jaxdigits.bench.products import Product, conv_products, dense_products, in_order
@@ -55,19 +56,20 @@ def spiking(
     *,
     decay: float = DECAY,
     neuron: Callable[..., Layer] | None = None,
-    precision: Precision = "full",
+    **options: Any,
 ) -> Layer:
     """A rate-coded network of LIF neurons, of [28, 28] images, that counts its output's spikes.
 
     Args:
       sizes: of the input and of each layer, as (784, 512, 10).
       neuron: in place of the benchmark's own, from its surrogate.
+      options: of `snn`.
     """
     fire = neuron or partial(lif, decay=decay)
     return snn(
         hidden=sizes[1:-1], steps=steps, neuron=fire, surrogate=fast_sigmoid(),
         readout=lambda: serial(fire(fast_sigmoid()), spike_count()),
-        dropout_rate=0.0, classes=sizes[-1], precision=precision,
+        dropout_rate=0.0, classes=sizes[-1], **options,
     )  # fmt: skip
 
 
@@ -109,8 +111,9 @@ def fully_connected(
 
 
 def cuts(batch: int) -> tuple[int, ...]:
-    """The powers of two that cut a batch into equal parts of four examples or more."""
-    return tuple(2**i for i in range(6) if batch % 2**i == 0 and batch >= 4 * 2**i)
+    """One, and the powers of two that cut a batch into equal parts of four examples or more."""
+    powers = (2**i for i in range(1, 6))
+    return 1, *(parts for parts in powers if batch % parts == 0 and batch >= 4 * parts)
 
 
 def train_snn(
@@ -211,12 +214,12 @@ def infer(name: str, network: Callable[[], Layer], sizes, steps: int, batch: int
 def train_many(sizes: Sequence[int], batch: int, members: int, *, loop: bool) -> Workload:
     """A training step of several networks, together or in a loop."""
     run, way = (programs.one_by_one, "a loop") if loop else (programs.population, "one step")
-    many = dict(members=None if loop else members)
+    together = None if loop else members
     return Workload(
         f"{members} × MLP {_dashed(sizes)}, own learning rates, batch {batch}: {way}",
         batch * members,
         lambda: run(perceptron(sizes), batch, members),
-        lambda parts: fully_connected(batch // parts, sizes, **many),
+        lambda parts: fully_connected(batch // parts, sizes, members=together),
         repeat=members if loop else 1,
     )
 

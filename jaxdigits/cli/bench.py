@@ -1,5 +1,6 @@
 """`jaxdigits bench`."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,10 @@ class Bench:
 
     workloads: Positional[tuple[str, ...]] = ()
     """What to time, as `W1 W4-forward`; by default everything."""
+    device: Annotated[
+        str | None, arg(metavar="NAME", help_behavior_hint="(default: JAX's)")
+    ] = None
+    """cpu, gpu or tpu."""
     repeats: int = 20
     """How often step and floor are timed, in turn."""
     json: File = None
@@ -60,6 +65,7 @@ class Bench:
         )
 
         names = select(self.workloads, [*WORKLOADS, *GOALS])
+        use_device(self.device)
         if self.repeats < 1:
             raise ValueError(f"--repeats must be >= 1, got {self.repeats}")
         for file in (self.json, self.figure):
@@ -110,6 +116,28 @@ class Bench:
         )
         if rows and self.figure:
             figure.savefig(self.figure, dpi=150)
+
+
+def use_device(name: str | None) -> None:
+    """Have JAX use that kind of device, here and in a process that starts from here.
+
+    Raises:
+      ValueError: if there is none.
+    """
+    if name is None:
+        return
+    import jax
+
+    before = jax.config.values["jax_platforms"]
+    jax.config.update("jax_platforms", name)
+    try:
+        found = jax.devices()[0].platform
+    except RuntimeError:
+        found = None
+    if found != name:
+        jax.config.update("jax_platforms", before)
+        raise ValueError(f"--device {name}: JAX finds no such device here")
+    os.environ["JAX_PLATFORMS"] = name
 
 
 def line(name: str, values: tuple[str, ...]) -> str:

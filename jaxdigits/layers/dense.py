@@ -34,7 +34,8 @@ def dense(
 
     Weights start uniform with variance `gain / m` (2 keeps the scale through rectifiers
     [1], 1/3 is the habit of spiking networks), the bias at zero.  The residual is x.
-    "mixed" `precision` rounds the operands of the three products to bfloat16.
+    "mixed" `precision` rounds the operands of the three products to bfloat16, and so the
+    residual.
 
     Raises:
       ValueError: unless n >= 1 and gain > 0, and for another precision; in `init`, unless the
@@ -73,7 +74,8 @@ def dense(
 def sum_of_rows(rows: Array) -> Array:
     """[N, n] -> [n].
 
-    As a product, which costs one pass over memory; XLA's CPU compiler makes a sum of many rows
-    a tree of windows, some five times slower.
+    As a product, which costs one pass over memory: XLA's CPU compiler may make a sum of many
+    rows a tree of windows, which is several times slower.
     """
-    return jnp.ones(len(rows), rows.dtype) @ rows
+    ones = jnp.ones(len(rows), jnp.result_type(rows))
+    return jnp.matmul(ones, rows, precision="highest")  # a sum: not to be rounded by a GPU

@@ -125,6 +125,8 @@ def alif_neuron(
         }
         return (lam_t, a_bar_t), i_bar_t, {name: grads[name] for name in learn}
 
+    # Without `after`: what a step keeps tells both states, but from two arrays of one row,
+    # with which a loop in place was five times slower than a scan.
     return Neuron(
         init,
         read,

@@ -47,15 +47,17 @@ def elementwise_scan(
     def scan(constants, start, xs):
         return jax.lax.scan(lambda c, x: f(constants, c, x), start, xs, reverse=reverse)
 
+    if len({len(x) for x in jax.tree.leaves(xs)}) > 1:
+        return scan(constants, start, xs)  # which refuses them
     step = step_of(f, constants, start, xs) if has_kernels() else None
-    tells = in_place(f, carry_of, constants, start, xs)
-    if step is None and tells is None:
+    told = in_place(f, carry_of, constants, start, xs)
+    if step is None and told is None:
         return scan(constants, start, xs)
 
     def loop(constants, start, xs):
-        if tells is None:
+        if told is None:
             return scan(constants, start, xs)
-        return in_place_scan(f, tells, constants, start, xs, reverse=reverse)
+        return in_place_scan(f, told, constants, start, xs, reverse=reverse)
 
     run = loop if step is None else by_kernel(step, loop, reverse=reverse)
     run = jax.custom_jvp(run)

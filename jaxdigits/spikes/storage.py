@@ -3,7 +3,7 @@
 What weights keep of the forward pass is their input x.  Where that is spikes, 0 or 1, or a few
 of them, and after dropout a multiple of one number a, it is kept as whole numbers k:
 
-    a = max x        k = x / a        x = a k, exactly
+    a = min x > 0        k = x / a        x = a k, exactly
 
 Weights and slopes are then those of the layer itself: only the storage differs.
 """
@@ -23,7 +23,8 @@ def spikes_stored(layer: Layer, storage: Storage) -> Layer:
 
     Args:
       layer: `dense` or `conv2d`, behind spikes.
-      storage: "full" as it is; "byte" for up to 255 spikes at once; "bit" for 0 or 1.
+      storage: "full" as it is; "byte" for up to 255 spikes at once, if there is a single one
+        anywhere; "bit" for 0 or 1.
 
     The residual is (k, a, the dtype and width of x), or that of the layer for "full".
 
@@ -47,8 +48,8 @@ def spikes_stored(layer: Layer, storage: Storage) -> Layer:
 
 
 def _stored(x: Array, storage: Storage) -> tuple[Array, Array, Static]:
-    a = x.max()
-    a = jnp.where(a > 0, a, 1)
+    a = jnp.where(x > 0, x, jnp.inf).min()
+    a = jnp.where(a < jnp.inf, a, 1)  # of a silent x
     k = jnp.rint(x / a).astype(jnp.uint8) if storage == "byte" else jnp.packbits(x > 0, axis=-1)
     return k, a, Static((x.dtype, x.shape[-1]))
 

@@ -111,6 +111,9 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
             grads |= {"synapse_decay": through_bounds("synapse_decay", alpha, alpha_bar)}
         return (j_bar_t, inner_bar), j_bar_t, grads
 
+    inner_after = neuron.after
+    after = inner_after and (lambda k, kept: (kept["current"], inner_after(k, kept)))
+
     return neuron._replace(
         init=lambda shape: neuron.init(shape) | init(shape),
         constants=lambda params, dtype: {
@@ -120,4 +123,5 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
         rest=lambda i: (jnp.zeros_like(i), neuron.rest(i)),
         step=step,
         back=back,
+        after=after,
     )

@@ -13,7 +13,7 @@ from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
 from jaxdigits.models.catalogue import NETWORKS, build
-from jaxdigits.train.microbatch import check_microbatch
+from jaxdigits.train.microbatch import check_microbatch, require_apart
 
 SHAPE = (28, 28)  # of an image; all data sets share it
 LATER: dict[str, Any] = {"microbatch": None}  # what runs of an earlier version do not have
@@ -89,6 +89,8 @@ class Config:
         )
         network = self.build()(training=True)
         jax.eval_shape(lambda: network.init(jax.random.key(0), SHAPE)[0])
+        if self.microbatch is not None and self.microbatch < self.batch:
+            jax.eval_shape(partial(_try_part, network, self.microbatch))
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
@@ -160,6 +162,12 @@ def from_json(values: Any) -> Config:
         return Config(**values)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"the configuration has a value of the wrong type: {error}") from error
+
+
+def _try_part(network: Layer, examples: int) -> None:
+    key, image = jax.random.key(0), jax.numpy.zeros((examples, *SHAPE), "uint8")
+    keys = jax.random.split(key, examples)
+    require_apart(network, network.init(key, SHAPE)[0], image, keys)
 
 
 def _require_whole(name: str, value: Any) -> None:

@@ -18,7 +18,7 @@ from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss
 from jaxdigits.train.evaluate import gather_statistics, logits_of
-from jaxdigits.train.microbatch import parts_of_step
+from jaxdigits.train.microbatch import parts_of_step, require_apart
 from jaxdigits.train.state import TrainState, order_of_epoch, step_keys
 
 Build = Callable[..., Layer]  # (training=..., statistics=...) -> Layer, as the builders are
@@ -118,10 +118,16 @@ def train_step(
 
 
 def estimator_of(recipe: Recipe, params: Params, batch: Dataset, keys: Array) -> Estimator:
-    """What makes the gradient of a step on such a batch, in parts if that is quicker."""
+    """What makes the gradient of a step on such a batch, in parts if that is quicker.
+
+    Raises:
+      ValueError: for a microbatch of a network with batch norm.
+    """
     network = recipe.build(training=True)
     if recipe.microbatch is not None:
         parts = recipe.batch // recipe.microbatch
+        if parts > 1:
+            require_apart(network, params, jnp.asarray(batch.image), keys)
     elif recipe.estimator in (by_hand, by_autodiff):
         parts = parts_of_step(network, params, jnp.asarray(batch.image), keys)
     else:  # its random numbers may be those of a batch, as a forward gradient's

@@ -38,7 +38,10 @@ def logits_of(
         rates += [found.spikes.reshape(batch, -1).mean(1) for found in events(residual)]
         return logits, rates
 
-    logits, rates = jax.lax.map(of_batch, index)
+    if len(index) > 1:
+        logits, rates = jax.lax.map(of_batch, index)
+    else:  # without a loop, whose cost one image by itself would notice
+        logits, rates = jax.tree.map(lambda a: a[None], of_batch(index[0]))
     rates = jnp.array([each.ravel()[:n].mean() for each in rates])
     return logits.reshape(-1, logits.shape[-1])[:n], rates
 

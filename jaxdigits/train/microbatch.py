@@ -24,6 +24,12 @@ def check_microbatch(microbatch: int | None, batch: int) -> None:
         raise ValueError(f"microbatch must divide the batch, {batch}, got {microbatch}")
 
 
+def require_apart(network: Layer, params: Params, image: Array, keys: Array) -> None:
+    """Raise a ValueError unless the network takes each example by itself."""
+    if batch_statistics(jax.eval_shape(network.forward, params, image, keys)[1]):
+        raise ValueError("microbatch is not for batch norm, which takes a batch as a whole")
+
+
 def parts_of_step(network: Layer, params: Params, image: Array, keys: Array) -> int:
     """Into how many equal parts to cut a step on such images, to be quick on this device.
 
@@ -31,17 +37,20 @@ def parts_of_step(network: Layer, params: Params, image: Array, keys: Array) -> 
     """
     if jax.default_backend() != "cpu":
         return 1
-    _, kept = jax.eval_shape(network.forward, params, image, keys)
-    return 1 if batch_statistics(kept) else parts_that_fit(kept, len(image))
+    pass_of = jax.make_jaxpr(network.forward, return_shape=True)
+    jaxpr, (_, kept) = pass_of(params, image, keys)
+    # Not only what is kept: a convolution's output is larger than what pooling keeps of it.
+    arrays = [out.aval for eqn in jaxpr.eqns for out in eqn.outvars]
+    return 1 if batch_statistics(kept) else parts_that_fit(arrays, len(image))
 
 
-def parts_that_fit(kept: Any, examples: int) -> int:
+def parts_that_fit(arrays: Any, examples: int) -> int:
     """How often, as a power of two, the batch is cut until its largest array is small.
 
     Args:
-      kept: a pytree of arrays, or of their shapes: what a forward pass of the batch keeps.
+      arrays: a pytree of arrays, or of their shapes: those of a pass over the batch.
     """
-    sizes = [math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(kept)]
+    sizes = [math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(arrays)]
     largest, parts = max(sizes, default=0), 1
     while (
         largest > CACHE * parts

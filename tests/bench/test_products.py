@@ -52,7 +52,16 @@ def test_the_products_are_those_of_the_layer(members):
 def test_the_convolutions_are_those_of_the_layer():
     forward, weight, to_input = conv_products(2, 6, 3, 4, 3)
     layer = conv2d(4, 3, padding="VALID", bias=False)
+    whole, by_bands = to_input.forms
+    to_input = to_input._replace(forms=(whole,))
     _agree(layer, (6, 6, 3), (2, 6, 6, 3), None, forward, weight, to_input)
+    # Only the product of the other form: three rows of six columns, which still overlap.
+    assert by_bands(jnp.ones((2, 4, 4, 4)), jnp.ones((3, 3, 3, 4))).shape == (8, 3 * 6 * 3)
+
+
+def test_many_channels_and_odd_widths_have_one_form_of_the_input_gradient():
+    assert len(conv_products(2, 6, 16, 4, 3)[2].forms) == 1
+    assert len(conv_products(2, 7, 3, 4, 3)[2].forms) == 1
 
 
 def _agree(layer, features, shape, members, forward, weight, to_input):

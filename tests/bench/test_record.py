@@ -8,7 +8,7 @@ from jaxdigits.bench import Change, compare, load, measure, report, save
 
 FIELDS = {
     "what", "step_seconds", "floor_seconds", "ratio", "samples_per_second", "flops_per_step",
-    "flops_per_second", "compile_seconds", "program_bytes", "turns",
+    "flops_per_second", "compile_seconds", "program_bytes", "turns", "floor_parts",
 }  # fmt: skip
 
 

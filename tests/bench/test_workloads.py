@@ -5,6 +5,7 @@ import pytest
 
 from jaxdigits.bench import WORKLOADS, select
 from jaxdigits.bench import workloads as w
+from jaxdigits.bench.workloads import cuts
 
 SHAPES = {  # the weights of each network, from the description in the table
     "W1-T25": [(784, 512), (512, 10)],

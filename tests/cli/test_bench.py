@@ -1,7 +1,9 @@
 """`jaxdigits bench`: what it prints and writes, of workloads that take no time."""
 
 import json
+import os
 
+import jax
 import pytest
 
 from jaxdigits import bench
@@ -133,3 +135,22 @@ def test_help_says_what_is_measured(cli):
     assert (answer.code, answer.err) == (0, "")
     for word in ("--repeats", "--json", "--compare", "--figure", "--data-dir", "floor", "W9"):
         assert word in answer.out
+
+
+def test_a_device_that_is_not_there_is_refused_by_name(cli, tiny):
+    before = jax.config.values["jax_platforms"]
+    answer = cli("bench", "S1", "--device", "abacus")
+    assert answer.code == 2
+    assert answer.err == "jaxdigits: --device abacus: JAX finds no such device here\n"
+    assert jax.config.values["jax_platforms"] == before
+
+
+def test_the_device_that_is_there_is_taken(cli, tiny, monkeypatch):
+    before = jax.config.values["jax_platforms"]
+    monkeypatch.setenv("JAX_PLATFORMS", "")
+    here = jax.devices()[0].platform
+    try:
+        assert cli("bench", "S1", "--repeats", 1, "--device", here).code == 0
+        assert os.environ["JAX_PLATFORMS"] == here  # for W9, which is another process
+    finally:
+        jax.config.update("jax_platforms", before)

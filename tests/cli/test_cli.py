@@ -107,15 +107,16 @@ def test_debugging_shows_the_traceback(cli, monkeypatch):
         cli("check", "magic")
 
 
-def test_the_flag_for_jaxlib_0_10_leaves_the_users_own_the_last_word(monkeypatch):
-    monkeypatch.setenv("XLA_FLAGS", "--mine")
-    monkeypatch.setattr(program, "version", lambda name: "0.10.2")
+@pytest.mark.parametrize(("version", "convolutions"), [("0.10.2", 1), ("0.11.0", 0)])
+@pytest.mark.parametrize("mine", ["--mine", "--mine --of=two", ""])
+def test_the_flags_leave_the_users_own_the_last_word(monkeypatch, version, convolutions, mine):
+    monkeypatch.setenv("XLA_FLAGS", mine)
+    monkeypatch.setattr(program, "version", lambda name: version)
     program._set_flags()
-    assert os.environ["XLA_FLAGS"].split()[1:] == ["--mine"]
-    monkeypatch.setattr(program, "version", lambda name: "0.11.0")
-    monkeypatch.setenv("XLA_FLAGS", "--mine")
-    program._set_flags()
-    assert os.environ["XLA_FLAGS"] == "--mine"
+    first, *rest = os.environ["XLA_FLAGS"].split()
+    assert first == "--xla_disable_hlo_passes=cse_barrier_expander"
+    assert rest[convolutions:] == mine.split()
+    assert all(flag.startswith("--xla_cpu_experimental") for flag in rest[:convolutions])
 
 
 def spawn(*args, **options):

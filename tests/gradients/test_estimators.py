@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdigits import cnn, conv_snn, mlp, snn
-from jaxdigits.gradients import ESTIMATORS, by_autodiff, by_hand
+from jaxdigits.gradients import ESTIMATORS, by_autodiff, by_hand, in_parts
 from jaxdigits.losses import cross_entropy
 from jaxdigits.spikes import firing_rates, lif
 
@@ -65,3 +65,48 @@ def test_the_residual_is_that_of_the_forward_pass():
         kept = jax.eval_shape(make(network, LOSS), params, (image, label), keys)[2]
         wanted = jax.eval_shape(network.forward, params, image, keys)[1]
         assert jax.tree.map(jnp.shape, kept) == jax.tree.map(jnp.shape, wanted)
+
+
+APART = {
+    "mlp": mlp(hidden=(8,), dropout_rate=0.4),
+    "cnn": cnn(channels=(3,), hidden=(8,), norm="layer", dropout_rate=0.4),
+    "snn": NETWORKS["snn"],  # rate code and dropout
+    "snn that recomputes": snn(hidden=(8,), steps=5, recompute=True, dropout_rate=0.2),
+}
+
+
+@pytest.mark.parametrize("network", APART.values(), ids=APART)
+@pytest.mark.parametrize("make", [by_hand, by_autodiff])
+@pytest.mark.usefixtures("float64", "quick_compile")
+def test_a_batch_in_parts_has_the_gradient_of_the_whole(network, make):
+    arguments, whole = example(network), make(network, LOSS)
+    estimators = [whole, *(in_parts(whole, parts) for parts in (1, 2, 3, 6))]
+    (loss, grads, _), *rest = jax.jit(lambda *a: [e(*a) for e in estimators])(*arguments)
+    assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(grads))
+    for loss_, grads_, kept in rest:
+        np.testing.assert_allclose(loss_, loss, rtol=1e-12)
+        close = lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+        jax.tree.map(close, grads_, grads)
+        assert kept == ()
+
+
+@pytest.mark.usefixtures("float64", "quick_compile")
+def test_parts_of_a_network_without_random_numbers_need_no_key():
+    network = mlp(hidden=(8,), dropout_rate=0.0)
+    params, batch, _ = example(network)
+    wanted = by_hand(network, LOSS)(params, batch, None)[1]
+    grads = jax.jit(in_parts(by_hand(network, LOSS), 3))(params, batch, None)[1]
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
+    jax.tree.map(close, grads, wanted)
+
+
+def test_parts_that_are_none_are_refused():
+    network = NETWORKS["mlp"]
+    params, batch, keys = example(network)
+    for parts in (0, -2):
+        with pytest.raises(ValueError, match=f"parts must be >= 1, got {parts}"):
+            in_parts(by_hand(network, LOSS), parts)
+    with pytest.raises(ValueError, match="a batch of 6 has no 4 equal parts"):
+        in_parts(by_hand(network, LOSS), 4)(params, batch, keys)
+    with pytest.raises(ValueError, match="one key per example: `example_keys`"):
+        in_parts(by_hand(network, LOSS), 2)(params, batch, jax.random.key(0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.layers import dense
-from jaxdigits.layers.dense import NARROW
+from jaxdigits.layers.dense import NARROW, sum_of_rows
 
 KEY = jax.random.key(0)
 
@@ -25,6 +25,7 @@ def test_the_gradient_matches_hand_arithmetic():
 
 @pytest.mark.parametrize("n", [NARROW, NARROW + 1])
 @pytest.mark.parametrize("leading", [(), (3,), (2, 3)])
+@pytest.mark.usefixtures("float64")
 def test_any_leading_axes_are_rows(leading, n):
     layer, rng = dense(n), np.random.default_rng(0)
     params = {"weight": rng.standard_normal((4, n)), "bias": rng.standard_normal(n)}
@@ -36,6 +37,23 @@ def test_any_leading_axes_are_rows(leading, n):
     by_sum = np.einsum("ri,rj->ij", x.reshape(-1, 4), y_bar.reshape(-1, n))
     np.testing.assert_allclose(grads["weight"], by_sum)
     np.testing.assert_allclose(grads["bias"], y_bar.reshape(-1, n).sum(0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (0, 3), (1, 5), (1000, 3), (7, 130)])
+def test_the_sum_of_rows_is_their_sum(shape):
+    rows = np.random.default_rng(0).integers(-8, 9, shape).astype(np.float32) / 16
+    np.testing.assert_array_equal(sum_of_rows(jnp.asarray(rows)), rows.sum(0))
+    with jax.enable_x64(True):
+        wide = np.random.default_rng(1).standard_normal(shape)
+        np.testing.assert_allclose(sum_of_rows(jnp.asarray(wide)), wide.sum(0), atol=1e-12)
+
+
+def test_numbers_of_numpy_are_taken_as_jax_takes_them():
+    params, rows = {"weight": np.eye(2), "bias": np.ones(2)}, np.ones((3, 2))
+    y, kept = dense(2).forward(params, rows, None)
+    grads, x_bar = dense(2).backward(params, kept, rows)
+    assert {a.dtype for a in (y, x_bar, *grads.values())} == {np.dtype("float32")}
+    np.testing.assert_array_equal(grads["bias"], [3, 3])
 
 
 @pytest.mark.parametrize("gain", [2.0, 1 / 3])

@@ -8,10 +8,10 @@ import pytest
 import jaxdigits
 from jaxdigits import Layer, layers, losses, models, spikes
 from jaxdigits.losses import Loss
-from jaxdigits.measure import CASES, certificate, certify
+from jaxdigits.measure import CASES, cases, certificate, certify
 from jaxdigits.spikes import PRESETS, Surrogate
 
-TABLE = ast.parse(inspect.getsource(certificate))
+TABLE = ast.parse(inspect.getsource(cases))
 MENTIONED = {node.attr for node in ast.walk(TABLE) if isinstance(node, ast.Attribute)} | {
     node.id for node in ast.walk(TABLE) if isinstance(node, ast.Name)
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdigits import cnn, conv_snn, mlp, snn
+from jaxdigits.chain import in_series
 from jaxdigits.layers import batch_statistics, gelu, leaky_relu, tanh
 from jaxdigits.spikes import (
     Convention,
@@ -16,6 +17,7 @@ from jaxdigits.spikes import (
     cuba_lif,
     direct,
     fast_sigmoid,
+    firing_rates,
     latency,
     leaky_readout,
     lif,
@@ -96,6 +98,11 @@ OPTIONS = [
     *[(snn, dict(neuron=neuron, dropout_rate=0.5)) for neuron in (cuba_lif, alif)],
     *[(conv_snn, dict(channels=(8,), norm=norm)) for norm in (None, "layer", "group")],
     *[(conv_snn, dict(channels=(3,), encoder=e)) for e in (rate, direct, latency)],
+    *[(build, dict(precision="mixed")) for build in (mlp, snn)],
+    *[(build, dict(channels=(3,), precision="mixed")) for build in (cnn, conv_snn)],
+    *[(snn, dict(storage=s)) for s in ("byte", "bit")],
+    *[(conv_snn, dict(channels=(3,), storage=s)) for s in ("byte", "bit")],
+    *[(snn, dict(recompute=True, encoder=e)) for e in (rate, direct)],
     (conv_snn, dict(channels=(3,), kernel=2, pool="average", steps=3, readout=spike_count)),
 ]  # fmt: skip
 
@@ -154,6 +161,37 @@ def test_the_first_block_of_a_direct_input_computed_once_is_that_of_every_step()
         np.testing.assert_allclose(ours.variance, theirs.variance, rtol=1e-9)
 
 
+@pytest.mark.parametrize("norm", [None, "batch"])
+@pytest.mark.usefixtures("float64", "quick_compile")
+def test_the_first_product_of_a_direct_input_done_once_is_that_of_every_step(norm):
+    x, y_bar = images(), jnp.cos(jnp.arange(50.0)).reshape(5, 10)
+    options = dict(hidden=(8, 6), steps=4, norm=norm, dropout_rate=0.3)
+    options["neuron"] = partial(lif, threshold=0.25)
+    once = snn(**options, encoder=direct)
+    # Another chain gets the plain layers, and a function of the user's is not looked into.
+    seen = []
+    rule = lambda parts: seen.append(parts) or in_series(parts)
+    others = [snn(**options, encoder=direct, chain=rule),
+              snn(**options, encoder=lambda t: direct(t))]  # fmt: skip
+    params, _ = once.init(KEY, (14, 14))
+    assert seen[0].entry[0].forward((), x, None)[0].shape == (4, *x.shape)
+
+    @jax.jit
+    def gradients(params, x):
+        out = []
+        for network in (once, *others):
+            y, kept = network.forward(params, x, KEY)
+            out.append((y, network.backward(params, kept, y_bar)[0], firing_rates(kept)))
+        return out
+
+    (y, grads, rates), *rest = gradients(params, x)
+    assert all(0.02 < rate < 0.98 for rate in rates)
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+    for network, (y_always, grads_always, _) in zip(others, rest, strict=True):
+        jax.tree.map(np.testing.assert_array_equal, network.init(KEY, (14, 14))[0], params)
+        jax.tree.map(close, (y, grads), (y_always, grads_always))
+
+
 def test_a_network_names_its_params_by_layer():
     params, _ = shapes(SMALL["mlp"]())
     names = ["2/weight", "3/scale", "3/shift", "6/bias", "6/weight"]
@@ -182,6 +220,13 @@ def test_one_statistics_too_few_is_noticed():
         *[(partial(build, pool="median"), "pool must be one of .*'max', 'average'.*'median'")
           for build in (cnn, conv_snn)],
         *[(partial(build, dropout_rate=1.0), "rate must be in") for build in BUILDERS.values()],
+        *[(partial(build, precision="half"), "precision must be 'full' or 'mixed', got 'half'")
+          for build in BUILDERS.values()],
+        *[(partial(build, storage="nibble"), "storage must be one of .*'bit'.*'nibble'")
+          for build in (snn, conv_snn)],
+        *[(partial(snn, chain=lambda parts: in_series(parts), **option),
+           "recompute and storage are for backpropagation")
+          for option in (dict(recompute=True), dict(storage="bit"), dict(storage="byte"))],
         (partial(conv_snn, channels=()), "channels must name at least one block"),
         (partial(snn, steps=0), "steps must be >= 1, got 0"),
         (lambda: shapes(cnn(), (7, 7)), "pooling by 2 needs features"),

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.spikes import direct, latency, rate
+from jaxdigits.layer import serial
+from jaxdigits.layers import dense, layer_norm
+from jaxdigits.spikes import at_each_step, direct, latency, rate
 
 KEYS = jax.random.split(jax.random.key(0), 16)
 ALL_GREYS = jnp.tile(jnp.arange(256, dtype=jnp.uint8), (16, 1))
@@ -118,6 +120,24 @@ def test_direct_is_the_value_at_every_step():
     np.testing.assert_array_equal(encode(layer, jnp.array([[0, 255]], jnp.uint8))[2], [[0, 1]])
 
 
+@pytest.mark.parametrize("behind", [(), (layer_norm(),)], ids=["plain", "norm behind"])
+@pytest.mark.usefixtures("float64")
+def test_a_layer_once_is_that_layer_at_each_step_of_a_direct_input(behind):
+    once = serial(at_each_step(dense(3), 7), *behind)
+    always = serial(direct(7), dense(3), *behind)
+    params, shape = once.init(KEYS[0], (5,))
+    assert shape == (3,)
+    x, y_bar = jax.random.normal(KEYS[1], (6, 5)), jax.random.normal(KEYS[2], (7, 6, 3))
+    y, kept = once.forward(params, x, None)
+    wanted, kept_always = always.forward(((), *params), x, None)
+    np.testing.assert_allclose(y, wanted, rtol=1e-12)
+    grads, x_bar = once.backward(params, kept, y_bar)
+    grads_always, x_bar_always = always.backward(((), *params), kept_always, y_bar)
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
+    jax.tree.map(close, (grads, x_bar), (grads_always[1:], x_bar_always))
+    assert not any(7 in leaf.shape for leaf in jax.tree.leaves(kept[0]))
+
+
 @pytest.mark.parametrize("make", [rate, direct, latency])
 def test_an_image_in_uint8_has_no_gradient(make):
     x = random_images(jnp.uint8)
@@ -130,5 +150,7 @@ def test_an_image_in_uint8_has_no_gradient(make):
 def test_bad_arguments_are_refused_by_name(make):
     with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
         make(0)
+    with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
+        at_each_step(dense(3), 0)
     with pytest.raises(ValueError, match="uint8 or float, got int32"):
         make(3).forward((), jnp.ones((6, 2), jnp.int32), KEYS[:6])

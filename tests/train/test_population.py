@@ -69,7 +69,7 @@ def test_a_diverging_member_is_marked_and_disturbs_nobody(small, three):
     assert all(np.isfinite(leaf).all() for leaf in weights(mixed.params))
     assert list(mixed.history) == rows
     assert len(rows) == 2
-    assert len(traces) == 4, "one program for all epochs and members, as for `fit`"
+    assert len(traces) == 5, "one program for all epochs and members, as for `fit`"
 
 
 def test_a_member_that_diverges_late_keeps_what_was_good(small):

@@ -1,0 +1,195 @@
+"""What the levers of speed cost and bring: accuracy, memory, starts, and time outside programs.
+
+    JAXDIGITS_DATA=FOLDER python experiments/speed.py COMMAND
+
+    mixed     784-512-10, T = 25, in full and in mixed precision, as by `jaxdigits train snn
+              --data mnist --hidden 512 --epochs 8 --seeds 5 --precision ...`: 55,000 / 5,000 /
+              10,000 images, the epoch chosen by validation, the test set read once
+    memory    what the compiled training step of W2 needs against T: the batch whole, with the
+              options that keep less, and in the parts that a step takes by itself
+    epochs    the share of `jaxdigits train NETWORK --data mnist` that compiled programs take,
+              between the ends of the first and the last epoch
+    starts    `jaxdigits train --epochs 1` from the command to the end: without JAXDIGITS_CACHE,
+              with an empty one, and with what that left there
+    table     what there is, as Markdown
+
+Results join speed.json as they come.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from core import machine
+
+from jaxdigits.cli import _set_flags
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "speed.json"
+SEEDS, EPOCHS = 5, 8
+STEPS = (10, 25, 50, 100, 200)
+STORED = {  # of W2; batch norm is not in it
+    "whole batch": dict(microbatch=256),
+    "whole batch, spikes as bits": dict(microbatch=256, storage="bit"),
+    "whole batch, spikes as bits, encoder again": dict(
+        microbatch=256, storage="bit", recompute=True
+    ),
+    "in parts": dict(),
+}
+TIMED = {"mlp": 4, "snn": 3, "conv_snn": 3}  # epochs
+ROUNDS = 3
+
+
+def mixed() -> None:
+    """Train both precisions, and join their accuracies to the results."""
+    from jaxdigits.data import mnist
+    from jaxdigits.measure import score
+    from jaxdigits.train import config_for, run_job
+
+    train, test = mnist()
+    for precision in ("full", "mixed"):
+        options = dict(hidden=[512], precision=precision)
+        config = config_for("snn", "mnist", epochs=EPOCHS, seeds=SEEDS, options=options)
+        report = lambda row: print(row["epoch"], row["valid_accuracy"], flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            outcome = run_job(config, train, test, Path(folder, "run"), report)
+        scores = score(outcome.logits, test.label)
+        found = dict(test=scores.test_accuracies, valid=outcome.valid_accuracy)
+        put("mixed", precision, found | dict(best_epoch=outcome.best_epoch))
+
+
+def memory() -> None:
+    """Compile W2's training step for each number of time steps and each way to keep less."""
+    from jaxdigits.bench import programs
+    from jaxdigits.bench.workloads import spiking
+
+    for name, given in STORED.items():
+        options = dict(given)
+        microbatch = options.pop("microbatch", None)
+        needs = {}
+        for steps in STEPS:
+            network = spiking((784, 1000, 1000, 10), steps, **options)
+            needs[steps] = programs.training(network, 256, microbatch=microbatch).memory
+        put("memory", name, needs)
+
+
+def epochs() -> None:
+    """Train as the command line does, and time what lies between the programs."""
+    from jaxdigits.data import mnist
+    from jaxdigits.train import config_for, run_job
+
+    train, test = mnist()
+    for network, count in TIMED.items():
+        ends, rows = [], []
+
+        def report(row, ends=ends, rows=rows):
+            ends.append(time.perf_counter())
+            rows.append(row["seconds"])
+
+        with tempfile.TemporaryDirectory() as folder:
+            config = config_for(network, "mnist", epochs=count)
+            run_job(config, train, test, Path(folder, "run"), report)
+        share = sum(rows[1:]) / (ends[-1] - ends[0])
+        put("epochs", network, dict(share=share, epoch_seconds=rows))
+
+
+def starts() -> None:
+    """Run the command in processes of its own."""
+    cases = {"no cache": [], "empty cache": [], "second start": []}
+    for _ in range(ROUNDS):
+        with tempfile.TemporaryDirectory() as folder:
+            cached = {"JAXDIGITS_CACHE": str(Path(folder, "cache"))}
+            for case, extra in zip(cases, ({}, cached, cached), strict=True):
+                cases[case].append(_command(folder, extra))
+    for case, seconds in cases.items():
+        put("starts", case, dict(seconds=seconds, median=statistics.median(seconds)))
+
+
+def _command(folder: str, extra: dict[str, str]) -> float:
+    environment = {k: v for k, v in os.environ.items() if k != "JAXDIGITS_CACHE"} | extra
+    program = "from jaxdigits.cli import main; main()"
+    clock = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", program, "train", "--epochs", "1"], cwd=folder,
+        env=environment, check=True, capture_output=True,
+    )  # fmt: skip
+    return time.perf_counter() - clock
+
+
+def put(part: str, name: str, value: Any) -> None:
+    """Join one result to the file."""
+    results = load()
+    results.setdefault(part, {})[name] = value
+    results.setdefault("machine", {})[part] = machine()
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    print(part, name, value, flush=True)
+
+
+def load() -> dict[str, Any]:
+    """The results so far."""
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+
+
+def table() -> str:
+    """The tables of docs/benchmark.md that are made of these results."""
+    results, parts = load(), []
+    for part, rows in (("mixed", _mixed_rows), ("memory", _memory_rows),
+                       ("epochs", _epoch_rows), ("starts", _start_rows)):  # fmt: skip
+        if part in results:
+            parts.append(rows(results[part]))
+    return "\n\n".join(parts)
+
+
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    line = lambda cells: "| " + " | ".join(cells) + " |"
+    return "\n".join([line(head), "| --- |" + " ---: |" * (len(head) - 1), *map(line, rows)])
+
+
+def _mixed_rows(of: dict[str, Any]) -> str:
+    spread = lambda a: f"{100 * statistics.mean(a):.2f} ± {100 * statistics.stdev(a):.2f} %"
+    head = ["precision", "test accuracy, 5 seeds", "validation"]
+    row = lambda r: [spread(r["test"]), spread(r["valid"])]
+    return _markdown(head, [[name, *row(r)] for name, r in of.items()])
+
+
+def _memory_rows(of: dict[str, Any]) -> str:
+    head = ["MB of W2's training step", *(f"T = {t}" for t in STEPS)]
+    row = lambda r: [f"{r[str(t)] / 1e6:,.0f}" for t in STEPS]
+    return _markdown(head, [[name, *row(r)] for name, r in of.items()])
+
+
+def _epoch_rows(of: dict[str, Any]) -> str:
+    head = ["network", "seconds an epoch", "in compiled programs"]
+    row = lambda r: [f"{_epoch_seconds(r):.1f}", f"{100 * r['share']:.1f} %"]
+    return _markdown(head, [[name, *row(r)] for name, r in of.items()])
+
+
+def _start_rows(of: dict[str, Any]) -> str:
+    head = ["`jaxdigits train --epochs 1`", "seconds", "all"]
+    row = lambda r: [f"{r['median']:.1f}", ", ".join(f"{s:.1f}" for s in r["seconds"])]
+    return _markdown(head, [[name, *row(r)] for name, r in of.items()])
+
+
+def _epoch_seconds(row: dict[str, Any]) -> float:
+    return statistics.median(row["epoch_seconds"][1:])  # the first has compiling in it
+
+
+def main() -> None:
+    commands = dict(mixed=mixed, memory=memory, epochs=epochs, starts=starts)
+    if len(sys.argv) != 2 or sys.argv[1] not in (*commands, "table"):
+        sys.exit(__doc__)
+    if sys.argv[1] == "table":
+        print(table())
+        return
+    _set_flags()  # what `jaxdigits` sets
+    commands[sys.argv[1]]()
+
+
+if __name__ == "__main__":
+    main()
