@@ -9,8 +9,6 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from jaxdigits.bench import GOALS, WORKLOADS
-
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [
@@ -60,21 +58,6 @@ def test_the_results_of_the_learning_rules_are_those_of_the_experiment(monkeypat
     assert set(results["run"]) | set(results["same"]) == set(rules["RULES"])
     assert rules["table"](results) in page
     assert all(result["machine"] in page for result in results["run"].values())
-
-
-def test_the_tables_of_the_benchmark_are_those_of_its_results(monkeypatch):
-    experiments = ROOT / "experiments"
-    monkeypatch.syspath_prepend(experiments)
-    tables = runpy.run_path(str(experiments / "benchmark" / "table.py"))["tables"]
-    speed = runpy.run_path(str(experiments / "speed.py"))
-    bench, peers = (
-        json.loads((experiments / "benchmark" / name).read_text())
-        for name in ("bench.json", "results.json")
-    )
-    assert set(bench["rows"]) == {*WORKLOADS, *GOALS}
-    page = (ROOT / "docs" / "benchmark.md").read_text()
-    for table in [*tables(bench, peers).split("\n\n"), *speed["table"]().split("\n\n")]:
-        assert table in page, table
 
 
 def test_every_file_that_a_page_links_to_is_there():

@@ -107,6 +107,8 @@ def train_step(
     keys = step_keys(state.key, state.step, rows)
     estimate = estimator_of(recipe, state.params, batch, keys)
     loss, grads, _ = estimate(state.params, batch, keys)
+    # Once all gradients are there no params are read again, and each may be updated in place.
+    grads = jax.lax.optimization_barrier(grads)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = state.average
