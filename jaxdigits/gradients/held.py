@@ -11,7 +11,12 @@ from typing import Any
 
 import jax
 from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
-from jax.extend.core.primitives import copy_p, stop_gradient_p
+from jax.extend.core.primitives import (
+    closed_call_p,
+    copy_p,
+    custom_jvp_call_p,
+    stop_gradient_p,
+)
 
 
 def holds(traced: Any) -> bool:
@@ -44,4 +49,8 @@ def _release(program: Any) -> Any:
 def _release_equation(eqn: Any) -> Any:
     if eqn.primitive is stop_gradient_p:
         return eqn.replace(primitive=copy_p)
+    if eqn.primitive is custom_jvp_call_p and holds(eqn.params["call_jaxpr"]):
+        # Its derivative is a function, which holds the same and cannot be rewritten.
+        body = _release(eqn.params["call_jaxpr"])
+        return eqn.replace(primitive=closed_call_p, params={"call_jaxpr": body})
     return eqn.replace(params={name: _release(value) for name, value in eqn.params.items()})
