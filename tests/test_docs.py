@@ -60,6 +60,19 @@ def test_the_results_of_the_learning_rules_are_those_of_the_experiment(monkeypat
     assert all(result["machine"] in page for result in results["run"].values())
 
 
+def test_the_tables_of_the_benchmark_are_those_of_its_results(monkeypatch):
+    experiments = ROOT / "experiments"
+    monkeypatch.syspath_prepend(experiments)
+    tables = runpy.run_path(str(experiments / "benchmark" / "table.py"))["tables"]
+    peers = json.loads((experiments / "benchmark" / "results.json").read_text())
+    of_speed = runpy.run_path(str(experiments / "speed.py"))["table"]()
+    page = (ROOT / "docs" / "benchmark.md").read_text()
+    parts = f"{tables({'rows': {}}, peers)}\n\n{of_speed}".split("\n\n")
+    assert len(parts) == 6
+    for part in parts:
+        assert part in page
+
+
 def test_every_file_that_a_page_links_to_is_there():
     for page in PAGES:
         text = (ROOT / page).read_text()
