@@ -158,7 +158,8 @@ def test_decay_input_divides_the_input_by_tau(v_reset):
     )
     assert 0.1 < plain.mean() < 0.9
     np.testing.assert_array_equal(decayed, plain)
-    np.testing.assert_array_equal(kept_too.v, kept.v)
+    # Two programs: each may add and multiply at once where the other rounds in between.
+    np.testing.assert_allclose(kept_too.v, kept.v, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.usefixtures("float64")
