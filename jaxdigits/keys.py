@@ -4,9 +4,9 @@ A network draws either from one key for the whole batch, or from one key per exa
 With one per example, what an example draws depends on its own key alone: not on the batch,
 the batch size or the device that it comes in.
 
-The bytes of spikes and masks are those of `jax.random.bits`, bit for bit, but drawn five times
-faster on a CPU, where JAX runs the generator [1] as a loop over its rounds.  Here the rounds
-are written out, so that they stay in registers.
+The bytes of spikes and masks are those of `jax.random.bits`, bit for bit, but drawn faster on a
+CPU, where JAX runs the generator [1] as a loop over its rounds.  Here the rounds are written
+out, so that they stay in registers.
 
 [1] Salmon, Moraes, Dror & Shaw, SC 2011, doi:10.1145/2063384.2063405: Threefry-2×32, of 20
     rounds.

@@ -12,8 +12,8 @@ def keep_freed_memory() -> bool:
     """Let this process use freed memory again, rather than give it back; True if that worked.
 
     XLA frees its scratch memory after each call of a program.  Large blocks go back to the
-    kernel, which clears the pages of the next ones: up to a third of a short step.  A program
-    that runs a whole epoch does not need this.  For glibc only.
+    kernel, which clears the pages of the next ones, at every short step.  A program that runs
+    a whole epoch does not need this.  For glibc only.
     """
     if not sys.platform.startswith("linux"):
         return False

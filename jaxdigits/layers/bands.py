@@ -20,8 +20,8 @@ PIECE = 4  # P; more is a wider product with more zeros in it
 def banded_input_gradient(outs: Array, weight: Array, precision: Precision) -> Array:
     """ȳ [N, o, p, O] -> x̄ [N, o + k − 1, p + m − 1, C], padding included, for stride 1.
 
-    More arithmetic than the convolution, but a wide product where the input has few channels:
-    on a CPU more than twice as fast, with 12 of them.
+    More arithmetic than the convolution, but a wide product where the input has few channels,
+    which a CPU does faster.
     """
     (k, m, c, channels), (n, o, p, _) = weight.shape, outs.shape
     pieces, wide = -(-p // PIECE), PIECE + m - 1

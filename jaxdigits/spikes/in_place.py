@@ -6,10 +6,10 @@ carried, and where the output has the shape of an input, it can be written over 
 
     y₁ = f(start, x₁)        yₜ = f(carry of yₜ₋₁, xₜ), into the row of xₜ
 
-That is half of the memory traffic, and some 1.5 times as fast on a CPU.  Two things let XLA
-write into the rows.  Only what is written reads them in a step: where a second carry was
-computed of the same row, it copied all rows at every step, and was 20 times slower.  And the
-first step is one of the loop's: where it stood before it, all rows were copied twice.
+That is half of the memory traffic.  Two things let XLA write into the rows.  Only what is
+written reads them in a step: where a second carry was computed of the same row, it copied all
+rows at every step.  And the first step is one of the loop's: where it stood before the loop,
+all rows were copied twice.
 """
 
 from collections.abc import Callable
