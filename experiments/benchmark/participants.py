@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 PEERS = Path(__file__).parent / "peers"
 # One allocator for all: glibc keeps what is freed, instead of asking the kernel again each
-# step.  It helps PyTorch and JAX alike, by up to a third of a step.
+# step.  It helps PyTorch and JAX alike.
 ENVIRONMENT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
 
 

@@ -14,7 +14,7 @@ from jax import Array
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import batch_statistics
 
-CACHE = 5e6  # bytes of the largest array; the best of few tried, for W1 and W6 of the benchmark
+CACHE = 5e6  # bytes of the largest array; of the powers of two, near the best on two cores
 FEWEST = 4  # examples in a part: below, the products get small
 
 
