@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PEERS = Path(__file__).parent / "peers"
-# One allocator for all: glibc keeps what is freed, instead of asking the kernel again each
-# step.  It helps PyTorch and JAX alike.
-ENVIRONMENT = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
+# One allocator for all, as `jaxdigits.bench.allocator` sets it: glibc keeps what is freed and
+# grows in large steps, instead of asking the kernel again each step.  It helps PyTorch and JAX
+# alike.
+ENVIRONMENT = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**32),
+    "MALLOC_TOP_PAD_": str(2**26),
+}
 
 
 class Kind(NamedTuple):

@@ -12,8 +12,9 @@ pooling, the loss and the optimizer count nothing.
 
 The floor does each of these products once, in the order of the step, as one compiled program
 on arrays of the step's shapes.  Where a product can be written in several ways, the one that
-is fastest on this machine counts: xᵀ ȳ or (ȳᵀ x)ᵀ, a convolution's input gradient as a product
-with a band matrix, and all of them for the whole batch or for parts of it.
+is fastest on this machine counts: xᵀ ȳ or (ȳᵀ x)ᵀ, a single row times W whole or in pieces, a
+convolution's input gradient as a product with a band matrix, and all of them for the whole
+batch or for parts of it.
 """
 
 import time
@@ -26,6 +27,7 @@ from jax import Array
 
 from jaxdigits.layers.bands import PIECE, band_matrix
 from jaxdigits.layers.conv import NARROW
+from jaxdigits.layers.dense import row_product
 
 IMAGES = ("NHWC", "HWIO", "NHWC")
 TRIALS = 5  # of each way to write a product; the fastest one counts
@@ -64,9 +66,10 @@ def dense_products(
     x, w, y = (*lead, rows, m), (*lead, m, n), (*lead, rows, n)
     t = lambda a: a.swapaxes(-1, -2)
     size = f"{m}→{n}" + (f" × {members}" if members else "")
+    forward_forms = (lambda x, w: x @ w, row_product)[: 2 if rows == 1 and not members else 1]
     by_weight = (lambda x, g: t(x) @ g, lambda x, g: t(t(g) @ x))
     found = {
-        "forward": (forward, (x, w), (lambda x, w: x @ w,)),
+        "forward": (forward, (x, w), forward_forms),
         "weight": (to_weight, (x, y), by_weight),
         "input": (to_input, (y, w), (lambda g, w: g @ t(w),)),
     }

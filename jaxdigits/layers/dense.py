@@ -24,6 +24,7 @@ from jaxdigits.layers.precision import (
     transpose_by,
 )
 
+PIECES = 4  # of a product of one row; on two cores 2 to 16 were about as fast
 NARROW = 64  # outputs; below, (ȳᵀ x)ᵀ was several times faster than xᵀ ȳ on CPUs
 
 
@@ -56,7 +57,8 @@ def dense(
     def forward(params, x, key):
         # Else XLA's CPU compiler would make x in the order of merged rows, which is slow.
         x = jax.lax.optimization_barrier(operand(x, precision))
-        y = product(x, params["weight"], precision)
+        one = x.ndim > 1 and x.size == x.shape[-1] and precision == "full"
+        y = row_product(x, params["weight"]) if one else product(x, params["weight"], precision)
         return (y + params["bias"] if bias else y), x
 
     def backward(params, x, y_bar):
@@ -69,6 +71,22 @@ def dense(
         return grads, by_transpose(rows_bar, params["weight"], precision).reshape(x.shape)
 
     return Layer(init, forward, backward)
+
+
+def row_product(x: Array, weight: Array) -> Array:
+    """x W of a single row x [..., 1, m].
+
+    XLA's CPU compiler has one core read W.  As `PIECES` products over parts of m, two do.
+    """
+    m, n = weight.shape
+    if m % PIECES or n <= NARROW:
+        return x @ weight
+
+    def in_pieces(x, weight):
+        pieces = weight.reshape(PIECES, m // PIECES, n)
+        return jnp.matmul(x.reshape(PIECES, 1, -1), pieces).sum(0).reshape(*x.shape[:-1], n)
+
+    return jax.lax.platform_dependent(x, weight, cpu=in_pieces, default=jnp.matmul)
 
 
 def sum_of_rows(rows: Array) -> Array:

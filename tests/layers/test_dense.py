@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.layers import dense
-from jaxdigits.layers.dense import NARROW, sum_of_rows
+from jaxdigits.layers.dense import NARROW, PIECES, row_product, sum_of_rows
 
 KEY = jax.random.key(0)
 
@@ -24,7 +24,7 @@ def test_the_gradient_matches_hand_arithmetic():
 
 
 @pytest.mark.parametrize("n", [NARROW, NARROW + 1])
-@pytest.mark.parametrize("leading", [(), (3,), (2, 3)])
+@pytest.mark.parametrize("leading", [(), (1,), (1, 1), (3,), (2, 3)])
 @pytest.mark.usefixtures("float64")
 def test_any_leading_axes_are_rows(leading, n):
     layer, rng = dense(n), np.random.default_rng(0)
@@ -37,6 +37,22 @@ def test_any_leading_axes_are_rows(leading, n):
     by_sum = np.einsum("ri,rj->ij", x.reshape(-1, 4), y_bar.reshape(-1, n))
     np.testing.assert_allclose(grads["weight"], by_sum)
     np.testing.assert_allclose(grads["bias"], y_bar.reshape(-1, n).sum(0))
+
+
+@pytest.mark.parametrize("m", [PIECES, 3 * PIECES, 3 * PIECES + 1])
+@pytest.mark.usefixtures("float64")
+def test_a_single_row_in_pieces_has_the_same_derivatives(m):
+    rng = np.random.default_rng(0)
+    x, weight = (jnp.asarray(rng.standard_normal(s)) for s in ((1, m), (m, NARROW + 1)))
+    whole = lambda x, weight: jnp.sin(x @ weight).sum()
+    pieces = lambda x, weight: jnp.sin(row_product(x, weight)).sum()
+    for a, b in zip(jax.grad(whole, (0, 1))(x, weight), jax.grad(pieces, (0, 1))(x, weight),
+                    strict=True):  # fmt: skip
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    many = jnp.stack([x, 2 * x])
+    np.testing.assert_allclose(
+        jax.vmap(row_product, (0, None))(many, weight), many @ weight, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (0, 3), (1, 5), (1000, 3), (7, 130)])
