@@ -14,6 +14,7 @@ out, so that they stay in registers.
 
 import math
 from functools import partial
+from typing import overload
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 
+@overload
+def fold_in(key: Array, i: int) -> Array: ...
+@overload
+def fold_in(key: Array | None, i: int) -> Array | None: ...
 def fold_in(key: Array | None, i: int) -> Array | None:
     """`jax.random.fold_in` for one key, or for one per example [B]; None stays None."""
     if key is None:

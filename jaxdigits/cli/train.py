@@ -53,6 +53,9 @@ class Train:
     """Label smoothing of the cross-entropy, 0 to 1."""
     ema: Float = None
     """Decay of the average of the weights that is kept; 0 keeps the weights themselves."""
+    augment: Name = None
+    """Train on other images of the same digits, made anew in each step: shift, affine, elastic
+    (affine and elastic), or robust (other light and paper too)."""
     patience: Annotated[
         int | None, arg(metavar="INT", help_behavior_hint="(default: never)")
     ] = None
@@ -146,7 +149,10 @@ class Train:
         options: dict[str, Any] = given(OPTIONS) | self.neurons.given() | self.events.given()
         if options.get("norm") == "none":
             options["norm"] = None
-        names = "epochs", "batch", "weight_decay", "smoothing", "ema", "microbatch", "patience"
+        names = (
+            "epochs", "batch", "weight_decay", "smoothing", "ema", "microbatch", "augment",
+            "patience",
+        )  # fmt: skip
         settings = given(names)
         if self.lr is not None:
             settings["learning_rate"] = self.lr

@@ -1,19 +1,46 @@
 """Files and downloads in, `Dataset` out."""
 
+from jaxdigits.data.augment import AUGMENTS, compose, one_of, sometimes
 from jaxdigits.data.catalogue import DATASETS
 from jaxdigits.data.dataset import DataError, Dataset, split
 from jaxdigits.data.digits import digits
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import mnist
+from jaxdigits.data.photometric import (
+    background,
+    blur,
+    brightness,
+    contrast,
+    erase,
+    invert,
+    noise,
+)
 from jaxdigits.data.picture import read_picture
+from jaxdigits.data.pixels import Augment
+from jaxdigits.data.warp import affine, elastic, warp
 
 __all__ = [
+    "AUGMENTS",
     "DATASETS",
+    "Augment",
     "DataError",
     "Dataset",
+    "affine",
+    "background",
+    "blur",
+    "brightness",
+    "compose",
+    "contrast",
     "digits",
+    "elastic",
+    "erase",
+    "invert",
     "mnist",
+    "noise",
+    "one_of",
     "read_idx",
     "read_picture",
+    "sometimes",
     "split",
+    "warp",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from jaxdigits.data import DATASETS
+from jaxdigits.data import AUGMENTS, DATASETS, Augment
 from jaxdigits.gradients import ESTIMATORS, Estimator
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
@@ -16,7 +16,10 @@ from jaxdigits.models.catalogue import NETWORKS, build
 from jaxdigits.train.microbatch import check_microbatch, require_apart
 
 SHAPE = (28, 28)  # of an image; all data sets share it
-LATER: dict[str, Any] = {"microbatch": None}  # what runs of an earlier version do not have
+LATER: dict[str, Any] = {
+    "microbatch": None,
+    "augment": None,
+}  # what runs of an earlier version do not have
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Config:
     """decay of the average of the params that is validated and kept; None: no average"""
     microbatch: int | None = None
     """examples that a step takes at a time; None: as many as are quick on the device"""
+    augment: str | None = None
+    """a name of `AUGMENTS`; None: the images stay as they are"""
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
     gradient: str = "by_hand"
@@ -55,6 +60,10 @@ class Config:
 
     def __post_init__(self):
         _require(self.data in DATASETS, f"unknown data {self.data!r}: {[*DATASETS]}")
+        _require(
+            self.augment is None or self.augment in AUGMENTS,
+            f"unknown augmentation {self.augment!r}: {[*AUGMENTS]}",
+        )
         known = [*ESTIMATORS, *RULES]
         _require(self.gradient in known, f"unknown gradient {self.gradient!r}: {known}")
         for name in ("epochs", "batch", "seeds", "patience"):
@@ -99,6 +108,10 @@ class Config:
         rule = RULES[self.gradient]
         parts = {} if rule.parts is None else {"parts": rule.parts}
         return partial(build, self.network, self.options, chain=rule.chain, **parts)
+
+    def augmentation(self) -> Augment | None:
+        """What makes other images of each step's."""
+        return AUGMENTS[self.augment]() if self.augment else None
 
     def estimator(self) -> Callable[[Layer, Loss], Estimator]:
         """What makes the gradient, from the network and the loss."""

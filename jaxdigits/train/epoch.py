@@ -12,14 +12,15 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxdigits.data import Dataset
+from jaxdigits.data import Augment, Dataset
 from jaxdigits.gradients import Estimator, by_autodiff, by_hand, in_parts
+from jaxdigits.keys import fold_in
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss
 from jaxdigits.train.evaluate import gather_statistics, logits_of
 from jaxdigits.train.microbatch import parts_of_step, require_apart
-from jaxdigits.train.state import TrainState, order_of_epoch, step_keys
+from jaxdigits.train.state import AUGMENT, TrainState, order_of_epoch, step_keys
 
 Build = Callable[..., Layer]  # (training=..., statistics=...) -> Layer, as the builders are
 
@@ -60,6 +61,8 @@ class Recipe(NamedTuple):
     """decay of the params' moving average, which is then what gets validated; None: none"""
     microbatch: int | None = None
     """examples that a step takes at a time; None: as many as are quick on this device"""
+    augment: Augment | None = None
+    """makes other images of each step's; None: they stay as they are"""
 
 
 def run_epoch(
@@ -103,8 +106,11 @@ def train_step(
     rows: Array,
 ) -> tuple[TrainState, Array]:
     """One optimizer step on the examples `rows` [B] of the training set: (state, loss)."""
-    batch = Dataset(train.image[rows], train.label[rows])
     keys = step_keys(state.key, state.step, rows)
+    image = train.image[rows]
+    if recipe.augment is not None:
+        image = recipe.augment(fold_in(keys, AUGMENT), image)
+    batch = Dataset(image, train.label[rows])
     estimate = estimator_of(recipe, state.params, batch, keys)
     loss, grads, _ = estimate(state.params, batch, keys)
     # Once all gradients are there no params are read again, and each may be updated in place.

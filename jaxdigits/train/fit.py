@@ -11,7 +11,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from jaxdigits.data import Dataset
+from jaxdigits.data import Augment, Dataset
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
@@ -60,6 +60,7 @@ def fit(
     estimator: Callable[[Layer, Loss], Estimator] = by_hand,
     ema: float | None = None,
     microbatch: int | None = None,
+    augment: Augment | None = None,
     patience: int | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
@@ -81,6 +82,7 @@ def fit(
       ema: decay of a moving average of the params, which is then validated and returned.
       microbatch: examples that a step takes at a time, for the same gradient in less memory; a
         divisor of `batch`. None chooses: all, or on a CPU what stays in its cache.
+      augment: makes other images of each step's, as those of `jaxdigits.data.AUGMENTS`.
       patience: stop after so many epochs without a better validation accuracy.
       report: called with each epoch's row: epoch, loss, valid_loss, valid_accuracy,
         firing_rates, seconds (the first row's include compiling).
@@ -93,7 +95,7 @@ def fit(
       ValueError: for sizes that do not fit, naming the argument.
       Diverged: on a training loss that is not finite, or if no validation loss was.
     """
-    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch)
+    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
     check_microbatch(microbatch, batch)
     check_sizes(train, valid, epochs, batch, ema, patience)
     train, valid = on_device(train), on_device(valid)

@@ -121,7 +121,7 @@ def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tupl
     options: dict[str, Any] = dict(
         epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
         estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
-        report=report, keep=keep,
+        augment=config.augmentation(), report=report, keep=keep,
     )  # fmt: skip
     if config.seeds == 1:
         fitted = fit(config.build(), train, valid, optimizer, jax.random.key(config.seed),

@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from jax import Array
 
-from jaxdigits.data import Dataset
+from jaxdigits.data import Augment, Dataset
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
@@ -56,6 +56,7 @@ def fit_population(
     estimator: Callable[[Layer, Loss], Estimator] = by_hand,
     ema: float | None = None,
     microbatch: int | None = None,
+    augment: Augment | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
     watch: Watch = lambda state: {},
@@ -63,9 +64,9 @@ def fit_population(
     """Train P networks in one compiled program and return each at its best epoch.
 
     Args:
-      build, train, valid, epochs, batch, loss, estimator, ema, microbatch, report, keep,
-        watch: as for `fit`; `keep` after each epoch that is the best so far of any member,
-        and `watch` with the state of all members.
+      build, train, valid, epochs, batch, loss, estimator, ema, microbatch, augment, report,
+        keep, watch: as for `fit`; `keep` after each epoch that is the best so far of any
+        member, and `watch` with the state of all members.
       optimizer: makes a member's optimizer from its hyperparameters, as
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
       keys: [P] one key per member.
@@ -84,7 +85,7 @@ def fit_population(
                 "keys and each hyperparameter need one entry per member, got shapes "
                 f"{jnp.shape(keys)} and {jnp.shape(leaf)}"
             )
-    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch)
+    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
     train, valid = on_device(train), on_device(valid)
     shape = train.image.shape[1:]
 

@@ -5,6 +5,7 @@ All randomness comes from one key, by `fold_in`; nothing is split away and lost.
     initial params       key, INIT
     order of an epoch    key, ORDER, epoch
     a step's example     key, STEP, step, index of the example in the training set
+    its augmentation     the same, AUGMENT
     an evaluated one     key, EVALUATE, index of the example in its data set
 """
 
@@ -19,6 +20,7 @@ from jaxdigits.keys import example_keys
 from jaxdigits.layer import Layer, Params
 
 INIT, ORDER, STEP, EVALUATE = range(4)
+AUGMENT = 2**32 - 1  # of a step's example; its network folds in small numbers, one a layer
 
 
 class TrainState(NamedTuple):

@@ -1,0 +1,104 @@
+"""Augmentation: other images of the same digits, made on the device, inside the step.
+
+An augmentation is a pure function of keys and images.  What an example becomes depends on its
+own key alone, as everything that a step draws; so it is the same in any batch.
+
+    augment = compose(warp(affine(rotation=15), elastic()), sometimes(0.5, erase()))
+    augment(jax.random.key(0), images)      [B, H, W] uint8, or floats in [0, 1] -> floats
+
+`jaxdigits.data.warp` moves ink about, `jaxdigits.data.photometric` changes how dark it is.
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+
+from jaxdigits.data.photometric import (
+    background,
+    blur,
+    brightness,
+    contrast,
+    erase,
+    invert,
+    noise,
+)
+from jaxdigits.data.pixels import Augment, prepared, uniform_of
+from jaxdigits.data.warp import affine, elastic, warp
+from jaxdigits.keys import fold_in
+
+
+def compose(*augments: Augment) -> Augment:
+    """One after the other, each with keys of its own."""
+
+    def augment(key, image):
+        keys, image = prepared(key, image)
+        for i, each in enumerate(augments):
+            image = each(fold_in(keys, i), image)
+        return image
+
+    return augment
+
+
+def sometimes(probability: float, augment: Augment) -> Augment:
+    """`augment` for a share `probability` of the examples; the others stay as they are.
+
+    Raises:
+      ValueError: unless 0 <= probability <= 1.
+    """
+    if not 0 <= probability <= 1:
+        raise ValueError(f"probability must be in [0, 1], got {probability}")
+
+    def chosen(key, image):
+        keys, image = prepared(key, image)
+        chance = uniform_of(fold_in(keys, 0), 1)[:, 0]
+        changed = augment(fold_in(keys, 1), image)
+        return jnp.where((chance < probability)[:, None, None], changed, image)
+
+    return chosen
+
+
+def one_of(*augments: Augment) -> Augment:
+    """For each example one of them, all equally likely.
+
+    All are computed, and one is taken.
+
+    Raises:
+      ValueError: for none.
+    """
+    if not augments:
+        raise ValueError("one_of needs an augmentation to choose")
+
+    def choose(key, image):
+        keys, image = prepared(key, image)
+        chance = uniform_of(fold_in(keys, len(augments)), 1)[:, 0]
+        which = jnp.floor(len(augments) * chance).astype(jnp.int32)
+        choices = [each(fold_in(keys, i), image) for i, each in enumerate(augments)]
+        rows = [which == i for i in range(len(augments))]
+        return jnp.select([row[:, None, None] for row in rows], choices)
+
+    return choose
+
+
+def _robust() -> Augment:
+    """Geometry, and for half of the examples one change of light as well."""
+    light = one_of(
+        contrast(0.3), brightness(0.4), background(0.6), noise(0.3), blur(1.2), invert()
+    )
+    return compose(_elastic(), sometimes(0.5, light), sometimes(0.25, erase()))
+
+
+def _affine() -> Augment:
+    return warp(affine(rotation=15, shift=2, scale=0.15, shear=0.15))
+
+
+def _elastic() -> Augment:
+    return warp(affine(rotation=12, shift=2, scale=0.15, shear=0.15), elastic())
+
+
+AUGMENTS: dict[str, Callable[[], Augment]] = {
+    "shift": lambda: warp(affine(shift=2)),
+    "affine": _affine,
+    "elastic": _elastic,
+    "robust": _robust,
+}
+"""Recipes by name, for `jaxdigits train --augment NAME`."""

@@ -1,0 +1,142 @@
+"""Photometric augmentation: other light, other paper, other pens; and ink that is missing.
+
+Each is (key, images) -> images, of images [B, H, W] whose ink is bright: uint8, or floats in
+[0, 1]; the result is floats in [0, 1].  Strengths are drawn for each example, evenly up to the
+limit that is given.
+
+[1] Zhong, Zheng, Kang, Li & Yang, AAAI 2020, arXiv:1708.04896 (random erasing).
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.data.pixels import (
+    Augment,
+    gaussian,
+    normal_field,
+    pixels_of,
+    prepared,
+    uniform_of,
+)
+from jaxdigits.keys import fold_in
+
+
+def contrast(limit: float = 0.5) -> Augment:
+    """y = ½ + c (x − ½), with c between 1 − limit and 1.
+
+    Raises:
+      ValueError: unless 0 <= limit <= 1.
+    """
+    _require_share("limit", limit)
+    return _each(1, lambda u, x: 0.5 + (1 - limit * u[0]) * (x - 0.5))
+
+
+def brightness(limit: float = 0.3) -> Augment:
+    """y = x + b within [0, 1], with b between −limit and limit.
+
+    Raises:
+      ValueError: unless 0 <= limit <= 1.
+    """
+    _require_share("limit", limit)
+    return _each(1, lambda u, x: jnp.clip(x + limit * (2 * u[0] - 1), 0, 1))
+
+
+def background(limit: float = 0.5) -> Augment:
+    """y = x + (1 − x) g: paper that is grey, from corner to corner by another shade.
+
+    g is bilinear between four corners, each between 0 and limit.
+
+    Raises:
+      ValueError: unless 0 <= limit <= 1.
+    """
+    _require_share("limit", limit)
+
+    def shade(u, x):
+        down, right = (jnp.linspace(0.0, 1.0, n) for n in x.shape[1:])
+        down = down[:, None]
+        top, bottom = (a + right * (b - a) for a, b in ((u[0], u[1]), (u[2], u[3])))
+        return x + (1 - x) * limit * (top + down * (bottom - top))
+
+    return _each(4, shade)
+
+
+def invert() -> Augment:
+    """y = 1 − x: dark ink for bright.  With `sometimes`, for a share of the examples."""
+    return lambda key, image: 1 - pixels_of(image)
+
+
+def noise(limit: float = 0.3) -> Augment:
+    """y = x + s n within [0, 1], n normal at each pixel, with s between 0 and limit.
+
+    Raises:
+      ValueError: unless limit >= 0.
+    """
+    _require_positive("limit", limit)
+
+    def augment(key, image):
+        keys, x = prepared(key, image)
+        strength = limit * uniform_of(fold_in(keys, 0), 1)[..., None]
+        return jnp.clip(x + strength * normal_field(fold_in(keys, 1), x.shape[1:]), 0, 1)
+
+    return augment
+
+
+def blur(limit: float = 1.0) -> Augment:
+    """Smoothed by a Gaussian whose deviation is between 0 and `limit` pixels.
+
+    Raises:
+      ValueError: unless limit >= 0.
+    """
+    _require_positive("limit", limit)
+
+    def smooth(u, x):
+        rows, columns = (gaussian(n, limit * u[0, :, 0, 0]) for n in x.shape[1:])
+        return jnp.einsum("bij,bjk,blk->bil", rows, x, columns)
+
+    return _each(1, smooth)
+
+
+def erase(least: float = 0.02, most: float = 0.2) -> Augment:
+    """A rectangle of paper somewhere, of a share `least` to `most` of the image [1].
+
+    Its height is between half and twice its width; what is beyond the edge is cut off.
+
+    Raises:
+      ValueError: unless 0 <= least <= most <= 1.
+    """
+    if not 0 <= least <= most <= 1:
+        raise ValueError(f"least and most must be in [0, 1], in order: {least} and {most}")
+
+    def cover(u, x):
+        area = (least + (most - least) * u[0]) * x[0].size
+        height = jnp.sqrt(area * 2 ** (2 * u[1] - 1))
+        sides = (height, area / height)
+        inside = True
+        for axis, (n, side) in enumerate(zip(x.shape[1:], sides, strict=True)):
+            place = jnp.arange(n).reshape((n, 1) if axis == 0 else (n,))
+            inside &= jnp.abs(place - (n - 1) * u[2 + axis]) <= side / 2
+        return jnp.where(inside, 0, x)
+
+    return _each(4, cover)
+
+
+def _each(count: int, change: Callable[[Array, Array], Array]) -> Augment:
+    """`change` of (u [count, B, 1, 1] in [0, 1), images), with each example's own u."""
+
+    def augment(key, image):
+        keys, x = prepared(key, image)
+        return change(uniform_of(keys, count).T[..., None, None], x)
+
+    return augment
+
+
+def _require_share(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} must be in [0, 1], got {value}")
+
+
+def _require_positive(name: str, value: float) -> None:
+    if not value >= 0:
+        raise ValueError(f"{name} must be >= 0, got {value}")

@@ -1,0 +1,73 @@
+"""What the augmentations share: images as floats, and random numbers of each example."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.keys import draw_bytes, per_example, require_key
+from jaxdigits.layer import to_unit
+
+Augment = Callable[[Array, Array], Array]
+"""(key, images) -> images: one key, or one per example [B]; images [B, H, W], uint8 or float in
+[0, 1], ink bright; returned as floats in [0, 1] of the same shape"""
+
+
+def pixels_of(image: Array) -> Array:
+    """Images [B, H, W] as floats in [0, 1].
+
+    Raises:
+      ValueError: for another number of axes, or another type than uint8 or a float.
+    """
+    image = jnp.asarray(image)
+    if image.ndim != 3:
+        raise ValueError(f"images to augment are [B, H, W], got shape {image.shape}")
+    return to_unit(image)
+
+
+def prepared(key: Array, image: Array) -> tuple[Array, Array]:
+    """One key per example [B], and `pixels_of` the images.
+
+    Raises:
+      ValueError: as `pixels_of`; and unless key is one typed key, or as many as images.
+    """
+    image = pixels_of(image)
+    return per_example(require_key(key, "augmentation"), len(image)), image
+
+
+def uniform_of(keys: Array, count: int) -> Array:
+    """[B, count] in [0, 1): so many numbers from the key of each example."""
+    return jax.vmap(lambda key: jax.random.uniform(key, (count,)))(keys)
+
+
+def between(keys: Array, count: int, limit: float) -> Array:
+    """[B, count] in [−limit, limit)."""
+    return limit * (2 * uniform_of(keys, count) - 1)
+
+
+def uniform_field(keys: Array, shape: tuple[int, ...]) -> Array:
+    """[B, *shape] of 256 levels in (−1, 1), evenly: one random byte each."""
+    drawn = draw_bytes(keys, len(keys), shape)
+    return (2 * drawn.astype(jnp.result_type(float)) - 255) / 256
+
+
+def normal_field(keys: Array, shape: tuple[int, ...]) -> Array:
+    """[B, *shape] normal with mean 0 and deviation 1, of 65,536 levels within ±4.3."""
+    drawn = draw_bytes(keys, len(keys), (*shape[:-1], 2 * shape[-1]))
+    pairs = drawn.reshape(*drawn.shape[:-1], shape[-1], 2).astype(jnp.result_type(float))
+    uniform = (2 * (256 * pairs[..., 0] + pairs[..., 1]) - 65535) / 65536
+    return jnp.sqrt(2.0) * jax.lax.erf_inv(uniform)
+
+
+def gaussian(length: int, sigma: Array | float) -> Array:
+    """[..., length, length] a matrix that smooths a line of pixels, for each sigma [...].
+
+    Row i is the Gaussian of deviation sigma around pixel i, cut off at the ends of the line
+    and then scaled to sum 1, so an even line stays even.  Sigma 0 changes nothing.
+    """
+    sigma = jnp.asarray(sigma)[..., None, None]
+    i = jnp.arange(length)
+    distance = i[:, None] - i
+    weight = jnp.exp(-0.5 * (distance / jnp.maximum(sigma, 1e-2)) ** 2)
+    return weight / weight.sum(-1, keepdims=True)

@@ -1,0 +1,91 @@
+"""Training on augmented images: what changes, and what must not."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxdigits.data import AUGMENTS, Dataset, digits, invert
+from jaxdigits.gradients import by_hand
+from jaxdigits.losses import cross_entropy
+from jaxdigits.models import mlp
+from jaxdigits.train import Config, Recipe, fit, fit_population, initial_state, train_step
+from jaxdigits.train.config import from_json, to_json
+
+KEY = jax.random.key(0)
+TRAIN, TEST = (Dataset(d.image[:256], d.label[:256]) for d in digits())
+BUILD = partial(mlp, hidden=(8,), dropout_rate=0.25)  # which draws masks of its own
+same = lambda a, b: jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), a, b))
+
+
+def after_a_step(augment, train=TRAIN):
+    recipe = Recipe(BUILD, cross_entropy(), by_hand, 32, None, augment=augment)
+    optimizer = optax.sgd(0.1)
+    state = initial_state(BUILD(training=True), (28, 28), optimizer, KEY)
+    step = jax.jit(partial(train_step, recipe, optimizer))
+    return step(state, train, jnp.arange(32))
+
+
+def test_a_step_sees_the_augmented_images():
+    inverted = Dataset(255 - TRAIN.image, TRAIN.label)
+    augmented, loss = after_a_step(invert())
+    wanted, its_loss = after_a_step(None, inverted)
+    assert np.isclose(loss, its_loss)
+    for a, b in zip(
+        jax.tree.leaves(augmented.params), jax.tree.leaves(wanted.params), strict=True
+    ):
+        assert np.allclose(a, b, atol=1e-5)
+    assert not same(augmented.params, after_a_step(None)[0].params)
+
+
+def test_the_networks_own_numbers_stay_the_same():
+    """An augmentation that changes nothing leaves the masks as they were."""
+    untouched = lambda key, image: image
+    assert same(after_a_step(untouched)[0].params, after_a_step(None)[0].params)
+
+
+def test_each_step_and_each_example_draws_anew():
+    seen = []
+
+    def look(key, image):
+        jax.debug.callback(lambda data: seen.append(data), jax.random.key_data(key))
+        return image
+
+    run = partial(fit, partial(mlp, hidden=(4,)), TRAIN, TEST, optax.sgd(0.1), KEY, epochs=2)
+    run(batch=64, augment=look)
+    jax.effects_barrier()
+    keys = {tuple(row) for data in seen for row in np.asarray(data).tolist()}
+    assert len(keys) == 2 * 256  # epochs × examples, all different
+
+
+def test_validation_sees_the_images_as_they_are():
+    blank = lambda key, image: jnp.zeros(image.shape)
+    run = partial(fit, partial(mlp, hidden=(4,)), TRAIN, TEST, optax.sgd(0.0), KEY, epochs=1)
+    plain, blanked = run(), run(augment=blank)
+    assert blanked.history[0]["valid_loss"] == plain.history[0]["valid_loss"]
+    assert blanked.history[0]["loss"] != plain.history[0]["loss"]
+
+
+def test_a_member_of_a_population_trains_as_by_itself():
+    build, augment = partial(mlp, hidden=(8,)), AUGMENTS["elastic"]()
+    options = dict(epochs=2, batch=64, augment=augment)
+    keys = jax.random.split(KEY, 2)
+    many = fit_population(build, TRAIN, TEST, lambda _: optax.sgd(0.1), keys, **options)
+    one = fit(build, TRAIN, TEST, optax.sgd(0.1), keys[1], **options)
+    close = lambda a, b: np.allclose(a[1], b, atol=1e-4)
+    assert jax.tree.all(jax.tree.map(close, many.params, one.params))
+
+
+def test_it_is_part_of_the_configuration():
+    config = Config("mlp", "digits", 1, 8, 1e-3, augment="elastic")
+    assert from_json(to_json(config)) == config
+    assert config.augmentation() is not None
+    assert Config("mlp", "digits", 1, 8, 1e-3).augmentation() is None
+    old = to_json(Config("mlp", "digits", 1, 8, 1e-3))
+    del old["augment"]
+    assert from_json(old).augment is None
+    with pytest.raises(ValueError, match=r"unknown augmentation 'wobble': .*'elastic'"):
+        Config("mlp", "digits", 1, 8, 1e-3, augment="wobble")
