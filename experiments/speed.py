@@ -166,7 +166,7 @@ def _memory_rows(of: dict[str, Any]) -> str:
 
 def _epoch_rows(of: dict[str, Any]) -> str:
     head = ["network", "seconds an epoch", "in compiled programs"]
-    row = lambda r: [f"{_epoch_seconds(r):.1f}", f"{100 * r['share']:.1f} %"]
+    row = lambda r: [f"{_epoch_seconds(r):.1f}", f"{100 * r['share']:.2f} %"]
     return _markdown(head, [[name, *row(r)] for name, r in of.items()])
 
 

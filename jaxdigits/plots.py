@@ -91,6 +91,28 @@ def ratio_figure(ratios: Mapping[str, tuple[float, float, float]], *, x_label: s
     return figure
 
 
+def images_figure(rows: Mapping[str, np.ndarray]) -> "Figure":
+    """Rows of images [N, H, W] in [0, 1], ink dark, with the name of each row beside it.
+
+    Raises:
+      ImportError: without matplotlib, saying how to install it.
+      ValueError: for rows of different shapes, naming one.
+    """
+    shapes = {name: np.shape(images) for name, images in rows.items()}
+    first = next(iter(shapes.values()), ())
+    for name, shape in shapes.items():
+        if len(shape) != 3 or shape != first:
+            raise ValueError(f"rows must be alike, [N, H, W]: {name!r} has shape {shape}")
+    count = first[0] if first else 0
+    figure = _figure(figsize=(0.5 * count + 1.5, 0.52 * len(rows)))
+    for axes, (name, images) in zip(figure.subplots(len(rows), squeeze=False)[:, 0],
+                                    rows.items(), strict=True):  # fmt: skip
+        axes.imshow(np.hstack(list(images)), cmap="gray_r", vmin=0, vmax=1)
+        axes.set(xticks=[], yticks=[])
+        axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+    return figure
+
+
 def _figure(**options) -> "Figure":
     try:
         from matplotlib.figure import Figure

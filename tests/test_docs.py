@@ -9,6 +9,9 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from jaxdigits.bench import GOALS, WORKLOADS
+from jaxdigits.data import AUGMENTS
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [
@@ -17,6 +20,7 @@ PAGES = [
     "docs/check-your-gradient.md",
     "docs/conventions.md",
     "docs/learning-rules.md",
+    "docs/augmentation.md",
 ]
 
 
@@ -63,14 +67,28 @@ def test_the_results_of_the_learning_rules_are_those_of_the_experiment(monkeypat
 def test_the_tables_of_the_benchmark_are_those_of_its_results(monkeypatch):
     experiments = ROOT / "experiments"
     monkeypatch.syspath_prepend(experiments)
+    monkeypatch.syspath_prepend(experiments / "benchmark")
     tables = runpy.run_path(str(experiments / "benchmark" / "table.py"))["tables"]
-    peers = json.loads((experiments / "benchmark" / "results.json").read_text())
+    specs = runpy.run_path(str(experiments / "benchmark" / "specs.py"))["SPECS"]
+    results = "results.json", "bench.json"
+    peers, bench = (json.loads((experiments / "benchmark" / r).read_text()) for r in results)
+    assert set(bench["rows"]) == {*WORKLOADS, *GOALS}
+    assert set(peers["rows"]) == set(specs)
     of_speed = runpy.run_path(str(experiments / "speed.py"))["table"]()
     page = (ROOT / "docs" / "benchmark.md").read_text()
-    parts = f"{tables({'rows': {}}, peers)}\n\n{of_speed}".split("\n\n")
-    assert len(parts) == 6
+    parts = f"{tables(bench, peers)}\n\n{of_speed}".split("\n\n")
+    assert len(parts) == 3 + 4 + 4
     for part in parts:
         assert part in page
+
+
+def test_the_cost_of_augmentation_is_that_of_its_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "augmentation.py"))
+    results = json.loads((ROOT / "experiments" / "augmentation.json").read_text())
+    page = (ROOT / "docs" / "augmentation.md").read_text()
+    assert set(results["recipes"]) == set(AUGMENTS)
+    assert experiment["table"](results) in page
 
 
 def test_every_file_that_a_page_links_to_is_there():

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxdigits.plots import confusion_figure, lines_figure
+from jaxdigits.plots import confusion_figure, images_figure, lines_figure
 
 CONFUSION = np.diag(np.arange(10, 20)) + np.eye(10, k=1, dtype=int) * 3
 
@@ -52,6 +52,18 @@ def test_each_curve_is_drawn_over_x_under_its_name():
 def test_a_curve_of_another_length_is_refused_by_name():
     with pytest.raises(ValueError, match=r"'b' has shape \(2,\), x has \(3,\)"):
         lines_figure(np.arange(3), {"b": np.arange(2)}, x_label="", y_label="")
+
+
+def test_images_stand_in_rows_under_their_names():
+    a, b = np.zeros((3, 4, 5)), np.arange(60).reshape(3, 4, 5) / 60
+    figure = images_figure({"a": a, "b": b})
+    assert [axes.get_ylabel() for axes in figure.axes] == ["a", "b"]
+    shown = figure.axes[1].images[0].get_array()
+    np.testing.assert_array_equal(shown[:, 5:10], b[1])
+    with pytest.raises(ValueError, match=r"'b' has shape \(2, 4, 5\)"):
+        images_figure({"a": a, "b": b[:2]})
+    with pytest.raises(ValueError, match=r"'a' has shape \(4, 5\)"):
+        images_figure({"a": a[0]})
 
 
 def test_pyplot_is_never_imported():

@@ -23,11 +23,10 @@ import jax
 from pooch import os_cache
 
 from jaxdigits.bench.record import Row
-from jaxdigits.data import mnist, split
+from jaxdigits.data import mnist
 from jaxdigits.data.mnist import FILES
-from jaxdigits.losses import cross_entropy
-from jaxdigits.train import adamw, config_for, fit
-from jaxdigits.train.job import SPLIT_SEED, VALIDATION
+from jaxdigits.train import config_for
+from jaxdigits.train.job import fit_one, validation_split
 
 MEMORY_SHARE = ".2"  # of a GPU's memory: this process may hold the rest
 
@@ -102,9 +101,7 @@ def train_until(goal: Goal, folder: Path, start: float) -> Row:
             spans.append((time.time() - duration_secs, time.time()))
 
     jax.monitoring.register_event_duration_secs_listener(listen)
-    train, _ = mnist(folder)
-    valid = len(train.label) // VALIDATION
-    train, valid = split(train, (len(train.label) - valid, valid), seed=SPLIT_SEED)
+    train, valid = validation_split(mnist(folder)[0])
     loaded, accuracies = time.time(), []
 
     def look(row: dict[str, Any]) -> None:
@@ -112,13 +109,8 @@ def train_until(goal: Goal, folder: Path, start: float) -> Row:
         if accuracies[-1] >= goal.accuracy:
             raise Reached
 
-    config = config_for(goal.network, "mnist", epochs=goal.epochs)
-    steps = config.epochs * (len(train.label) // config.batch)
-    optimizer = adamw(config.learning_rate, steps, weight_decay=config.weight_decay)
     with suppress(Reached):
-        fit(config.build(), train, valid, optimizer, jax.random.key(0), epochs=config.epochs,
-            batch=config.batch, loss=cross_entropy(config.smoothing), ema=config.ema,
-            report=look)  # fmt: skip
+        fit_one(config_for(goal.network, "mnist", epochs=goal.epochs), train, valid, look)
     end, compiling = time.time(), covered(spans)
     return dict(
         what=goal.what,

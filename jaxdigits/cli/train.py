@@ -20,8 +20,9 @@ Name = Annotated[str | None, arg(metavar="NAME", **_hint)]
 Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 
 OPTIONS = (
-    "hidden", "channels", "kernel", "activation", "norm", "pool", "dropout_rate", "steps",
-    "encoder", "surrogate", "readout", "precision", "storage", "recompute",
+    "hidden", "channels", "kernel", "activation", "norm", "pool", "scale", "dropout_rate",
+    "steps", "encoder", "surrogate", "readout", "precision", "storage", "recompute",
+    "rate_penalty", "rate_target",
 )  # fmt: skip
 
 
@@ -89,6 +90,8 @@ class Train:
     """none, batch, layer or group normalisation, before each activation or neuron."""
     pool: Name = None
     """cnn, conv_snn: max or average pooling."""
+    scale: Name = None
+    """mlp, cnn, conv_snn: pixels scaled by those of all data, or of each image by itself."""
     dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **_hint)] = None
     """Share of units absent in training."""
     steps: Int = None
@@ -105,6 +108,10 @@ class Train:
     """snn, conv_snn: full, byte or bit: how spikes are kept for the backward pass."""
     recompute: bool = False
     """snn: draw the encoder's spikes again in the backward pass, rather than keep them."""
+    rate_penalty: Float = None
+    """snn, conv_snn: what the squared firing rates of hidden neurons cost, in the loss."""
+    rate_target: Float = None
+    """snn, conv_snn: the rate that is free, in spikes per step."""
     neurons: OmitArgPrefixes[Neurons] = field(default_factory=Neurons)
     events: OmitArgPrefixes[Events] = field(default_factory=Events)
 

@@ -3,7 +3,8 @@
     (params, batch, key) -> (loss, grads, residual)
 
 A batch is a pair (x, label [B]), such as a `Dataset` of B examples; the residual is what
-the network kept of its forward pass.  Training takes an estimator as an argument.
+the network kept of its forward pass.  What layers add to the loss, as `rate_penalty` does, is
+in both the loss and the gradient.  Training takes an estimator as an argument.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from jax import Array
 
 from jaxdigits.layer import Layer, Params, Residual
 from jaxdigits.losses import Loss
+from jaxdigits.spikes import penalties
 
 Estimator = Callable[[Params, Any, Array | None], tuple[Array, Params, Residual]]
 
@@ -26,7 +28,7 @@ def by_hand(network: Layer, loss: Loss) -> Estimator:
         x, label = batch
         logits, residual = network.forward(params, x, key)
         grads, _ = network.backward(params, residual, loss.slope(logits, label))
-        return loss.value(logits, label), grads, residual
+        return _whole(loss.value(logits, label), residual), grads, residual
 
     return estimate
 
@@ -37,7 +39,7 @@ def by_autodiff(network: Layer, loss: Loss) -> Estimator:
     def value(params, batch, key):
         x, label = batch
         logits, residual = network.forward(params, x, key)
-        return loss.value(logits, label), residual
+        return _whole(loss.value(logits, label), residual), residual
 
     def estimate(params, batch, key):
         (value_, residual), grads = jax.value_and_grad(value, has_aux=True)(params, batch, key)
@@ -80,6 +82,12 @@ def in_parts(estimator: Estimator, parts: int) -> Estimator:
         return loss, grads, ()
 
     return estimate
+
+
+def _whole(value: Array, residual: Residual) -> Array:
+    """The loss, with what layers add to it."""
+    price = penalties(residual)
+    return value if price is None else value + price
 
 
 ESTIMATORS = {"by_hand": by_hand, "by_autodiff": by_autodiff}

@@ -18,7 +18,7 @@ from jaxdigits.gradients.compare import floats_of, is_float
 from jaxdigits.gradients.estimators import Estimator
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
-from jaxdigits.spikes import events, traces
+from jaxdigits.spikes import events, penalties, traces
 from jaxdigits.tree import named_leaves
 
 Point = Any  # a dict by name of pytrees, None in the place of what is no float
@@ -63,12 +63,17 @@ class Subject(NamedTuple):
 
 
 def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
-    """`backward` against `jax.vjp` of `forward`, for a random ∂L/∂y."""
+    """`backward` against `jax.vjp` of `forward`, for a random ∂L/∂y.
+
+    What the layer adds to the loss is an output beside y, whose slope is 1.
+    """
     point, merge = _split({"params": params, "x": x})
 
     def value(point):
         whole = merge(point)
-        return layer.forward(whole["params"], whole["x"], key)[0]
+        y, residual = layer.forward(whole["params"], whole["x"], key)
+        price = penalties(residual)
+        return y if price is None else (y, price)
 
     def program(point):
         whole = merge(point)
@@ -76,6 +81,9 @@ def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
         y_bar = _cotangent(y)
         grads, x_bar = layer.backward(whole["params"], residual, y_bar)
         hand = floats_of({"params": grads, "x": x_bar})
+        price = penalties(residual)
+        if price is not None:
+            y, y_bar = (y, price), (y_bar, jnp.ones_like(price))
         auto = _by_vjp(value, point, y_bar, "forward")
         return Outcome(y, y_bar, hand, auto, None, *_spiking(residual))
 

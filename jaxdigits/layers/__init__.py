@@ -9,6 +9,7 @@ from jaxdigits.layers.norm import (
     batch_norm,
     batch_statistics,
     group_norm,
+    image_norm,
     layer_norm,
 )
 from jaxdigits.layers.pool import average_pool, max_pool
@@ -26,6 +27,7 @@ __all__ = [
     "flatten",
     "gelu",
     "group_norm",
+    "image_norm",
     "layer_norm",
     "leaky_relu",
     "max_pool",

@@ -1,6 +1,6 @@
 """Normalisation, differentiated by hand.
 
-All three subtract a mean and divide by a standard deviation taken over some set S of m
+All of them subtract a mean and divide by a standard deviation taken over some set S of m
 inputs, then scale and shift each channel:
 
     μ = Σ_S x / m      σ² = Σ_S (x − μ)² / m + ε      x̂ = (x − μ) / σ      y = γ x̂ + β
@@ -8,6 +8,7 @@ inputs, then scale and shift each channel:
     batch norm [1]    S: all examples (and steps, rows, columns) of one channel
     layer norm [2]    S: all features of one example
     group norm [3]    S: a group of channels of one example, over its rows and columns
+    image norm        S: all pixels of one image; without γ and β
 
 An x of S reaches L by its own x̂ and, through μ and σ, by all the others.  With g = γ ȳ,
 ∂x̂ⱼ/∂xᵢ = (δᵢⱼ − 1/m − x̂ᵢ x̂ⱼ / m) / σ, hence
@@ -27,7 +28,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 EPSILON = 1e-5  # in units of variance; what [1] and most libraries take
 
@@ -131,6 +132,38 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
         return _scale_and_shift_bar(x_hat, y_bar), x_bar.reshape(y_bar.shape)
 
     return Layer(init, forward, backward)
+
+
+def image_norm(axes: int = 2, *, epsilon: float = EPSILON) -> Layer:
+    """Images [..., H, W], uint8 or float -> each with mean 0 and deviation 1, over `axes` axes.
+
+    It has no params, and makes a digit the same in bright light and in dim.  An image in uint8
+    has no gradient: `backward` gives None for it.
+
+    Raises:
+      ValueError: unless axes >= 1 and epsilon > 0; in `init`, for fewer feature axes.
+    """
+    _require_positive(epsilon)
+    if axes < 1:
+        raise ValueError(f"axes must be >= 1, got {axes}")
+    over = tuple(range(-axes, 0))
+
+    def shape(features):
+        if len(features) < axes:
+            raise ValueError(f"this norm takes {axes} feature axes, got {features}")
+        return features
+
+    def forward(x, key):
+        integer, x = jnp.issubdtype(x.dtype, jnp.integer), to_unit(x)
+        sigma = jnp.sqrt(x.var(over, keepdims=True) + epsilon)
+        x_hat = (x - x.mean(over, keepdims=True)) / sigma
+        return x_hat, (x_hat, sigma, Static(integer))
+
+    def backward(kept, y_bar):
+        x_hat, sigma, integer = kept
+        return None if integer.value else _x_bar(y_bar, x_hat, sigma, over)
+
+    return without_params(forward, backward, shape)
 
 
 def batch_statistics(residual: Any) -> tuple[Statistics, ...]:

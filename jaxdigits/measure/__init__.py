@@ -3,17 +3,26 @@
 from jaxdigits.measure.cases import CASES
 from jaxdigits.measure.certificate import certify
 from jaxdigits.measure.confusion import PerClass, confusion_matrix, per_class
+from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+from jaxdigits.measure.cost import Cost, cost
 from jaxdigits.measure.intervals import Summary, summarise, wilson
+from jaxdigits.measure.robustness import robustness
 from jaxdigits.measure.score import Score, score
 
 __all__ = [
     "CASES",
+    "CORRUPTIONS",
+    "SEVERITIES",
+    "Cost",
     "PerClass",
     "Score",
     "Summary",
     "certify",
     "confusion_matrix",
+    "corrupt",
+    "cost",
     "per_class",
+    "robustness",
     "score",
     "summarise",
     "wilson",

@@ -118,6 +118,9 @@ CASES: dict[str, Case] = {
     "batch_norm": _layer(lambda: _shuffled(ly.batch_norm()), _image),
     "batch_norm through time": _layer(lambda: _shuffled(ly.batch_norm()), (9,), "current"),
     "batch_norm, remembered": _layer(lambda: _shuffled(ly.batch_norm(_remembered())), _image),
+    "image_norm": _layer(lambda: ly.image_norm(), (5, 4), "grey"),
+    "image_norm of pixels": _layer(lambda: ly.image_norm(), (5, 4), "pixels"),
+    "image_norm of channels": _layer(lambda: ly.image_norm(3), _image),
     "residual": _layer(lambda: residual(serial(ly.dense(9), ly.tanh())), (9,)),
     "parallel, concatenated": _layer(lambda: parallel(_branches()), (9,)),
     "parallel, summed": _layer(lambda: parallel(_branches(), fuse="sum"), (9,)),
@@ -187,6 +190,7 @@ CASES: dict[str, Case] = {
     "spike_count": _spikes(lambda: serial(_lif(), sp.spike_count()), (5,), "current"),
     "spike_count, mean": _spikes(lambda: serial(_lif(), sp.spike_count(mean=True)), (5,),
                                  "current"),
+    "rate_penalty": _spikes(lambda: serial(_lif(), sp.rate_penalty(3.0, 0.1)), (5,), "current"),
     "event_lif": _spikes(lambda: sp.event_lif(_event, duration=14.0), (5,), "current"),
     "event_lif, any time constants": _spikes(
         lambda: sp.event_lif(sp.EventNeuron(3.0, 2.0, threshold=1.0), duration=14.0), (5,),
@@ -211,6 +215,9 @@ CASES: dict[str, Case] = {
         lambda: mlp(hidden=(12,), activation=ly.gelu, norm="batch"), (28, 28), "pixels"
     ),
     "cnn": _network(lambda: cnn(channels=(3, 4), hidden=(8,)), (12, 12), "pixels"),
+    "cnn, each image to its own scale": _network(
+        lambda: cnn(channels=(3,), hidden=(8,), scale="image"), (12, 12), "grey"
+    ),
     "cnn, group norm, average pool": _network(
         lambda: cnn(channels=(8,), hidden=(16,), norm="group", pool="average"), (12, 12), "grey"
     ),
@@ -230,6 +237,10 @@ CASES: dict[str, Case] = {
     "snn, recomputed, spikes in bits": _network(
         lambda: snn(hidden=(12,), steps=STEPS, recompute=True, storage="bit", neuron=_lively),
         (14, 14), "pixels",
+    ),
+    "snn, firing rates penalised": _network(
+        lambda: snn(hidden=(12, 12), steps=STEPS, neuron=_lively, rate_penalty=2.0), (14, 14),
+        "pixels",
     ),
     "conv_snn": _network(lambda: conv_snn(channels=(3, 4), kernel=3, steps=STEPS), (14, 14),
                          "pixels"),

@@ -5,10 +5,10 @@ from functools import partial
 from typing import Literal
 
 from jaxdigits.layer import Layer, serial
-from jaxdigits.layers import add_channel, conv2d, dense, dropout, flatten, relu, standardise
+from jaxdigits.layers import add_channel, conv2d, dense, dropout, flatten, relu
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
-from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser, pooling
+from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser, pooling, scaled_input
 
 
 def cnn(
@@ -19,6 +19,7 @@ def cnn(
     activation: Callable[[], Layer] = relu,
     norm: str | None = "batch",
     pool: Literal["max", "average"] = "max",
+    scale: Literal["data", "image"] = "data",
     dropout_rate: float = 0.4,
     classes: int = 10,
     precision: Precision = "full",
@@ -36,19 +37,21 @@ def cnn(
       activation: constructor of the layer after each of them.
       norm: None, "batch", "layer" or "group" (8 groups), before each activation.
       pool: "max" or "average".
+      scale: of the pixels: "data", by MNIST's mean and deviation, or "image", by each image's
+        own.
       dropout_rate: share of the dense layers' inputs absent in training.
       precision: "mixed" rounds what goes into products to bfloat16.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
-      ValueError: for an unknown norm or pool, or batch norm in evaluation without its
+      ValueError: for an unknown norm, pool or scale, or batch norm in evaluation without its
         statistics; in `init`, if the image is too small for so many poolings.
     """
     conv, linear = (partial(f, precision=precision) for f in (conv2d, dense))
     after_conv = normaliser(norm, 3, training, statistics)
     after_dense = normaliser(norm, 1, training, statistics[len(channels) :])
-    layers = [standardise(MNIST_MEAN, MNIST_STD), add_channel()]
+    layers = [scaled_input(scale, MNIST_MEAN, MNIST_STD), add_channel()]
     for c in channels:
         layers += [
             conv(c, kernel, bias=norm is None),

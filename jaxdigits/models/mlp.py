@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Literal
 
 from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
-from jaxdigits.layers import dense, dropout, flatten, relu, standardise
+from jaxdigits.layers import dense, dropout, flatten, relu
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
-from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser
+from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser, scaled_input
 
 
 def mlp(
@@ -16,6 +17,7 @@ def mlp(
     hidden: Sequence[int] = (800, 800),
     activation: Callable[[], Layer] = relu,
     norm: str | None = None,
+    scale: Literal["data", "image"] = "data",
     dropout_rate: float = 0.4,
     classes: int = 10,
     precision: Precision = "full",
@@ -29,6 +31,8 @@ def mlp(
       hidden: neurons of each hidden layer.
       activation: constructor of the layer after each of them.
       norm: None, "batch", "layer" or "group" (8 groups), before each activation.
+      scale: of the pixels: "data", by MNIST's mean and deviation, or "image", by each image's
+        own.
       dropout_rate: share of hidden neurons absent in training.
       chain: what makes one layer of the parts: `in_series`, or a learning rule.
       precision: "mixed" rounds what goes into products to bfloat16.
@@ -36,13 +40,13 @@ def mlp(
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
-      ValueError: for an unknown norm, batch norm in evaluation without its statistics, or a
-        chain that is none or cannot take the network.
+      ValueError: for an unknown norm or scale, batch norm in evaluation without its
+        statistics, or a chain that is none or cannot take the network.
     """
     linear = partial(dense, precision=precision)
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0)
     block = lambda n: (linear(n, bias=norm is None), *make_norm(), activation(), absent)
     hidden_blocks = tuple(block(n) for n in hidden)
-    entry = (standardise(MNIST_MEAN, MNIST_STD), flatten())
+    entry = (scaled_input(scale, MNIST_MEAN, MNIST_STD), flatten())
     return chained(Parts(entry, hidden_blocks, (linear(classes, gain=1.0),)), chain)

@@ -3,14 +3,24 @@
 from collections.abc import Callable, Sequence
 
 from jaxdigits.layer import Layer
-from jaxdigits.layers import average_pool, batch_norm, group_norm, layer_norm, max_pool
+from jaxdigits.layers import (
+    average_pool,
+    batch_norm,
+    group_norm,
+    image_norm,
+    layer_norm,
+    max_pool,
+    standardise,
+)
 from jaxdigits.layers.norm import Statistics
+from jaxdigits.spikes import rate_penalty
 
 # Of MNIST's 60,000 training images, in [0, 1].  A constant of the network, not a fit to
 # the data: other digits in the same geometry have nearly the same.
 MNIST_MEAN, MNIST_STD = 0.1307, 0.3081
 
 NORMS = ("batch", "layer", "group")
+SCALES = ("data", "image")
 POOLS = {"max": max_pool, "average": average_pool}
 
 
@@ -40,6 +50,29 @@ def normaliser(
         return [layers[norm]()] if norm else []
 
     return make
+
+
+def scaled_input(scale: str, mean: float = 0.0, std: float = 1.0) -> Layer:
+    """What brings pixels to the scale that weights are made for.
+
+    Args:
+      scale: "data": by a mean and a deviation of all images; "image": by each image's own.
+    """
+    if scale not in SCALES:
+        raise ValueError(f"scale must be one of {SCALES}, got {scale!r}")
+    return image_norm() if scale == "image" else standardise(mean, std)
+
+
+def priced(weight: float, target: float, training: bool) -> list[Layer]:
+    """The price on spikes, as a list that is empty for none.
+
+    In evaluation it is 0, and the layer is still there: both networks share their params.
+
+    Raises:
+      ValueError: for a weight or a target below 0.
+    """
+    layer = rate_penalty(weight, target)
+    return [layer if training else rate_penalty(0.0)] if weight else []
 
 
 def pooling(pool: str) -> Layer:

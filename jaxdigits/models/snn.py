@@ -8,7 +8,7 @@ from jaxdigits.layer import Layer
 from jaxdigits.layers import dense, dropout, flatten, standardise
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
-from jaxdigits.models.parts import normaliser
+from jaxdigits.models.parts import normaliser, priced
 from jaxdigits.spikes import (
     Storage,
     Surrogate,
@@ -36,6 +36,8 @@ def snn(
     precision: Precision = "full",
     storage: Storage = "full",
     recompute: bool = False,
+    rate_penalty: float = 0.0,
+    rate_target: float = 0.0,
     chain: Chain = in_series,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
@@ -56,15 +58,20 @@ def snn(
       precision: "mixed" rounds what goes into products to bfloat16.
       storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.
       recompute: whether `backward` draws the encoder's spikes again, rather than keep them.
+      rate_penalty: λ of what the hidden neurons' firing rates cost, in units of the loss
+        (`jaxdigits.spikes.rate_penalty`); for training.
+      rate_target: ρ, the rate in spikes per step that is free.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
     Raises:
       ValueError: for an unknown norm, precision or storage, batch norm in evaluation without
-        its statistics, or a chain that is none or cannot take the network.
+        its statistics, a penalty below 0, or a chain that is none or cannot take the network.
     """
     if chain is not in_series and (recompute or storage != "full"):
         raise ValueError("recompute and storage are for backpropagation: a rule keeps its own")
+    if chain is not in_series and rate_penalty:
+        raise ValueError("rate_penalty is for backpropagation: a rule has no slope of it")
     make_norm = normaliser(norm, 1, training, statistics)
     absent = dropout(dropout_rate if training else 0.0, time=True)
     linear = partial(dense, gain=GAIN, precision=precision)
@@ -75,8 +82,10 @@ def snn(
                for i, n in enumerate((*hidden, classes))]  # fmt: skip
     if once:
         weights[0] = at_each_step(weights[0], steps)
+    price = priced(rate_penalty, rate_target, training)
     blocks = tuple(
-        (layer, *make_norm(), neuron(surrogate or arctan()), absent) for layer in weights[:-1]
+        (layer, *make_norm(), neuron(surrogate or arctan()), *price, absent)
+        for layer in weights[:-1]
     )
     parts = Parts(
         (standardise() if once else encoder(steps), flatten()),

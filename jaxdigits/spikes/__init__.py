@@ -8,6 +8,7 @@ from jaxdigits.spikes.event_neuron import EventNeuron
 from jaxdigits.spikes.event_readout import first_spike, mean_potential
 from jaxdigits.spikes.event_search import Events, events
 from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
+from jaxdigits.spikes.penalty import Penalty, penalties, rate_penalty
 from jaxdigits.spikes.presets import (
     PRESETS,
     LifOptions,
@@ -44,6 +45,7 @@ __all__ = [
     "Events",
     "LifOptions",
     "Neuron",
+    "Penalty",
     "Storage",
     "Surrogate",
     "Traces",
@@ -73,7 +75,9 @@ __all__ = [
     "nir_lif",
     "norse_lif_box",
     "over_time",
+    "penalties",
     "rate",
+    "rate_penalty",
     "recurrent",
     "scaled",
     "sigmoid",

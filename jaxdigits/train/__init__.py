@@ -4,7 +4,7 @@ from jaxdigits.train.config import Config, config_for
 from jaxdigits.train.epoch import Best, Metrics, Recipe, run_epoch, train_step
 from jaxdigits.train.evaluate import gather_statistics, logits_of
 from jaxdigits.train.fit import Diverged, Fit, fit
-from jaxdigits.train.job import Outcome, predict, run_job
+from jaxdigits.train.job import Outcome, fit_one, predict, predictor, run_job, validation_split
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import Population, fit_population
 from jaxdigits.train.run import Run, RunError, load_run
@@ -25,13 +25,16 @@ __all__ = [
     "adamw",
     "config_for",
     "fit",
+    "fit_one",
     "fit_population",
     "gather_statistics",
     "initial_state",
     "load_run",
     "logits_of",
     "predict",
+    "predictor",
     "run_epoch",
     "run_job",
     "train_step",
+    "validation_split",
 ]

@@ -12,13 +12,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+import optax
 from jax import Array
 
 from jaxdigits.data import Dataset, split
 from jaxdigits.losses import cross_entropy
 from jaxdigits.train.config import Config
 from jaxdigits.train.evaluate import logits_of
-from jaxdigits.train.fit import Diverged, fit
+from jaxdigits.train.fit import Diverged, Fit, Keep, fit
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import fit_population
 from jaxdigits.train.run import Run, RunError, append_metrics, create_run, save_params
@@ -26,6 +27,7 @@ from jaxdigits.tree import parameter_count
 
 VALIDATION = 12  # one example in so many: 5,000 of MNIST's 60,000
 SPLIT_SEED = 0
+Report = Callable[[dict[str, Any]], None]
 
 
 class Outcome(NamedTuple):
@@ -47,7 +49,7 @@ def run_job(
     train: Dataset,
     test: Dataset,
     folder: Path,
-    report: Callable[[dict[str, Any]], None] = lambda row: None,
+    report: Report = lambda row: None,
 ) -> Outcome:
     """Train what `config` says and write the run to `folder`.
 
@@ -60,8 +62,7 @@ def run_job(
       ValueError: if the batch is larger than the training set.
     """
     clock = time.perf_counter()
-    valid = len(train.label) // VALIDATION
-    train, valid = split(train, (len(train.label) - valid, valid), seed=SPLIT_SEED)
+    train, valid = validation_split(train)
     if config.batch > len(train.label):
         raise ValueError(f"batch is {config.batch}, but there are {len(train.label)} examples")
     create_run(folder, config)
@@ -84,6 +85,34 @@ def run_job(
     logits = predict(Run(config, params, statistics), test.image)
     parameters = parameter_count(params) // config.seeds
     return Outcome(logits, accuracy, epoch, parameters, time.perf_counter() - clock)
+
+
+def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
+    """The training set in two: what is trained on, and what chooses the epoch."""
+    count = len(train.label) // VALIDATION
+    train, valid = split(train, (len(train.label) - count, count), seed=SPLIT_SEED)
+    return train, valid
+
+
+def fit_one(
+    config: Config,
+    train: Dataset,
+    valid: Dataset,
+    report: Report = lambda row: None,
+    keep: Keep = lambda params, statistics: None,
+) -> Fit:
+    """The network of `config.seed`, trained as the configuration says.
+
+    Args:
+      report, keep: as for `fit`.
+
+    Raises:
+      Diverged, ValueError: as `fit`.
+    """
+    key = jax.random.key(config.seed)
+    return fit(config.build(), train, valid, _optimizer(config, train), key,
+               patience=config.patience, report=report, keep=keep,
+               **_options(config))  # fmt: skip
 
 
 def predict(run: Run, image: Any) -> np.ndarray:
@@ -116,20 +145,27 @@ def member_keys(config: Config) -> Array:
 
 
 def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tuple:
-    steps = config.epochs * (len(train.label) // config.batch)
-    optimizer = adamw(config.learning_rate, steps, weight_decay=config.weight_decay)
-    options: dict[str, Any] = dict(
-        epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
-        estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
-        augment=config.augmentation(), report=report, keep=keep,
-    )  # fmt: skip
     if config.seeds == 1:
-        fitted = fit(config.build(), train, valid, optimizer, jax.random.key(config.seed),
-                     patience=config.patience, **options)  # fmt: skip
+        fitted = fit_one(config, train, valid, report, keep)
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
-    many = fit_population(config.build(), train, valid, lambda _: optimizer,
-                          member_keys(config), **options)  # fmt: skip
+    many = fit_population(config.build(), train, valid, lambda _: _optimizer(config, train),
+                          member_keys(config), report=report, keep=keep,
+                          **_options(config))  # fmt: skip
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
     return many.params, many.statistics, *lists, lost
+
+
+def _optimizer(config: Config, train: Dataset) -> optax.GradientTransformation:
+    steps = config.epochs * (len(train.label) // config.batch)
+    return adamw(config.learning_rate, steps, weight_decay=config.weight_decay)
+
+
+def _options(config: Config) -> dict[str, Any]:
+    """What `fit` and `fit_population` are told alike."""
+    return dict(
+        epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
+        estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
+        augment=config.augmentation(),
+    )  # fmt: skip

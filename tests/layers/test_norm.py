@@ -11,6 +11,7 @@ from jaxdigits.layers import (
     batch_norm,
     batch_statistics,
     group_norm,
+    image_norm,
     layer_norm,
     relu,
 )
@@ -62,8 +63,20 @@ def test_layer_and_group_norm_look_at_one_example_at_a_time():
     np.testing.assert_allclose(y, scaled(halves))
 
 
+def test_image_norm_gives_each_image_its_own_scale():
+    images = np.random.default_rng(2).integers(0, 256, (3, 6, 5)).astype(np.uint8)
+    y, kept = image_norm().forward((), jnp.asarray(images), None)
+    np.testing.assert_allclose(y, standard(images / 255, (1, 2)), rtol=1e-5, atol=1e-5)
+    assert image_norm().backward((), kept, y)[1] is None
+    dim, _ = image_norm().forward((), jnp.asarray(images / 1020 + 0.5, jnp.float32), None)
+    np.testing.assert_allclose(dim, y, rtol=2e-3, atol=2e-3)
+    y, _ = image_norm(3).forward((), jnp.asarray(X, jnp.float32), None)
+    np.testing.assert_allclose(y, standard(X, (1, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
-    ("layer", "axes"), [(batch_norm(), (0, 1, 2)), (layer_norm(3), (1, 2, 3))]
+    ("layer", "axes"),
+    [(batch_norm(), (0, 1, 2)), (layer_norm(3), (1, 2, 3)), (image_norm(3), (1, 2, 3))],
 )
 @pytest.mark.usefixtures("float64")
 def test_no_gradient_moves_the_mean_or_the_scale_of_its_set(layer, axes):
@@ -119,6 +132,9 @@ def test_the_statistics_of_a_network_come_in_its_order():
         (lambda: group_norm(2, epsilon=0.0), "epsilon"),
         (lambda: group_norm(0), "groups and axes must be >= 1, got 0 and 3"),
         (lambda: layer_norm(0), "axes must be >= 1, got 1 and 0"),
+        (lambda: image_norm(0), "axes must be >= 1, got 0"),
+        (lambda: image_norm(epsilon=0.0), "epsilon"),
+        (lambda: image_norm().init(KEY, (4,)), r"2 feature axes, got \(4,\)"),
         (lambda: layer_norm(3).init(KEY, (4,)), r"3 feature axes, got \(4,\)"),
         (lambda: group_norm(3).init(KEY, (5, 5, 4)), "4 channels .* 3 groups"),
         (

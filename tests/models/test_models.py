@@ -21,6 +21,7 @@ from jaxdigits.spikes import (
     latency,
     leaky_readout,
     lif,
+    penalties,
     rate,
     sigmoid,
     spike_count,
@@ -103,6 +104,10 @@ OPTIONS = [
     *[(snn, dict(storage=s)) for s in ("byte", "bit")],
     *[(conv_snn, dict(channels=(3,), storage=s)) for s in ("byte", "bit")],
     *[(snn, dict(recompute=True, encoder=e)) for e in (rate, direct)],
+    (mlp, dict(scale="image")), (cnn, dict(channels=(3,), scale="image")),
+    (conv_snn, dict(channels=(3,), scale="image")),
+    *[(snn, dict(rate_penalty=1.0, recompute=r)) for r in (False, True)],
+    (conv_snn, dict(channels=(3,), rate_penalty=1.0, rate_target=0.1, encoder=rate)),
     (conv_snn, dict(channels=(3,), kernel=2, pool="average", steps=3, readout=spike_count)),
 ]  # fmt: skip
 
@@ -125,6 +130,29 @@ def test_training_and_evaluation_are_networks_of_the_same_params(build, norm):
     statistics = jax.tree.map(lambda s: jnp.zeros(s.shape), batch_statistics(kept))
     evaluation = build(**options, training=False, statistics=statistics)
     assert shapes(evaluation) == (params, logits)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [partial(snn, hidden=(16,)), partial(conv_snn, channels=(3, 4), kernel=3, norm=None)],
+)
+def test_evaluation_pays_no_price_for_spikes_and_has_the_same_params(build):
+    network, evaluation = (build(rate_penalty=2.0, training=t) for t in (True, False))
+    assert shapes(network) == shapes(evaluation)
+    params, _ = network.init(KEY, (12, 12))
+    assert penalties(evaluation.forward(params, images((12, 12)), KEY)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    "build", [mlp, partial(cnn, channels=(3,)), partial(conv_snn, channels=(3,))]
+)
+def test_an_image_to_its_own_scale_is_the_same_digit_in_any_light(build):
+    network = build(scale="image", norm=None, training=False)
+    params, _ = network.init(KEY, (12, 12))
+    bright = images((12, 12)) / 255
+    y, dim = (network.forward(params, x, KEY)[0] for x in (bright, 0.25 * bright + 0.5))
+    np.testing.assert_allclose(dim, y, atol=0.01 * np.abs(y).max())
+    assert not np.allclose(y[0], y[1], atol=0.1 * np.abs(y).max())
 
 
 @small
@@ -227,6 +255,11 @@ def test_one_statistics_too_few_is_noticed():
         *[(partial(snn, chain=lambda parts: in_series(parts), **option),
            "recompute and storage are for backpropagation")
           for option in (dict(recompute=True), dict(storage="bit"), dict(storage="byte"))],
+        *[(partial(build, scale="digit"), "scale must be one of .*'image'.*'digit'")
+          for build in (mlp, cnn, conv_snn)],
+        (partial(conv_snn, encoder=rate, scale="image"), "only a direct input has a scale"),
+        *[(partial(build, rate_penalty=-1.0), "weight and target must be >= 0")
+          for build in (snn, conv_snn)],
         (partial(conv_snn, channels=()), "channels must name at least one block"),
         (partial(snn, steps=0), "steps must be >= 1, got 0"),
         (lambda: shapes(cnn(), (7, 7)), "pooling by 2 needs features"),

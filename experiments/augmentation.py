@@ -1,0 +1,111 @@
+"""What augmentation looks like, and what it costs in a training step of the CNN.
+
+    JAXDIGITS_DATA=FOLDER python experiments/augmentation.py
+
+draws docs/images/augmentation.png, and writes to augmentation.json how long the steps of the
+default CNN (batch 128) take with each recipe, in turn with those without any: the median and
+quartiles of the ratio.
+"""
+
+import json
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from core import machine
+
+from jaxdigits.cli import _set_flags
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "augmentation.json"
+FIGURE = HERE.parent / "docs" / "images" / "augmentation.png"
+SHOWN, REPEATS, BATCH = 12, 15, 128
+
+
+def rows() -> dict[str, np.ndarray]:
+    """Each augmentation, and each recipe, of the same digits."""
+    from jaxdigits import data
+
+    train, _ = data.mnist()
+    image = jnp.asarray(train.image[:SHOWN])
+    augments = {
+        "as they are": data.compose(),
+        "affine": data.warp(data.affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
+        "elastic": data.warp(data.elastic()),
+        "erase": data.erase(),
+        "contrast": data.contrast(),
+        "brightness": data.brightness(),
+        "background": data.background(),
+        "invert": data.sometimes(0.5, data.invert()),
+        "noise": data.noise(),
+        "blur": data.blur(2.0),
+        **{f'recipe "{name}"': make() for name, make in data.AUGMENTS.items()},
+    }
+    key = jax.random.key(0)
+    return {name: np.asarray(jax.jit(f)(key, image)) for name, f in augments.items()}
+
+
+def costs() -> dict[str, dict[str, float]]:
+    """The step with each recipe over the step without, in one run."""
+    from jaxdigits.bench import in_turn, quartiles
+    from jaxdigits.data import AUGMENTS
+
+    steps = [step_with(None), *(step_with(make()) for make in AUGMENTS.values())]
+    plain, *times = in_turn(steps, repeats=REPEATS)
+    found = {}
+    for name, seconds in zip(AUGMENTS, times, strict=True):
+        ratio = quartiles([a / b for a, b in zip(seconds, plain, strict=True)])
+        found[name] = ratio._asdict() | dict(seconds=quartiles(seconds).median)
+    return found
+
+
+def step_with(augment):
+    """A training step of the default CNN."""
+    from jaxdigits.bench.images import batches, synthetic
+    from jaxdigits.gradients import by_hand
+    from jaxdigits.losses import cross_entropy
+    from jaxdigits.models import cnn
+    from jaxdigits.train import Recipe, adamw, initial_state, train_step
+
+    optimizer, data = adamw(1e-3, 1000), synthetic(2048)
+    recipe = Recipe(cnn, cross_entropy(), by_hand, BATCH, 0.99, augment=augment)
+    state = initial_state(cnn(), (28, 28), optimizer, jax.random.key(0), averaged=True)
+    program = jax.jit(partial(train_step, recipe, optimizer), donate_argnums=0)
+    order = cycle(batches(2048, BATCH, 8))
+
+    def step() -> None:
+        nonlocal state
+        state, loss = program(state, data, next(order))
+        jax.block_until_ready((state, loss))
+
+    step()
+    return step
+
+
+def table(found: dict) -> str:
+    """The costs as a Markdown table, with the machine."""
+    lines = ["| recipe | step, over the step without | quartiles |", "| --- | ---: | ---: |"]
+    lines += [
+        f"| `{name}` | {r['median']:.2f} | {r['low']:.2f} to {r['high']:.2f} |"
+        for name, r in found["recipes"].items()
+    ]
+    return "\n".join([*lines, "", found["machine"]])
+
+
+def main() -> None:
+    from jaxdigits.bench import keep_freed_memory
+    from jaxdigits.plots import images_figure
+
+    _set_flags()  # what `jaxdigits` sets
+    keep_freed_memory()
+    images_figure(rows()).savefig(FIGURE, dpi=90)
+    found = dict(machine=machine(), recipes=costs())
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Accuracy on corrupted images, per corruption and severity."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxdigits.data import Dataset
+from jaxdigits.keys import example_keys
+from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
+
+Predict = Callable[[Array], np.ndarray]
+
+
+def robustness(
+    predict: Predict,
+    data: Dataset,
+    key: Array,
+    *,
+    names: Iterable[str] = tuple(CORRUPTIONS),
+    severities: Iterable[int] = SEVERITIES,
+    report: Callable[[str, int, np.ndarray], None] = lambda name, severity, accuracy: None,
+) -> dict[str, dict[int, np.ndarray]]:
+    """The accuracy of each network, by corruption and severity.
+
+    Args:
+      predict: images [N, 28, 28] in [0, 1] -> logits [networks, N, K], as
+        `jaxdigits.train.predictor` makes it of a run.
+      data: test images and their labels.
+      key: what the corruptions draw from; example n from `key` and n alone.
+      names: of `CORRUPTIONS`.
+      report: called with each result as it comes.
+
+    Returns:
+      accuracies [networks], 0 to 1.
+
+    Raises:
+      ValueError: for an unknown corruption or severity.
+    """
+    label = np.asarray(data.label)
+    keys = example_keys(key, jnp.arange(len(label)))
+    accuracies: dict[str, dict[int, np.ndarray]] = {}
+    for name in names:
+        accuracies[name] = {}
+        for severity in severities:
+            worse = jax.jit(partial(corrupt, name, severity=severity))(keys, data.image)
+            right = predict(worse).argmax(-1) == label
+            accuracies[name][severity] = right.mean(-1)
+            report(name, severity, accuracies[name][severity])
+    return accuracies

@@ -1,0 +1,58 @@
+"""A price on spikes, differentiated by hand.
+
+Of spikes sₜ, t = 1..T, with the firing rate r = Σₜ sₜ / T of each of n neurons in each of B
+examples, and a rate ρ that is free:
+
+    P = λ Σ max(0, r − ρ)² / (B n)          ∂P/∂sₜ = 2 λ max(0, r − ρ) / (B n T)
+
+P is added to the loss, whatever that is, so `backward` adds ∂P/∂sₜ to what comes from behind.
+"""
+
+from functools import reduce
+from operator import add
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.layer import Layer, without_params
+
+
+class Penalty(NamedTuple):
+    """What a layer adds to the loss, and what `backward` needs of it."""
+
+    value: Array
+    """[] P"""
+    slope: Array
+    """∂P/∂s of any step"""
+
+
+def rate_penalty(weight: float, target: float = 0.0) -> Layer:
+    """Spikes [T, B, ...] -> the same; each rate above `target` costs its square.
+
+    Args:
+      weight: λ, in units of the loss.
+      target: ρ, in spikes per step: up to it, firing is free.
+
+    `jaxdigits.gradients.by_hand` and `by_autodiff` add the residual's `Penalty` to the loss.
+
+    Raises:
+      ValueError: unless weight >= 0 and target >= 0.
+    """
+    if not 0 <= weight < float("inf") or not 0 <= target < float("inf"):
+        raise ValueError(f"weight and target must be >= 0, got {weight} and {target}")
+
+    def forward(x, key):
+        above = jnp.maximum(0, x.mean(0) - target)
+        return x, Penalty(weight * (above**2).mean(), 2 * weight * above / x.size)
+
+    return without_params(forward, lambda kept, y_bar: y_bar + kept.slope)
+
+
+def penalties(residual: Any) -> Array | None:
+    """[] what all layers of a network add to the loss; None where none adds anything."""
+    is_penalty = lambda node: isinstance(node, Penalty)
+    nodes = jax.tree.leaves(residual, is_leaf=is_penalty)
+    values = [node.value for node in nodes if is_penalty(node)]
+    return reduce(add, values) if values else None
