@@ -42,7 +42,7 @@ def rows() -> dict[str, np.ndarray]:
         "invert": data.sometimes(0.5, data.invert()),
         "noise": data.noise(),
         "blur": data.blur(2.0),
-        **{f'recipe "{name}"': make() for name, make in data.AUGMENTS.items()},
+        **{f'recipe "{name}"': recipe for name, recipe in data.AUGMENTS.items()},
     }
     key = jax.random.key(0)
     return {name: np.asarray(jax.jit(f)(key, image)) for name, f in augments.items()}
@@ -53,7 +53,7 @@ def costs() -> dict[str, dict[str, float]]:
     from jaxdigits.bench import in_turn, quartiles
     from jaxdigits.data import AUGMENTS
 
-    steps = [step_with(None), *(step_with(make()) for make in AUGMENTS.values())]
+    steps = [step_with(None), *map(step_with, AUGMENTS.values())]
     plain, *times = in_turn(steps, repeats=REPEATS)
     found = {}
     for name, seconds in zip(AUGMENTS, times, strict=True):

@@ -32,9 +32,10 @@ def floors(rows: Rows) -> str:
     for name, row in rows.items():
         if "step_seconds" in row:
             low, median, high = row["step_seconds"].values()
+            ratio = "{median:.2f} [{low:.2f}, {high:.2f}]".format(**row["ratio"])
             lines.append([
                 name, ms(median), f"{ms(low)} to {ms(high)}",
-                ms(row["floor_seconds"]["median"]), f"{row['ratio']['median']:.2f}",
+                ms(row["floor_seconds"]["median"]), ratio,
                 f"{row['samples_per_second']:,.0f}", f"{row['flops_per_second'] / 1e9:.0f}",
                 f"{row['program_bytes'] / 1e6:.0f}",
                 f"{row['compile_seconds']:.1f}",

@@ -87,7 +87,7 @@ class Bench:
             say(f"\n{changes(old, rows)}")
         if self.figure:
             self._draw(rows)
-            say(f"\nfigure in {self.figure}")
+            say(f"\nfigure in {self.figure}" if _timed(rows) else "\nno steps: no figure")
         return 0
 
     def _measured(self, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -98,7 +98,8 @@ class Bench:
         folder = mnist_folder(self.data_dir) if cold else None
         for name in cold:
             if folder is None:
-                say(f"{name:14s} skipped: no MNIST (--data-dir, JAXDIGITS_DATA)")
+                where = self.data_dir or "--data-dir, JAXDIGITS_DATA or the cache"
+                say(f"{name:14s} skipped: no MNIST in {where}")
             else:
                 yield name, measure_cold(name, folder)
         for name in names:
@@ -108,14 +109,19 @@ class Bench:
     def _draw(self, rows: dict[str, dict[str, Any]]) -> None:
         from jaxdigits.plots import ratio_figure
 
-        quartiles = {
-            name: tuple(r["ratio"].values()) for name, r in rows.items() if "ratio" in r
-        }
-        figure = ratio_figure(
-            quartiles, x_label="time of the step ÷ time of its products alone"
-        )
-        if rows and self.figure:
-            figure.savefig(self.figure, dpi=150)
+        quartiles = {name: tuple(r["ratio"].values()) for name, r in _timed(rows).items()}
+        label = "time of the step ÷ time of its products alone"
+        figure, file = ratio_figure(quartiles, x_label=label), self.figure
+        known = figure.canvas.get_supported_filetypes()
+        if file and file.suffix[1:].lower() not in known:
+            raise ValueError(f"cannot draw {file}: name it .png, .svg or .pdf")
+        if quartiles and file:
+            figure.savefig(file, dpi=150)
+
+
+def _timed(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of steps, which have a ratio."""
+    return {name: row for name, row in rows.items() if "ratio" in row}
 
 
 def use_device(name: str | None) -> None:

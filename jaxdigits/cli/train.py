@@ -54,7 +54,9 @@ class Train:
     """Label smoothing of the cross-entropy, 0 to 1."""
     ema: Float = None
     """Decay of the average of the weights that is kept; 0 keeps the weights themselves."""
-    augment: Name = None
+    augment: Annotated[
+        str | None, arg(metavar="NAME", help_behavior_hint="(default: none)")
+    ] = None
     """Train on other images of the same digits, made anew in each step: shift, affine, elastic
     (affine and elastic), or robust (other light and paper too)."""
     patience: Annotated[
@@ -91,7 +93,7 @@ class Train:
     pool: Name = None
     """cnn, conv_snn: max or average pooling."""
     scale: Name = None
-    """mlp, cnn, conv_snn: pixels scaled by those of all data, or of each image by itself."""
+    """mlp, cnn, conv_snn: how pixels are scaled: data, all alike, or image, each by itself."""
     dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **_hint)] = None
     """Share of units absent in training."""
     steps: Int = None
@@ -109,9 +111,10 @@ class Train:
     recompute: bool = False
     """snn: draw the encoder's spikes again in the backward pass, rather than keep them."""
     rate_penalty: Float = None
-    """snn, conv_snn: what the squared firing rates of hidden neurons cost, in the loss."""
+    """snn, conv_snn: what the squared firing rates of hidden neurons cost, in the
+    loss. Not with a learning rule."""
     rate_target: Float = None
-    """snn, conv_snn: the rate that is free, in spikes per step."""
+    """snn, conv_snn: with --rate-penalty, the rate that is free, in spikes per step."""
     neurons: OmitArgPrefixes[Neurons] = field(default_factory=Neurons)
     events: OmitArgPrefixes[Events] = field(default_factory=Events)
 
@@ -163,6 +166,8 @@ class Train:
         settings = given(names)
         if self.lr is not None:
             settings["learning_rate"] = self.lr
+        if self.augment == "none":
+            settings["augment"] = None
         if self.ema == 0:
             settings["ema"] = None
         settings |= dict(seed=self.seed, seeds=self.seeds, gradient=self.gradient)

@@ -1,4 +1,4 @@
-"""Files and downloads in, `Dataset` out."""
+"""Files and downloads in, `Dataset` out; and augmentations, which make more of one."""
 
 from jaxdigits.data.augment import AUGMENTS, compose, one_of, sometimes
 from jaxdigits.data.catalogue import DATASETS

@@ -9,8 +9,6 @@ own key alone, as everything that a step draws; so it is the same in any batch.
 `jaxdigits.data.warp` moves ink about, `jaxdigits.data.photometric` changes how dark it is.
 """
 
-from collections.abc import Callable
-
 import jax.numpy as jnp
 
 from jaxdigits.data.photometric import (
@@ -79,26 +77,17 @@ def one_of(*augments: Augment) -> Augment:
     return choose
 
 
-def _robust() -> Augment:
-    """Geometry, and for half of the examples one change of light as well."""
-    light = one_of(
-        contrast(0.3), brightness(0.4), background(0.6), noise(0.3), blur(1.2), invert()
-    )
-    return compose(_elastic(), sometimes(0.5, light), sometimes(0.25, erase()))
+_slanted = affine(rotation=12, shift=2, scale=0.15, shear=0.15)
+_light = one_of(
+    contrast(0.3), brightness(0.4), background(0.6), noise(0.3), blur(1.2), invert()
+)
 
-
-def _affine() -> Augment:
-    return warp(affine(rotation=15, shift=2, scale=0.15, shear=0.15))
-
-
-def _elastic() -> Augment:
-    return warp(affine(rotation=12, shift=2, scale=0.15, shear=0.15), elastic())
-
-
-AUGMENTS: dict[str, Callable[[], Augment]] = {
-    "shift": lambda: warp(affine(shift=2)),
-    "affine": _affine,
-    "elastic": _elastic,
-    "robust": _robust,
+AUGMENTS: dict[str, Augment] = {
+    "shift": warp(affine(shift=2)),
+    "affine": warp(affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
+    "elastic": warp(_slanted, elastic()),
+    "robust": compose(
+        warp(_slanted, elastic()), sometimes(0.5, _light), sometimes(0.25, erase())
+    ),
 }
 """Recipes by name, for `jaxdigits train --augment NAME`."""

@@ -18,22 +18,24 @@ def pixels_of(image: Array) -> Array:
     """Images [B, H, W] as floats in [0, 1].
 
     Raises:
-      ValueError: for another number of axes, or another type than uint8 or a float.
+      ValueError: for another number of axes, none, or another type than uint8 or a float.
     """
     image = jnp.asarray(image)
     if image.ndim != 3:
-        raise ValueError(f"images to augment are [B, H, W], got shape {image.shape}")
+        raise ValueError(f"images are [B, H, W], got shape {image.shape}")
+    if not image.size:
+        raise ValueError(f"there are no images in an array of shape {image.shape}")
     return to_unit(image)
 
 
-def prepared(key: Array, image: Array) -> tuple[Array, Array]:
+def prepared(key: Array, image: Array, what: str = "augmentation") -> tuple[Array, Array]:
     """One key per example [B], and `pixels_of` the images.
 
     Raises:
       ValueError: as `pixels_of`; and unless key is one typed key, or as many as images.
     """
     image = pixels_of(image)
-    return per_example(require_key(key, "augmentation"), len(image)), image
+    return per_example(require_key(key, what), len(image)), image
 
 
 def uniform_of(keys: Array, count: int) -> Array:

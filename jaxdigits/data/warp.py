@@ -65,6 +65,7 @@ def affine(
             raise ValueError(f"{name} must be {limits}, got {value}")
 
     def displace(keys, shape):
+        _require_shape(shape, "affine()")
         drawn = between(keys, 6, 1.0).T
         angle, slant = jnp.deg2rad(rotation) * drawn[0], shear * drawn[1]
         stretch_y, stretch_x = 1 + scale * drawn[2], 1 + scale * drawn[3]
@@ -93,12 +94,18 @@ def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Displacement:
         raise ValueError(f"alpha must be >= 0 and sigma > 0, got {alpha} and {sigma}")
 
     def displace(keys, shape):
+        _require_shape(shape, "elastic()")
         field = uniform_field(keys, (2, *shape))
         rows, columns = (gaussian(n, sigma) for n in shape)
         smooth = alpha * jnp.einsum("ij,bcjk,lk->cbil", rows, field, columns)
         return smooth[0], smooth[1]
 
     return displace
+
+
+def _require_shape(shape: tuple[int, int], name: str) -> None:
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        raise ValueError(f"{name} is a displacement, not an augmentation: take warp({name})")
 
 
 def read_at(image: Array, dy: Array, dx: Array) -> Array:

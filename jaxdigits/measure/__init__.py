@@ -1,4 +1,4 @@
-"""Measuring: intervals, confusion, and the certificate of all gradients."""
+"""Measuring: intervals, confusion, corruptions, costs, and the certificate of all gradients."""
 
 from jaxdigits.measure.cases import CASES
 from jaxdigits.measure.certificate import certify

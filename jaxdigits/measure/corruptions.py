@@ -51,10 +51,10 @@ def corrupt(name: str, key: Array, image: Array, *, severity: int = 3) -> Array:
     """
     if name not in CORRUPTIONS:
         raise ValueError(f"unknown corruption {name!r}: choose from {', '.join(CORRUPTIONS)}")
-    if severity not in SEVERITIES:
+    if type(severity) is not int or severity not in SEVERITIES:
         raise ValueError(f"severity must be one of {SEVERITIES}, got {severity!r}")
     corruption = CORRUPTIONS[name]
-    keys, image = prepared(key, image)
+    keys, image = prepared(key, image, name)
     worse = corruption.apply(keys, image, corruption.strength[severity - 1])
     return jnp.clip(worse, 0, 1)
 

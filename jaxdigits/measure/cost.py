@@ -24,8 +24,8 @@ class Cost(NamedTuple):
 def cost(network: Layer, shape: tuple[int, ...] = (28, 28)) -> Cost:
     """The cost of a network on one uint8 image of that shape.
 
-    Build it with `training=False`, as it is used.  Nothing is computed: the program is traced,
-    and its products are counted.
+    Training or not is the same: `cost(cnn())`.  Nothing is computed: the program is traced, and
+    its products are counted; in a loop of unknown length, those of one round.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(lambda key: network.init(key, shape)[0], key)

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from jaxdigits.data import Dataset
-from jaxdigits.keys import example_keys
+from jaxdigits.keys import example_keys, require_key
 from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 
 Predict = Callable[[Array], np.ndarray]
@@ -20,7 +20,7 @@ def robustness(
     data: Dataset,
     key: Array,
     *,
-    names: Iterable[str] = tuple(CORRUPTIONS),
+    names: str | Iterable[str] = tuple(CORRUPTIONS),
     severities: Iterable[int] = SEVERITIES,
     report: Callable[[str, int, np.ndarray], None] = lambda name, severity, accuracy: None,
 ) -> dict[str, dict[int, np.ndarray]]:
@@ -30,16 +30,23 @@ def robustness(
       predict: images [N, 28, 28] in [0, 1] -> logits [networks, N, K], as
         `jaxdigits.train.predictor` makes it of a run.
       data: test images and their labels.
-      key: what the corruptions draw from; example n from `key` and n alone.
-      names: of `CORRUPTIONS`.
+      key: one key, what the corruptions draw from; example n from `key` and n alone.
+      names: of `CORRUPTIONS`; all of them by default.
+      severities: 1 to 5; all of them by default.
       report: called with each result as it comes.
 
     Returns:
-      accuracies [networks], 0 to 1.
+      {name: {severity: accuracies [networks], 0 to 1}}.  Of a run on disk:
+
+        run = jaxdigits.train.load_run(folder)
+        robustness(jaxdigits.train.predictor(run), mnist()[1], jax.random.key(0))
 
     Raises:
-      ValueError: for an unknown corruption or severity.
+      ValueError: for an unknown corruption or severity, or what is not one key.
     """
+    if np.shape(require_key(key, "robustness")):
+        raise ValueError(f"robustness takes one key, got {np.shape(key)} of them")
+    names = [names] if isinstance(names, str) else names
     label = np.asarray(data.label)
     keys = example_keys(key, jnp.arange(len(label)))
     accuracies: dict[str, dict[int, np.ndarray]] = {}

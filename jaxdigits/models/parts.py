@@ -69,8 +69,10 @@ def priced(weight: float, target: float, training: bool) -> list[Layer]:
     In evaluation it is 0, and the layer is still there: both networks share their params.
 
     Raises:
-      ValueError: for a weight or a target below 0.
+      ValueError: for a weight or a target below 0, or a target without a weight.
     """
+    if target and not weight:
+        raise ValueError(f"rate_target is for a rate_penalty, and there is none: got {target}")
     layer = rate_penalty(weight, target)
     return [layer if training else rate_penalty(0.0)] if weight else []
 

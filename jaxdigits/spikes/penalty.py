@@ -29,19 +29,21 @@ class Penalty(NamedTuple):
 
 
 def rate_penalty(weight: float, target: float = 0.0) -> Layer:
-    """Spikes [T, B, ...] -> the same; each rate above `target` costs its square.
+    """Spikes [T, B, ...] -> the same; a rate above `target` costs the square of the excess.
 
     Args:
-      weight: λ, in units of the loss.
+      weight: λ, in units of the loss; a constant.
       target: ρ, in spikes per step: up to it, firing is free.
 
     `jaxdigits.gradients.by_hand` and `by_autodiff` add the residual's `Penalty` to the loss.
 
     Raises:
-      ValueError: unless weight >= 0 and target >= 0.
+      ValueError: unless both are finite and >= 0.
     """
     if not 0 <= weight < float("inf") or not 0 <= target < float("inf"):
-        raise ValueError(f"weight and target must be >= 0, got {weight} and {target}")
+        raise ValueError(
+            f"a rate penalty and its target must be finite and >= 0, got {weight} and {target}"
+        )
 
     def forward(x, key):
         above = jnp.maximum(0, x.mean(0) - target)

@@ -62,7 +62,7 @@ class Config:
         _require(self.data in DATASETS, f"unknown data {self.data!r}: {[*DATASETS]}")
         _require(
             self.augment is None or self.augment in AUGMENTS,
-            f"unknown augmentation {self.augment!r}: {[*AUGMENTS]}",
+            f"unknown augmentation {self.augment!r}: choose from {', '.join(AUGMENTS)}",
         )
         known = [*ESTIMATORS, *RULES]
         _require(self.gradient in known, f"unknown gradient {self.gradient!r}: {known}")
@@ -111,7 +111,7 @@ class Config:
 
     def augmentation(self) -> Augment | None:
         """What makes other images of each step's."""
-        return AUGMENTS[self.augment]() if self.augment else None
+        return AUGMENTS[self.augment] if self.augment else None
 
     def estimator(self) -> Callable[[Layer, Loss], Estimator]:
         """What makes the gradient, from the network and the loss."""

@@ -83,8 +83,7 @@ def test_a_comparison_names_what_is_in_either(cli, first, tmp_path):
 def test_without_mnist_w9_says_so(cli, tiny):
     answer = cli("bench", "W9-cnn", "S1", "--repeats", 1)
     assert (answer.code, answer.err) == (0, "")
-    assert answer.out.splitlines()[1].split()[:5] == ["W9-cnn", "skipped:", "no", "MNIST",
-                                                      "(--data-dir,"]  # fmt: skip
+    assert answer.out.splitlines()[1].split()[:5] == ["W9-cnn", "skipped:", "no", "MNIST", "in"]
 
 
 def test_w9_says_where_the_time_went(cli, tiny, monkeypatch, tmp_path):
@@ -120,6 +119,23 @@ def test_a_file_in_no_folder_is_refused_before_anything_is_timed(cli, tiny, tmp_
     answer = cli("bench", "S1", option, file)
     wanted = f"jaxdigits: cannot write {file}: there is no folder {file.parent}\n"
     assert answer == (2, "", wanted)
+
+
+def test_a_figure_of_an_unknown_kind_is_refused_before_anything_is_timed(
+    one_line, tiny, tmp_path
+):
+    file = tmp_path / "x.gif2"
+    message = f"cannot draw {file}: name it .png, .svg or .pdf"
+    assert one_line("bench", "S1", "--figure", file) == (2, message)
+
+
+def test_without_steps_there_is_no_figure(cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXDIGITS_DATA", str(tmp_path))
+    file = tmp_path / "x.png"
+    answer = cli("bench", "W9-cnn", "--data-dir", tmp_path, "--figure", file)
+    assert f"W9-cnn         skipped: no MNIST in {tmp_path}" in answer.out
+    assert answer.out.endswith("no steps: no figure\n")
+    assert not file.exists()
 
 
 def test_files_to_compare_with_are_read_first(one_line, tiny, tmp_path):

@@ -5,7 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.data import AUGMENTS, brightness, compose, digits, invert, one_of, sometimes
+from jaxdigits.data import (
+    AUGMENTS,
+    affine,
+    brightness,
+    compose,
+    digits,
+    elastic,
+    invert,
+    one_of,
+    sometimes,
+)
 
 B = 200
 KEYS = jax.random.split(jax.random.key(5), B)
@@ -16,7 +26,7 @@ RECIPES = pytest.mark.parametrize("name", AUGMENTS)
 
 @RECIPES
 def test_a_recipe_makes_other_images_in_range(name):
-    y = AUGMENTS[name]()(KEYS, IMAGES)
+    y = AUGMENTS[name](KEYS, IMAGES)
     assert y.shape == IMAGES.shape
     assert y.dtype == jnp.float32
     assert y.min() >= -1e-6
@@ -27,7 +37,7 @@ def test_a_recipe_makes_other_images_in_range(name):
 
 @RECIPES
 def test_an_example_depends_on_its_own_key_alone(name):
-    augment = jax.jit(AUGMENTS[name]())
+    augment = jax.jit(AUGMENTS[name])
     whole = augment(KEYS, IMAGES)
     back = augment(KEYS[::-1], IMAGES[::-1])[::-1]
     part = augment(KEYS[40:43], IMAGES[40:43])
@@ -38,13 +48,13 @@ def test_an_example_depends_on_its_own_key_alone(name):
 
 @RECIPES
 def test_pixels_may_be_bytes_or_floats(name):
-    augment = AUGMENTS[name]()
+    augment = AUGMENTS[name]
     assert np.allclose(augment(KEYS, IMAGES), augment(KEYS, FLOATS), atol=1e-5)
 
 
 @RECIPES
 def test_one_key_is_split_for_the_batch(name):
-    augment, key = AUGMENTS[name](), jax.random.key(9)
+    augment, key = AUGMENTS[name], jax.random.key(9)
     split = augment(jax.random.split(key, B), IMAGES)
     assert np.allclose(augment(key, IMAGES), split, atol=1e-5)
 
@@ -56,7 +66,7 @@ def test_one_program_serves_all_steps(name):
     @jax.jit
     def step(key, image):
         traces.append(1)
-        return AUGMENTS[name]()(key, image)
+        return AUGMENTS[name](key, image)
 
     for i in range(3):
         step(jax.random.split(jax.random.key(i), B), IMAGES)
@@ -105,14 +115,21 @@ def test_one_of_takes_each_equally_often():
         (None, IMAGES, r"augmentation draws random numbers: pass a key"),
         (0, IMAGES, r"augmentation takes one typed key"),
         (KEYS[:3], IMAGES, r"got 3 keys for a batch of 200"),
-        (KEYS, IMAGES[..., None], r"images to augment are \[B, H, W\], got shape"),
+        (KEYS, IMAGES[..., None], r"images are \[B, H, W\], got shape"),
         (KEYS, IMAGES.astype(int), r"images are uint8 or float, got int"),
+        (KEYS[:0], IMAGES[:0], r"there are no images in an array of shape \(0, 28, 28\)"),
     ],
 )
 def test_bad_input_is_refused(key, images, message):
-    for augment in (AUGMENTS["robust"](), brightness(), one_of(brightness())):
+    for augment in (AUGMENTS["robust"], brightness(), one_of(brightness())):
         with pytest.raises(ValueError, match=message):
             augment(key, images)
+
+
+def test_a_displacement_is_not_taken_for_an_augmentation():
+    for make in (affine, elastic):
+        with pytest.raises(ValueError, match=r"\(\) is a displacement, .*: take warp\("):
+            compose(make())(KEYS, IMAGES)
 
 
 def test_bad_settings_are_refused():

@@ -81,7 +81,7 @@ def test_occlusion_never_adds_ink_but_a_line_does_nothing_else():
     ("name", "severity", "message"),
     [("rust", 3, "unknown corruption 'rust': choose from gaussian_noise, "),
      ("fog", 6, r"severity must be one of \(1, 2, 3, 4, 5\), got 6"),
-     ("fog", 2.5, "severity must be one of")],
+     *(("fog", severity, "severity must be one of") for severity in (2.5, 3.0, True))],
 )  # fmt: skip
 def test_what_there_is_not_is_refused(name, severity, message):
     with pytest.raises(ValueError, match=message):

@@ -7,14 +7,23 @@ import pytest
 from jaxdigits.layer import Layer, serial
 from jaxdigits.layers import conv2d, dense
 from jaxdigits.measure import cost
-from jaxdigits.models import cnn, conv_snn, mlp, snn
+from jaxdigits.models import cnn, conv_snn, event_snn, mlp, snn
 from jaxdigits.spikes import direct, rate
+from jaxdigits.tree import parameter_count
 
 
 def test_a_perceptron_multiplies_once_for_each_weight():
     found = cost(mlp(hidden=(300, 100), training=False))
     weights = 784 * 300 + 300 * 100 + 100 * 10
     assert found == (weights + 410, weights)
+
+
+@pytest.mark.parametrize("build", [mlp, cnn, snn, conv_snn, event_snn])
+def test_the_default_networks_have_a_cost(build):
+    found = cost(build())
+    params, _ = build().init(jax.random.key(0), (28, 28))
+    assert found.parameters == parameter_count(params)
+    assert found.multiply_accumulates > 10_000
 
 
 def test_a_spiking_network_does_so_at_each_step():

@@ -39,4 +39,8 @@ def test_all_of_them_are_measured_unless_said():
     found = robustness(predict, DATA, KEY, severities=(2,))
     assert list(found) == list(CORRUPTIONS)
     with pytest.raises(ValueError, match="unknown corruption"):
-        robustness(predict, DATA, KEY, names=("rust",))
+        robustness(predict, DATA, KEY, names="rust")
+    with pytest.raises(ValueError, match="robustness takes one key, got"):
+        robustness(predict, DATA, jax.random.split(KEY, 60))
+    with pytest.raises(ValueError, match="robustness draws random numbers"):
+        robustness(predict, DATA, None)

@@ -258,7 +258,7 @@ def test_one_statistics_too_few_is_noticed():
         *[(partial(build, scale="digit"), "scale must be one of .*'image'.*'digit'")
           for build in (mlp, cnn, conv_snn)],
         (partial(conv_snn, encoder=rate, scale="image"), "only a direct input has a scale"),
-        *[(partial(build, rate_penalty=-1.0), "weight and target must be >= 0")
+        *[(partial(build, rate_penalty=-1.0), "must be finite and >= 0")
           for build in (snn, conv_snn)],
         (partial(conv_snn, channels=()), "channels must name at least one block"),
         (partial(snn, steps=0), "steps must be >= 1, got 0"),

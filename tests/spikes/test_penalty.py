@@ -77,7 +77,7 @@ def test_a_rule_has_no_slope_of_it():
 
 @pytest.mark.parametrize(("weight", "target"), [(-1.0, 0.0), (1.0, -0.1), (float("nan"), 0.0)])
 def test_a_price_below_zero_is_refused(weight, target):
-    with pytest.raises(ValueError, match="weight and target must be >= 0"):
+    with pytest.raises(ValueError, match="must be finite and >= 0"):
         rate_penalty(weight, target)
 
 
