@@ -1,0 +1,182 @@
+"""The tutorials of other libraries, with their networks, losses and optimizers, over seeds.
+
+    JAXDIGITS_DATA=FOLDER python experiments/tutorials.py run [NAME ...]
+    python experiments/tutorials.py table
+
+A tutorial prints the accuracy of one run.  Here the same work is done by eight networks with
+seeds of their own, in one compiled program: MNIST's 60,000 training images, no validation, the
+epochs that are named, and the test set read once, by the networks as they are at the end.
+
+    snnTorch        tutorial 5: 784-1000-10, `Leaky` with decay 0.95 and arctan slope, the image
+                    itself as current, T = 25, the cross-entropies of the output potentials of
+                    all steps added up, Adam 5e-4, batch 128, 1 epoch; told by spike counts
+    SpikingJelly    `lif_fc_mnist`: 784-10 without bias, `LIFNode` with τ = 2 and arctan slope,
+                    Bernoulli spikes, T = 100, squared error of rates, Adam 1e-3, batch 64, 10
+                    of its 100 epochs
+
+Weights (and snnTorch's biases) start as PyTorch's do, uniform in ±1/√m.  Results join
+tutorials.json as they come.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from core import machine
+
+from jaxdigits import Layer, serial
+from jaxdigits.cli import _set_flags
+from jaxdigits.keys import uniform
+from jaxdigits.layers import dense, flatten, standardise
+from jaxdigits.losses import Loss, cross_entropy, rate_error
+from jaxdigits.measure import summarise
+from jaxdigits.spikes import (
+    arctan,
+    at_each_step,
+    lif,
+    lif_neuron,
+    over_time,
+    rate,
+    snntorch_leaky,
+    spike_count,
+    spikingjelly_lif,
+)
+
+RESULTS = Path(__file__).with_suffix(".json")
+SEEDS = 8
+
+
+class Tutorial(NamedTuple):
+    """What one of them does, and what it prints."""
+
+    build: Callable[..., Layer]
+    """(training) -> network"""
+    loss: Loss
+    learning_rate: float
+    batch: int
+    epochs: int
+    printed: float
+    """its accuracy, in percent"""
+
+
+def snntorch(*, training: bool = True, statistics=()) -> Layer:
+    """Potentials [T, B, 10] in training, spike counts [B, 10] in use."""
+    options = snntorch_leaky(0.95)
+    output = over_time(lif_neuron(**options), emit="potential")
+    if not training:  # the same params, as neurons have none
+
+        def counts(params, current, key):
+            spikes, kept = lif(**options).forward(params, current, key)
+            return spikes.sum(0), kept
+
+        output = output._replace(forward=counts)
+    return serial(
+        standardise(), flatten(), at_each_step(as_in_torch(1000), 25), lif(**options),
+        as_in_torch(10), output,
+    )  # fmt: skip
+
+
+def spikingjelly(*, training: bool = True, statistics=()) -> Layer:
+    """Firing rates [B, 10]."""
+    options = spikingjelly_lif(2.0, surrogate_function=arctan(2.0))
+    weights = dense(10, bias=False, gain=1 / 3)
+    return serial(rate(100), flatten(), weights, lif(**options), spike_count(mean=True))
+
+
+def as_in_torch(n: int) -> Layer:
+    """A dense layer whose biases start uniform in ±1/√m, as its weights."""
+    layer = dense(n, gain=1 / 3)
+
+    def init(key, shape):
+        params, out = layer.init(key, shape)
+        bias = uniform(jax.random.fold_in(key, 1), (n,), 1 / (3 * shape[0]))
+        return params | {"bias": bias}, out
+
+    return layer._replace(init=init)
+
+
+def summed_over_time() -> Loss:
+    """The cross-entropies of logits [T, B, K], added up; of logits [B, K] their one."""
+    plain = cross_entropy()
+    each = lambda f, z, label: f(z, label) if z.ndim == 2 else jax.vmap(f, (0, None))(z, label)
+    value = lambda z, label: each(plain.value, z, label).sum()
+    return Loss(value, partial(each, plain.slope))
+
+
+TUTORIALS = {
+    "snnTorch": Tutorial(snntorch, summed_over_time(), 5e-4, 128, 1, 93.87),
+    "SpikingJelly": Tutorial(spikingjelly, rate_error(), 1e-3, 64, 10, 92.9),
+}
+
+
+def run(name: str) -> dict[str, Any]:
+    """Train eight networks, and read the test set."""
+    from jaxdigits.data import Dataset, mnist
+    from jaxdigits.train import fit_population, logits_of
+
+    of = TUTORIALS[name]
+    train, test = mnist()
+    keys = jax.vmap(jax.random.key)(np.arange(SEEDS, dtype=np.uint32))
+    clock, last = time.perf_counter(), []
+
+    def watch(state):
+        last[:] = [jax.tree.map(jnp.copy, state.params)]
+        return {}
+
+    # Nothing is chosen: the validation images are some of those that it learns from.
+    seen = Dataset(train.image[:1000], train.label[:1000])
+    fit_population(
+        of.build, train, seen, lambda _: optax.adam(of.learning_rate), keys, epochs=of.epochs,
+        batch=of.batch, loss=of.loss, watch=watch,
+        report=lambda row: print(name, row["epoch"], row["loss"], row["seconds"], flush=True),
+    )  # fmt: skip
+    predict = jax.jit(partial(logits_of, of.build(training=False)))
+    accuracies = []
+    for i in range(SEEDS):
+        params = jax.tree.map(lambda a, i=i: a[i], last[0])
+        logits, _ = predict(params, test.image, keys[i])
+        accuracies.append(float((logits.argmax(-1) == test.label).mean()))
+    return dict(test=accuracies, seconds=time.perf_counter() - clock, machine=machine())
+
+
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """The results as a Markdown table."""
+    lines = [
+        "| tutorial | it prints | here: mean, 95 % interval | deviation | epochs | minutes |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, r in results.items():
+        of, sample = TUTORIALS[name], summarise(r["test"])
+        lines.append(
+            f"| {name} | {of.printed} % | {100 * sample.mean:.2f} % "
+            f"[{100 * sample.low:.2f}, {100 * sample.high:.2f}] "
+            f"| {100 * sample.std:.2f} | {of.epochs} | {r['seconds'] / 60:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    todo, *names = sys.argv[1:] or [""]
+    if todo == "table":
+        print(table(results))
+    elif todo == "run" and set(names) <= set(TUTORIALS):
+        _set_flags()  # what `jaxdigits` sets
+        for name in names or TUTORIALS:
+            results[name] = run(name)
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        print(table(results))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()
