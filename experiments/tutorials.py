@@ -153,8 +153,10 @@ def table(results: dict[str, dict[str, Any]]) -> str:
         "| tutorial | it prints | here: mean, 95 % interval | deviation | epochs | minutes |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
-    for name, r in results.items():
-        of, sample = TUTORIALS[name], summarise(r["test"])
+    for name, of in TUTORIALS.items():
+        if name not in results:
+            continue
+        r, sample = results[name], summarise(results[name]["test"])
         lines.append(
             f"| {name} | {of.printed} % | {100 * sample.mean:.2f} % "
             f"[{100 * sample.low:.2f}, {100 * sample.high:.2f}] "

@@ -91,6 +91,16 @@ def test_the_cost_of_augmentation_is_that_of_its_experiment(monkeypatch):
     assert experiment["table"](results) in page
 
 
+def test_the_tutorials_of_others_are_those_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    tutorials = runpy.run_path(str(ROOT / "experiments" / "tutorials.py"))
+    results = json.loads((ROOT / "experiments" / "tutorials.json").read_text())
+    page = (ROOT / "docs" / "accuracy.md").read_text()
+    assert set(results) == set(tutorials["TUTORIALS"])
+    assert tutorials["table"](results) in page
+    assert all(result["machine"] in page for result in results.values())
+
+
 def test_every_file_that_a_page_links_to_is_there():
     for page in PAGES:
         text = (ROOT / page).read_text()

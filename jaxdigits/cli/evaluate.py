@@ -27,17 +27,25 @@ class Evaluate:
     figure: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
     """Where to put a picture of the confusion matrix (.png, .svg or .pdf). Needs the extra
     `plots`; where it is installed, RUN/confusion.png is the default."""
+    corruptions: Annotated[
+        tuple[int, ...], arg(metavar="SEVERITY [SEVERITY ...]", help_behavior_hint="")
+    ] = ()
+    """Test it on corrupted images too, nineteen corruptions at each of these severities, from 1
+    to 5: noise, blur, geometry, occlusion, intensity."""
     json: bool = False
     """Print one JSON object on the last line, and everything else on stderr."""
 
     def run(self) -> int:
         """Evaluate, and print the tables."""
-        from jaxdigits.measure import confusion_matrix, per_class, score
+        from jaxdigits.measure import SEVERITIES, confusion_matrix, per_class, score
         from jaxdigits.train.job import predict
         from jaxdigits.train.run import load_run
 
         run = load_run(self.run_folder)
         name = self.data or run.config.data
+        for severity in self.corruptions:
+            if severity not in SEVERITIES:
+                raise ValueError(f"--corruptions takes severities from 1 to 5, got {severity}")
         if self.data_dir is not None and name != "mnist":
             raise ValueError("--data-dir is for --data mnist")
         _, test = mnist(self.data_dir) if name == "mnist" else DATASETS[name]()
@@ -56,9 +64,26 @@ class Evaluate:
                 json_wanted=self.json)  # fmt: skip
         if path := self._draw(confusion):
             say(f"\nfigure in {path}", json_wanted=self.json)
+        found = result._asdict() | dict(data=name, confusion=confusion.tolist())
+        if self.corruptions:
+            found["corruptions"] = worse = self._corrupted(run, test)
+            say(f"\n{_by_corruption(worse)}", json_wanted=self.json)
         if self.json:
-            say_json(result._asdict() | dict(data=name, confusion=confusion.tolist()))
+            say_json(found)
         return 0
+
+    def _corrupted(self, run, test) -> dict[str, dict[int, list[float]]]:
+        """{corruption: {severity: accuracy of each network}}"""
+        import jax
+
+        from jaxdigits.measure import robustness
+        from jaxdigits.train.job import predictor
+
+        found = robustness(predictor(run), test, jax.random.key(0), severities=self.corruptions)
+        return {
+            name: {severity: accuracy.tolist() for severity, accuracy in row.items()}
+            for name, row in found.items()
+        }
 
     def _draw(self, confusion) -> Path | None:
         from jaxdigits.plots import confusion_figure
@@ -81,6 +106,15 @@ def _by_class(of) -> str:
         for digit, (count, recall, precision) in enumerate(zip(*of, strict=True))
     ]
     return table(["digit", "images", "recognised", "precision"], rows)
+
+
+def _by_corruption(found: dict[str, dict[int, list[float]]]) -> str:
+    """Accuracy under each corruption and severity, and its mean over the corruptions."""
+    severities = list(next(iter(found.values())))
+    means = {name: [float(np.mean(row[s])) for s in severities] for name, row in found.items()}
+    means["mean"] = np.mean(list(means.values()), axis=0).tolist()
+    head = ["corruption", *(f"severity {s}" for s in severities)]
+    return table(head, [[name, *map(percent, row)] for name, row in means.items()])
 
 
 def _matrix(confusion) -> str:

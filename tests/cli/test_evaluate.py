@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import digits
+from jaxdigits.measure import CORRUPTIONS
 
 
 def test_json_is_what_training_reported_with_a_confusion_matrix_that_adds_up(cli, trained):
@@ -42,6 +43,25 @@ def test_the_tables_say_the_same(cli, trained):
     np.testing.assert_array_equal(printed, confusion)
     assert figure == f"figure in {trained[1] / 'confusion.png'}"
     assert (trained[1] / "confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_corrupted_images_are_judged_too(cli, two):
+    answer = cli("evaluate", two[1], "--corruptions", 1, 5, "--json")
+    assert answer.code == 0, answer.err
+    found = answer.json()["corruptions"]
+    assert list(found) == list(CORRUPTIONS)
+    assert all(list(row) == ["1", "5"] for row in found.values())
+    mild, hard = (np.mean([row[s] for row in found.values()], axis=0) for s in ("1", "5"))
+    assert mild.shape == (2,)  # networks
+    assert (mild > hard).all()
+    rows = [line.split() for line in answer.err.split("\n\n")[-1].strip().splitlines()]
+    assert rows[0] == ["corruption", "severity", "1", "severity", "5"]
+    assert rows[-1][:2] == ["mean", f"{100 * mild.mean():.2f}"]
+
+
+def test_a_severity_that_there_is_not_is_refused(one_line, trained):
+    message = "--corruptions takes severities from 1 to 5, got 6"
+    assert one_line("evaluate", trained[1], "--corruptions", 3, 6) == (2, message)
 
 
 def test_of_several_networks_each_judges_each_image(cli, two):
