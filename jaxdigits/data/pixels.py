@@ -43,11 +43,6 @@ def uniform_of(keys: Array, count: int) -> Array:
     return jax.vmap(lambda key: jax.random.uniform(key, (count,)))(keys)
 
 
-def between(keys: Array, count: int, limit: float) -> Array:
-    """[B, count] in [−limit, limit)."""
-    return limit * (2 * uniform_of(keys, count) - 1)
-
-
 def uniform_field(keys: Array, shape: tuple[int, ...]) -> Array:
     """[B, *shape] of 256 levels in (−1, 1), evenly: one random byte each."""
     drawn = draw_bytes(keys, len(keys), shape)

@@ -18,7 +18,7 @@ from operator import add
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.pixels import Augment, between, gaussian, prepared, uniform_field
+from jaxdigits.data.pixels import Augment, gaussian, prepared, uniform_field, uniform_of
 from jaxdigits.keys import fold_in
 
 Displacement = Callable[[Array, tuple[int, int]], tuple[Array, Array]]
@@ -66,7 +66,7 @@ def affine(
 
     def displace(keys, shape):
         _require_shape(shape, "affine()")
-        drawn = between(keys, 6, 1.0).T
+        drawn = 2 * uniform_of(keys, 6).T - 1
         angle, slant = jnp.deg2rad(rotation) * drawn[0], shear * drawn[1]
         stretch_y, stretch_x = 1 + scale * drawn[2], 1 + scale * drawn[3]
         cos, sin = jnp.cos(angle), jnp.sin(angle)

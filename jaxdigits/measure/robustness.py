@@ -47,6 +47,7 @@ def robustness(
     if np.shape(require_key(key, "robustness")):
         raise ValueError(f"robustness takes one key, got {np.shape(key)} of them")
     names = [names] if isinstance(names, str) else names
+    severities = tuple(severities)  # read once for each name
     label = np.asarray(data.label)
     keys = example_keys(key, jnp.arange(len(label)))
     accuracies: dict[str, dict[int, np.ndarray]] = {}

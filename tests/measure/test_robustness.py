@@ -21,7 +21,7 @@ def test_each_network_is_scored_on_what_the_corruption_makes():
         return np.stack([np.eye(10)[DATA.label], np.tile(np.eye(10)[0], (60, 1))])
 
     names, severities = ("fog", "rotate"), (1, 4)
-    found = robustness(predict, DATA, KEY, names=names, severities=severities,
+    found = robustness(predict, DATA, KEY, names=names, severities=iter(severities),
                        report=lambda *row: shown.append(row))  # fmt: skip
     keys = example_keys(KEY, np.arange(60))
     cases = [(name, severity) for name in names for severity in severities]
