@@ -3,7 +3,7 @@
 matplotlib comes with the extra `plots`; it is imported only here, and no backend is chosen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +88,41 @@ def ratio_figure(ratios: Mapping[str, tuple[float, float, float]], *, x_label: s
     axes.set(xlabel=x_label)
     axes.margins(x=0.1)
     axes.invert_yaxis()
+    return figure
+
+
+def pareto_figure(
+    series: Mapping[str, np.ndarray], *, x_labels: Sequence[str], y_label: str
+) -> "Figure":
+    """What is paid and what it brings: a panel for each cost, all axes logarithmic.
+
+    The black line of a panel is the front: the points that none beats in both.
+
+    Args:
+      series: points [N, K + 1] by name: K costs each, and what is the better the smaller.
+      x_labels: of the K costs.
+
+    Raises:
+      ImportError: without matplotlib, saying how to install it.
+      ValueError: for points that do not have as many costs, naming them.
+    """
+    points = {name: np.asarray(rows, float) for name, rows in series.items()}
+    for name, rows in points.items():
+        if rows.ndim != 2 or rows.shape[1] != len(x_labels) + 1:
+            raise ValueError(f"{name!r} has shape {rows.shape}, not [N, {len(x_labels) + 1}]")
+    figure = _figure(figsize=(4.5 * len(x_labels), 4))
+    panels = figure.subplots(1, len(x_labels), sharey=True, squeeze=False)[0]
+    for k, (axes, x_label) in enumerate(zip(panels, x_labels, strict=True)):
+        for name, rows in points.items():
+            axes.plot(rows[:, k], rows[:, -1], label=name, marker="o", linewidth=1)
+        every = np.concatenate([rows[:, [k, -1]] for rows in points.values()])
+        every = every[np.lexsort(every.T[::-1])]
+        front = every[every[:, 1] < np.minimum.accumulate([np.inf, *every[:-1, 1]])]
+        axes.plot(*front.T, color="black", linewidth=3, alpha=0.25, label="front")
+        axes.set(xscale="log", yscale="log", xlabel=x_label)
+        axes.grid(alpha=0.3, which="both")
+    panels[0].set_ylabel(y_label)
+    panels[-1].legend(frameon=False)
     return figure
 
 

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from jaxdigits.plots import confusion_figure, images_figure, lines_figure
+from jaxdigits.plots import confusion_figure, images_figure, lines_figure, pareto_figure
 
 CONFUSION = np.diag(np.arange(10, 20)) + np.eye(10, k=1, dtype=int) * 3
 
@@ -52,6 +52,19 @@ def test_each_curve_is_drawn_over_x_under_its_name():
 def test_a_curve_of_another_length_is_refused_by_name():
     with pytest.raises(ValueError, match=r"'b' has shape \(2,\), x has \(3,\)"):
         lines_figure(np.arange(3), {"b": np.arange(2)}, x_label="", y_label="")
+
+
+def test_the_front_is_made_of_the_points_that_none_beats():
+    series = {"a": [(1, 10, 5.0), (3, 30, 4.0), (9, 90, 4.5)], "b": [(2, 5, 3.0), (8, 8, 1.0)]}
+    figure = pareto_figure(series, x_labels=("params", "products"), y_label="error")
+    fronts = [axes.lines[-1].get_xydata().tolist() for axes in figure.axes]
+    assert fronts == [[[1, 5], [2, 3], [8, 1]], [[5, 3], [8, 1]]]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["params", "products"]
+    drawn = figure.axes[1].lines[0]
+    assert drawn.get_label() == "a"
+    assert drawn.get_xydata().tolist() == [[10, 5], [30, 4], [90, 4.5]]
+    with pytest.raises(ValueError, match=r"'b' has shape \(1, 2\), not \[N, 3\]"):
+        pareto_figure({"b": [(1, 2)]}, x_labels=("x", "z"), y_label="y")
 
 
 def test_images_stand_in_rows_under_their_names():

@@ -21,8 +21,8 @@ Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 
 OPTIONS = (
     "hidden", "channels", "kernel", "activation", "norm", "pool", "scale", "dropout_rate",
-    "steps", "encoder", "surrogate", "readout", "precision", "storage", "recompute",
-    "rate_penalty", "rate_target",
+    "input_dropout", "steps", "encoder", "surrogate", "readout", "precision", "storage",
+    "recompute", "rate_penalty", "rate_target",
 )  # fmt: skip
 
 
@@ -50,6 +50,8 @@ class Train:
     """Peak learning rate of AdamW."""
     weight_decay: Float = None
     """Weight decay of AdamW, on weights only."""
+    schedule: Name = None
+    """Of the learning rate: cosine, after a short warm-up; one_cycle; or constant."""
     smoothing: Float = None
     """Label smoothing of the cross-entropy, 0 to 1."""
     ema: Float = None
@@ -96,6 +98,8 @@ class Train:
     """mlp, cnn, conv_snn: how pixels are scaled: data, all alike, or image, each by itself."""
     dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **_hint)] = None
     """Share of units absent in training."""
+    input_dropout: Float = None
+    """mlp: share of pixels that are grey in training."""
     steps: Int = None
     """snn, conv_snn: time steps. event_snn: steps of the latency code."""
     encoder: Name = None
@@ -160,8 +164,8 @@ class Train:
         if options.get("norm") == "none":
             options["norm"] = None
         names = (
-            "epochs", "batch", "weight_decay", "smoothing", "ema", "microbatch", "augment",
-            "patience",
+            "epochs", "batch", "schedule", "weight_decay", "smoothing", "ema", "microbatch",
+            "augment", "patience",
         )  # fmt: skip
         settings = given(names)
         if self.lr is not None:

@@ -19,6 +19,7 @@ def mlp(
     norm: str | None = None,
     scale: Literal["data", "image"] = "data",
     dropout_rate: float = 0.4,
+    input_dropout: float = 0.0,
     classes: int = 10,
     precision: Precision = "full",
     chain: Chain = in_series,
@@ -34,6 +35,7 @@ def mlp(
       scale: of the pixels: "data", by MNIST's mean and deviation, or "image", by each image's
         own.
       dropout_rate: share of hidden neurons absent in training.
+      input_dropout: share of pixels that are grey, of MNIST's mean, in training.
       chain: what makes one layer of the parts: `in_series`, or a learning rule.
       precision: "mixed" rounds what goes into products to bfloat16.
       training: with dropout and batch statistics, or without and with `statistics`.
@@ -45,8 +47,10 @@ def mlp(
     """
     linear = partial(dense, precision=precision)
     make_norm = normaliser(norm, 1, training, statistics)
-    absent = dropout(dropout_rate if training else 0.0)
+    share = lambda rate: rate if training else 0.0
+    absent = dropout(share(dropout_rate))
     block = lambda n: (linear(n, bias=norm is None), *make_norm(), activation(), absent)
     hidden_blocks = tuple(block(n) for n in hidden)
-    entry = (scaled_input(scale, MNIST_MEAN, MNIST_STD), flatten())
+    grey = [dropout(share(input_dropout))] if input_dropout else []
+    entry = (scaled_input(scale, MNIST_MEAN, MNIST_STD), flatten(), *grey)
     return chained(Parts(entry, hidden_blocks, (linear(classes, gain=1.0),)), chain)

@@ -14,11 +14,13 @@ from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
 from jaxdigits.models.catalogue import NETWORKS, build
 from jaxdigits.train.microbatch import check_microbatch, require_apart
+from jaxdigits.train.optimizer import SCHEDULES
 
 SHAPE = (28, 28)  # of an image; all data sets share it
 LATER: dict[str, Any] = {
     "microbatch": None,
     "augment": None,
+    "schedule": "cosine",
 }  # what runs of an earlier version do not have
 
 
@@ -38,7 +40,9 @@ class Config:
     epochs: int
     batch: int
     learning_rate: float
-    """peak of the schedule, which warms up and falls along a cosine"""
+    """peak of the schedule"""
+    schedule: str = "cosine"
+    """a name of `SCHEDULES`"""
     weight_decay: float = 1e-4
     smoothing: float = 0.1
     """label smoothing of the cross-entropy"""
@@ -63,6 +67,10 @@ class Config:
         _require(
             self.augment is None or self.augment in AUGMENTS,
             f"unknown augmentation {self.augment!r}: choose from {', '.join(AUGMENTS)}",
+        )
+        _require(
+            self.schedule in SCHEDULES,
+            f"unknown schedule {self.schedule!r}: choose from {', '.join(SCHEDULES)}",
         )
         known = [*ESTIMATORS, *RULES]
         _require(self.gradient in known, f"unknown gradient {self.gradient!r}: {known}")

@@ -62,7 +62,8 @@ class Recipe(NamedTuple):
     microbatch: int | None = None
     """examples that a step takes at a time; None: as many as are quick on this device"""
     augment: Augment | None = None
-    """makes other images of each step's; None: they stay as they are"""
+    """makes other images of each step's, in [0, 1], which are rounded to uint8 if those were;
+    None: they stay as they are"""
 
 
 def run_epoch(
@@ -109,7 +110,7 @@ def train_step(
     keys = step_keys(state.key, state.step, rows)
     image = train.image[rows]
     if recipe.augment is not None:
-        image = recipe.augment(fold_in(keys, AUGMENT), image)
+        image = _like(image, recipe.augment(fold_in(keys, AUGMENT), image))
     batch = Dataset(image, train.label[rows])
     estimate = estimator_of(recipe, state.params, batch, keys)
     loss, grads, _ = estimate(state.params, batch, keys)
@@ -123,6 +124,13 @@ def train_step(
         keep = jnp.minimum(recipe.ema, (1 + state.step) / (10 + state.step))
         average = jax.tree.map(lambda a, p: a + (1 - keep) * (p - a), average, params)
     return TrainState(params, opt_state, average, state.step + 1, state.key), loss
+
+
+def _like(image: Array, augmented: Array) -> Array:
+    """Augmented images as the data are: a byte of a pixel is coded in spikes far sooner."""
+    if image.dtype != jnp.uint8 or augmented.dtype == jnp.uint8:
+        return augmented
+    return jnp.round(255 * jnp.clip(augmented, 0, 1)).astype(jnp.uint8)
 
 
 def estimator_of(recipe: Recipe, params: Params, batch: Dataset, keys: Array) -> Estimator:

@@ -159,7 +159,8 @@ def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tupl
 
 def _optimizer(config: Config, train: Dataset) -> optax.GradientTransformation:
     steps = config.epochs * (len(train.label) // config.batch)
-    return adamw(config.learning_rate, steps, weight_decay=config.weight_decay)
+    decay, schedule = config.weight_decay, config.schedule
+    return adamw(config.learning_rate, steps, weight_decay=decay, schedule=schedule)
 
 
 def _options(config: Config) -> dict[str, Any]:

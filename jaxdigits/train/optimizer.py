@@ -1,4 +1,6 @@
-"""The optimizer of the command line: AdamW with a warm-up and a cosine to zero."""
+"""The optimizer of the command line: AdamW, with a learning rate that follows a schedule."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +10,35 @@ from jax import Array
 WARMUP = 0.05  # of all steps; the first Adam steps have the least to go by
 
 
+def _cosine(steps: int) -> optax.Schedule:
+    return optax.warmup_cosine_decay_schedule(0.0, 1.0, max(1, int(WARMUP * steps)), steps + 1)
+
+
+def _one_cycle(steps: int) -> optax.Schedule:
+    # Of one or two steps none is left for the rise, and the cycle would divide by it.
+    return optax.cosine_onecycle_schedule(max(4, steps + 1), 1.0)
+
+
+SCHEDULES: dict[str, Callable[[int], optax.Schedule]] = {
+    "cosine": _cosine,
+    "one_cycle": _one_cycle,
+    "constant": lambda steps: optax.constant_schedule(1.0),
+}
+"""Learning rates by name, as a share of the peak, from the number of steps: a short warm-up and
+a cosine to 0; a rise from 1/25 over three tenths of the steps, and a fall to 1/10,000 of that,
+along cosines (Smith & Topin 2018, arXiv:1708.07120); always the peak."""
+
+
 def adamw(
-    learning_rate: float | Array, steps: int, *, weight_decay: float | Array = 1e-4
+    learning_rate: float | Array,
+    steps: int,
+    *,
+    weight_decay: float | Array = 1e-4,
+    schedule: str = "cosine",
 ) -> optax.GradientTransformation:
-    """AdamW [1] whose rate rises to `learning_rate` and falls along a cosine to 0 at `steps`.
+    """AdamW [1] with the peak rate `learning_rate`, for that many steps.
+
+    `schedule` is a name of `SCHEDULES`.
 
     Weights (arrays of two axes or more) decay; biases, scales and time constants do not.
     Both numbers may be traced, so one per member of a population.
@@ -19,11 +46,14 @@ def adamw(
     [1] Loshchilov & Hutter, ICLR 2019, arXiv:1711.05101.
 
     Raises:
-      ValueError: unless steps >= 1.
+      ValueError: unless steps >= 1, and for an unknown schedule.
     """
     if steps < 1:
         raise ValueError(f"steps must be >= 1, got {steps}")
-    shape = optax.warmup_cosine_decay_schedule(0.0, 1.0, max(1, int(WARMUP * steps)), steps + 1)
+    if schedule not in SCHEDULES:
+        known = ", ".join(SCHEDULES)
+        raise ValueError(f"unknown schedule {schedule!r}: choose from {known}")
+    shape = SCHEDULES[schedule](steps)
     is_weight = lambda params: jax.tree.map(lambda p: jnp.ndim(p) > 1, params)
     return optax.chain(
         optax.scale_by_adam(),

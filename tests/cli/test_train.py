@@ -59,7 +59,9 @@ def test_without_json_plain_lines_are_on_stdout(two):
 
 def test_what_is_given_reaches_the_configuration_zeros_too():
     zeros = dict(weight_decay=0.0, smoothing=0.0, dropout_rate=0.0)
-    config = Train("mlp", **zeros, lr=0.5, ema=0.0, hidden=(), norm="none", seed=4).config()
+    given = dict(lr=0.5, ema=0.0, hidden=(), norm="none", seed=4, schedule="one_cycle")
+    config = Train("mlp", **zeros, **given).config()
+    assert config.schedule == "one_cycle"
     assert (config.weight_decay, config.smoothing, config.ema) == (0, 0, None)
     assert (config.learning_rate, config.seed) == (0.5, 4)
     assert config.options == {"hidden": (), "norm": None, "dropout_rate": 0.0}
@@ -188,6 +190,9 @@ REFUSED = """
 --lr 0                  | learning rate must be > 0, got 0.0
 --lr -1                 | learning rate must be > 0, got -1.0
 --weight-decay -1       | weight decay must be >= 0, got -1.0
+--schedule steps        | unknown schedule 'steps': choose from cosine
+--input-dropout 1       | rate must be in [0, 1), got 1.0
+cnn --input-dropout 0.1 | cnn has no option 'input_dropout'
 --smoothing 1           | smoothing must be in [0, 1), got 1.0
 --ema 1                 | ema must be in [0, 1), got 1.0
 --patience 0            | patience must be >= 1, got 0

@@ -104,6 +104,7 @@ OPTIONS = [
     *[(snn, dict(storage=s)) for s in ("byte", "bit")],
     *[(conv_snn, dict(channels=(3,), storage=s)) for s in ("byte", "bit")],
     *[(snn, dict(recompute=True, encoder=e)) for e in (rate, direct)],
+    (mlp, dict(input_dropout=0.2)),
     (mlp, dict(scale="image")), (cnn, dict(channels=(3,), scale="image")),
     (conv_snn, dict(channels=(3,), scale="image")),
     *[(snn, dict(rate_penalty=1.0, recompute=r)) for r in (False, True)],
@@ -141,6 +142,22 @@ def test_evaluation_pays_no_price_for_spikes_and_has_the_same_params(build):
     assert shapes(network) == shapes(evaluation)
     params, _ = network.init(KEY, (12, 12))
     assert penalties(evaluation.forward(params, images((12, 12)), KEY)[1]) == 0
+
+
+def test_input_dropout_takes_that_share_of_the_pixels_of_training_only():
+    options = dict(hidden=(16,), dropout_rate=0.0, input_dropout=0.25)
+    network, evaluation = mlp(**options), mlp(**options, training=False)
+    plain = mlp(hidden=(16,), dropout_rate=0.0)
+    assert shapes(network) == shapes(evaluation)
+    params, _ = network.init(KEY, (28, 28))
+    # One bright pixel in a grey image: it alone moves the logits, unless it is absent.
+    x = jnp.full((400, 28, 28), 0.1307).at[:, 7, 9].set(1.0)
+    (same, _), (other, _) = (n.forward(params, x, KEY) for n in (evaluation, network))
+    grey, _ = evaluation.forward(params, jnp.full((1, 28, 28), 0.1307), KEY)
+    absent = np.abs(other - grey).max(-1) < 1e-3 * np.abs(same - grey).max()
+    assert 0.15 < absent.mean() < 0.35
+    without = (*params[:2], *params[3:])
+    np.testing.assert_array_equal(plain.forward(without, x, KEY)[0], same)
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,14 @@ import optax
 import pytest
 
 from jaxdigits.train import adamw
+from jaxdigits.train.optimizer import SCHEDULES
 
 STEPS = 40
 
 
-def updates(learning_rate, steps=STEPS):
+def updates(learning_rate, steps=STEPS, **options):
     """[steps] of a param whose gradient is always 1: Adam passes the rate itself."""
-    optimizer, params = adamw(learning_rate, steps), jnp.zeros(1)
+    optimizer, params = adamw(learning_rate, steps, **options), jnp.zeros(1)
 
     def step(state, _):
         update, state = optimizer.update(jnp.ones(1), state, params)
@@ -30,6 +31,35 @@ def test_the_rate_warms_up_to_its_peak_and_falls_along_a_cosine_to_nearly_zero()
     np.testing.assert_allclose(rates, np.where(k < warm, 0.5 * k / warm, falling), rtol=1e-4)
     assert rates.argmax() == warm - 1
     assert 0 < rates[-1] < 0.5 / 500
+
+
+def test_one_cycle_rises_for_three_tenths_and_falls_to_next_to_nothing():
+    rates = np.asarray(updates(0.5, schedule="one_cycle"))
+    top = 12  # three tenths of 41 steps
+    rising = np.arange(1, top + 1) / top
+    wave = lambda share: (1 - np.cos(np.pi * share)) / 2
+    wanted = 0.5 * (1 / 25 + 24 / 25 * wave(rising))
+    np.testing.assert_allclose(rates[:top], wanted, rtol=1e-4)
+    assert rates.argmax() == top - 1
+    assert (np.diff(rates[top:]) < 0).all()
+    falling = wave(1 - (np.arange(top + 1, STEPS + 1) - top) / (STEPS + 1 - top))
+    np.testing.assert_allclose(rates[top:], 0.5 * falling, atol=1e-5)
+
+
+def test_a_constant_rate_is_the_peak_always():
+    np.testing.assert_allclose(updates(0.5, schedule="constant"), 0.5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_each_schedule_has_a_rate_for_each_of_a_few_steps(schedule):
+    for steps in (1, 2, 3):
+        rates = np.asarray(updates(0.5, steps=steps, schedule=schedule))
+        assert ((rates > 0) & (rates <= 0.5001)).all()
+
+
+def test_an_unknown_schedule_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="unknown schedule 'steps': choose from cosine, one"):
+        adamw(1e-3, 3, schedule="steps")
 
 
 def test_a_single_step_has_the_full_rate():

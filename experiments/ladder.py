@@ -1,0 +1,186 @@
+"""What a network's size costs and what it brings: four networks at four sizes each.
+
+    JAXDIGITS_DATA=FOLDER python experiments/ladder.py train [NETWORK ...]
+    python experiments/ladder.py time
+    python experiments/ladder.py table
+
+`train` trains each size over `SEEDS` seeds, without augmentation: the epoch is chosen on 5,000
+validation images, and the test set read once by each.  `time` measures, on both cores and with
+nothing else running, a training step of 128 images and the reading of 1,000.  Both join
+ladder.json; `time` draws docs/images/ladder.png as well.
+"""
+
+import statistics
+import sys
+from functools import partial
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+from trained import accuracy, config_of, join, load, trained
+
+from jaxdigits.cli import _set_flags
+
+RESULTS = Path(__file__).with_suffix(".json")
+FIGURE = Path(__file__).parent.parent / "docs" / "images" / "ladder.png"
+SEEDS, REPEATS, BATCH, READ = 2, 7, 128, 1000
+
+_COMMON: dict[str, dict[str, Any]] = {
+    "mlp": dict(epochs=20, dropout_rate=0.2),
+    "cnn": dict(epochs=8, hidden=[], dropout_rate=0.2),
+    "snn": dict(epochs=8, steps=10, precision="mixed", dropout_rate=0.0),
+    "conv_snn": dict(epochs=5, steps=4, precision="mixed", dropout_rate=0.0),
+}
+SIZES: dict[str, list[dict[str, Any]]] = {
+    "mlp": [dict(hidden=h) for h in ([32], [128], [512], [1024, 1024])],
+    "cnn": [dict(channels=[n, 2 * n, 4 * n]) for n in (2, 4, 8, 32)],
+    "snn": [dict(hidden=h) for h in ([32], [128], [512], [1024, 1024])],
+    "conv_snn": [dict(channels=c) for c in ([2, 8], [4, 16], [8, 32], [16, 64])],
+}
+
+
+def rungs(network: str) -> dict[str, dict[str, Any]]:
+    """The settings of a network's sizes, by name."""
+    sizes = {"-".join(map(str, next(iter(size.values())))): size for size in SIZES[network]}
+    return {name: _COMMON[network] | size for name, size in sizes.items()}
+
+
+def learn(network: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """What a size reaches on the test set, and what it costs on paper."""
+    from jaxdigits.data import mnist
+    from jaxdigits.measure import cost
+
+    nets = [trained(config_of(network, settings, seed)) for seed in range(SEEDS)]
+    on_paper = cost(config_of(network, settings, 0).build()(training=True))
+    reached = [accuracy(net, mnist()[1]) for net in nets]
+    return dict(test=reached, epochs=settings["epochs"]) | on_paper._asdict()
+
+
+def times() -> dict[str, dict[str, dict[str, float]]]:
+    """Milliseconds of a training step, and of an image among `READ`, of all sizes in turn."""
+    from jaxdigits.bench import in_turn, keep_freed_memory
+
+    keep_freed_memory()
+    names = [(network, name) for network in SIZES for name in rungs(network)]
+    steps = [step(config_of(n, rungs(n)[name], 0)) for n, name in names]
+    reads = [read(config_of(n, rungs(n)[name], 0)) for n, name in names]
+    found: dict[str, dict[str, dict[str, float]]] = {network: {} for network in SIZES}
+    taken = in_turn(steps + reads, repeats=REPEATS)
+    for i, (network, name) in enumerate(names):
+        training, reading = (statistics.median(taken[j]) for j in (i, i + len(names)))
+        found[network][name] = dict(step_ms=1e3 * training, read_ms=1e3 * reading / READ)
+    return found
+
+
+def step(config: Any):
+    """A training step, as a function that waits for it."""
+    import jax
+
+    from jaxdigits.bench.images import batches, synthetic
+    from jaxdigits.gradients import by_hand
+    from jaxdigits.losses import cross_entropy
+    from jaxdigits.train import Recipe, adamw, initial_state, train_step
+
+    optimizer, data = adamw(1e-3, 1000), synthetic(2048)
+    recipe = Recipe(config.build(), cross_entropy(), by_hand, BATCH, 0.99)
+    network = config.build()(training=True)
+    state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
+    program = jax.jit(partial(train_step, recipe, optimizer), donate_argnums=0)
+    order = cycle(batches(2048, BATCH, 8))
+
+    def run() -> None:
+        nonlocal state
+        state, loss = program(state, data, next(order))
+        jax.block_until_ready((state, loss))
+
+    run()
+    return run
+
+
+def read(config: Any):
+    """The reading of `READ` images, as a function that waits for it."""
+    import jax
+
+    from jaxdigits.bench.images import synthetic
+    from jaxdigits.train import gather_statistics, logits_of
+
+    image, key = synthetic(READ).image, jax.random.key(0)
+    network = config.build()(training=True)
+    params, _ = network.init(key, (28, 28))
+    seen = gather_statistics(network, params, image, key)
+    evaluation = config.build()(training=False, statistics=seen)
+    program = jax.jit(lambda params, image: logits_of(evaluation, params, image, key)[0])
+    return lambda: jax.block_until_ready(program(params, image))
+
+
+def table(results: dict[str, Any]) -> str:
+    """The ladder as a Markdown table."""
+    head = ["network", "parameters", "products (MAC) an image", "test accuracy",
+            "training, ms a step", "epochs", "reading, ms an image"]  # fmt: skip
+    lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
+    for network, sizes in results.items():
+        for name, row in sizes.items():
+            reached = " and ".join(f"{100 * a:.2f}" for a in row["test"])
+            lines.append(
+                f"| {network} {name} | {row['parameters']:,} "
+                f"| {row['multiply_accumulates']:,} | {reached} % | {row['step_ms']:.1f} "
+                f"| {row['epochs']} | {row['read_ms']:.4f} |"
+            )
+    return "\n".join(lines)
+
+
+def draw(results: dict[str, Any]) -> None:
+    """Accuracy against parameters, and against products."""
+    import numpy as np
+
+    from jaxdigits.plots import pareto_figure
+
+    cells = lambda row: (
+        row["parameters"],
+        row["multiply_accumulates"],
+        100 * (1 - statistics.mean(row["test"])),
+    )
+    points = {
+        network: np.array([cells(row) for row in sizes.values()])
+        for network, sizes in results.items()
+    }
+    figure = pareto_figure(points, x_labels=("parameters", "products (MAC) an image"),
+                           y_label="test error in %")  # fmt: skip
+    figure.savefig(FIGURE, dpi=110)
+
+
+def main() -> None:
+    todo, *names = sys.argv[1:] or [""]
+    if todo == "table":
+        print(table(load(RESULTS, {})))
+    elif todo == "train" and set(names) <= set(SIZES):
+        _set_flags()  # what `jaxdigits` sets
+        for network in names or SIZES:
+            for name, settings in rungs(network).items():
+                if name not in load(RESULTS, {}).get(network, {}):
+                    row = learn(network, settings)
+                    join(
+                        RESULTS,
+                        {},
+                        lambda r, n=network, s=name, row=row: r.setdefault(n, {}).update(
+                            {s: row}
+                        ),
+                    )
+                    print(network, name, row, flush=True)
+    elif todo == "time":
+        _set_flags()
+        taken = times()
+
+        def add(results):
+            for network, sizes in results.items():
+                for name, row in sizes.items():
+                    row.update(taken[network][name])
+
+        join(RESULTS, {}, add)
+        draw(load(RESULTS, {}))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

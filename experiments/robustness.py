@@ -1,0 +1,128 @@
+"""How networks fare on corrupted test images that no training has seen.
+
+    JAXDIGITS_DATA=FOLDER python experiments/robustness.py run [RECIPE ...]
+    JAXDIGITS_DATA=FOLDER python experiments/robustness.py try RECIPE
+    python experiments/robustness.py table
+
+`run` takes networks of accuracy.py, of seed 0 and trained if they are not yet, through the
+nineteen corruptions of `jaxdigits.measure` at severities 1, 3 and 5, all on the 10,000 test
+images; what it finds joins robustness.json, and docs/images/robustness.png is drawn.  `try`
+does so at severity 3, on the validation images: `--augment robust` was balanced by it.
+"""
+
+import json
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from accuracy import RECIPES
+from trained import config_of, join, load, trained
+
+from jaxdigits.cli import _set_flags
+
+RESULTS = Path(__file__).with_suffix(".json")
+FIGURE = Path(__file__).parent.parent / "docs" / "images" / "robustness.png"
+SEVERITIES = (1, 3, 5)
+MIDDLE = 3
+NETWORKS = (
+    "MLP", "MLP, augmented", "SNN", "SNN, augmented", "conv SNN, direct", "CNN",
+    "CNN, augmented", "CNN, robust",
+)  # fmt: skip
+
+
+def measure(name: str, data: Any, severities: tuple[int, ...]) -> dict[str, dict[str, float]]:
+    """The error by corruption and severity; "none" is that of the images as they are."""
+    import jax
+    import numpy as np
+
+    from jaxdigits.measure import robustness
+    from jaxdigits.train import load_run, predictor
+
+    recipe = RECIPES[name]
+    network = trained(config_of(recipe.network, recipe.settings, 0))
+    predict = predictor(load_run(network.folder))
+    error = lambda right: round(1 - float(right), 4)
+    clean = error((predict(data.image / np.float32(255)).argmax(-1) == data.label).mean())
+    found = robustness(predict, data, jax.random.key(0), severities=severities)
+    errors = {
+        corruption: {str(s): error(accuracies[0]) for s, accuracies in by_severity.items()}
+        for corruption, by_severity in found.items()
+    }
+    return {"none": {str(s): clean for s in severities}} | errors
+
+
+def by_kind(errors: dict[str, dict[str, float]], severity: int) -> dict[str, float]:
+    """The mean error of each kind of corruption, and of all of them."""
+    from jaxdigits.measure import CORRUPTIONS
+    from jaxdigits.measure.corruptions import KINDS
+
+    of = lambda names: statistics.mean(errors[name][str(severity)] for name in names)
+    kinds = {k: of([n for n, c in CORRUPTIONS.items() if c.kind == k]) for k in KINDS}
+    return {"none": errors["none"][str(severity)]} | kinds | {"all": of(CORRUPTIONS)}
+
+
+def table(results: dict[str, Any]) -> str:
+    """The errors by kind of corruption at the middle severity, as a Markdown table."""
+    rows = {name: by_kind(results[name], MIDDLE) for name in NETWORKS if name in results}
+    if not rows:
+        return ""
+    kinds = list(next(iter(rows.values())))
+    lines = [f"| error in % | {' | '.join(kinds)} |", "| --- |" + " ---: |" * len(kinds)]
+    for name, row in rows.items():
+        lines.append(f"| {name} | {' | '.join(f'{100 * row[k]:.2f}' for k in kinds)} |")
+    return "\n".join(lines)
+
+
+def worst(results: dict[str, Any], name: str = "CNN, robust", count: int = 5) -> str:
+    """The corruptions that hurt a network most at the middle severity."""
+    errors = {k: v[str(MIDDLE)] for k, v in results[name].items()}
+    order = sorted(errors, key=lambda k: -errors[k])[:count]
+    return ", ".join(f"{k} {100 * errors[k]:.1f} %" for k in order)
+
+
+def draw(results: dict[str, Any]) -> None:
+    """The mean error against severity, of each network."""
+    import numpy as np
+
+    from jaxdigits.plots import lines_figure
+
+    severity = (0, *SEVERITIES)
+    lines = {}
+    for name in NETWORKS:
+        if name in results:
+            means = [by_kind(results[name], s) for s in SEVERITIES]
+            lines[name] = 100 * np.array([means[0]["none"], *(m["all"] for m in means)])
+    figure = lines_figure(
+        np.array(severity), lines, x_label="severity", y_label="mean error in %"
+    )
+    figure.savefig(FIGURE, dpi=110)
+
+
+def main() -> None:
+    todo, *names = sys.argv[1:] or [""]
+    if todo == "table":
+        print(table(load(RESULTS, {})))
+    elif todo in ("run", "try") and set(names) <= set(RECIPES):
+        _set_flags()  # what `jaxdigits` sets
+        from jaxdigits.data import mnist
+        from jaxdigits.train import validation_split
+
+        train, test = mnist()
+        for name in names or NETWORKS:
+            if todo == "try":
+                errors = measure(name, validation_split(train)[1], (MIDDLE,))
+                print(json.dumps({k: v[str(MIDDLE)] for k, v in errors.items()}, indent=1))
+                print(name, by_kind(errors, MIDDLE))
+            elif name not in load(RESULTS, {}):
+                errors = measure(name, test, SEVERITIES)
+                join(RESULTS, {}, lambda r, name=name, errors=errors: r.update({name: errors}))
+                print(name, by_kind(errors, MIDDLE), flush=True)
+        if todo == "run":
+            draw(load(RESULTS, {}))
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Trainings that experiments share: each is done once, and kept in runs/experiments.
+
+A configuration has a folder of its own, named after what it says.  It is a run as
+`jaxdigits train` writes one, which saw 55,000 images, chose its epoch on 5,000 others and has
+not read the test set; `record.json` tells how it went.  After a change of the library that
+moves numbers, remove runs/experiments.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jaxdigits.data import Dataset, mnist
+from jaxdigits.measure import score
+from jaxdigits.train import Config, config_for, fit_one, load_run, predict, validation_split
+from jaxdigits.train.config import LATER, to_json
+from jaxdigits.train.run import append_metrics, create_run, save_params, write_json
+from jaxdigits.tree import parameter_count
+
+FOLDER = Path(__file__).parent.parent / "runs" / "experiments"
+
+
+class Trained(NamedTuple):
+    """A network that was trained, and how."""
+
+    folder: Path
+    record: dict[str, Any]
+    """seed, best_epoch, valid, curve (the validation accuracy of each epoch), parameters,
+    seconds, machine, cores"""
+
+
+def config_of(network: str, settings: dict[str, Any], seed: int) -> Config:
+    """The configuration on MNIST; what is no setting of its own is the network's."""
+    known = Config.__dataclass_fields__
+    own = {k: v for k, v in settings.items() if k in known}
+    options = {k: v for k, v in settings.items() if k not in known}
+    return config_for(network, "mnist", **own, options=options, seed=seed)
+
+
+def trained(config: Config) -> Trained:
+    """The network of a configuration: trained now, or kept of an earlier time."""
+    from core import machine
+
+    # What is as it was before there was a choice is not in the name: names outlive options.
+    told = {k: v for k, v in to_json(config).items() if k not in LATER or v != LATER[k]}
+    text = json.dumps(told, sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+    folder = FOLDER / f"{config.network}-{digest}"
+    kept = folder / "record.json"
+    if kept.exists():
+        return Trained(folder, json.loads(kept.read_text()))
+    if folder.exists():  # of a training that was stopped
+        for file in folder.iterdir():
+            file.unlink()
+    train, valid = validation_split(mnist()[0])
+    create_run(folder, config)
+    clock, curve = time.perf_counter(), []
+
+    def report(row):
+        append_metrics(folder, row)
+        curve.append(round(row["valid_accuracy"], 4))
+        print(f"{row['epoch']:3d} {row['loss']:.4f} {100 * curve[-1]:.2f}", flush=True)
+
+    fitted = fit_one(config, train, valid, report)
+    save_params(folder, fitted.params, fitted.statistics)
+    record = dict(
+        seed=config.seed, best_epoch=fitted.best_epoch, valid=curve[fitted.best_epoch - 1],
+        curve=curve, parameters=parameter_count(fitted.params),
+        seconds=round(time.perf_counter() - clock, 1), machine=machine(),
+        cores=len(os.sched_getaffinity(0)),
+    )  # fmt: skip
+    write_json(kept, record)
+    return Trained(folder, record)
+
+
+def accuracy(network: Trained, data: Dataset) -> float:
+    """The share of a data set's images that a network reads right."""
+    logits = predict(load_run(network.folder), data.image)
+    return score(logits, data.label).test_accuracy
+
+
+def load(path: Path, empty: Any) -> Any:
+    """What is in a file of results."""
+    return json.loads(path.read_text()) if path.exists() else empty
+
+
+def join(path: Path, empty: Any, add: Callable[[Any], None]) -> None:
+    """Add to a file of results, which another process may be about to do as well."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with open(FOLDER / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        add(results := load(path, empty))
+        text = json.dumps(results, indent=1, ensure_ascii=False)
+        path.write_text(re.sub(r"\n\s+(?=[\d\]])", " ", text) + "\n")  # a curve is a line
