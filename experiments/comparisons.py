@@ -3,10 +3,10 @@
     JAXDIGITS_DATA=FOLDER python experiments/comparisons.py run [QUESTION ...]
     python experiments/comparisons.py table
 
-Each question of `QUESTIONS` is asked of networks that differ in that alone, over three seeds, and
-answered with the accuracy on the 5,000 validation images in each network's best epoch: these
-are choices, and the test set is for what was chosen.  Answers join comparisons.json; what is
-there already is not asked again.
+Each question of `QUESTIONS` is asked of networks that differ in that alone, over three seeds,
+and answered with the accuracy on the 5,000 validation images, in the best epoch of each: these
+are choices, and the test set is for what was chosen.  Answers join comparisons.json, where
+they are not asked for again.
 """
 
 import json
@@ -35,6 +35,8 @@ class Question(NamedTuple):
 _CNN: dict[str, Any] = dict(channels=[16, 32, 64], hidden=[128], dropout_rate=0.0, epochs=8)
 _SNN: dict[str, Any] = dict(hidden=[400], steps=10, precision="mixed", dropout_rate=0.0,
                             smoothing=0.0, epochs=8)  # fmt: skip
+_CONV_SNN: dict[str, Any] = dict(channels=[8, 32], steps=4, precision="mixed",
+                                 dropout_rate=0.0, smoothing=0.0, epochs=5)  # fmt: skip
 _NORMS: dict[str, dict[str, Any]] = {
     "none": dict(norm=None), "batch": dict(norm="batch"), "layer": dict(norm="layer"),
     "group": dict(norm="group"),
@@ -46,7 +48,11 @@ QUESTIONS: dict[str, Question] = {
     "normalisation of a CNN": Question("cnn", _CNN, _NORMS | _EACH),
     "normalisation of an SNN": Question("snn", _SNN, _NORMS),
     "normalisation of a convolutional SNN": Question(
-        "conv_snn", dict(channels=[8, 32], steps=4, dropout_rate=0.0, epochs=5), _NORMS | _EACH
+        "conv_snn", _CONV_SNN, _NORMS | _EACH
+    ),
+    "slope at the threshold": Question(
+        "conv_snn", _CONV_SNN,
+        {n: dict(surrogate=n) for n in ("arctan", "triangle", "sigmoid", "fast_sigmoid")},
     ),
     "regularisation of an MLP": Question(
         "mlp", dict(epochs=20) | _PLAIN,

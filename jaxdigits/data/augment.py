@@ -77,7 +77,8 @@ def one_of(*augments: Augment) -> Augment:
     return choose
 
 
-_slanted = affine(rotation=12, shift=2, scale=0.15, shear=0.15)
+# Of five strengths tried this was best for an MLP on validation images.
+_handwriting = warp(affine(rotation=10, shift=1.5, scale=0.1, shear=0.1), elastic(alpha=20))
 _light = one_of(
     contrast(0.3), brightness(0.4), background(0.6), noise(0.3), blur(1.2), invert()
 )
@@ -85,9 +86,7 @@ _light = one_of(
 AUGMENTS: dict[str, Augment] = {
     "shift": warp(affine(shift=2)),
     "affine": warp(affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
-    "elastic": warp(_slanted, elastic()),
-    "robust": compose(
-        warp(_slanted, elastic()), sometimes(0.5, _light), sometimes(0.25, erase())
-    ),
+    "elastic": _handwriting,
+    "robust": compose(_handwriting, sometimes(0.5, _light), sometimes(0.25, erase())),
 }
 """Recipes by name, for `jaxdigits train --augment NAME`."""

@@ -12,8 +12,8 @@ from jaxdigits.models.parts import normaliser, pooling, priced, scaled_input
 from jaxdigits.spikes import (
     Storage,
     Surrogate,
+    arctan,
     direct,
-    fast_sigmoid,
     leaky_readout,
     lif,
     spikes_stored,
@@ -50,7 +50,7 @@ def conv_snn(
       steps: time steps.
       encoder: constructor from the number of steps: `rate`, `direct` or `latency`.
       neuron: constructor from the surrogate, as `functools.partial(lif, decay=0.9)`.
-      surrogate: slope of the firing function; None is `fast_sigmoid(25)`.
+      surrogate: slope of the firing function; None is `arctan(2)`, as for `snn`.
       readout: constructor of the layer from output currents [T, B, classes] to logits.
       norm: None, "batch" (through time), "layer" or "group", on the neurons' currents.
       pool: "max" or "average".
@@ -74,7 +74,7 @@ def conv_snn(
         raise ValueError("channels must name at least one block, got none")
     make_norm = normaliser(norm, 3, training, statistics)
     price = priced(rate_penalty, rate_target, training)
-    fire = lambda: [neuron(surrogate or fast_sigmoid()), *price]
+    fire = lambda: [neuron(surrogate or arctan()), *price]
     conv = partial(conv2d, padding="VALID", bias=norm is None, precision=precision)
     stored = partial(spikes_stored, storage=storage)
     behind = lambda weights: [weights, pooling(pool), *make_norm()]
