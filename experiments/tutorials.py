@@ -80,13 +80,8 @@ def snntorch(*, training: bool = True, statistics=()) -> Layer:
     """Potentials [T, B, 10] in training, spike counts [B, 10] in use."""
     options = snntorch_leaky(0.95)
     output = over_time(lif_neuron(**options), emit="potential")
-    if not training:  # the same params, as neurons have none
-
-        def counts(params, current, key):
-            spikes, kept = lif(**options).forward(params, current, key)
-            return spikes.sum(0), kept
-
-        output = output._replace(forward=counts)
+    if not training:
+        output = output._replace(forward=counted(lif(**options)).forward)
     return serial(
         standardise(), flatten(), repeated(as_in_torch(1000), 25), lif(**options),
         as_in_torch(10), output,
@@ -114,8 +109,18 @@ def rockpool(*, training: bool = True, statistics=()) -> Layer:
     neurons = cuba_lif(ramp, synapse_decay=synapse, decay=decay, convention=convention)
     dim = standardise(0.0, 100.0)
     weights = [dense(n, bias=False, gain=2.0) for n in (64, 10)]
-    layers = [dim, rate(100), flatten(), weights[0], neurons, weights[1], neurons]
-    return serial(*layers) if training else serial(*layers, spike_count())
+    output = neurons if training else counted(neurons)
+    return serial(dim, rate(100), flatten(), weights[0], neurons, weights[1], output)
+
+
+def counted(neurons: Layer) -> Layer:
+    """The neurons, as a layer of the same params that counts their spikes."""
+
+    def forward(params, current, key):
+        spikes, kept = neurons.forward(params, current, key)
+        return spikes.sum(0), kept
+
+    return neurons._replace(forward=forward)
 
 
 def as_in_torch(n: int) -> Layer:

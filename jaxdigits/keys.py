@@ -79,21 +79,40 @@ def draw_bytes(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) ->
     Raises:
       ValueError: unless `key` is one key or `batch` keys, and `axis` is one of `shape`.
     """
+    bits = _draw_words(key, batch, shape, axis, share=4)
+    drawn = jax.lax.bitcast_convert_type(bits, jnp.uint8)
+    return drawn.reshape(*bits.shape[:-1], 4 * bits.shape[-1])[..., : shape[-1]]
+
+
+def draw_unit(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) -> Array:
+    """Uniform random float32 in [0, 1), `batch` times `shape`, with the batch at `axis`.
+
+    The numbers that `jax.random.uniform` draws in `shape` from each key, on a CPU far sooner.
+
+    Raises:
+      ValueError: as `draw_bytes`.
+    """
+    bits = _draw_words(key, batch, shape, axis)
+    from_one = (bits >> 9) | jnp.uint32(0x3F800000)  # 23 bits behind those of 1.0
+    return jax.lax.bitcast_convert_type(from_one, jnp.float32) - 1
+
+
+def _draw_words(
+    key: Array, batch: int, shape: tuple[int, ...], axis: int, share: int = 1
+) -> Array:
+    """32 random bits for `share` numbers of a row, `batch` times `shape`, batch at `axis`."""
     if not 0 <= axis < len(shape):
         raise ValueError(f"the batch needs an axis of {shape}, got {axis}")
-    words = (*shape[:-1], -(-shape[-1] // 4))
+    shape = (*shape[:-1], -(-shape[-1] // share))
     keys = per_example(key, batch)
     if _is_threefry(keys):
-        bits = jax.lax.platform_dependent(
+        return jax.lax.platform_dependent(
             jax.random.key_data(keys),
-            cpu=partial(_words_row_by_row, shape=words, axis=axis),
-            default=partial(_words, shape=words, axis=axis),
+            cpu=partial(_words_row_by_row, shape=shape, axis=axis),
+            default=partial(_words, shape=shape, axis=axis),
         )
-    else:
-        draw = lambda key: jax.random.bits(key, words, jnp.uint32)
-        bits = jax.vmap(draw, out_axes=axis)(keys)
-    drawn = jax.lax.bitcast_convert_type(bits, jnp.uint8)
-    return drawn.reshape(*bits.shape[:-1], words[-1] * 4)[..., : shape[-1]]
+    draw = lambda key: jax.random.bits(key, shape, jnp.uint32)
+    return jax.vmap(draw, out_axes=axis)(keys)
 
 
 def uniform(key: Array, shape: tuple[int, ...], variance: float) -> Array:

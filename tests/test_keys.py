@@ -9,6 +9,7 @@ from jaxdigits.keys import (
     _words,
     _words_row_by_row,
     draw_bytes,
+    draw_unit,
     example_keys,
     fold_in,
     per_example,
@@ -53,6 +54,14 @@ def test_bytes_of_an_example_do_not_depend_on_its_batch():
     whole = draw_bytes(FOUR, 4, (3, 5))
     np.testing.assert_array_equal(draw_bytes(FOUR[1:3], 2, (3, 5)), whole[1:3])
     np.testing.assert_array_equal(draw_bytes(FOUR, 4, (3, 5), axis=1), whole.swapaxes(0, 1))
+
+
+@pytest.mark.parametrize("keys", [FOUR, jax.random.split(jax.random.key(1, impl="rbg"), 4)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_units_are_the_numbers_of_jax_itself(keys, axis):
+    draw = lambda key: jax.random.uniform(key, (5, 7))
+    wanted = jax.vmap(draw, out_axes=axis)(keys)
+    np.testing.assert_array_equal(draw_unit(keys, 4, (5, 7), axis), wanted)
 
 
 def test_uniform_numbers_have_the_variance_and_come_from_the_key_alone():

@@ -14,6 +14,7 @@ from jaxdigits.layers.norm import (
 )
 from jaxdigits.layers.pool import average_pool, max_pool
 from jaxdigits.layers.reshape import add_channel, flatten, standardise
+from jaxdigits.layers.spectrogram import log_mel
 
 __all__ = [
     "Statistics",
@@ -30,6 +31,7 @@ __all__ = [
     "image_norm",
     "layer_norm",
     "leaky_relu",
+    "log_mel",
     "max_pool",
     "relu",
     "standardise",

@@ -121,6 +121,10 @@ CASES: dict[str, Case] = {
     "image_norm": _layer(lambda: ly.image_norm(), (5, 4), "grey"),
     "image_norm of pixels": _layer(lambda: ly.image_norm(), (5, 4), "pixels"),
     "image_norm of channels": _layer(lambda: ly.image_norm(3), _image),
+    "log_mel": _layer(lambda: ly.log_mel(length=16, hop=7, bands=3), (40,)),
+    "log_mel, odd frames": _layer(
+        lambda: ly.log_mel(length=17, hop=8, bands=3, window="hamming", low=200.0), (40,)
+    ),
     "residual": _layer(lambda: residual(serial(ly.dense(9), ly.tanh())), (9,)),
     "parallel, concatenated": _layer(lambda: parallel(_branches()), (9,)),
     "parallel, summed": _layer(lambda: parallel(_branches(), fuse="sum"), (9,)),

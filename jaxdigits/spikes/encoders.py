@@ -9,11 +9,13 @@ of the expected code; `backward` and `jax.grad` both take it.  An image in uint8
 gradient: `backward` gives None for it.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.keys import draw_bytes, per_example, require_key
+from jaxdigits.keys import draw_bytes, draw_unit, per_example, require_key
 from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 
@@ -121,8 +123,13 @@ def _by_bytes(x: Array, key: Array, steps: int) -> Array:
 def _rate_of_float(x: Array, key: Array, steps: int) -> Array:
     """Spikes whose derivative, for JAX too, is that of their mean."""
     shape = (steps, *x.shape[1:])
-    uniform = lambda key: jax.random.uniform(key, shape, x.dtype)
-    u = jax.vmap(uniform, out_axes=1)(per_example(key, len(x)))
+    if x.dtype == jnp.float32:
+        u = draw_unit(key, len(x), (steps, math.prod(shape[1:])), axis=1).reshape(
+            steps, *x.shape
+        )
+    else:
+        draw = lambda key: jax.random.uniform(key, shape, x.dtype)
+        u = jax.vmap(draw, out_axes=1)(per_example(key, len(x)))
     spikes = (u < x).astype(x.dtype)
     mean = jnp.broadcast_to(x, spikes.shape)
     return spikes + (mean - jax.lax.stop_gradient(mean))  # adds an exact zero

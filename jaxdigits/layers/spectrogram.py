@@ -1,0 +1,151 @@
+"""The log-mel spectrogram of a sound, differentiated by hand.
+
+A sound x of N samples is cut into frames of L samples, the centre of frame t at sample t·hop
+(what lies outside of the sound is silence), each weighted by a window w.  With ω = 2π/L, for
+the bins k = 0..⌊L/2⌋ and the bands m:
+
+    Xₖ = Σₙ wₙ xₙ e^(−iωkn)      Pₖ = |Xₖ|²      Eₘ = Σₖ Fₘₖ Pₖ      yₘ = log(Eₘ + ε)
+
+F has a triangle for each band, of height 1, between points that are evenly spaced on the mel
+scale [1], m(f) = 2595 log₁₀(1 + f / 700 Hz), as in the Hidden Markov Model Toolkit.  Backwards:
+
+    Ēₘ = ȳₘ / (Eₘ + ε)      P̄ₖ = Σₘ Fₘₖ Ēₘ      x̄ₙ = wₙ Σₖ 2 P̄ₖ Re(Xₖ e^(iωkn))
+
+since ∂|Xₖ|²/∂(wₙxₙ) = 2 Re(Xₖ e^(iωkn)); frames that overlap add up.  The last sum is L times
+the inverse transform of P̄ₖ Xₖ, which counts each bin twice but the first and, if L is even,
+the last: those go in doubled.
+
+[1] Davis & Mermelstein, IEEE Trans. ASSP 28(4), 1980, doi:10.1109/TASSP.1980.1163420.
+"""
+
+from typing import Literal, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxdigits.layer import Layer, Static, without_params
+
+WINDOWS = ("hann", "hamming", "rectangle")
+
+
+class LogMelResidual(NamedTuple):
+    """What the backward pass needs of each frame."""
+
+    real: Array
+    """[..., T, bins] of the spectrum X"""
+    imaginary: Array
+    """[..., T, bins]"""
+    energy: Array
+    """[..., T, bands] E + ε"""
+    samples: Static
+    """N"""
+
+
+def log_mel(
+    rate: float = 8000.0,
+    *,
+    length: int = 256,
+    hop: int = 128,
+    bands: int = 40,
+    window: Literal["hann", "hamming", "rectangle"] = "hann",
+    low: float = 0.0,
+    high: float | None = None,
+    epsilon: float = 1e-6,
+) -> Layer:
+    """Sounds [..., N], floats -> natural logarithms of energies [..., 1 + N // hop, bands].
+
+    Args:
+      rate: samples per second.
+      length: of a frame, in samples.
+      hop: samples from one frame to the next.
+      bands: of the spectrum.
+      window: w, periodic: "hann", "hamming" or "rectangle".
+      low, high: Hz, where the first band begins and the last one ends; None: half the rate.
+      epsilon: ε, the energy that stands for silence.
+
+    Raises:
+      ValueError: for a length below 2, a hop or bands below 1, an unknown window, frequencies
+        that are not 0 <= low < high <= rate / 2, a band so narrow that no bin is in it, or an
+        epsilon that is not > 0; in `init`, for sounds that are not [N]; in `forward`, for
+        sounds that are no floats.
+    """
+    for name, value, least in (("length", length, 2), ("hop", hop, 1), ("bands", bands, 1)):
+        if value < least:
+            raise ValueError(f"{name} must be >= {least}, got {value}")
+    if not epsilon > 0:
+        raise ValueError(f"epsilon must be > 0, got {epsilon}")
+    weight = _window(window, length)
+    filters = mel_filters(rate, length, bands, low, rate / 2 if high is None else high)
+    once = np.ones(length // 2 + 1)
+    once[0] = 2
+    if length % 2 == 0:
+        once[-1] = 2
+
+    def unclipped(samples):
+        start = np.arange(1 + samples // hop)[:, None] * hop - length // 2
+        return start + np.arange(length)
+
+    def inside(samples):
+        at = unclipped(samples)
+        return (at >= 0) & (at < samples)
+
+    def places(samples):
+        return np.clip(unclipped(samples), 0, samples - 1)
+
+    def shape(features):
+        if len(features) != 1:
+            raise ValueError(f"log_mel takes sounds [N], got features {features}")
+        return 1 + features[0] // hop, bands
+
+    def forward(x, key):
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f"log_mel takes floats, as sounds in [-1, 1], got {x.dtype}")
+        frames = x[..., places(x.shape[-1])] * inside(x.shape[-1]).astype(x.dtype)
+        spectrum = jnp.fft.rfft(frames * weight.astype(x.dtype))
+        power = spectrum.real**2 + spectrum.imag**2
+        energy = power @ filters.T.astype(x.dtype) + epsilon
+        kept = LogMelResidual(spectrum.real, spectrum.imag, energy, Static(x.shape[-1]))
+        return jnp.log(energy), kept
+
+    def backward(kept, y_bar):
+        dtype, samples = y_bar.dtype, kept.samples.value
+        power_bar = (y_bar / kept.energy) @ filters.astype(dtype) * once.astype(dtype)
+        spectrum_bar = power_bar * (kept.real + 1j * kept.imaginary)
+        frames_bar = length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(dtype)
+        frames_bar = frames_bar * inside(samples).astype(dtype)
+        silent = jnp.zeros((*y_bar.shape[:-2], samples), dtype)
+        return silent.at[..., places(samples)].add(frames_bar)
+
+    return without_params(forward, backward, shape)
+
+
+def mel_filters(rate: float, length: int, bands: int, low: float, high: float) -> np.ndarray:
+    """[bands, length // 2 + 1] the triangles F.
+
+    Raises:
+      ValueError: as `log_mel`.
+    """
+    if not 0 <= low < high <= rate / 2:
+        got = f"{low:g}, {high:g} and {rate:g}"
+        raise ValueError(f"low and high must be 0 <= low < high <= rate / 2, got {got}")
+    mel = lambda f: 2595 * np.log10(1 + f / 700)
+    points = 700 * (10 ** (np.linspace(mel(low), mel(high), bands + 2) / 2595) - 1)
+    bins = np.arange(length // 2 + 1) * rate / length
+    left, middle, right = (points[i : i + bands, None] for i in range(3))
+    rising, falling = (bins - left) / (middle - left), (right - bins) / (right - middle)
+    filters = np.maximum(0, np.minimum(rising, falling))
+    empty = np.flatnonzero(filters.sum(1) == 0)
+    if len(empty):
+        raise ValueError(
+            f"no bin is in band {empty[0]} of {bands}: take fewer bands, or longer frames "
+            f"than {length} samples"
+        )
+    return filters
+
+
+def _window(name: str, length: int) -> np.ndarray:
+    if name not in WINDOWS:
+        raise ValueError(f"window must be one of {WINDOWS}, got {name!r}")
+    turn = np.cos(2 * np.pi * np.arange(length) / length)
+    return {"hann": 0.5 - 0.5 * turn, "hamming": 0.54 - 0.46 * turn}.get(name, np.ones(length))
