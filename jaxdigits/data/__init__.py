@@ -4,6 +4,7 @@ from jaxdigits.data.augment import AUGMENTS, compose, one_of, sometimes
 from jaxdigits.data.catalogue import DATASETS
 from jaxdigits.data.dataset import DataError, Dataset, split
 from jaxdigits.data.digits import digits
+from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, official_split
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import mnist
 from jaxdigits.data.photometric import (
@@ -17,14 +18,18 @@ from jaxdigits.data.photometric import (
 )
 from jaxdigits.data.picture import read_picture
 from jaxdigits.data.pixels import Augment
+from jaxdigits.data.sound import Recording, read_sound
 from jaxdigits.data.warp import affine, elastic, warp
 
 __all__ = [
     "AUGMENTS",
     "DATASETS",
+    "SPEAKERS",
     "Augment",
     "DataError",
     "Dataset",
+    "Recording",
+    "Sounds",
     "affine",
     "background",
     "blur",
@@ -34,12 +39,16 @@ __all__ = [
     "digits",
     "elastic",
     "erase",
+    "fsdd",
     "invert",
+    "leave_speaker_out",
     "mnist",
     "noise",
+    "official_split",
     "one_of",
     "read_idx",
     "read_picture",
+    "read_sound",
     "sometimes",
     "split",
     "warp",

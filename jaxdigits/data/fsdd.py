@@ -1,0 +1,197 @@
+"""The Free Spoken Digit Dataset: 3,000 recordings of ten digits by six speakers [1].
+
+The files are looked for in a folder, in `JAXDIGITS_DATA`, in the user's cache, and last on the
+network.  Wherever they were found, each must have the content that is listed, by the first 128
+bits of its SHA-256, in fsdd.sha256 beside this file.
+
+[1] Jackson, Souza, Flaks, Pan, Nicolas & Thite, doi:10.5281/zenodo.1342401, CC BY-SA 4.0.
+"""
+
+import hashlib
+import io
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxdigits.data.dataset import DataError
+from jaxdigits.data.sound import RATE, fixed_length, load_soundfile
+
+SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
+TAKES = 50  # recordings of each digit by each speaker
+TEST_TAKES = 5  # the first ones are the official test split
+MIRRORS = (
+    "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip",
+    "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip",
+)
+LARGEST = 1_000_000  # bytes of one file; the largest has 37 thousand
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+TIMEOUT = 30  # seconds without a byte after which the next mirror is tried
+WAYS_OUT = "set JAXDIGITS_DATA to a folder with fsdd/recordings, or run once with a network"
+
+
+class Sounds(NamedTuple):
+    """Spoken digits with their classes and speakers."""
+
+    wave: np.ndarray
+    """[N, S] float32 in [-1, 1], 8,000 samples a second"""
+    label: np.ndarray
+    """[N] int32, the digit 0..9"""
+    speaker: np.ndarray
+    """[N] int32, which of `SPEAKERS`"""
+    take: np.ndarray
+    """[N] int32, the index 0..49 of the recording"""
+
+
+def fsdd(folder: str | PathLike[str] | None = None, *, samples: int = RATE) -> Sounds:
+    """All 3,000 recordings, by digit, then speaker, then take.
+
+    Args:
+      folder: where the WAV files are.  By default the first place that has all of them:
+        `$JAXDIGITS_DATA/fsdd/recordings`, `$JAXDIGITS_DATA/fsdd`, the user's cache; else they
+        are downloaded into the cache, 16 MB.
+      samples: length of all: silence follows the shorter ones, and of the longer ones (20, if
+        it is a second) the loudest stretch is taken.
+
+    Raises:
+      DataError: if `folder` lacks a file, if one is damaged or not the official one, naming
+        it, or if no mirror could be reached.
+      ValueError: unless samples >= 1.
+      ImportError: if soundfile is not installed; if the cache is needed and pooch is not.
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be >= 1, got {samples}")
+    soundfile = load_soundfile()
+    home = _cached() if folder is None else Path(folder)
+    waves = []
+    for name, digest in _manifest().items():
+        content = _read(home / name, digest)
+        wave, _ = soundfile.read(io.BytesIO(content), dtype="float32")
+        waves.append(fixed_length(wave, samples))
+    digit, speaker, take = np.indices((10, len(SPEAKERS), TAKES)).reshape(3, -1)
+    return Sounds(np.stack(waves), *(a.astype(np.int32) for a in (digit, speaker, take)))
+
+
+def official_split(sounds: Sounds) -> tuple[Sounds, Sounds]:
+    """(train, test): takes 5 to 49, and 0 to 4; both have the same speakers."""
+    return _part(sounds, sounds.take < TEST_TAKES)
+
+
+def leave_speaker_out(sounds: Sounds, speaker: str) -> tuple[Sounds, Sounds]:
+    """(train, test): the other speakers, and one who is never heard in training.
+
+    Raises:
+      ValueError: for a speaker that is none of `SPEAKERS`.
+    """
+    if speaker not in SPEAKERS:
+        raise ValueError(f"unknown speaker {speaker!r}: choose from {', '.join(SPEAKERS)}")
+    return _part(sounds, sounds.speaker == SPEAKERS.index(speaker))
+
+
+def _part(sounds: Sounds, test: np.ndarray) -> tuple[Sounds, Sounds]:
+    pick = lambda rows: Sounds(*(a[rows] for a in sounds))
+    return pick(~test), pick(test)
+
+
+def _manifest() -> dict[str, str]:
+    """Digest by name, in the order of the data set."""
+    digests = Path(__file__).with_name("fsdd.sha256").read_text().split()
+    return dict(zip(_names(), digests, strict=True))
+
+
+def _names() -> Iterator[str]:
+    for digit in range(10):
+        for speaker in SPEAKERS:
+            yield from (f"{digit}_{speaker}_{take}.wav" for take in range(TAKES))
+
+
+def _read(path: Path, digest: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(LARGEST)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(
+            f"{path}: {reason}; the data set is 3,000 such files, {WAYS_OUT}"
+        ) from error
+    if not _is(content, digest):
+        raise DataError(f"{path}: content is not the expected one (SHA-256); get it again")
+    return content
+
+
+def _is(content: bytes, digest: str) -> bool:
+    return hashlib.sha256(content).hexdigest().startswith(digest)
+
+
+def _cached() -> Path:
+    """The first folder that has all files; the cache, filled if need be."""
+    names, places = list(_names()), []
+    if base := os.environ.get("JAXDIGITS_DATA"):
+        places = [Path(base, "fsdd", "recordings"), Path(base, "fsdd")]
+    cache = Path(_pooch().os_cache("jaxdigits"), "fsdd")
+    for place in (*places, cache):
+        if all((place / name).is_file() for name in names):
+            return place
+    _fill(cache, MIRRORS)
+    return cache
+
+
+def _fill(cache: Path, mirrors: Sequence[str]) -> None:
+    """Download into `cache` all files: whole and verified, or not at all."""
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
+            _download(Path(folder), mirrors)
+            for name in _names():
+                os.replace(Path(folder, name), cache / name)
+    except OSError as error:
+        raise DataError(
+            f"cannot write the recordings to {cache} ({error}); {WAYS_OUT}"
+        ) from error
+
+
+def _download(folder: Path, mirrors: Sequence[str]) -> None:
+    """Write to `folder` what the first good archive holds."""
+    fetch = _pooch().HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 16)
+    reasons = []
+    for mirror in mirrors:
+        archive = folder / "archive.zip"
+        try:
+            fetch(mirror, str(archive), None)
+            _unpack(archive, folder)
+        except DataError as error:
+            reasons.append(f"{mirror}: {error}")
+        except (OSError, *BROKEN_ARCHIVE) as error:
+            reasons.append(f"{mirror}: {type(error).__name__}")
+        else:
+            return
+    raise DataError(f"no mirror gave the recordings ({', '.join(reasons)}); {WAYS_OUT}")
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """The recordings of an archive, each by its own name: its paths are not followed."""
+    with zipfile.ZipFile(archive) as file:
+        members = {Path(info.filename).name: info for info in file.infolist()}
+        for name, digest in _manifest().items():
+            if name not in members:
+                raise DataError(f"{name} is not in the archive")
+            with file.open(members[name]) as member:
+                content = member.read(LARGEST)
+            if not _is(content, digest):
+                raise DataError(f"{name} is not the expected one (SHA-256)")
+            Path(folder, name).write_bytes(content)
+
+
+def _pooch() -> ModuleType:
+    try:
+        import pooch
+    except ImportError as error:
+        raise ImportError("the cache of fsdd() needs pooch: pip install pooch") from error
+    return pooch

@@ -1,0 +1,123 @@
+"""A recording of one spoken digit, brought to 8,000 samples a second.
+
+It may be WAV, FLAC or OGG, of any sampling rate and with any number of channels: those are
+averaged, another rate is resampled, and `Recording.said` tells what was done.
+"""
+
+import os
+import struct
+from math import gcd
+from os import PathLike
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdigits.data.dataset import DataError
+
+RATE = 8000  # samples a second, that of the Free Spoken Digit Dataset
+MAX_BYTES = 50_000_000
+SHORTEST, LONGEST = 0.05, 30.0  # seconds: a click, and more than anyone takes for a digit
+SILENT = 1e-4  # of full scale: some three steps of 16 bits
+RATES = (1000, 400_000)
+UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that do not know the length yet
+
+
+class Recording(NamedTuple):
+    """A sound, and what was done to it."""
+
+    wave: np.ndarray
+    """[N] float32 in [-1, 1], at 8 kHz"""
+    said: tuple[str, ...]
+    """one line for each thing, for a user to read; empty if it is as it was"""
+
+
+def read_sound(path: str | PathLike[str]) -> Recording:
+    """The sound in a WAV, FLAC or OGG file.
+
+    Raises:
+      DataError: if the file is missing, over 50 MB, no sound, damaged, shorter than its header
+        says, silent, or not of 0.05 to 30 seconds.
+      ImportError: if soundfile is not installed.
+    """
+    soundfile = load_soundfile()
+    _check_file(path)
+    try:
+        with soundfile.SoundFile(os.fspath(path)) as file:
+            rate, count, channels = file.samplerate, file.frames, file.channels
+            _check_length(path, rate, count)
+            samples = file.read(dtype="float32", always_2d=True)
+    except (soundfile.SoundFileError, RuntimeError, OSError) as error:
+        reason = type(error).__name__
+        raise DataError(
+            f"{path}: not a whole WAV, FLAC or OGG ({reason}); save it again"
+        ) from error
+    if len(samples) != count:
+        raise DataError(f"{path}: truncated, {len(samples)} of {count} samples; get it again")
+    if not np.isfinite(samples).all():
+        raise DataError(f"{path}: has samples that are not finite; save it again")
+    said = [f"{channels} channels, averaged"] if channels > 1 else []
+    wave = samples.mean(1, dtype=np.float32)
+    if rate != RATE:
+        said.append(f"resampled from {rate} to {RATE} samples a second")
+        wave = resample(wave, rate)
+    if np.abs(wave).max() < SILENT:
+        raise DataError(f"{path}: there is no sound in it")
+    return Recording(np.clip(wave, -1, 1), tuple(said))
+
+
+def resample(wave: np.ndarray, rate: int) -> np.ndarray:
+    """[N] samples at `rate` a second as [M] at 8,000, without what lies above 4 kHz.
+
+    By `scipy.signal.resample_poly`.
+    """
+    from scipy.signal import resample_poly  # takes a second to import
+
+    common = gcd(RATE, rate)
+    return resample_poly(wave, RATE // common, rate // common).astype(np.float32)
+
+
+def fixed_length(wave: np.ndarray, samples: int) -> np.ndarray:
+    """[N] -> [samples]: silence behind a shorter one; of a longer one the loudest stretch."""
+    missing = samples - len(wave)
+    if missing >= 0:
+        return np.pad(wave, (0, missing))
+    energy = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
+    start = int(np.argmax(energy[samples:] - energy[:-samples]))
+    return wave[start : start + samples]
+
+
+def _check_file(path: str | PathLike[str]) -> None:
+    """Refuse what is no file, too large, or a WAV that ends before its header says."""
+    if not Path(path).is_file():
+        raise DataError(f"{path}: no such file")
+    size = os.path.getsize(path)
+    if size > MAX_BYTES:
+        raise DataError(f"{path}: over {MAX_BYTES // 1_000_000} MB; make it shorter")
+    with open(path, "rb") as file:
+        head = file.read(12)
+    if len(head) == 12 and head[:4] == b"RIFF":
+        (told,) = struct.unpack("<I", head[4:8])
+        if told not in UNKNOWN_SIZES and told + 8 > size:
+            missing = told + 8 - size
+            raise DataError(f"{path}: truncated, {missing} bytes missing; get it again")
+
+
+def _check_length(path: Any, rate: int, count: int) -> None:
+    if not RATES[0] <= rate <= RATES[1]:
+        raise DataError(f"{path}: {rate} samples a second; {RATES[0]} to {RATES[1]} are read")
+    if not SHORTEST <= count / rate <= LONGEST:
+        limits = f"{SHORTEST:g} to {LONGEST:g} s"
+        raise DataError(f"{path}: {count / rate:.4g} s long; a spoken digit takes {limits}")
+
+
+def load_soundfile() -> ModuleType:
+    """soundfile, or an ImportError that says how to install it."""
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # OSError: without its C library
+        raise ImportError(
+            'sounds are read by soundfile: pip install "jaxdigits[audio]"'
+        ) from error
+    return soundfile
