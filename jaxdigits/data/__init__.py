@@ -4,6 +4,14 @@ from jaxdigits.data.augment import AUGMENTS, compose, one_of, sometimes
 from jaxdigits.data.catalogue import DATASETS
 from jaxdigits.data.dataset import DataError, Dataset, split
 from jaxdigits.data.digits import digits
+from jaxdigits.data.events import (
+    NMNIST_SHAPE,
+    SHD_CHANNELS,
+    Events,
+    binned,
+    read_nmnist,
+    read_shd,
+)
 from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, official_split
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import mnist
@@ -24,14 +32,18 @@ from jaxdigits.data.warp import affine, elastic, warp
 __all__ = [
     "AUGMENTS",
     "DATASETS",
+    "NMNIST_SHAPE",
+    "SHD_CHANNELS",
     "SPEAKERS",
     "Augment",
     "DataError",
     "Dataset",
+    "Events",
     "Recording",
     "Sounds",
     "affine",
     "background",
+    "binned",
     "blur",
     "brightness",
     "compose",
@@ -47,7 +59,9 @@ __all__ = [
     "official_split",
     "one_of",
     "read_idx",
+    "read_nmnist",
     "read_picture",
+    "read_shd",
     "read_sound",
     "sometimes",
     "split",
