@@ -7,7 +7,7 @@ from jaxdigits.data.digits import digits
 from jaxdigits.data.events import (
     NMNIST_SHAPE,
     SHD_CHANNELS,
-    Events,
+    SensorEvents,
     binned,
     read_nmnist,
     read_shd,
@@ -38,8 +38,8 @@ __all__ = [
     "Augment",
     "DataError",
     "Dataset",
-    "Events",
     "Recording",
+    "SensorEvents",
     "Sounds",
     "affine",
     "background",

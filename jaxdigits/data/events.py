@@ -22,23 +22,23 @@ import numpy as np
 
 from jaxdigits.data.dataset import DataError
 
-NMNIST_SHAPE = (2, 34, 34)  # polarity, rows, columns
+NMNIST_SHAPE = (34, 34, 2)  # rows, columns, polarity
 SHD_CHANNELS = 700
 EVENT_BYTES = 5
 MAX_FILE = 10_000_000  # bytes; the largest file of N-MNIST has some 40 thousand
 MAX_EVENTS = 10_000_000  # of one recording of SHD; the longest has 15 thousand
 
 
-class Events(NamedTuple):
+class SensorEvents(NamedTuple):
     """What a sensor sent, in order of time."""
 
     time: np.ndarray
     """[E] float64, seconds"""
     address: np.ndarray
-    """[E, axes] int32: of N-MNIST polarity, row and column; of SHD the channel"""
+    """[E, axes] int32: of N-MNIST row, column and polarity; of SHD the channel"""
 
 
-def read_nmnist(path: str | PathLike[str]) -> Events:
+def read_nmnist(path: str | PathLike[str]) -> SensorEvents:
     """The events of one N-MNIST recording, whose sensor is `NMNIST_SHAPE`.
 
     Raises:
@@ -60,10 +60,10 @@ def read_nmnist(path: str | PathLike[str]) -> Events:
     high, middle, low = (a.astype(np.int64) for a in rest)
     polarity = high >> 7
     time = ((high & 0x7F) << 16 | middle << 8 | low) / 1e6
-    return _ordered(time, np.stack([polarity, row, column], 1), NMNIST_SHAPE, path)
+    return _ordered(time, np.stack([row, column, polarity], 1), NMNIST_SHAPE, path)
 
 
-def read_shd(path: str | PathLike[str]) -> tuple[list[Events], np.ndarray]:
+def read_shd(path: str | PathLike[str]) -> tuple[list[SensorEvents], np.ndarray]:
     """All recordings in an HDF5 file of SHD, and their labels [N] int32, 0 to 19.
 
     Labels 0 to 9 are the digits in English, 10 to 19 in German.
@@ -95,7 +95,9 @@ def read_shd(path: str | PathLike[str]) -> tuple[list[Events], np.ndarray]:
     return events, label.astype(np.int32)
 
 
-def binned(events: Events, steps: int, shape: Sequence[int], *, duration: float) -> np.ndarray:
+def binned(
+    events: SensorEvents, steps: int, shape: Sequence[int], *, duration: float
+) -> np.ndarray:
     """[steps, *shape] uint8 spikes: 1 where at least one event fell into a step.
 
     Steps are `duration` / `steps` long; events after the last one are left out.
@@ -119,7 +121,7 @@ def binned(events: Events, steps: int, shape: Sequence[int], *, duration: float)
     return spikes
 
 
-def _of_shd(time: Any, unit: Any, name: str) -> Events:
+def _of_shd(time: Any, unit: Any, name: str) -> SensorEvents:
     time, unit = np.asarray(time, np.float64), np.asarray(unit, np.int64)
     if time.ndim != 1 or time.shape != unit.shape:
         raise DataError(f"{name} has {time.shape} times and {unit.shape} channels")
@@ -128,7 +130,9 @@ def _of_shd(time: Any, unit: Any, name: str) -> Events:
     return _ordered(time, unit[:, None], (SHD_CHANNELS,), name)
 
 
-def _ordered(time: np.ndarray, address: np.ndarray, shape: Sequence[int], name: Any) -> Events:
+def _ordered(
+    time: np.ndarray, address: np.ndarray, shape: Sequence[int], name: Any
+) -> SensorEvents:
     if not (np.isfinite(time) & (time >= 0)).all():
         raise DataError(f"{name}: has times that are not finite, or before the beginning")
     outside = ((address < 0) | (address >= np.array(shape))).any(1)
@@ -136,7 +140,7 @@ def _ordered(time: np.ndarray, address: np.ndarray, shape: Sequence[int], name: 
         at = tuple(address[outside.argmax()].tolist())
         raise DataError(f"{name}: has an event at {at}, outside of the sensor {tuple(shape)}")
     order = np.argsort(time, kind="stable")
-    return Events(time[order], address[order].astype(np.int32))
+    return SensorEvents(time[order], address[order].astype(np.int32))
 
 
 def _h5py() -> ModuleType:

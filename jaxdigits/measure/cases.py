@@ -141,6 +141,8 @@ CASES: dict[str, Case] = {
         lambda: serial(_lif(), ly.dropout(0.3, time=True),
                        sp.spikes_stored(ly.dense(3), "bit")), (9,), "current",
     ),
+    "saccades": _spikes(lambda: sp.saccades(5, size=8, amplitude=1.5), (5, 6), "grey"),
+    "level_crossing": _spikes(lambda: sp.level_crossing(0.5), (9,), "current"),
     "latency": _spikes(lambda: sp.latency(STEPS), (9,), "grey"),
     **{
         f"lif, {name}, {learned}": _spikes(

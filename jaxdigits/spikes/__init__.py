@@ -7,6 +7,7 @@ from jaxdigits.spikes.event_lif import event_dense, event_lif
 from jaxdigits.spikes.event_neuron import EventNeuron
 from jaxdigits.spikes.event_readout import first_spike, mean_potential
 from jaxdigits.spikes.event_search import Events, events
+from jaxdigits.spikes.level_crossing import level_crossing
 from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
 from jaxdigits.spikes.penalty import Penalty, penalties, rate_penalty
 from jaxdigits.spikes.presets import (
@@ -21,6 +22,7 @@ from jaxdigits.spikes.presets import (
 )
 from jaxdigits.spikes.readout import leaky_readout, spike_count
 from jaxdigits.spikes.recurrent import recurrent
+from jaxdigits.spikes.saccades import saccades
 from jaxdigits.spikes.storage import Storage, spikes_stored
 from jaxdigits.spikes.surrogates import (
     Surrogate,
@@ -68,6 +70,7 @@ __all__ = [
     "first_spike",
     "latency",
     "leaky_readout",
+    "level_crossing",
     "lif",
     "lif_neuron",
     "mean_potential",
@@ -79,6 +82,7 @@ __all__ = [
     "rate",
     "rate_penalty",
     "recurrent",
+    "saccades",
     "scaled",
     "sigmoid",
     "sinabs_lif",

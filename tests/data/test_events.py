@@ -10,7 +10,7 @@ from jaxdigits.data import (
     NMNIST_SHAPE,
     SHD_CHANNELS,
     DataError,
-    Events,
+    SensorEvents,
     binned,
     read_nmnist,
     read_shd,
@@ -40,20 +40,20 @@ def shd(path, times, units, labels):
 def test_an_event_of_n_mnist_is_read_bit_by_bit_and_in_order_of_time(tmp_path):
     events = read_nmnist(nmnist(tmp_path / "a.bin"))
     np.testing.assert_allclose(events.time, [0, 0.001, 0.299999, 8.388607])
-    wanted = [(1, 5, 3), (0, 0, 33), (0, 8, 7), (1, 33, 0)]
+    wanted = [(5, 3, 1), (0, 33, 0), (8, 7, 0), (33, 0, 1)]
     np.testing.assert_array_equal(events.address, wanted)
 
 
 def test_events_fall_into_the_step_that_holds_their_time(tmp_path):
     spikes = binned(read_nmnist(nmnist(tmp_path / "a.bin")), 3, NMNIST_SHAPE, duration=0.3)
-    assert spikes.shape == (3, 2, 34, 34)
+    assert spikes.shape == (3, 34, 34, 2)
     assert spikes.dtype == np.uint8
     # That of 8.4 s is after the end.
-    assert np.argwhere(spikes).tolist() == [[0, 0, 0, 33], [0, 1, 5, 3], [2, 0, 8, 7]]
+    assert np.argwhere(spikes).tolist() == [[0, 0, 33, 0], [0, 5, 3, 1], [2, 8, 7, 0]]
 
 
 def test_two_events_in_a_step_are_one_spike():
-    events = Events(np.array([0.0, 0.1, 0.5]), np.zeros((3, 1), np.int32))
+    events = SensorEvents(np.array([0.0, 0.1, 0.5]), np.zeros((3, 1), np.int32))
     np.testing.assert_array_equal(binned(events, 2, (1,), duration=1.0), [[1], [1]])
     with pytest.raises(ValueError, match=r"these events have 1 axes, the shape is \(2, 3\)"):
         binned(events, 2, (2, 3), duration=1.0)
@@ -67,8 +67,8 @@ def test_two_events_in_a_step_are_one_spike():
     [
         (b"", "no events; get it again"),
         (b"\1" * 13, "3 bytes of an event at its end; get it again"),
-        (b"\x22\0\0\0\0", r"an event at \(0, 0, 34\), outside of the sensor \(2, 34, 34\)"),
-        (b"\0\xff\x80\0\0", r"an event at \(1, 255, 0\), outside of the sensor"),
+        (b"\x22\0\0\0\0", r"an event at \(0, 34, 0\), outside of the sensor \(34, 34, 2\)"),
+        (b"\0\xff\x80\0\0", r"an event at \(255, 0, 1\), outside of the sensor"),
     ],
 )
 def test_a_broken_file_of_n_mnist_is_refused_by_name(tmp_path, content, match):
