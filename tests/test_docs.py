@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import statistics
 from pathlib import Path
 
 import nbformat
@@ -108,6 +109,10 @@ def test_the_accuracies_are_those_of_the_experiment(monkeypatch):
     results = json.loads((ROOT / "experiments" / "accuracy.json").read_text())
     page = (ROOT / "docs" / "accuracy.md").read_text()
     assert experiment["table"](results) in page
+    words = " ".join(README.split())
+    for name in ("MLP, augmented", "SNN, augmented"):
+        mean = statistics.mean(row["test"] for row in results[name].values())
+        assert f"{100 * mean:.2f} % for a" in words
     for name, seeds in results.items():
         assert len(seeds) == experiment["RECIPES"][name].seeds
         assert all(row["machine"] in page for row in seeds.values())

@@ -1,8 +1,8 @@
 """What an event camera sees of a still image: the camera moves, as an eye does.
 
 An image stands still for a camera that sends changes only, so the camera is moved: in
-N-MNIST [1] by three short saccades along the sides of a triangle.  Here the image moves instead.
-At step t it is read (dₜ, eₜ) pixels from its place, between pixels linearly, so that with
+N-MNIST [1] by three short saccades along the sides of a triangle.  Here the image moves.  At
+step t it is read (dₜ, eₜ) pixels from its place, between pixels linearly, so that with
 matrices of interpolation R and C and the brightness b of paper
 
     Iₜ = Rₜ X Cₜᵀ        yₜ = log(b + (1 − b) Iₜ)
