@@ -1,5 +1,14 @@
 """Files and downloads in, `Dataset` out; and augmentations, which make more of one."""
 
+from jaxdigits.data.acoustic import (
+    Acoustic,
+    add_noise,
+    change_gain,
+    change_speed,
+    mask_bands,
+    mask_frames,
+    shift_time,
+)
 from jaxdigits.data.augment import AUGMENTS, compose, one_of, sometimes
 from jaxdigits.data.catalogue import DATASETS
 from jaxdigits.data.dataset import DataError, Dataset, split
@@ -35,17 +44,21 @@ __all__ = [
     "NMNIST_SHAPE",
     "SHD_CHANNELS",
     "SPEAKERS",
+    "Acoustic",
     "Augment",
     "DataError",
     "Dataset",
     "Recording",
     "SensorEvents",
     "Sounds",
+    "add_noise",
     "affine",
     "background",
     "binned",
     "blur",
     "brightness",
+    "change_gain",
+    "change_speed",
     "compose",
     "contrast",
     "digits",
@@ -54,6 +67,8 @@ __all__ = [
     "fsdd",
     "invert",
     "leave_speaker_out",
+    "mask_bands",
+    "mask_frames",
     "mnist",
     "noise",
     "official_split",
@@ -63,6 +78,7 @@ __all__ = [
     "read_picture",
     "read_shd",
     "read_sound",
+    "shift_time",
     "sometimes",
     "split",
     "warp",

@@ -142,6 +142,7 @@ CASES: dict[str, Case] = {
                        sp.spikes_stored(ly.dense(3), "bit")), (9,), "current",
     ),
     "saccades": _spikes(lambda: sp.saccades(5, size=8, amplitude=1.5), (5, 6), "grey"),
+    "frames_to_steps": _spikes(lambda: sp.frames_to_steps(5), (7, 3)),
     "level_crossing": _spikes(lambda: sp.level_crossing(0.5), (9,), "current"),
     "latency": _spikes(lambda: sp.latency(STEPS), (9,), "grey"),
     **{

@@ -7,6 +7,7 @@ from jaxdigits.spikes.event_lif import event_dense, event_lif
 from jaxdigits.spikes.event_neuron import EventNeuron
 from jaxdigits.spikes.event_readout import first_spike, mean_potential
 from jaxdigits.spikes.event_search import Events, events
+from jaxdigits.spikes.frames import frames_to_steps
 from jaxdigits.spikes.level_crossing import level_crossing
 from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
 from jaxdigits.spikes.penalty import Penalty, penalties, rate_penalty
@@ -68,6 +69,7 @@ __all__ = [
     "fast_sigmoid",
     "firing_rates",
     "first_spike",
+    "frames_to_steps",
     "latency",
     "leaky_readout",
     "level_crossing",

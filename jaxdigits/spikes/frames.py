@@ -1,0 +1,48 @@
+"""Frames of a spectrogram as the currents of time steps.
+
+F frames and T steps cover the same time.  Step t gets the mean of the frames in it, each by the
+share of the step that it fills, aₜf, so that an even signal stays even:
+
+    yₜ = Σ_f aₜf x_f        x̄_f = Σₜ aₜf ȳₜ        Σ_f aₜf = 1
+"""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdigits.layer import Layer, Static, without_params
+
+
+def frames_to_steps(steps: int) -> Layer:
+    """Frames x [B, F, M], floats -> currents [steps, B, M].
+
+    Raises:
+      ValueError: unless steps >= 1; in `init`, for features that are not [F, M]; in `forward`,
+        for an x that is no floats.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be >= 1, got {steps}")
+
+    def shape(features):
+        if len(features) != 2:
+            raise ValueError(f"frames_to_steps takes frames [F, M], got features {features}")
+        return features[1:]
+
+    def forward(x, key):
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f"frames_to_steps takes floats, got {x.dtype}")
+        shares = _shares(steps, x.shape[1]).astype(x.dtype)
+        return jnp.einsum("tf,bfm->tbm", shares, x), Static(x.shape[1])
+
+    def backward(frames, y_bar):
+        shares = _shares(steps, frames.value).astype(y_bar.dtype)
+        return jnp.einsum("tf,tbm->bfm", shares, y_bar)
+
+    return without_params(forward, backward, shape)
+
+
+def _shares(steps: int, frames: int) -> np.ndarray:
+    """[T, F] how much of each step is in each frame."""
+    step, frame = (np.arange(n + 1) / n for n in (steps, frames))
+    end = np.minimum(step[1:, None], frame[1:])
+    start = np.maximum(step[:-1, None], frame[:-1])
+    return steps * np.maximum(0, end - start)
