@@ -8,21 +8,20 @@ quartiles of the ratio.
 """
 
 import json
-from functools import partial
-from itertools import cycle
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from core import machine
+from trained import config_of, step_of
 
 from jaxdigits.cli import _set_flags
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "augmentation.json"
 FIGURE = HERE.parent / "docs" / "images" / "augmentation.png"
-SHOWN, REPEATS, BATCH = 12, 15, 128
+SHOWN, REPEATS = 12, 15
 
 
 def rows() -> dict[str, np.ndarray]:
@@ -53,36 +52,14 @@ def costs() -> dict[str, dict[str, float]]:
     from jaxdigits.bench import in_turn, quartiles
     from jaxdigits.data import AUGMENTS
 
-    steps = [step_with(None), *map(step_with, AUGMENTS.values())]
+    step_with = lambda name: step_of(config_of("cnn", dict(augment=name), 0))
+    steps = [step_with(None), *map(step_with, AUGMENTS)]
     plain, *times = in_turn(steps, repeats=REPEATS)
     found = {}
     for name, seconds in zip(AUGMENTS, times, strict=True):
         ratio = quartiles([a / b for a, b in zip(seconds, plain, strict=True)])
         found[name] = ratio._asdict() | dict(seconds=quartiles(seconds).median)
     return found
-
-
-def step_with(augment):
-    """A training step of the default CNN."""
-    from jaxdigits.bench.images import batches, synthetic
-    from jaxdigits.gradients import by_hand
-    from jaxdigits.losses import cross_entropy
-    from jaxdigits.models import cnn
-    from jaxdigits.train import Recipe, adamw, initial_state, train_step
-
-    optimizer, data = adamw(1e-3, 1000), synthetic(2048)
-    recipe = Recipe(cnn, cross_entropy(), by_hand, BATCH, 0.99, augment=augment)
-    state = initial_state(cnn(), (28, 28), optimizer, jax.random.key(0), averaged=True)
-    program = jax.jit(partial(train_step, recipe, optimizer), donate_argnums=0)
-    order = cycle(batches(2048, BATCH, 8))
-
-    def step() -> None:
-        nonlocal state
-        state, loss = program(state, data, next(order))
-        jax.block_until_ready((state, loss))
-
-    step()
-    return step
 
 
 def table(found: dict) -> str:

@@ -12,18 +12,16 @@ ladder.json; `time` draws docs/images/ladder.png as well.
 
 import statistics
 import sys
-from functools import partial
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from trained import accuracy, config_of, join, load, trained
+from trained import accuracy, config_of, join, load, step_of, trained
 
 from jaxdigits.cli import _set_flags
 
 RESULTS = Path(__file__).with_suffix(".json")
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "ladder.png"
-SEEDS, REPEATS, BATCH, READ = 2, 7, 128, 1000
+SEEDS, REPEATS, READ = 2, 7, 1000
 
 _COMMON: dict[str, dict[str, Any]] = {
     "mlp": dict(epochs=20, dropout_rate=0.2),
@@ -62,7 +60,7 @@ def times() -> dict[str, dict[str, dict[str, float]]]:
 
     keep_freed_memory()
     names = [(network, name) for network in SIZES for name in rungs(network)]
-    steps = [step(config_of(n, rungs(n)[name], 0)) for n, name in names]
+    steps = [step_of(config_of(n, rungs(n)[name], 0)) for n, name in names]
     reads = [read(config_of(n, rungs(n)[name], 0)) for n, name in names]
     found: dict[str, dict[str, dict[str, float]]] = {network: {} for network in SIZES}
     taken = in_turn(steps + reads, repeats=REPEATS)
@@ -70,31 +68,6 @@ def times() -> dict[str, dict[str, dict[str, float]]]:
         training, reading = (statistics.median(taken[j]) for j in (i, i + len(names)))
         found[network][name] = dict(step_ms=1e3 * training, read_ms=1e3 * reading / READ)
     return found
-
-
-def step(config: Any):
-    """A training step, as a function that waits for it."""
-    import jax
-
-    from jaxdigits.bench.images import batches, synthetic
-    from jaxdigits.gradients import by_hand
-    from jaxdigits.losses import cross_entropy
-    from jaxdigits.train import Recipe, adamw, initial_state, train_step
-
-    optimizer, data = adamw(1e-3, 1000), synthetic(2048)
-    recipe = Recipe(config.build(), cross_entropy(), by_hand, BATCH, 0.99)
-    network = config.build()(training=True)
-    state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
-    program = jax.jit(partial(train_step, recipe, optimizer), donate_argnums=0)
-    order = cycle(batches(2048, BATCH, 8))
-
-    def run() -> None:
-        nonlocal state
-        state, loss = program(state, data, next(order))
-        jax.block_until_ready((state, loss))
-
-    run()
-    return run
 
 
 def read(config: Any):

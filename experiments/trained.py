@@ -13,8 +13,12 @@ import os
 import re
 import time
 from collections.abc import Callable
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import jax
 
 from jaxdigits.data import Dataset, mnist
 from jaxdigits.measure import score
@@ -83,6 +87,30 @@ def accuracy(network: Trained, data: Dataset) -> float:
     """The share of a data set's images that a network reads right."""
     logits = predict(load_run(network.folder), data.image)
     return score(logits, data.label).test_accuracy
+
+
+def step_of(config: Config) -> Callable[[], None]:
+    """A training step of 128 images, as a function that waits for it."""
+    from jaxdigits.bench.images import batches, synthetic
+    from jaxdigits.gradients import by_hand
+    from jaxdigits.losses import cross_entropy
+    from jaxdigits.train import Recipe, adamw, initial_state, train_step
+
+    optimizer, data = adamw(1e-3, 1000), synthetic(2048)
+    augment = config.augmentation()
+    recipe = Recipe(config.build(), cross_entropy(), by_hand, 128, 0.99, augment=augment)
+    network = config.build()(training=True)
+    state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
+    program = jax.jit(partial(train_step, recipe, optimizer), donate_argnums=0)
+    order = cycle(batches(2048, 128, 8))
+
+    def run() -> None:
+        nonlocal state
+        state, loss = program(state, data, next(order))
+        jax.block_until_ready((state, loss))
+
+    run()
+    return run
 
 
 def load(path: Path, empty: Any) -> Any:
