@@ -13,7 +13,7 @@ scale [1], m(f) = 2595 log₁₀(1 + f / 700 Hz), as in the Hidden Markov Model 
 
 since ∂|Xₖ|²/∂(wₙxₙ) = 2 Re(Xₖ e^(iωkn)); frames that overlap add up.  The last sum is L times
 the inverse transform of P̄ₖ Xₖ, which counts each bin twice but the first and, if L is even,
-the last: those go in doubled.
+the last; and those are in no band.
 
 [1] Davis & Mermelstein, IEEE Trans. ASSP 28(4), 1980, doi:10.1109/TASSP.1980.1163420.
 """
@@ -77,10 +77,6 @@ def log_mel(
         raise ValueError(f"epsilon must be > 0, got {epsilon}")
     weight = _window(window, length)
     filters = mel_filters(rate, length, bands, low, rate / 2 if high is None else high)
-    once = np.ones(length // 2 + 1)
-    once[0] = 2
-    if length % 2 == 0:
-        once[-1] = 2
 
     def unclipped(samples):
         start = np.arange(1 + samples // hop)[:, None] * hop - length // 2
@@ -110,7 +106,7 @@ def log_mel(
 
     def backward(kept, y_bar):
         dtype, samples = y_bar.dtype, kept.samples.value
-        power_bar = (y_bar / kept.energy) @ filters.astype(dtype) * once.astype(dtype)
+        power_bar = (y_bar / kept.energy) @ filters.astype(dtype)
         spectrum_bar = power_bar * (kept.real + 1j * kept.imaginary)
         frames_bar = length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(dtype)
         frames_bar = frames_bar * inside(samples).astype(dtype)
