@@ -135,11 +135,13 @@ def _cached() -> Path:
     names, places = list(_names()), []
     if base := os.environ.get("JAXDIGITS_DATA"):
         places = [Path(base, "fsdd", "recordings"), Path(base, "fsdd")]
-    cache = Path(_pooch().os_cache("jaxdigits"), "fsdd")
-    for place in (*places, cache):
-        if all((place / name).is_file() for name in names):
+    has_all = lambda place: all((place / name).is_file() for name in names)
+    for place in places:
+        if has_all(place):
             return place
-    _fill(cache, MIRRORS)
+    cache = Path(_pooch().os_cache("jaxdigits"), "fsdd")
+    if not has_all(cache):
+        _fill(cache, MIRRORS)
     return cache
 
 

@@ -4,6 +4,7 @@ import hashlib
 import http.server
 import io
 import os
+import sys
 import threading
 import zipfile
 from importlib import import_module
@@ -172,4 +173,5 @@ def test_a_folder_of_the_users_comes_before_the_cache(small, monkeypatch):
     small.rename(base / "fsdd" / "recordings")
     monkeypatch.setenv("JAXDIGITS_DATA", str(base))
     monkeypatch.setattr(module, "MIRRORS", [])
+    monkeypatch.setitem(sys.modules, "pooch", None)  # which is for the cache alone
     assert len(fsdd().label) == 10
