@@ -97,6 +97,18 @@ def draw_unit(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) -> 
     return jax.lax.bitcast_convert_type(from_one, jnp.float32) - 1
 
 
+def draw_normal(key: Array, batch: int, shape: tuple[int, ...]) -> Array:
+    """Normal random numbers [batch, *shape] of 65,536 levels within ±4.3: two bytes for each.
+
+    Raises:
+      ValueError: as `draw_bytes`.
+    """
+    drawn = draw_bytes(key, batch, (*shape[:-1], 2 * shape[-1]))
+    pairs = drawn.reshape(*drawn.shape[:-1], shape[-1], 2).astype(jnp.result_type(float))
+    uniform = (2 * (256 * pairs[..., 0] + pairs[..., 1]) - 65535) / 65536
+    return jnp.sqrt(2.0) * jax.lax.erf_inv(uniform)
+
+
 def _draw_words(
     key: Array, batch: int, shape: tuple[int, ...], axis: int, share: int = 1
 ) -> Array:

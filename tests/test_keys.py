@@ -9,6 +9,7 @@ from jaxdigits.keys import (
     _words,
     _words_row_by_row,
     draw_bytes,
+    draw_normal,
     draw_unit,
     example_keys,
     fold_in,
@@ -62,6 +63,16 @@ def test_units_are_the_numbers_of_jax_itself(keys, axis):
     draw = lambda key: jax.random.uniform(key, (5, 7))
     wanted = jax.vmap(draw, out_axes=axis)(keys)
     np.testing.assert_array_equal(draw_unit(keys, 4, (5, 7), axis), wanted)
+
+
+def test_normal_numbers_are_normal():
+    drawn = np.asarray(draw_normal(KEY, 4, (100, 501)))
+    assert drawn.shape == (4, 100, 501)
+    for power, moment in enumerate((0, 1, 0, 3), start=1):
+        assert abs((drawn**power).mean() - moment) < 0.05
+    shares = [(drawn < x).mean() for x in (-1.96, -1, 0, 1, 1.96)]
+    np.testing.assert_allclose(shares, [0.025, 0.1587, 0.5, 0.8413, 0.975], atol=0.005)
+    assert np.abs(drawn).max() < 4.4
 
 
 def test_uniform_numbers_have_the_variance_and_come_from_the_key_alone():

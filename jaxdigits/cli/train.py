@@ -21,8 +21,8 @@ Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 
 OPTIONS = (
     "hidden", "channels", "kernel", "activation", "norm", "pool", "scale", "dropout_rate",
-    "input_dropout", "steps", "encoder", "surrogate", "readout", "precision", "storage",
-    "recompute", "rate_penalty", "rate_target",
+    "input_dropout", "input_noise", "hidden_noise", "steps", "encoder", "surrogate", "readout",
+    "precision", "storage", "recompute", "rate_penalty", "rate_target",
 )  # fmt: skip
 
 
@@ -100,6 +100,10 @@ class Train:
     """Share of units absent in training."""
     input_dropout: Float = None
     """mlp: share of pixels that are grey in training."""
+    input_noise: Float = None
+    """mlp: deviation of the noise of standardised pixels in training."""
+    hidden_noise: Float = None
+    """mlp: deviation of the noise before each activation in training."""
     steps: Int = None
     """snn, conv_snn: time steps. event_snn: steps of the latency code."""
     encoder: Name = None

@@ -12,8 +12,8 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.pixels import normal_field, uniform_of
-from jaxdigits.keys import fold_in, per_example, require_key
+from jaxdigits.data.pixels import uniform_of
+from jaxdigits.keys import draw_normal, fold_in, per_example, require_key
 
 Acoustic = Callable[[Array, Array], Array]
 """(key, x) -> x: one key, or one per example [B]; x [B, ...] floats"""
@@ -80,7 +80,7 @@ def add_noise(least: float = 5.0, most: float = 30.0) -> Acoustic:
         keys, x = _prepared(key, x, 2)
         below = least + (most - least) * uniform_of(fold_in(keys, 0), 1)
         loud = jnp.sqrt((x**2).mean(-1, keepdims=True)) * 10 ** (-below / 20)
-        return x + loud * normal_field(fold_in(keys, 1), x.shape[1:])
+        return x + loud * draw_normal(fold_in(keys, 1), len(x), x.shape[1:])
 
     return augment
 

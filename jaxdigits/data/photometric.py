@@ -15,12 +15,11 @@ from jax import Array
 from jaxdigits.data.pixels import (
     Augment,
     gaussian,
-    normal_field,
     pixels_of,
     prepared,
     uniform_of,
 )
-from jaxdigits.keys import fold_in
+from jaxdigits.keys import draw_normal, fold_in
 
 
 def contrast(limit: float = 0.5) -> Augment:
@@ -78,7 +77,7 @@ def noise(limit: float = 0.3) -> Augment:
     def augment(key, image):
         keys, x = prepared(key, image)
         strength = limit * uniform_of(fold_in(keys, 0), 1)[..., None]
-        return jnp.clip(x + strength * normal_field(fold_in(keys, 1), x.shape[1:]), 0, 1)
+        return jnp.clip(x + strength * draw_normal(fold_in(keys, 1), len(x), x.shape[1:]), 0, 1)
 
     return augment
 

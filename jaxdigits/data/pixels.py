@@ -49,14 +49,6 @@ def uniform_field(keys: Array, shape: tuple[int, ...]) -> Array:
     return (2 * drawn.astype(jnp.result_type(float)) - 255) / 256
 
 
-def normal_field(keys: Array, shape: tuple[int, ...]) -> Array:
-    """[B, *shape] normal with mean 0 and deviation 1, of 65,536 levels within ±4.3."""
-    drawn = draw_bytes(keys, len(keys), (*shape[:-1], 2 * shape[-1]))
-    pairs = drawn.reshape(*drawn.shape[:-1], shape[-1], 2).astype(jnp.result_type(float))
-    uniform = (2 * (256 * pairs[..., 0] + pairs[..., 1]) - 65535) / 65536
-    return jnp.sqrt(2.0) * jax.lax.erf_inv(uniform)
-
-
 def gaussian(length: int, sigma: Array | float) -> Array:
     """[..., length, length] a matrix that smooths a line of pixels, for each sigma [...].
 

@@ -4,6 +4,7 @@ from jaxdigits.layers.activation import gelu, leaky_relu, relu, tanh
 from jaxdigits.layers.conv import conv2d
 from jaxdigits.layers.dense import dense
 from jaxdigits.layers.dropout import dropout
+from jaxdigits.layers.noise import gaussian_noise
 from jaxdigits.layers.norm import (
     Statistics,
     batch_norm,
@@ -26,6 +27,7 @@ __all__ = [
     "dense",
     "dropout",
     "flatten",
+    "gaussian_noise",
     "gelu",
     "group_norm",
     "image_norm",

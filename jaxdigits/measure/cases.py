@@ -110,6 +110,7 @@ CASES: dict[str, Case] = {
     "gelu": _layer(ly.gelu, (9,)),
     "tanh": _layer(ly.tanh, (9,)),
     "dropout": _layer(lambda: ly.dropout(0.3), (9,)),
+    "gaussian_noise": _layer(lambda: ly.gaussian_noise(0.3), (9,)),
     "dropout through time": _layer(lambda: ly.dropout(0.3, time=True), (9,), "current"),
     "layer_norm": _layer(lambda: _shuffled(ly.layer_norm()), (9,)),
     "layer_norm of images": _layer(lambda: _shuffled(ly.layer_norm(3)), _image),

@@ -19,8 +19,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.pixels import gaussian, normal_field, prepared, uniform_field, uniform_of
+from jaxdigits.data.pixels import gaussian, prepared, uniform_field, uniform_of
 from jaxdigits.data.warp import read_at
+from jaxdigits.keys import draw_normal
 
 SEVERITIES = (1, 2, 3, 4, 5)
 KINDS = ("noise", "blur", "geometry", "occlusion", "intensity")
@@ -60,7 +61,7 @@ def corrupt(name: str, key: Array, image: Array, *, severity: int = 3) -> Array:
 
 
 def _gaussian_noise(keys, x, strength):
-    return x + strength * normal_field(keys, x.shape[1:])
+    return x + strength * draw_normal(keys, len(x), x.shape[1:])
 
 
 def _salt_and_pepper(keys, x, strength):
@@ -69,7 +70,7 @@ def _salt_and_pepper(keys, x, strength):
 
 
 def _speckle(keys, x, strength):
-    return x * (1 + strength * normal_field(keys, x.shape[1:]))
+    return x * (1 + strength * draw_normal(keys, len(x), x.shape[1:]))
 
 
 def _gaussian_blur(keys, x, strength):

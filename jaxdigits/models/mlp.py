@@ -6,7 +6,7 @@ from typing import Literal
 
 from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
-from jaxdigits.layers import dense, dropout, flatten, relu
+from jaxdigits.layers import dense, dropout, flatten, gaussian_noise, relu
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser, scaled_input
@@ -20,6 +20,8 @@ def mlp(
     scale: Literal["data", "image"] = "data",
     dropout_rate: float = 0.4,
     input_dropout: float = 0.0,
+    input_noise: float = 0.0,
+    hidden_noise: float = 0.0,
     classes: int = 10,
     precision: Precision = "full",
     chain: Chain = in_series,
@@ -36,6 +38,8 @@ def mlp(
         own.
       dropout_rate: share of hidden neurons absent in training.
       input_dropout: share of pixels that are grey, of MNIST's mean, in training.
+      input_noise: deviation of the Gaussian noise of the pixels, standardised, in training.
+      hidden_noise: the same of what goes into each activation.
       chain: what makes one layer of the parts: `in_series`, or a learning rule.
       precision: "mixed" rounds what goes into products to bfloat16.
       training: with dropout and batch statistics, or without and with `statistics`.
@@ -49,8 +53,12 @@ def mlp(
     make_norm = normaliser(norm, 1, training, statistics)
     share = lambda rate: rate if training else 0.0
     absent = dropout(share(dropout_rate))
-    block = lambda n: (linear(n, bias=norm is None), *make_norm(), activation(), absent)
+    noise = lambda deviation: [gaussian_noise(share(deviation))] if deviation else []
+    block = lambda n: (
+        *(linear(n, bias=norm is None), *make_norm()),
+        *(*noise(hidden_noise), activation(), absent),
+    )
     hidden_blocks = tuple(block(n) for n in hidden)
     grey = [dropout(share(input_dropout))] if input_dropout else []
-    entry = (scaled_input(scale, MNIST_MEAN, MNIST_STD), flatten(), *grey)
+    entry = (scaled_input(scale, MNIST_MEAN, MNIST_STD), flatten(), *grey, *noise(input_noise))
     return chained(Parts(entry, hidden_blocks, (linear(classes, gain=1.0),)), chain)

@@ -192,6 +192,8 @@ REFUSED = """
 --weight-decay -1       | weight decay must be >= 0, got -1.0
 --schedule steps        | unknown schedule 'steps': choose from cosine
 --input-dropout 1       | rate must be in [0, 1), got 1.0
+--input-noise -1        | deviation must be >= 0 and finite, got -1.0
+cnn --hidden-noise 0.1  | cnn has no option 'hidden_noise'
 cnn --input-dropout 0.1 | cnn has no option 'input_dropout'
 --smoothing 1           | smoothing must be in [0, 1), got 1.0
 --ema 1                 | ema must be in [0, 1), got 1.0

@@ -104,7 +104,7 @@ OPTIONS = [
     *[(snn, dict(storage=s)) for s in ("byte", "bit")],
     *[(conv_snn, dict(channels=(3,), storage=s)) for s in ("byte", "bit")],
     *[(snn, dict(recompute=True, encoder=e)) for e in (rate, direct)],
-    (mlp, dict(input_dropout=0.2)),
+    (mlp, dict(input_dropout=0.2, input_noise=0.5, hidden_noise=0.3)),
     (mlp, dict(scale="image")), (cnn, dict(channels=(3,), scale="image")),
     (conv_snn, dict(channels=(3,), scale="image")),
     *[(snn, dict(rate_penalty=1.0, recompute=r)) for r in (False, True)],
@@ -158,6 +158,20 @@ def test_input_dropout_takes_that_share_of_the_pixels_of_training_only():
     assert 0.15 < absent.mean() < 0.35
     without = (*params[:2], *params[3:])
     np.testing.assert_array_equal(plain.forward(without, x, KEY)[0], same)
+
+
+@pytest.mark.parametrize("where", ["input_noise", "hidden_noise"])
+def test_noise_moves_the_logits_in_training_only(where):
+    options = {"hidden": (16,), "dropout_rate": 0.0, where: 0.25}
+    network, evaluation = mlp(**options), mlp(**options, training=False)
+    assert shapes(network) == shapes(evaluation)
+    params, _ = network.init(KEY, (12, 12))
+    x, other = images((12, 12)), jax.random.key(8)
+    same = [evaluation.forward(params, x, key)[0] for key in (KEY, other)]
+    moved = [network.forward(params, x, key)[0] for key in (KEY, other)]
+    np.testing.assert_array_equal(*same)
+    assert np.abs(moved[0] - moved[1]).min() > 0
+    assert 0 < np.abs(moved[0] - same[0]).mean() < 1
 
 
 @pytest.mark.parametrize(
