@@ -1,4 +1,4 @@
-"""Gaussian noise has the deviation asked for, comes from each key alone, and passes gradients."""
+"""Gaussian noise has its deviation, comes from each key alone, and passes gradients."""
 
 import jax
 import jax.numpy as jnp
