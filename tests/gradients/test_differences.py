@@ -33,11 +33,12 @@ STEP = 1e-5
 SMOOTH = [
     "dense", "dense, wide, no bias", "conv2d, even kernel", "conv2d, stride 2",
     "conv2d VALID, stride 2, no bias", "conv2d, stride 3 over time", "max_pool",
-    "average_pool 3 over time", "flatten", "add_channel", "standardise", "relu", "leaky_relu",
-    "gelu", "tanh", "dropout", "dropout through time", "gaussian_noise", "layer_norm",
-    "group_norm", "group_norm over time", "batch_norm", "batch_norm through time",
-    "batch_norm, remembered", "residual", "parallel, concatenated", "parallel, summed", "direct",
-    "leaky_readout, mean", "leaky_readout, max", "leaky_readout, last",
+    "average_pool 3 over time", "flatten", "add_channel", "standardise", "relu",
+    "leaky_relu", "gelu", "tanh", "dropout", "dropout through time", "gaussian_noise",
+    "layer_norm", "group_norm", "group_norm over time", "batch_norm",
+    "batch_norm through time", "batch_norm, remembered", "residual",
+    "parallel, concatenated", "parallel, summed", "direct", "leaky_readout, mean",
+    "leaky_readout, max", "leaky_readout, last",
 ]  # fmt: skip
 TWINS = {
     "fast_sigmoid": soft_twin(fast_sigmoid(4.0)),
