@@ -23,6 +23,7 @@ from jaxdigits.data.events import (
 )
 from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, official_split
 from jaxdigits.data.idx import read_idx
+from jaxdigits.data.inputs import Drawn, Inputs
 from jaxdigits.data.mnist import mnist
 from jaxdigits.data.photometric import (
     background,
@@ -48,6 +49,8 @@ __all__ = [
     "Augment",
     "DataError",
     "Dataset",
+    "Drawn",
+    "Inputs",
     "Recording",
     "SensorEvents",
     "Sounds",

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from jax import Array
 
+from jaxdigits.data.inputs import Inputs, count, parted
+
 
 class DataError(ValueError):
     """A file or a download that failed: one line, with what was wrong and what to do."""
@@ -14,8 +16,9 @@ class DataError(ValueError):
 class Dataset(NamedTuple):
     """Digits with their classes, as stored; scaling is the step's work, on the device."""
 
-    image: Array | np.ndarray
-    """[N, 28, 28] uint8, ink: 0 is paper, 255 the darkest stroke"""
+    image: Inputs
+    """[N, 28, 28] uint8, ink: 0 is paper, 255 the darkest stroke; or a dict of what each sense
+    is given, as of `jaxdigits.data.mnist_fsdd`"""
     label: Array | np.ndarray
     """[N] int32, the digit 0..9"""
 
@@ -24,7 +27,8 @@ def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, .
     """Disjoint parts of `data`, of exactly `sizes`, that cover it and share its mixture.
 
     Stratified: each part holds of each class its proportional share, to within one example.
-    Inside a part the examples keep their order in `data`.  The same seed gives the same parts
+    Inside a part the examples keep their order in `data`.  What examples draw from (`Drawn`)
+    is parted with them.  The same seed gives the same parts
     on every machine and with every version of NumPy.
 
     Args:
@@ -44,13 +48,14 @@ def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, .
     counts = _shares(sizes, np.bincount(label))
     owner = np.concatenate([np.repeat(np.arange(len(sizes)), n) for n in counts.T])
     parts = [np.sort(by_class[owner == p]) for p in range(len(sizes))]
-    return tuple(Dataset(data.image[i], data.label[i]) for i in parts)
+    inputs = parted(data.image, parts, seed)
+    return tuple(Dataset(x, data.label[i]) for x, i in zip(inputs, parts, strict=True))
 
 
 def _check(data: Dataset, sizes: Sequence[int], seed: int) -> None:
     n = len(data.label)
-    if len(data.image) != n:
-        raise ValueError(f"data must have a label per image, got {len(data.image)} and {n}")
+    if count(data.image) != n:
+        raise ValueError(f"data must have a label per image, got {count(data.image)} and {n}")
     if not all(_is_int(size) and size >= 1 for size in sizes):
         raise ValueError(f"sizes must be counts, each an int >= 1, got {tuple(sizes)}")
     if sum(sizes) != n:

@@ -13,6 +13,7 @@ import optax
 from jax import Array
 
 from jaxdigits.data import Augment, Dataset
+from jaxdigits.data.inputs import take
 from jaxdigits.gradients import Estimator, by_autodiff, by_hand, in_parts
 from jaxdigits.keys import fold_in
 from jaxdigits.layer import Layer, Params
@@ -108,7 +109,7 @@ def train_step(
 ) -> tuple[TrainState, Array]:
     """One optimizer step on the examples `rows` [B] of the training set: (state, loss)."""
     keys = step_keys(state.key, state.step, rows)
-    image = train.image[rows]
+    image = take(train.image, rows, keys)
     if recipe.augment is not None:
         image = _like(image, recipe.augment(fold_in(keys, AUGMENT), image))
     batch = Dataset(image, train.label[rows])
@@ -126,8 +127,12 @@ def train_step(
     return TrainState(params, opt_state, average, state.step + 1, state.key), loss
 
 
-def _like(image: Array, augmented: Array) -> Array:
+def _like(image: Any, augmented: Any) -> Any:
     """Augmented images as the data are: a byte of a pixel is coded in spikes far sooner."""
+    return jax.tree.map(_same_type, image, augmented)
+
+
+def _same_type(image: Array, augmented: Array) -> Array:
     if image.dtype != jnp.uint8 or augmented.dtype == jnp.uint8:
         return augmented
     return jnp.round(255 * jnp.clip(augmented, 0, 1)).astype(jnp.uint8)
@@ -143,9 +148,9 @@ def estimator_of(recipe: Recipe, params: Params, batch: Dataset, keys: Array) ->
     if recipe.microbatch is not None:
         parts = recipe.batch // recipe.microbatch
         if parts > 1:
-            require_apart(network, params, jnp.asarray(batch.image), keys)
+            require_apart(network, params, batch.image, keys)
     elif recipe.estimator in (by_hand, by_autodiff):
-        parts = parts_of_step(network, params, jnp.asarray(batch.image), keys)
+        parts = parts_of_step(network, params, batch.image, keys)
     else:  # its random numbers may be those of a batch, as a forward gradient's
         parts = 1
     estimator = recipe.estimator(network, recipe.loss)

@@ -2,9 +2,9 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
+from jaxdigits.data.inputs import Inputs, count, take
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics, batch_statistics
 from jaxdigits.spikes import events, traces
@@ -14,9 +14,11 @@ BATCH = 500  # examples at once; only memory and speed depend on it
 
 
 def logits_of(
-    network: Layer, params: Params, image: Array | np.ndarray, key: Array, *, batch: int = BATCH
+    network: Layer, params: Params, image: Inputs, key: Array, *, batch: int = BATCH
 ) -> tuple[Array, Array]:
     """The network's logits [N, K] on images [N, ...], and its firing rates [spiking layers].
+
+    Images may be a dict of what each of its senses is given (`Inputs`).
 
     Rates are in spikes per neuron and step, or per neuron where spikes are times.
 
@@ -26,14 +28,16 @@ def logits_of(
     Raises:
       ValueError: without images.
     """
-    if not len(image):
+    n = count(image)
+    if not n:
         raise ValueError("there are no images to evaluate")
-    image, n, batch = jnp.asarray(image), len(image), min(batch, len(image))
+    batch = min(batch, n)
     # The last batch is filled up with repeats of its last example, which are dropped after.
     index = jnp.minimum(jnp.arange(-(-n // batch) * batch), n - 1).reshape(-1, batch)
 
     def of_batch(rows):
-        logits, residual = network.forward(params, image[rows], evaluation_keys(key, rows))
+        keys = evaluation_keys(key, rows)
+        logits, residual = network.forward(params, take(image, rows, keys), keys)
         rates = [t.spikes.swapaxes(0, 1).reshape(batch, -1).mean(1) for t in traces(residual)]
         rates += [found.spikes.reshape(batch, -1).mean(1) for found in events(residual)]
         return logits, rates
@@ -49,7 +53,7 @@ def logits_of(
 def gather_statistics(
     network: Layer,
     params: Params,
-    image: Array | np.ndarray,
+    image: Inputs,
     key: Array,
     *,
     batch: int = 128,
@@ -61,12 +65,13 @@ def gather_statistics(
     The variance is that of all of them together: the mean of the batches' variances and the
     variance of their means.  Empty for a network without batch norm.  Traceable.
     """
-    image, batch = jnp.asarray(image), min(batch, len(image))
-    count = min(most, len(image) // batch)
-    index = jnp.arange(count * batch).reshape(count, batch)
+    batch = min(batch, count(image))
+    batches = min(most, count(image) // batch)
+    index = jnp.arange(batches * batch).reshape(batches, batch)
 
     def of_batch(rows):
-        _, residual = network.forward(params, image[rows], evaluation_keys(key, rows))
+        keys = evaluation_keys(key, rows)
+        _, residual = network.forward(params, take(image, rows, keys), keys)
         return batch_statistics(residual)
 
     total = lambda s: Statistics(s.mean.mean(0), s.variance.mean(0) + s.mean.var(0))

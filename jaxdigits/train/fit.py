@@ -12,6 +12,7 @@ import optax
 from jax import Array
 
 from jaxdigits.data import Augment, Dataset
+from jaxdigits.data.inputs import count, features
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
@@ -73,7 +74,8 @@ def fit(
     Args:
       build: a builder, such as `mlp` or `partial(snn, steps=50)`: called with `training`
         and `statistics` only.
-      train, valid: images uint8 [N, H, W], labels int32 [N]; disjoint.
+      train, valid: images uint8 [N, H, W], or a dict of what each sense is given, and labels
+        int32 [N]; disjoint.
       optimizer: any optax optimizer, its schedule in steps of `len(train) // batch` an epoch.
       key: the one source of randomness: same key, same machine, same result.
       epochs: the most to train.
@@ -99,7 +101,7 @@ def fit(
     check_microbatch(microbatch, batch)
     check_sizes(train, valid, epochs, batch, ema, patience)
     train, valid = on_device(train), on_device(valid)
-    shape = train.image.shape[1:]
+    shape = features(train.image)
 
     @jax.jit
     def start(key, train):
@@ -144,9 +146,9 @@ def check_sizes(train, valid, epochs, batch, ema, patience) -> None:
     if ema is not None and not 0 <= ema < 1:
         raise ValueError(f"ema must be in [0, 1), got {ema}")
     for name, data in dict(train=train, valid=valid).items():
-        if len(data.image) != len(data.label) or not len(data.label):
+        if count(data.image) != len(data.label) or not len(data.label):
             raise ValueError(
-                f"{name} has {len(data.image)} images and {len(data.label)} labels"
+                f"{name} has {count(data.image)} images and {len(data.label)} labels"
             )
     if batch > len(train.label):
         raise ValueError(
@@ -156,7 +158,7 @@ def check_sizes(train, valid, epochs, batch, ema, patience) -> None:
 
 def on_device(data: Dataset) -> Dataset:
     """The data set as device arrays."""
-    return Dataset(jnp.asarray(data.image), jnp.asarray(data.label, jnp.int32))
+    return Dataset(jax.tree.map(jnp.asarray, data.image), jnp.asarray(data.label, jnp.int32))
 
 
 def _result(state: TrainState, best: Best, history: list[dict[str, Any]]) -> Fit:

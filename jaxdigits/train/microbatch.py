@@ -41,7 +41,7 @@ def parts_of_step(network: Layer, params: Params, image: Array, keys: Array) -> 
     jaxpr, (_, kept) = pass_of(params, image, keys)
     # Not only what is kept: a convolution's output is larger than what pooling keeps of it.
     arrays = [out.aval for eqn in jaxpr.eqns for out in eqn.outvars]
-    return 1 if batch_statistics(kept) else parts_that_fit(arrays, len(image))
+    return 1 if batch_statistics(kept) else parts_that_fit(arrays, len(keys))
 
 
 def parts_that_fit(arrays: Any, examples: int) -> int:

@@ -17,6 +17,7 @@ import optax
 from jax import Array
 
 from jaxdigits.data import Augment, Dataset
+from jaxdigits.data.inputs import features
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
@@ -87,7 +88,7 @@ def fit_population(
             )
     recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
     train, valid = on_device(train), on_device(valid)
-    shape = train.image.shape[1:]
+    shape = features(train.image)
 
     def start(key, hyper, train):
         network, averaged = build(training=True), ema is not None
