@@ -20,6 +20,7 @@ the last; and those are in no band.
 
 from typing import Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -78,17 +79,6 @@ def log_mel(
     weight = _window(window, length)
     filters = mel_filters(rate, length, bands, low, rate / 2 if high is None else high)
 
-    def unclipped(samples):
-        start = np.arange(1 + samples // hop)[:, None] * hop - length // 2
-        return start + np.arange(length)
-
-    def inside(samples):
-        at = unclipped(samples)
-        return (at >= 0) & (at < samples)
-
-    def places(samples):
-        return np.clip(unclipped(samples), 0, samples - 1)
-
     def shape(features):
         if len(features) != 1:
             raise ValueError(f"log_mel takes sounds [N], got features {features}")
@@ -97,8 +87,7 @@ def log_mel(
     def forward(x, key):
         if not jnp.issubdtype(x.dtype, jnp.floating):
             raise ValueError(f"log_mel takes floats, as sounds in [-1, 1], got {x.dtype}")
-        frames = x[..., places(x.shape[-1])] * inside(x.shape[-1]).astype(x.dtype)
-        spectrum = jnp.fft.rfft(frames * weight.astype(x.dtype))
+        spectrum = jnp.fft.rfft(_framed(x, length, hop) * weight.astype(x.dtype))
         power = spectrum.real**2 + spectrum.imag**2
         energy = power @ filters.T.astype(x.dtype) + epsilon
         kept = LogMelResidual(spectrum.real, spectrum.imag, energy, Static(x.shape[-1]))
@@ -109,11 +98,38 @@ def log_mel(
         power_bar = (y_bar / kept.energy) @ filters.astype(dtype)
         spectrum_bar = power_bar * (kept.real + 1j * kept.imaginary)
         frames_bar = length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(dtype)
-        frames_bar = frames_bar * inside(samples).astype(dtype)
-        silent = jnp.zeros((*y_bar.shape[:-2], samples), dtype)
-        return silent.at[..., places(samples)].add(frames_bar)
+        return _overlapped(frames_bar, samples, hop)
 
     return without_params(forward, backward, shape)
+
+
+def _framed(x: Array, length: int, hop: int) -> Array:
+    """[..., N] -> [..., 1 + N // hop, length], the centre of frame t at sample t · hop."""
+    samples = x.shape[-1]
+    frames, pieces = 1 + samples // hop, -(-length // hop)
+    whole = (frames + pieces - 1) * hop
+    x = _padded(x, -1, length // 2, whole - samples - length // 2)
+    x = x.reshape(*x.shape[:-1], -1, hop)
+    cut = [x[..., i : i + frames, :] for i in range(pieces)]
+    return jnp.concatenate(cut, -1)[..., :length]
+
+
+def _overlapped(frames: Array, samples: int, hop: int) -> Array:
+    """The transpose of `_framed`: [..., T, length] -> [..., samples], the sum of its frames."""
+    length = frames.shape[-1]
+    pieces = -(-length // hop)
+    cut = jnp.split(_padded(frames, -1, 0, pieces * hop - length), pieces, -1)
+    moved = [_padded(piece, -2, i, pieces - 1 - i) for i, piece in enumerate(cut)]
+    x = sum(moved[1:], start=moved[0])
+    x = x.reshape(*x.shape[:-2], -1)
+    return _padded(x, -1, -(length // 2), samples + length // 2 - x.shape[-1])
+
+
+def _padded(x: Array, axis: int, before: int, after: int) -> Array:
+    """x with zeros at the ends of an axis, or without its ends where that is negative."""
+    edges = [(0, 0, 0)] * x.ndim
+    edges[axis] = (before, after, 0)
+    return jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
 
 
 def mel_filters(rate: float, length: int, bands: int, low: float, high: float) -> np.ndarray:
