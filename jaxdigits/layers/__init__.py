@@ -15,6 +15,7 @@ from jaxdigits.layers.norm import (
 )
 from jaxdigits.layers.pool import average_pool, max_pool
 from jaxdigits.layers.reshape import add_channel, flatten, standardise
+from jaxdigits.layers.senses import if_present, modality_dropout, pick
 from jaxdigits.layers.spectrogram import log_mel
 
 __all__ = [
@@ -30,11 +31,14 @@ __all__ = [
     "gaussian_noise",
     "gelu",
     "group_norm",
+    "if_present",
     "image_norm",
     "layer_norm",
     "leaky_relu",
     "log_mel",
     "max_pool",
+    "modality_dropout",
+    "pick",
     "relu",
     "standardise",
     "tanh",

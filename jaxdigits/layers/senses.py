@@ -4,7 +4,7 @@ A sense is absent where its input is zero throughout: a picture without ink, a s
 single sample.  So a network need not be told, and with a sense left out in training now and
 then [1] it learns to do without.
 
-[1] Neverova, Wolf, Taylor & Nebout, IEEE Trans. PAMI 38(8), 2016, doi:10.1109/TPAMI.2015.2461544.
+[1] Neverova, Wolf, Taylor & Nebout, IEEE Trans. PAMI 38(8), 2016.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,12 +45,14 @@ def modality_dropout(rates: Mapping[str, float]) -> Layer:
         for name, rate in given.items():
             present[name] = (chance < below) | (chance >= below + rate)
             below += rate
-        return {name: _kept(of_sense, present.get(name)) for name, of_sense in x.items()}, present
+        return {
+            name: _kept(of_sense, present.get(name)) for name, of_sense in x.items()
+        }, present
 
     def backward(present, y_bar):
         return {name: _kept(bar, present.get(name)) for name, bar in y_bar.items()}
 
-    return without_params(forward, backward)
+    return without_params(forward, kept)
 
 
 def if_present(layer: Layer) -> Layer:
@@ -85,8 +87,11 @@ def pick(names: Sequence[str]) -> Layer:
         return {name: x[name] for name in names}
 
     def forward(x, key):
-        others = {name: Static((a.shape, a.dtype)) for name, a in x.items() if name not in names}
-        return chosen(x), others
+        x_of_names = chosen(x)
+        others = {
+            name: Static((a.shape, a.dtype)) for name, a in x.items() if name not in names
+        }
+        return x_of_names, others
 
     def backward(others, y_bar):
         return dict(y_bar) | {name: _nothing(*like.value) for name, like in others.items()}

@@ -2,6 +2,7 @@
 
 from jaxdigits.spikes.adaptive import alif, alif_neuron
 from jaxdigits.spikes.convention import Convention, euler_decay, exact_decay
+from jaxdigits.spikes.delays import delays
 from jaxdigits.spikes.encoders import at_each_step, direct, latency, rate
 from jaxdigits.spikes.event_lif import event_dense, event_lif
 from jaxdigits.spikes.event_neuron import EventNeuron
@@ -59,6 +60,7 @@ __all__ = [
     "cuba_lif",
     "cuba_lif_neuron",
     "current_based",
+    "delays",
     "direct",
     "euler_decay",
     "event_dense",

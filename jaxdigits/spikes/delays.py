@@ -32,4 +32,6 @@ def delays(taps: int) -> Layer:
         moved = [sooner(part, i) for i, part in enumerate(parts)]
         return sum(moved[1:], start=moved[0])
 
-    return without_params(forward, backward, lambda features: (*features[:-1], taps * features[-1]))
+    return without_params(
+        forward, backward, lambda features: (*features[:-1], taps * features[-1])
+    )

@@ -25,7 +25,9 @@ def test_what_is_drawn_is_one_of_the_group_and_all_are_alike():
     drawn = np.asarray(take(SOUND, rows, KEYS))[:, 0].astype(int)
     np.testing.assert_array_equal(drawn % 2, LABEL)
     counts = np.bincount(drawn)
-    assert counts.shape == (20,) and counts.min() > 5 and counts.max() < 40
+    assert counts.shape == (20,)
+    assert counts.min() > 5
+    assert counts.max() < 40
 
 
 def test_what_is_drawn_depends_on_the_key_of_the_example_alone():
@@ -52,9 +54,8 @@ def test_examples_are_counted_and_their_shapes_told():
 
 def test_a_split_parts_what_is_drawn_from_too():
     large, small = split(BOTH, (300, 100), seed=0)
-    assert (
-        large.image["sound"].among.shape == (2, 7) and small.image["sound"].among.shape[1] == 3
-    )
+    assert large.image["sound"].among.shape == (2, 7)
+    assert small.image["sound"].among.shape[1] == 3
     everything = np.concatenate([part.image["sound"].among for part in (large, small)], 1)
     np.testing.assert_array_equal(np.sort(everything, 1), SOUND.among)
     for part in (large, small):
@@ -69,7 +70,8 @@ def test_a_split_parts_what_is_drawn_from_too():
 def test_each_part_has_something_to_draw(sizes):
     parts = split(BOTH, sizes, seed=3)
     among = [part.image["sound"].among.shape[1] for part in parts]
-    assert min(among) >= 1 and sum(among) == 10
+    assert min(among) >= 1
+    assert sum(among) == 10
 
 
 def test_too_many_parts_are_refused():
