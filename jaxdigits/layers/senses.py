@@ -45,12 +45,10 @@ def modality_dropout(rates: Mapping[str, float]) -> Layer:
         for name, rate in given.items():
             present[name] = (chance < below) | (chance >= below + rate)
             below += rate
-        return {
-            name: _kept(of_sense, present.get(name)) for name, of_sense in x.items()
-        }, present
+        return kept(present, x), present
 
-    def backward(present, y_bar):
-        return {name: _kept(bar, present.get(name)) for name, bar in y_bar.items()}
+    def kept(present, x):
+        return {name: _kept(of_sense, present.get(name)) for name, of_sense in x.items()}
 
     return without_params(forward, kept)
 
