@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from jaxdigits.cli.console import epoch_reporter, percent, say, say_json
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
+from jaxdigits.cli.senses import Senses
 from jaxdigits.data import DATASETS, mnist
 
 _hint: Any = dict(help_behavior_hint="(default: the network's own)")
@@ -35,11 +36,14 @@ class Train:
     have is refused. The run is a folder, for `evaluate` and `predict`.
     """
 
-    network: Positional[Literal["mlp", "cnn", "snn", "conv_snn", "event_snn"]] = "snn"
+    network: Positional[Literal["mlp", "cnn", "snn", "conv_snn", "event_snn", "multimodal"]] = (
+        "snn"
+    )
     """Which network."""
-    data: Literal["digits", "mnist"] = "digits"
+    data: Literal["digits", "mnist", "digits+fsdd", "mnist+fsdd"] = "digits"
     """digits: 1,797 real ones that come along. mnist: from --data-dir, JAXDIGITS_DATA, the
-    cache, or downloaded."""
+    cache, or downloaded (11 MB). +fsdd: each heard too, for multimodal: 3,000 recordings from
+    JAXDIGITS_DATA, the cache, or downloaded (16 MB)."""
     data_dir: Folder = None
     """Folder with MNIST's four files."""
     epochs: Int = None
@@ -123,6 +127,7 @@ class Train:
     loss. Not with a learning rule."""
     rate_target: Float = None
     """snn, conv_snn: with --rate-penalty, the rate that is free, in spikes per step."""
+    senses: OmitArgPrefixes[Senses] = field(default_factory=Senses)
     neurons: OmitArgPrefixes[Neurons] = field(default_factory=Neurons)
     events: OmitArgPrefixes[Events] = field(default_factory=Events)
 
@@ -165,6 +170,7 @@ class Train:
             k: v for k in names if (v := getattr(self, k)) != getattr(Train, k)
         }
         options: dict[str, Any] = given(OPTIONS) | self.neurons.given() | self.events.given()
+        options |= self.senses.given()
         if options.get("norm") == "none":
             options["norm"] = None
         names = (

@@ -5,11 +5,13 @@ from jaxdigits.data.acoustic import (
     add_noise,
     change_gain,
     change_speed,
+    change_tone,
     mask_bands,
     mask_frames,
+    other_speech,
     shift_time,
 )
-from jaxdigits.data.augment import AUGMENTS, compose, one_of, sometimes
+from jaxdigits.data.augment import AUGMENTS, compose, of_senses, one_of, sometimes
 from jaxdigits.data.catalogue import DATASETS
 from jaxdigits.data.dataset import DataError, Dataset, split
 from jaxdigits.data.digits import digits
@@ -25,6 +27,13 @@ from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, offic
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.inputs import Drawn, Inputs
 from jaxdigits.data.mnist import mnist
+from jaxdigits.data.pairs import (
+    any_recording,
+    digits_fsdd,
+    mnist_fsdd,
+    partners,
+    recordings_in_turn,
+)
 from jaxdigits.data.photometric import (
     background,
     blur,
@@ -56,15 +65,18 @@ __all__ = [
     "Sounds",
     "add_noise",
     "affine",
+    "any_recording",
     "background",
     "binned",
     "blur",
     "brightness",
     "change_gain",
     "change_speed",
+    "change_tone",
     "compose",
     "contrast",
     "digits",
+    "digits_fsdd",
     "elastic",
     "erase",
     "fsdd",
@@ -73,14 +85,19 @@ __all__ = [
     "mask_bands",
     "mask_frames",
     "mnist",
+    "mnist_fsdd",
     "noise",
+    "of_senses",
     "official_split",
     "one_of",
+    "other_speech",
+    "partners",
     "read_idx",
     "read_nmnist",
     "read_picture",
     "read_shd",
     "read_sound",
+    "recordings_in_turn",
     "shift_time",
     "sometimes",
     "split",

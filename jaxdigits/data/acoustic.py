@@ -68,6 +68,22 @@ def change_gain(decibels: float = 6.0) -> Acoustic:
     return augment
 
 
+def change_tone(limit: float = 0.9) -> Acoustic:
+    """Sounds duller or brighter, as by another microphone: yₙ = xₙ + a xₙ₋₁, |a| <= limit.
+
+    Raises:
+      ValueError: unless 0 <= limit < 1.
+    """
+    _require(0 <= limit < 1, "limit must be in [0, 1)", limit)
+
+    def augment(key, x):
+        keys, x = _prepared(key, x, 2)
+        share = limit * (2 * uniform_of(keys, 1) - 1)
+        return x + share * jnp.pad(x, ((0, 0), (1, 0)))[:, :-1]
+
+    return augment
+
+
 def add_noise(least: float = 5.0, most: float = 30.0) -> Acoustic:
     """Sounds in white noise, `least` to `most` decibels below each sound's mean power.
 
@@ -81,6 +97,22 @@ def add_noise(least: float = 5.0, most: float = 30.0) -> Acoustic:
         below = least + (most - least) * uniform_of(fold_in(keys, 0), 1)
         loud = jnp.sqrt((x**2).mean(-1, keepdims=True)) * 10 ** (-below / 20)
         return x + loud * draw_normal(fold_in(keys, 1), len(x), x.shape[1:])
+
+    return augment
+
+
+def other_speech() -> Acoustic:
+    """Sounds at another moment, pace, loudness and tone, in some noise.
+
+    What `jaxdigits train multimodal` changes in recordings when it changes images.
+    """
+    changes = [shift_time(800), change_speed(0.25), change_gain(6.0), change_tone(0.9),
+               add_noise(0.0, 40.0)]  # fmt: skip
+
+    def augment(key, x):
+        for i, change in enumerate(changes):
+            x = change(fold_in(key, i), x)
+        return x
 
     return augment
 

@@ -9,7 +9,11 @@ own key alone, as everything that a step draws; so it is the same in any batch.
 `jaxdigits.data.warp` moves ink about, `jaxdigits.data.photometric` changes how dark it is.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import jax.numpy as jnp
+from jax import Array
 
 from jaxdigits.data.photometric import (
     background,
@@ -75,6 +79,22 @@ def one_of(*augments: Augment) -> Augment:
         return jnp.select([row[:, None, None] for row in rows], choices)
 
     return choose
+
+
+def of_senses(augments: Mapping[str, Callable[[Array, Any], Any]]) -> Callable:
+    """Each sense's own augmentation: (key, {name: x [B, ...]}) -> {name: x [B, ...]}.
+
+    Raises:
+      ValueError: when called, for a sense without one, or one without a sense.
+    """
+    names = sorted(augments)
+
+    def augment(key, x):
+        if names != sorted(x):
+            raise ValueError(f"there are augmentations for {names}, and inputs for {sorted(x)}")
+        return {name: augments[name](fold_in(key, i), x[name]) for i, name in enumerate(names)}
+
+    return augment
 
 
 # Of five strengths tried this was best for an MLP on validation images.

@@ -1,13 +1,38 @@
 """The data sets that can be asked for by name."""
 
 from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
 
 from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.digits import digits
 from jaxdigits.data.mnist import mnist
+from jaxdigits.data.pairs import digits_fsdd, mnist_fsdd
+from jaxdigits.data.sound import RATE
 
 DATASETS: Mapping[str, Callable[[], tuple[Dataset, Dataset]]] = {
     "digits": digits,
     "mnist": mnist,
+    "digits+fsdd": digits_fsdd,
+    "mnist+fsdd": mnist_fsdd,
 }
 """name -> () -> (train, test)"""
+FEATURES: Mapping[str, Any] = {
+    name: {"image": (28, 28), "sound": (RATE,)} if name.endswith("+fsdd") else (28, 28)
+    for name in DATASETS
+}
+"""name -> the feature shape of an example, or one for each sense"""
+
+
+def blank(features: Any, count: int) -> Any:
+    """`count` examples of such features in which there is nothing: no ink, no sound."""
+    if isinstance(features, Mapping):
+        return {name: _BLANK[name](count, shape) for name, shape in features.items()}
+    return _BLANK["image"](count, features)
+
+
+_BLANK: Mapping[str, Callable[[int, tuple[int, ...]], np.ndarray]] = {
+    "image": lambda count, shape: np.zeros((count, *shape), np.uint8),
+    "sound": lambda count, shape: np.zeros((count, *shape), np.float32),
+}

@@ -14,13 +14,14 @@ from jaxdigits.layers.norm import (
     layer_norm,
 )
 from jaxdigits.layers.pool import average_pool, max_pool
-from jaxdigits.layers.reshape import add_channel, flatten, standardise
+from jaxdigits.layers.reshape import add_channel, add_row, flatten, standardise
 from jaxdigits.layers.senses import if_present, modality_dropout, pick
 from jaxdigits.layers.spectrogram import log_mel
 
 __all__ = [
     "Statistics",
     "add_channel",
+    "add_row",
     "average_pool",
     "batch_norm",
     "batch_statistics",

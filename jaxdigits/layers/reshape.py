@@ -41,6 +41,15 @@ def add_channel() -> Layer:
     return without_params(forward, backward, lambda features: (*features, 1))
 
 
+def add_row() -> Layer:
+    """x [..., W, C] -> [..., 1, W, C]: an image of one row, as convolutions take it."""
+    forward = lambda x, key: (x[..., None, :, :], ())
+    backward = lambda _, y_bar: y_bar[..., 0, :, :]
+    return without_params(
+        forward, backward, lambda features: (*features[:-2], 1, *features[-2:])
+    )
+
+
 def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
     """x [...] -> (x − mean) / std; a uint8 x is first divided by 255, into [0, 1].
 

@@ -18,6 +18,7 @@ from jaxdigits.models.cnn import cnn
 from jaxdigits.models.conv_snn import conv_snn
 from jaxdigits.models.event_snn import event_snn
 from jaxdigits.models.mlp import mlp
+from jaxdigits.models.multimodal import multimodal
 from jaxdigits.models.snn import snn
 from jaxdigits.spikes import (
     Convention,
@@ -36,6 +37,7 @@ from jaxdigits.spikes import (
 
 NETWORKS = {
     "mlp": mlp, "cnn": cnn, "snn": snn, "conv_snn": conv_snn, "event_snn": event_snn,
+    "multimodal": multimodal,
 }  # fmt: skip
 ACTIVATIONS = {"relu": relu, "leaky_relu": leaky_relu, "gelu": gelu, "tanh": tanh}
 ENCODERS = {"rate": rate, "direct": direct, "latency": latency}

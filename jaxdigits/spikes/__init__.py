@@ -3,12 +3,12 @@
 from jaxdigits.spikes.adaptive import alif, alif_neuron
 from jaxdigits.spikes.convention import Convention, euler_decay, exact_decay
 from jaxdigits.spikes.delays import delays
-from jaxdigits.spikes.encoders import at_each_step, direct, latency, rate
+from jaxdigits.spikes.encoders import at_each_step, bernoulli, direct, latency, rate
 from jaxdigits.spikes.event_lif import event_dense, event_lif
 from jaxdigits.spikes.event_neuron import EventNeuron
 from jaxdigits.spikes.event_readout import first_spike, mean_potential
 from jaxdigits.spikes.event_search import Events, events
-from jaxdigits.spikes.frames import frames_to_steps
+from jaxdigits.spikes.frames import frames_to_steps, steps_first
 from jaxdigits.spikes.level_crossing import level_crossing
 from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
 from jaxdigits.spikes.penalty import Penalty, penalties, rate_penalty
@@ -57,6 +57,7 @@ __all__ = [
     "alif_neuron",
     "arctan",
     "at_each_step",
+    "bernoulli",
     "cuba_lif",
     "cuba_lif_neuron",
     "current_based",
@@ -97,6 +98,7 @@ __all__ = [
     "spikingjelly_lif",
     "spyx_arctan",
     "spyx_lif",
+    "steps_first",
     "traces",
     "triangle",
     "with_slope",

@@ -2,6 +2,7 @@
 
     rate      sₜ = 1 with probability x, at each step anew     E[s̄ₜ ∂sₜ/∂x] = s̄ₜ
     direct    iₜ = x at every step                             x̄ = Σₜ ı̄ₜ
+    bernoulli the rate code of a signal xₜ, once at each step
     latency   one spike, at step round((1 − x)(T − 1))         x̄ = 0: a step function of x
 
 The rate code's spikes have no derivative, but their mean is x, so x̄ = Σₜ s̄ₜ is the gradient
@@ -45,6 +46,24 @@ def rate(steps: int) -> Layer:
         return None if kept is None else s_bar.sum(0)
 
     return without_params(forward, backward)
+
+
+def bernoulli() -> Layer:
+    """A spike at each step with that step's probability: x [T, B, ...] floats -> 0 or 1, alike.
+
+    Beyond [0, 1] a probability acts as 0 or 1.  An example's spikes are a pure function of its
+    key and the step; the gradient is that of the expected code, as for `rate`.
+
+    Raises:
+      ValueError: in `forward`, without a key or for an x that is no floats.
+    """
+
+    def forward(x, key):
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f"bernoulli takes floats, got {x.dtype}")
+        return _fired(x, require_key(key, "bernoulli")), ()
+
+    return without_params(forward, lambda _, s_bar: s_bar)
 
 
 def direct(steps: int) -> Layer:
@@ -121,17 +140,18 @@ def _by_bytes(x: Array, key: Array, steps: int) -> Array:
 
 
 def _rate_of_float(x: Array, key: Array, steps: int) -> Array:
-    """Spikes whose derivative, for JAX too, is that of their mean."""
-    shape = (steps, *x.shape[1:])
-    if x.dtype == jnp.float32:
-        u = draw_unit(key, len(x), (steps, math.prod(shape[1:])), axis=1).reshape(
-            steps, *x.shape
-        )
+    return _fired(jnp.broadcast_to(x, (steps, *x.shape)), key)
+
+
+def _fired(mean: Array, key: Array) -> Array:
+    """Spikes of probabilities [T, B, ...], whose derivative, for JAX too, is the mean's."""
+    steps, batch, *features = mean.shape
+    if mean.dtype == jnp.float32:
+        u = draw_unit(key, batch, (steps, math.prod(features)), axis=1).reshape(mean.shape)
     else:
-        draw = lambda key: jax.random.uniform(key, shape, x.dtype)
-        u = jax.vmap(draw, out_axes=1)(per_example(key, len(x)))
-    spikes = (u < x).astype(x.dtype)
-    mean = jnp.broadcast_to(x, spikes.shape)
+        draw = lambda key: jax.random.uniform(key, (steps, *features), mean.dtype)
+        u = jax.vmap(draw, out_axes=1)(per_example(key, batch))
+    spikes = (u < mean).astype(mean.dtype)
     return spikes + (mean - jax.lax.stop_gradient(mean))  # adds an exact zero
 
 

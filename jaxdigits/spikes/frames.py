@@ -40,6 +40,31 @@ def frames_to_steps(steps: int) -> Layer:
     return without_params(forward, backward, shape)
 
 
+def steps_first(steps: int) -> Layer:
+    """Spikes x [B, steps, ...], counts or floats -> [steps, B, ...] floats.
+
+    What is no floats has no gradient: `backward` gives None for it.
+
+    Raises:
+      ValueError: in `init`, for features of another number of steps.
+    """
+
+    def shape(features):
+        if not features or features[0] != steps:
+            raise ValueError(f"spikes at {steps} steps are wanted, got features {features}")
+        return features[1:]
+
+    def forward(x, key):
+        floating = jnp.issubdtype(x.dtype, jnp.floating)
+        dtype = x.dtype if floating else jnp.result_type(float)
+        return jnp.swapaxes(x, 0, 1).astype(dtype), Static(floating)
+
+    def backward(floating, y_bar):
+        return jnp.swapaxes(y_bar, 0, 1) if floating.value else None
+
+    return without_params(forward, backward, shape)
+
+
 def _shares(steps: int, frames: int) -> np.ndarray:
     """[T, F] how much of each step is in each frame."""
     step, frame = (np.arange(n + 1) / n for n in (steps, frames))

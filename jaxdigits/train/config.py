@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from jaxdigits.data import AUGMENTS, DATASETS, Augment
+from jaxdigits.data import AUGMENTS, DATASETS, Augment, of_senses, other_speech
+from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.gradients import ESTIMATORS, Estimator
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
@@ -16,7 +17,6 @@ from jaxdigits.models.catalogue import NETWORKS, build
 from jaxdigits.train.microbatch import check_microbatch, require_apart
 from jaxdigits.train.optimizer import SCHEDULES
 
-SHAPE = (28, 28)  # of an image; all data sets share it
 LATER: dict[str, Any] = {
     "microbatch": None,
     "augment": None,
@@ -51,7 +51,7 @@ class Config:
     microbatch: int | None = None
     """examples that a step takes at a time; None: as many as are quick on the device"""
     augment: str | None = None
-    """a name of `AUGMENTS`; None: the images stay as they are"""
+    """a name of `AUGMENTS`; None: the images stay as they are. Sounds are changed with them"""
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
     gradient: str = "by_hand"
@@ -104,10 +104,16 @@ class Config:
             self.seeds == 1 or self.patience is None,
             "patience stops one run: not with several seeds",
         )
+        hears, sounds = self.network in HEARING, isinstance(FEATURES[self.data], Mapping)
+        _require(
+            hears == sounds,
+            f"{self.network} {'sees and hears' if hears else 'only sees'}: choose data from "
+            + ", ".join(d for n, d in DEFAULTS if n == self.network),
+        )
         network = self.build()(training=True)
-        jax.eval_shape(lambda: network.init(jax.random.key(0), SHAPE)[0])
+        jax.eval_shape(lambda: network.init(jax.random.key(0), FEATURES[self.data])[0])
         if self.microbatch is not None and self.microbatch < self.batch:
-            jax.eval_shape(partial(_try_part, network, self.microbatch))
+            jax.eval_shape(partial(self._try_part, network))
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
@@ -118,8 +124,13 @@ class Config:
         return partial(build, self.network, self.options, chain=rule.chain, **parts)
 
     def augmentation(self) -> Augment | None:
-        """What makes other images of each step's."""
-        return AUGMENTS[self.augment] if self.augment else None
+        """What makes other images of each step's, and other speech."""
+        if self.augment is None:
+            return None
+        of_image = AUGMENTS[self.augment]
+        if self.network not in HEARING:
+            return of_image
+        return of_senses({"image": of_image, "sound": other_speech()})
 
     def estimator(self) -> Callable[[Layer, Loss], Estimator]:
         """What makes the gradient, from the network and the loss."""
@@ -127,6 +138,15 @@ class Config:
             return ESTIMATORS[self.gradient]
         return RULES[self.gradient].estimator
 
+    def _try_part(self, network: Layer) -> None:
+        """Raise a ValueError unless the network takes each example by itself."""
+        key, features = jax.random.key(0), FEATURES[self.data]
+        x = jax.tree.map(jax.numpy.asarray, blank(features, self.microbatch))
+        keys = jax.random.split(key, self.microbatch)
+        require_apart(network, network.init(key, features)[0], x, keys)
+
+
+HEARING = ("multimodal",)  # networks that are given a sound with each image
 
 # Settings that a few runs of one seed led to, whose test accuracies were seen too (the README
 # says which); experiments/core.json has what they reach.  The
@@ -143,6 +163,8 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
     ("cnn", "mnist"): _MNIST | dict(epochs=15),
     ("snn", "mnist"): _MNIST | dict(epochs=15, weight_decay=0.01),
     ("conv_snn", "mnist"): _MNIST | dict(epochs=12),
+    ("multimodal", "digits+fsdd"): _DIGITS | dict(augment="affine"),
+    ("multimodal", "mnist+fsdd"): _MNIST | dict(epochs=20, smoothing=0.0, augment="elastic"),
     ("event_snn", "mnist"): _MNIST | dict(epochs=10, learning_rate=2e-2, smoothing=0.0),
 }
 
@@ -157,8 +179,9 @@ def config_for(network: str, data: str, **given: Any) -> Config:
         network in NETWORKS, f"unknown network {network!r}: choose from {', '.join(NETWORKS)}"
     )
     if (network, data) not in DEFAULTS:
-        known = dict.fromkeys(d for _, d in DEFAULTS)
-        raise ValueError(f"unknown data {data!r}: choose from {', '.join(known)}")
+        known = ", ".join(d for n, d in DEFAULTS if n == network)
+        what = f"{network} has no defaults for" if data in DATASETS else "unknown data"
+        raise ValueError(f"{what} {data!r}: choose from {known}")
     return Config(network, data, **(DEFAULTS[network, data] | given))
 
 
@@ -183,12 +206,6 @@ def from_json(values: Any) -> Config:
         return Config(**values)
     except (TypeError, AttributeError) as error:
         raise ValueError(f"the configuration has a value of the wrong type: {error}") from error
-
-
-def _try_part(network: Layer, examples: int) -> None:
-    key, image = jax.random.key(0), jax.numpy.zeros((examples, *SHAPE), "uint8")
-    keys = jax.random.split(key, examples)
-    require_apart(network, network.init(key, SHAPE)[0], image, keys)
 
 
 def _require_whole(name: str, value: Any) -> None:

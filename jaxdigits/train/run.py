@@ -21,9 +21,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
-from jaxdigits.train.config import SHAPE, Config, from_json, to_json
+from jaxdigits.train.config import Config, from_json, to_json
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.tree import named_leaves, require_same_leaves
 
@@ -140,9 +141,9 @@ def _template(config: Config) -> Any:
 
     def make():
         key, network = jax.random.key(0), config.build()(training=True)
-        params, _ = network.init(key, SHAPE)
-        image = jnp.zeros((2, *SHAPE), jnp.uint8)
-        statistics = gather_statistics(network, params, image, key)
+        features = FEATURES[config.data]
+        params, _ = network.init(key, features)
+        statistics = gather_statistics(network, params, blank(features, 2), key)
         return {"params": params, "statistics": statistics}
 
     one = jax.eval_shape(make)
