@@ -16,7 +16,8 @@ from jaxdigits.layers.norm import (
 from jaxdigits.layers.pool import average_pool, max_pool
 from jaxdigits.layers.reshape import add_channel, add_row, flatten, standardise
 from jaxdigits.layers.senses import if_present, modality_dropout, pick
-from jaxdigits.layers.spectrogram import log_mel
+from jaxdigits.layers.spectrogram import log_bands, log_mel
+from jaxdigits.layers.speech import spoken_frames, subtract_mean
 
 __all__ = [
     "Statistics",
@@ -36,11 +37,14 @@ __all__ = [
     "image_norm",
     "layer_norm",
     "leaky_relu",
+    "log_bands",
     "log_mel",
     "max_pool",
     "modality_dropout",
     "pick",
     "relu",
+    "spoken_frames",
     "standardise",
+    "subtract_mean",
     "tanh",
 ]

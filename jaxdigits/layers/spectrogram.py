@@ -39,8 +39,6 @@ class LogMelResidual(NamedTuple):
     """[..., T, bins]"""
     energy: Array
     """[..., T, bands] E + ε"""
-    samples: Static
-    """N"""
 
 
 def log_mel(
@@ -71,7 +69,44 @@ def log_mel(
         epsilon that is not > 0; in `init`, for sounds that are not [N]; in `forward`, for
         sounds that are no floats.
     """
-    for name, value, least in (("length", length, 2), ("hop", hop, 1), ("bands", bands, 1)):
+    if hop < 1:
+        raise ValueError(f"hop must be >= 1, got {hop}")
+    of_frames = log_bands(rate, length=length, bands=bands, window=window, low=low, high=high,
+                          epsilon=epsilon)  # fmt: skip
+
+    def shape(features):
+        if len(features) != 1:
+            raise ValueError(f"log_mel takes sounds [N], got features {features}")
+        return 1 + features[0] // hop, bands
+
+    def forward(x, key):
+        _require_floats(x, "log_mel")
+        y, kept = of_frames.forward((), _framed(x, length, hop), key)
+        return y, (kept, Static(x.shape[-1]))
+
+    def backward(saved, y_bar):
+        kept, samples = saved
+        _, frames_bar = of_frames.backward((), kept, y_bar)
+        return _overlapped(frames_bar, samples.value, hop)
+
+    return without_params(forward, backward, shape)
+
+
+def log_bands(
+    rate: float = 8000.0,
+    *,
+    length: int = 256,
+    bands: int = 40,
+    window: Literal["hann", "hamming", "rectangle"] = "hann",
+    low: float = 0.0,
+    high: float | None = None,
+    epsilon: float = 1e-6,
+) -> Layer:
+    """Frames [..., length], floats -> natural logarithms of energies [..., bands].
+
+    What `log_mel` does with each of its frames; arguments and errors are those.
+    """
+    for name, value, least in (("length", length, 2), ("bands", bands, 1)):
         if value < least:
             raise ValueError(f"{name} must be >= {least}, got {value}")
     if not epsilon > 0:
@@ -80,27 +115,29 @@ def log_mel(
     filters = mel_filters(rate, length, bands, low, rate / 2 if high is None else high)
 
     def shape(features):
-        if len(features) != 1:
-            raise ValueError(f"log_mel takes sounds [N], got features {features}")
-        return 1 + features[0] // hop, bands
+        if not features or features[-1] != length:
+            raise ValueError(f"frames of {length} samples are wanted, got features {features}")
+        return *features[:-1], bands
 
     def forward(x, key):
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise ValueError(f"log_mel takes floats, as sounds in [-1, 1], got {x.dtype}")
-        spectrum = jnp.fft.rfft(_framed(x, length, hop) * weight.astype(x.dtype))
+        _require_floats(x, "log_bands")
+        spectrum = jnp.fft.rfft(x * weight.astype(x.dtype))
         power = spectrum.real**2 + spectrum.imag**2
         energy = power @ filters.T.astype(x.dtype) + epsilon
-        kept = LogMelResidual(spectrum.real, spectrum.imag, energy, Static(x.shape[-1]))
-        return jnp.log(energy), kept
+        return jnp.log(energy), LogMelResidual(spectrum.real, spectrum.imag, energy)
 
     def backward(kept, y_bar):
-        dtype, samples = y_bar.dtype, kept.samples.value
+        dtype = y_bar.dtype
         power_bar = (y_bar / kept.energy) @ filters.astype(dtype)
         spectrum_bar = power_bar * (kept.real + 1j * kept.imaginary)
-        frames_bar = length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(dtype)
-        return _overlapped(frames_bar, samples, hop)
+        return length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(dtype)
 
     return without_params(forward, backward, shape)
+
+
+def _require_floats(x: Array, what: str) -> None:
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"{what} takes floats, as sounds in [-1, 1], got {x.dtype}")
 
 
 def _framed(x: Array, length: int, hop: int) -> Array:

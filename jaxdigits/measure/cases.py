@@ -126,6 +126,13 @@ CASES: dict[str, Case] = {
     "log_mel, odd frames": _layer(
         lambda: ly.log_mel(length=17, hop=8, bands=3, window="hamming", low=200.0), (40,)
     ),
+    "log_bands": _layer(lambda: ly.log_bands(length=16, bands=3), (5, 16)),
+    "spoken_frames": _layer(lambda: ly.spoken_frames(5, length=6, share=0.05), (40,)),
+    "spoken_frames that overlap": _layer(lambda: ly.spoken_frames(9, length=12), (40,)),
+    "subtract_mean": _layer(ly.subtract_mean, (7, 4)),
+    "if_present": _layer(lambda: ly.if_present(ly.dense(4)), (9,)),
+    "delays": _layer(lambda: sp.delays(3), (5,), "current"),
+    "add_row": _layer(ly.add_row, (5, 4)),
     "residual": _layer(lambda: residual(serial(ly.dense(9), ly.tanh())), (9,)),
     "parallel, concatenated": _layer(lambda: parallel(_branches()), (9,)),
     "parallel, summed": _layer(lambda: parallel(_branches(), fuse="sum"), (9,)),

@@ -14,10 +14,12 @@ from jaxdigits.layers import (
     flatten,
     if_present,
     image_norm,
-    log_mel,
+    log_bands,
     modality_dropout,
     pick,
+    spoken_frames,
     standardise,
+    subtract_mean,
     tanh,
 )
 from jaxdigits.layers.norm import Statistics
@@ -29,7 +31,6 @@ from jaxdigits.spikes import (
     arctan,
     bernoulli,
     delays,
-    frames_to_steps,
     leaky_readout,
     level_crossing,
     lif,
@@ -43,6 +44,7 @@ SENSES = ("image", "sound")
 FUSIONS = ("early", "middle", "late")
 VISIONS = ("rate", "saccades", "events")
 HEARINGS = ("direct", "rate", "crossings")
+FRAME = 400  # samples, 50 ms at 8 kHz
 QUIET = 1e-2  # energy of a band that counts as silence: the floor of a good recording
 CONTRAST = 0.5  # of light, as a logarithm: the step that an event camera answers
 LOUDER = 0.5  # deviations of a sound's log-energies: the step that a delta code answers
@@ -54,7 +56,7 @@ def multimodal(
     senses: Sequence[str] = SENSES,
     vision: Literal["rate", "saccades", "events"] = "rate",
     hearing: Literal["direct", "rate", "crossings"] = "direct",
-    steps: int = 20,
+    steps: int = 16,
     image_hidden: Sequence[int] = (800,),
     sound_channels: Sequence[int] = (16, 32),
     sound_hidden: Sequence[int] = (128,),
@@ -87,7 +89,7 @@ def multimodal(
         "events", where the image is [B, steps, H, W, 2] spikes already.
       hearing: what comes of a spectrogram's bands at each step: "direct", currents; "rate",
         random spikes; "crossings", a spike for each rise and each fall.
-      steps: time steps, over which the frames of a sound are spread.
+      steps: time steps, over which what is spoken is spread, from its begin to its end.
       image_hidden: neurons of each layer that sees; with early fusion, of each layer.
       sound_channels: of each layer of neurons that hears all bands alike, by a convolution
         over bands and delays that halves the bands.  Not with early fusion.
@@ -178,9 +180,11 @@ def _axes(vision: str) -> int:
 
 def _ear(hearing: str, steps: int, bands: int) -> list[Layer]:
     """Sounds -> currents or spikes [T, B, bands, channels]."""
-    heard = [log_mel(bands=bands, epsilon=QUIET), image_norm()]
+    heard = [spoken_frames(steps, length=FRAME),
+             log_bands(length=FRAME, bands=bands, epsilon=QUIET),
+             subtract_mean(), image_norm()]  # fmt: skip
     if hearing == "rate":  # tanh is in (−1, 1), a probability in (0, 1)
         heard += [tanh(), standardise(mean=-1.0, std=2.0)]
     codes = {"direct": [add_channel()], "rate": [bernoulli(), add_channel()],
              "crossings": [level_crossing(LOUDER, spikes="several")]}  # fmt: skip
-    return [if_present(serial(*heard)), frames_to_steps(steps), *codes[hearing]]
+    return [if_present(serial(*heard)), steps_first(steps), *codes[hearing]]

@@ -48,7 +48,8 @@ def test_names_stand_for_functions_and_numbers_for_the_neurons():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_without_options_it_is_the_default_network(name):
-    params = lambda network: jax.eval_shape(lambda: network.init(KEY, (28, 28))[0])
+    shape = {"image": (28, 28), "sound": (8000,)} if name == "multimodal" else (28, 28)
+    params = lambda network: jax.eval_shape(lambda: network.init(KEY, shape)[0])
     assert params(build(name, {})) == params(NETWORKS[name]())
 
 

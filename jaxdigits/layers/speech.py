@@ -1,0 +1,83 @@
+"""The spoken part of a sound, and what is the same throughout it.
+
+A word is as long as its speaker takes for it.  With the energy cₙ = Σᵢ xᵢ² of the samples up to
+n, it begins where cₙ first reaches a share q of the whole, at sample a, and ends where all but
+q is over, at b.  Frame t of T is cut around a + (b − a)(t + ½)/T, to the next sample:
+
+    yₜᵢ = x[round(a + (b − a)(t + ½)/T) − ⌊L/2⌋ + i]        x̄ₙ = Σ ȳₜᵢ of all (t, i) that read n
+
+a and b are numbers of samples, so they have no slope.  Two speakers' frames are then alike,
+but for what a voice and a microphone add to the logarithm of each band, for as long as they
+speak.  Without their mean over time the logarithms are those of what changes [1]:
+
+    yₜ = xₜ − 1/T Σₛ xₛ        x̄ₜ = ȳₜ − 1/T Σₛ ȳₛ
+
+[1] Atal, J. Acoust. Soc. Am. 55, 1974 (cepstral mean subtraction).
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxdigits.layer import Layer, Static, without_params
+
+
+def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> Layer:
+    """Sounds x [B, N], floats -> frames [B, frames, length], evenly over the speech.
+
+    Args:
+      frames: T.  They overlap if the speech is shorter than all of them, and leave gaps if it
+        is longer.
+      length: L, of a frame, in samples; silence lies beyond the ends of the sound.
+      share: q, of the energy that comes before the speech, and of that behind it.
+
+    Raises:
+      ValueError: unless frames and length >= 1 and 0 <= share < 0.5; in `init`, for sounds
+        that are not [N]; in `forward`, for sounds that are no floats.
+    """
+    if frames < 1 or length < 1:
+        raise ValueError(f"frames and length must be >= 1, got {frames} and {length}")
+    if not 0 <= share < 0.5:
+        raise ValueError(f"share must be in [0, 0.5), got {share}")
+
+    def shape(features):
+        if len(features) != 1:
+            raise ValueError(f"spoken_frames takes sounds [N], got features {features}")
+        return frames, length
+
+    def forward(x, key):
+        if not jnp.issubdtype(x.dtype, jnp.floating):
+            raise ValueError(f"spoken_frames takes floats, as sounds in [-1, 1], got {x.dtype}")
+        place = _places(x, frames, length, share)
+        framed = jnp.pad(x, ((0, 0), (length, length)))
+        y = jnp.take_along_axis(framed, place, 1)
+        return y.reshape(len(x), frames, length), (place, Static(x.shape[1]))
+
+    def backward(kept, y_bar):
+        place, samples = kept
+        silent = jnp.zeros((len(y_bar), samples.value + 2 * length), y_bar.dtype)
+        add = lambda x_bar, at, part: x_bar.at[at].add(part)
+        x_bar = jax.vmap(add)(silent, place, y_bar.reshape(len(y_bar), -1))
+        return x_bar[:, length:-length]
+
+    return without_params(forward, backward, shape)
+
+
+def subtract_mean() -> Layer:
+    """Signals x [..., T, F] -> x minus its mean over T, for each feature by itself."""
+    centred = lambda x: x - x.mean(-2, keepdims=True)
+    return without_params(lambda x, key: (centred(x), ()), lambda _, y_bar: centred(y_bar))
+
+
+def _places(x: Array, frames: int, length: int, share: float) -> Array:
+    """[B, frames · length] where each number of a frame is in x with `length` zeros around."""
+    energy = jnp.cumsum(jax.lax.stop_gradient(x) ** 2, 1)
+    whole = energy[:, -1:]
+    begin = (energy < share * whole).sum(1, keepdims=True)
+    end = (energy < (1 - share) * whole).sum(1, keepdims=True)
+    # In whole numbers: the middle of frame t is at (2t + 1) of 2T equal parts.
+    along = (end - begin) * (2 * jnp.arange(frames) + 1)
+    middle = begin + (along + frames) // (2 * frames)
+    start = middle - length // 2 + length
+    place = (start[:, :, None] + jnp.arange(length)).reshape(len(x), -1)
+    return jnp.clip(place, 0, x.shape[1] + 2 * length - 1)
