@@ -32,13 +32,13 @@ def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> La
       share: q, of the energy that comes before the speech, and of that behind it.
 
     Raises:
-      ValueError: unless frames and length >= 1 and 0 <= share < 0.5; in `init`, for sounds
+      ValueError: unless frames and length >= 1 and 0 < share < 0.5; in `init`, for sounds
         that are not [N]; in `forward`, for sounds that are no floats.
     """
     if frames < 1 or length < 1:
         raise ValueError(f"frames and length must be >= 1, got {frames} and {length}")
-    if not 0 <= share < 0.5:
-        raise ValueError(f"share must be in [0, 0.5), got {share}")
+    if not 0 < share < 0.5:
+        raise ValueError(f"share must be in (0, 0.5), got {share}")
 
     def shape(features):
         if len(features) != 1:
@@ -74,7 +74,7 @@ def _places(x: Array, frames: int, length: int, share: float) -> Array:
     energy = jnp.cumsum(jax.lax.stop_gradient(x) ** 2, 1)
     whole = energy[:, -1:]
     begin = (energy < share * whole).sum(1, keepdims=True)
-    end = (energy < (1 - share) * whole).sum(1, keepdims=True)
+    end = (energy < (1 - share) * whole).sum(1, keepdims=True) + 1
     # In whole numbers: the middle of frame t is at (2t + 1) of 2T equal parts.
     along = (end - begin) * (2 * jnp.arange(frames) + 1)
     middle = begin + (along + frames) // (2 * frames)

@@ -58,7 +58,7 @@ def multimodal(
     hearing: Literal["direct", "rate", "crossings"] = "direct",
     steps: int = 16,
     image_hidden: Sequence[int] = (800,),
-    sound_channels: Sequence[int] = (16, 32),
+    sound_channels: Sequence[int] = (16,),
     sound_hidden: Sequence[int] = (128,),
     hidden: Sequence[int] | None = None,
     taps: int = 5,
