@@ -67,7 +67,7 @@ def test_a_mean_over_time_is_taken_off_each_feature():
     x = np.random.default_rng(2).standard_normal((4, 7, 3)).astype(np.float32)
     y, _ = subtract_mean().forward((), jnp.asarray(x), None)
     np.testing.assert_allclose(y.mean(1), 0, atol=1e-6)
-    shifted, _ = subtract_mean().forward((), jnp.asarray(x + [5, -3, 1]), None)
+    shifted, _ = subtract_mean().forward((), jnp.asarray(x + np.array([5, -3, 1])), None)
     np.testing.assert_allclose(shifted, y, atol=1e-5)
 
 
@@ -85,7 +85,8 @@ def test_log_bands_of_frames_are_those_of_log_mel():
         (lambda: spoken_frames(4, share=0.5), r"share must be in \(0, 0.5\), got 0.5"),
         (lambda: spoken_frames(4).init(None, (3, 4)), r"takes sounds \[N\], got features"),
         (lambda: cut(np.ones((2, 9), np.int16), 3), "takes floats, as sounds in"),
-        (lambda: log_bands(length=64, bands=6).init(None, (5, 32)), "frames of 64 samples are wanted"),
+        (lambda: log_bands(length=64, bands=6).init(None, (5, 32)),
+         "frames of 64 samples are wanted"),
         (lambda: log_bands(length=1), "length must be >= 2, got 1"),
         (lambda: log_bands().forward((), jnp.ones((2, 256), int), jax.random.key(0)),
          "log_bands takes floats"),
