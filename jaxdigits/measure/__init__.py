@@ -6,6 +6,7 @@ from jaxdigits.measure.confusion import PerClass, confusion_matrix, per_class
 from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from jaxdigits.measure.cost import Cost, cost
 from jaxdigits.measure.intervals import Summary, summarise, wilson
+from jaxdigits.measure.pairs import area_under_curve, bootstrap_of_pairs, mcnemar
 from jaxdigits.measure.robustness import robustness
 from jaxdigits.measure.score import Score, score
 
@@ -17,10 +18,13 @@ __all__ = [
     "PerClass",
     "Score",
     "Summary",
+    "area_under_curve",
+    "bootstrap_of_pairs",
     "certify",
     "confusion_matrix",
     "corrupt",
     "cost",
+    "mcnemar",
     "per_class",
     "robustness",
     "score",
