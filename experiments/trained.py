@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxdigits.data import Dataset, mnist
+from jaxdigits.data import DATASETS, Dataset
 from jaxdigits.measure import score
 from jaxdigits.train import Config, config_for, fit_one, load_run, predict, validation_split
 from jaxdigits.train.config import LATER, to_json
@@ -39,21 +39,28 @@ class Trained(NamedTuple):
     seconds, machine, cores"""
 
 
-def config_of(network: str, settings: dict[str, Any], seed: int) -> Config:
-    """The configuration on MNIST; what is no setting of its own is the network's."""
+def config_of(network: str, settings: dict[str, Any], seed: int, data: str = "mnist") -> Config:
+    """The configuration; what is no setting of its own is the network's."""
     known = Config.__dataclass_fields__
     own = {k: v for k, v in settings.items() if k in known}
     options = {k: v for k, v in settings.items() if k not in known}
-    return config_for(network, "mnist", **own, options=options, seed=seed)
+    return config_for(network, data, **own, options=options, seed=seed)
 
 
-def trained(config: Config) -> Trained:
-    """The network of a configuration: trained now, or kept of an earlier time."""
+Data = Callable[[], tuple[Dataset, Dataset]]
+
+
+def trained(config: Config, data: Data | None = None, named: str = "") -> Trained:
+    """The network of a configuration: trained now, or kept of an earlier time.
+
+    Args:
+      data: () -> (train, test), if it is not what the configuration says, and `named` its name.
+    """
     from core import machine
 
     # What is as it was before there was a choice is not in the name: names outlive options.
     told = {k: v for k, v in to_json(config).items() if k not in LATER or v != LATER[k]}
-    text = json.dumps(told, sort_keys=True)
+    text = json.dumps(told, sort_keys=True) + named
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     folder = FOLDER / f"{config.network}-{digest}"
     kept = folder / "record.json"
@@ -62,7 +69,7 @@ def trained(config: Config) -> Trained:
     if folder.exists():  # of a training that was stopped
         for file in folder.iterdir():
             file.unlink()
-    train, valid = validation_split(mnist()[0])
+    train, valid = validation_split((data or DATASETS[config.data])()[0])
     create_run(folder, config)
     clock, curve = time.perf_counter(), []
 

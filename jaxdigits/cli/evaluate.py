@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 
 from jaxdigits.cli.console import percent, say, say_json, table
 from jaxdigits.data import DATASETS, mnist
+from jaxdigits.data.catalogue import FEATURES
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,10 @@ class Evaluate:
     run_folder: Positional[Path]
     """Folder of a run, as `train` printed it."""
     data: Annotated[
-        Literal["digits", "mnist"] | None,
-        arg(metavar="{digits,mnist}", help_behavior_hint="(default: what it was trained on)"),
+        Literal["digits", "mnist", "digits+fsdd", "mnist+fsdd"] | None,
+        arg(metavar="NAME", help_behavior_hint="(default: what it was trained on)"),
     ] = None
-    """Whose test set."""
+    """Whose test set: digits or mnist, with +fsdd for a run of multimodal."""
     data_dir: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
     """Folder with MNIST's four files."""
     figure: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
@@ -46,6 +47,9 @@ class Evaluate:
         for severity in self.corruptions:
             if severity not in SEVERITIES:
                 raise ValueError(f"--corruptions takes severities from 1 to 5, got {severity}")
+        if isinstance(FEATURES[name], dict) != isinstance(FEATURES[run.config.data], dict):
+            trained = f"{self.run_folder} was trained on {run.config.data}"
+            raise ValueError(f"{trained}, and {name} is of other senses")
         if self.data_dir is not None and name != "mnist":
             raise ValueError("--data-dir is for --data mnist")
         _, test = mnist(self.data_dir) if name == "mnist" else DATASETS[name]()

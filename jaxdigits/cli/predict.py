@@ -3,28 +3,36 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from jaxdigits.cli.console import say, say_json
-from jaxdigits.data import DataError, read_picture
+from jaxdigits.data import DataError, read_picture, read_sound
+from jaxdigits.data.catalogue import FEATURES, blank
+from jaxdigits.data.sound import RATE, fixed_length
 
 
 @dataclass(frozen=True)
 class Predict:
     """Read the digit in each picture: PNG or JPEG, of any size, dark on light or light on dark.
 
-    The paper should be lit evenly, with one digit on it and nothing else.
+    The paper should be lit evenly, with one digit on it and nothing else. A run of multimodal
+    reads a picture, a recording of the digit (WAV, FLAC or OGG), or both.
 
-    A picture that cannot be read is named and skipped, and the exit code is then 1. A run of
+    A file that cannot be read is named and skipped, and the exit code is then 1. A run of
     several networks answers with the mean of their probabilities.
     """
 
     run_folder: Positional[Path]
     """Folder of a run, as `train` printed it."""
-    images: Positional[tuple[Path, ...]]
+    images: Positional[tuple[Path, ...]] = ()
     """Pictures of one digit each."""
+    image: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """A picture, for a network that hears as well."""
+    audio: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    """A recording, of the same digit if there is a picture."""
     json: bool = False
     """Print one JSON object per picture."""
 
@@ -33,28 +41,66 @@ class Predict:
         from jaxdigits.train.job import predictor
         from jaxdigits.train.run import load_run
 
-        if not self.images:
+        if self.images and (self.image or self.audio):
+            raise ValueError("name pictures, or one with --image and --audio, not both")
+        asked = [(path, None) for path in self.images]
+        if self.image or self.audio:
+            asked = [(self.image, self.audio)]
+        if not asked:
             raise ValueError("name at least one picture")
-        logits_of, failed = predictor(load_run(self.run_folder)), 0
-        for path in self.images:
+        run, failed = load_run(self.run_folder), 0
+        self._require_senses(run.config, asked)
+        logits_of = predictor(run)
+        for image, audio in asked:
             try:
-                picture = read_picture(path)
+                given = _read(image, audio, run.config)
             except DataError as error:
                 print(f"jaxdigits: {error}", file=sys.stderr)
                 failed = 1
                 continue
             # One at a time: a picture's spikes, and so its answer, do not depend on its place.
-            self._show(path, _softmax(logits_of(picture[None])[:, 0]).mean(0))
+            self._show(image, audio, _softmax(logits_of(given)[:, 0]).mean(0))
         return failed
 
-    def _show(self, path: Path, probability: np.ndarray) -> None:
+    def _require_senses(self, config, asked) -> None:
+        """Raise a ValueError for a file that the network has no sense for."""
+        from jaxdigits.train.config import HEARING
+
+        senses = config.options.get("senses", ("image", "sound"))
+        senses = senses if config.network in HEARING else ("image",)
+        for image, audio in asked:
+            if audio and "sound" not in senses:
+                raise ValueError(f"{self.run_folder} only sees: it takes no --audio")
+            if image and "image" not in senses:
+                raise ValueError(f"{self.run_folder} only hears: it takes --audio alone")
+
+    def _show(self, image: Path | None, audio: Path | None, probability: np.ndarray) -> None:
         digit = int(probability.argmax())
+        named = {"image": image, "audio": audio}
+        files = {kind: str(path) for kind, path in named.items() if path}
         if self.json:
             shares = [round(float(p), 6) for p in probability]
-            say_json(dict(image=str(path), digit=digit, probabilities=shares))
+            say_json(files | dict(digit=digit, probabilities=shares))
         else:
             shares = "  ".join(f"{d}: {p:.3f}" for d, p in enumerate(probability))
-            say(f"{path}: {digit}   ({shares})")
+            say(f"{' + '.join(files.values())}: {digit}   ({shares})")
+
+
+def _read(image: Path | None, audio: Path | None, config) -> Any:
+    """What the network is given: a picture, or both, with nothing in the one that is not."""
+    from jaxdigits.train.config import HEARING
+
+    if config.network not in HEARING:
+        return read_picture(image)[None]
+    given = blank(FEATURES[config.data], 1)
+    if image:
+        given["image"] = read_picture(image)[None]
+    if audio:
+        recording = read_sound(audio)
+        for line in recording.said:
+            print(f"jaxdigits: {audio}: {line}", file=sys.stderr)
+        given["sound"] = fixed_length(recording.wave, RATE)[None]
+    return given
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -31,7 +31,6 @@ from jaxdigits.data.pairs import (
     any_recording,
     digits_fsdd,
     mnist_fsdd,
-    partners,
     recordings_in_turn,
 )
 from jaxdigits.data.photometric import (
@@ -91,7 +90,6 @@ __all__ = [
     "official_split",
     "one_of",
     "other_speech",
-    "partners",
     "read_idx",
     "read_nmnist",
     "read_picture",

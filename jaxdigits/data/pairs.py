@@ -40,17 +40,7 @@ def recordings_in_turn(seen: Dataset, heard: Sounds) -> Dataset:
     Raises:
       ValueError: for a digit without a recording.
     """
-    return _paired(seen, heard, partners(seen, heard)[:, None], np.arange(len(seen.label)))
-
-
-def partners(seen: Dataset, heard: Sounds) -> np.ndarray:
-    """[N] which recording each image has in `recordings_in_turn`."""
-    digits = np.unique(seen.label)
-    partner = np.empty(len(seen.label), np.int32)
-    for digit, members in zip(digits, _recordings(heard, digits), strict=True):
-        of_digit = np.flatnonzero(np.asarray(seen.label) == digit)
-        partner[of_digit] = np.resize(members, len(of_digit))
-    return partner
+    return _paired(seen, heard, _partners(seen, heard)[:, None], np.arange(len(seen.label)))
 
 
 def mnist_fsdd() -> tuple[Dataset, Dataset]:
@@ -82,6 +72,16 @@ def _official(images: Callable[[], tuple[Dataset, Dataset]]) -> tuple[Dataset, D
 def _paired(seen: Dataset, heard: Sounds, among: np.ndarray, group: np.ndarray) -> Dataset:
     sound = Drawn(heard.wave, among.astype(np.int32), group.astype(np.int32))
     return Dataset({"image": seen.image, "sound": sound}, seen.label)
+
+
+def _partners(seen: Dataset, heard: Sounds) -> np.ndarray:
+    """[N] which recording each image has in `recordings_in_turn`."""
+    digits = np.unique(seen.label)
+    partner = np.empty(len(seen.label), np.int32)
+    for digit, members in zip(digits, _recordings(heard, digits), strict=True):
+        of_digit = np.flatnonzero(np.asarray(seen.label) == digit)
+        partner[of_digit] = np.resize(members, len(of_digit))
+    return partner
 
 
 def _recordings(heard: Sounds, digits: np.ndarray) -> list[np.ndarray]:

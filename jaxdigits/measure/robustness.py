@@ -1,6 +1,6 @@
 """Accuracy on corrupted images, per corruption and severity."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 import jax
@@ -29,7 +29,7 @@ def robustness(
     Args:
       predict: images [N, 28, 28] in [0, 1] -> logits [networks, N, K], as
         `jaxdigits.train.predictor` makes it of a run.
-      data: test images and their labels.
+      data: test images and their labels; of a dict with sounds the images alone get worse.
       key: one key, what the corruptions draw from; example n from `key` and n alone.
       names: of `CORRUPTIONS`; all of them by default.
       severities: 1 to 5; all of them by default.
@@ -48,14 +48,17 @@ def robustness(
         raise ValueError(f"robustness takes one key, got {np.shape(key)} of them")
     names = [names] if isinstance(names, str) else names
     severities = tuple(severities)  # read once for each name
-    label = np.asarray(data.label)
+    label, hears = np.asarray(data.label), isinstance(data.image, Mapping)
+    image = data.image["image"] if hears else data.image
     keys = example_keys(key, jnp.arange(len(label)))
     accuracies: dict[str, dict[int, np.ndarray]] = {}
     for name in names:
         accuracies[name] = {}
         for severity in severities:
-            worse = jax.jit(partial(corrupt, name, severity=severity))(keys, data.image)
-            right = predict(worse).argmax(-1) == label
+            worse = jax.jit(partial(corrupt, name, severity=severity))(keys, image)
+            right = (
+                predict(data.image | {"image": worse} if hears else worse).argmax(-1) == label
+            )
             accuracies[name][severity] = right.mean(-1)
             report(name, severity, accuracies[name][severity])
     return accuracies
