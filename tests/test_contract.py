@@ -13,7 +13,8 @@ from jaxdigits.measure.certificate import case_input
 
 LAYERS = {name: case for name, case in CASES.items() if case.kind != "loss"}
 FAR = (0, -1e4, 1e4)
-EXTREMES = {"pixels": (0, 255), "grey": (0, 1), "normal": FAR, "current": FAR}
+EXTREMES = {"pixels": (0, 255), "grey": (0, 1), "normal": FAR, "current": FAR,
+            "senses": (0, 1)}  # fmt: skip
 
 
 class Member(NamedTuple):
@@ -54,11 +55,11 @@ def member(request, quick_compile):
 
     keys = [jax.random.split(jax.random.key(seed), EXAMPLES) for seed in (2, 3)]
     dtype = np.uint8 if case.input == "pixels" else np.float32
-    x = jnp.asarray(case_input(case), dtype)
-    params, other = init(jax.random.key(0)), x[..., ::-1]
+    x = jax.tree.map(lambda a: jnp.asarray(a, dtype), case_input(case))
+    params, other = init(jax.random.key(0)), jax.tree.map(lambda a: a[..., ::-1], x)
     moved, first = step(params, x, keys[0])  # as in training: its params are the next step's
     _, second = step(moved, other, keys[1])
-    bounds = [jnp.full_like(x, value) for value in EXTREMES[case.input]]
+    bounds = [full(x, value) for value in EXTREMES[case.input]]
     if case.input in ("normal", "current"):
         bounds.append(jnp.asarray(1e4 * np.sign(x), dtype))
     extreme = [step(params, bound, keys[0])[1] for bound in bounds]
@@ -72,12 +73,21 @@ def member(request, quick_compile):
 def everything(layer, params, x, key):
     """(y, gradient by hand, gradient by JAX of `differentiable`), of one random ȳ."""
     y, kept = layer.forward(params, x, key)
-    y_bar = jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)
+    y_bar = jax.tree.map(waves, y)
     by_hand = layer.backward(params, kept, y_bar)
-    loss = lambda params, x: jnp.vdot(y_bar, differentiable(layer)(params, x, key))
-    if jnp.issubdtype(x.dtype, jnp.integer):
+    products = lambda y: jax.tree.leaves(jax.tree.map(jnp.vdot, y_bar, y))
+    loss = lambda params, x: sum(products(differentiable(layer)(params, x, key)))
+    if not isinstance(x, dict) and jnp.issubdtype(x.dtype, jnp.integer):
         return y, by_hand, (jax.grad(loss)(params, x), None)
     return y, by_hand, jax.grad(loss, (0, 1))(params, x)
+
+
+def waves(y):
+    return jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)
+
+
+def full(x, value):
+    return jax.tree.map(lambda a: jnp.full_like(a, value), x)
 
 
 def stack(trees):
@@ -86,16 +96,19 @@ def stack(trees):
 
 def test_init_says_the_shape_that_forward_gives(member):
     y, _, _ = member.each[0]
-    leading = y.shape[: y.ndim - len(member.features)]
-    assert leading[-1] == EXAMPLES
-    assert y.shape == (*leading, *member.features)
+    for name in member.features if isinstance(y, dict) else [None]:
+        shape, features = (y.shape, member.features) if name is None else (
+            y[name].shape, member.features[name])  # fmt: skip
+        leading = shape[: len(shape) - len(features)]
+        assert leading[-1] == EXAMPLES
+        assert shape == (*leading, *features)
 
 
 def test_gradients_have_the_shape_of_what_they_belong_to(member):
     (params, x, _), (_, (grads, x_bar), _) = member.arguments[0], member.each[0]
     shape = lambda tree: jax.tree.map(jnp.shape, tree)
     assert shape(grads) == shape(params)
-    assert x_bar is None if member.case.input == "pixels" else x_bar.shape == x.shape
+    assert x_bar is None if member.case.input == "pixels" else shape(x_bar) == shape(x)
 
 
 def test_the_gradient_of_differentiable_is_the_one_by_hand(member):

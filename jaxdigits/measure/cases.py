@@ -15,7 +15,7 @@ from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.layer import Layer, parallel, recomputed, residual, serial
 from jaxdigits.losses import cross_entropy, rate_error
-from jaxdigits.models import cnn, conv_snn, event_snn, mlp, snn
+from jaxdigits.models import cnn, conv_snn, event_snn, mlp, multimodal, snn
 
 EXAMPLES, STEPS = 4, 10
 
@@ -27,11 +27,11 @@ class Case(NamedTuple):
     """"layer", "spikes", "loss" or "network"."""
     make: Callable[[], Any]
     """-> Layer or Loss"""
-    features: tuple[int, ...] = ()
-    """feature shape of one example"""
+    features: Any = ()
+    """feature shape of one example, or a dict of them"""
     input: str = "normal"
-    """"normal" floats, "pixels" in uint8, "grey" floats in [0, 1], each [B, ...]; or
-    "current", floats over time [T, B, ...]"""
+    """"normal" floats, "pixels" in uint8, "grey" floats in [0, 1], each [B, ...]; "current",
+    floats over time [T, B, ...]; or "senses", a dict of a grey image and a normal sound"""
 
 
 _layer = partial(Case, "layer")
@@ -82,6 +82,8 @@ _neurons = {
     ),
 }
 _free = _resets["subtract, differentiated"]
+_some = {"image": (3, 2), "sound": (4,)}
+_senses = {"image": (12, 12), "sound": (900,)}
 
 CASES: dict[str, Case] = {
     "dense": _layer(lambda: ly.dense(5), (7,)),
@@ -130,6 +132,10 @@ CASES: dict[str, Case] = {
     "spoken_frames": _layer(lambda: ly.spoken_frames(5, length=6, share=0.05), (40,)),
     "spoken_frames that overlap": _layer(lambda: ly.spoken_frames(9, length=12), (40,)),
     "subtract_mean": _layer(ly.subtract_mean, (7, 4)),
+    "modality_dropout": _layer(
+        lambda: ly.modality_dropout({"image": 0.3, "sound": 0.3}), _some, "senses"
+    ),
+    "pick": _layer(lambda: ly.pick(["sound"]), _some, "senses"),
     "if_present": _layer(lambda: ly.if_present(ly.dense(4)), (9,)),
     "delays": _layer(lambda: sp.delays(3), (5,), "current"),
     "add_row": _layer(ly.add_row, (5, 4)),
@@ -264,10 +270,21 @@ CASES: dict[str, Case] = {
         "pixels",
     ),
     "event_snn": _network(lambda: event_snn(hidden=(12,), steps=STEPS), (14, 14), "pixels"),
+    "multimodal": _network(lambda: _both(), _senses, "senses"),
+    "multimodal, early": _network(lambda: _both(fusion="early", hearing="rate"), _senses,
+                                  "senses"),
+    "multimodal, late": _network(
+        lambda: _both(fusion="late", vision="saccades", hearing="crossings"), _senses, "senses"
+    ),
+    "multimodal, sound alone": _network(lambda: _both(senses=("sound",)), _senses, "senses"),
 }  # fmt: skip
 
 
 _lively = partial(sp.lif, threshold=0.25)  # so few inputs hardly reach the usual threshold
+_both = partial(
+    multimodal, steps=6, image_hidden=(10,), sound_channels=(2,), sound_hidden=(8,), taps=2,
+    bands=12, absent=0.25, neuron=_lively,
+)  # fmt: skip
 
 
 def _branches() -> dict[str, Layer]:

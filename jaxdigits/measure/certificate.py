@@ -1,6 +1,7 @@
 """The gradient certificate: the check of every case, which the command `check` prints."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -51,8 +52,14 @@ def run_case(case: Case, *, tolerance: float = 1e-10) -> Report:
     return check(made, params, case_input(case), keys, tolerance=tolerance)
 
 
-def case_input(case: Case) -> np.ndarray:
-    """[B, ...] or [T, B, ...]: the input of a case."""
+def case_input(case: Case) -> Any:
+    """[B, ...] or [T, B, ...]: the input of a case, or a dict of them."""
+    if case.input == "senses":
+        kinds = {"image": "grey", "sound": "normal"}
+        return {
+            name: case_input(case._replace(features=case.features[name], input=kind))
+            for name, kind in kinds.items()
+        }
     rng, shape = np.random.default_rng(2), (EXAMPLES, *case.features)
     if case.input == "current":
         return rng.normal(0.4, 0.8, (STEPS, *shape))  # spikes neither rare nor constant
