@@ -83,7 +83,7 @@ def noise(limit: float = 0.3) -> Augment:
 
 
 def blur(limit: float = 1.0) -> Augment:
-    """Smoothed by a Gaussian whose deviation is between 0 and `limit` pixels.
+    """Smoothed by a Gaussian of a deviation between 0 and `limit` pixels, along each axis.
 
     Raises:
       ValueError: unless limit >= 0.
@@ -91,34 +91,41 @@ def blur(limit: float = 1.0) -> Augment:
     _require_positive("limit", limit)
 
     def smooth(u, x):
-        rows, columns = (gaussian(n, limit * u[0, :, 0, 0]) for n in x.shape[1:])
+        rows, columns = (
+            gaussian(n, limit * each[:, 0, 0]) for n, each in zip(x.shape[1:], u, strict=True)
+        )
         return jnp.einsum("bij,bjk,blk->bil", rows, x, columns)
 
-    return _each(1, smooth)
+    return _each(2, smooth)
 
 
-def erase(least: float = 0.02, most: float = 0.2) -> Augment:
+def erase(
+    least: float = 0.02, most: float = 0.2, *, stretch: float = 2.0, ink: float = 0.0
+) -> Augment:
     """A rectangle of paper somewhere, of a share `least` to `most` of the image [1].
 
-    Its height is between half and twice its width; what is beyond the edge is cut off.
+    Its height is between 1/stretch and `stretch` times its width; what is beyond the edge is
+    cut off.  With `ink` it is a blot instead, of a darkness between 0 and that.
 
     Raises:
-      ValueError: unless 0 <= least <= most <= 1.
+      ValueError: unless 0 <= least <= most <= 1, stretch >= 1 and 0 <= ink <= 1.
     """
     if not 0 <= least <= most <= 1:
         raise ValueError(f"least and most must be in [0, 1], in order: {least} and {most}")
+    if not (stretch >= 1 and 0 <= ink <= 1):
+        raise ValueError(f"stretch must be >= 1 and ink in [0, 1], got {stretch} and {ink}")
 
     def cover(u, x):
         area = (least + (most - least) * u[0]) * x[0].size
-        height = jnp.sqrt(area * 2 ** (2 * u[1] - 1))
+        height = jnp.sqrt(area * stretch ** (2 * u[1] - 1))
         sides = (height, area / height)
         inside = True
         for axis, (n, side) in enumerate(zip(x.shape[1:], sides, strict=True)):
             place = jnp.arange(n).reshape((n, 1) if axis == 0 else (n,))
             inside &= jnp.abs(place - (n - 1) * u[2 + axis]) <= side / 2
-        return jnp.where(inside, 0, x)
+        return jnp.where(inside, ink * u[4], x)
 
-    return _each(4, cover)
+    return _each(5, cover)
 
 
 def _each(count: int, change: Callable[[Array, Array], Array]) -> Augment:

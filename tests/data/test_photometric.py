@@ -81,19 +81,20 @@ def test_noise_has_the_deviation_that_it_draws():
     assert abs(np.corrcoef(z[:, 0, :-1].ravel(), z[:, 0, 1:].ravel())[0, 1]) < 0.05
 
 
-def test_blur_spreads_a_point_to_a_gaussian():
+def test_blur_spreads_a_point_to_a_gaussian_along_each_axis_by_itself():
     point = jnp.zeros((B, 29, 29)).at[:, 14, 14].set(1.0)
     y = np.asarray(blur(2.0)(KEYS, point))
     assert np.allclose(y.sum((1, 2)), 1, atol=1e-5)
     place = np.arange(29) - 14
-    variance = (y.sum(2) * place**2).sum(1)
-    assert 3.5 < variance.max() < 4.01
-    assert np.allclose(y, y.transpose(0, 2, 1), atol=1e-6)
-    wide = y[variance > 1]
-    spread = variance[variance > 1]
-    row = np.exp(-(place[:, None] ** 2) / (2 * spread)).T
-    row /= row.sum(1, keepdims=True)
-    assert np.allclose(wide, row[:, :, None] * row[:, None], atol=1e-3)
+    lines = np.stack([y.sum(2), y.sum(1)])
+    assert np.allclose(y, lines[0, :, :, None] * lines[1, :, None], atol=1e-6)
+    variance = (lines * place**2).sum(-1)
+    for along in variance:
+        assert 3.5 < along.max() < 4.01
+    assert abs(np.corrcoef(variance)[0, 1]) < 0.2
+    wide = variance > 1
+    row = np.exp(-(place[:, None] ** 2) / (2 * variance[wide])).T
+    assert np.allclose(lines[wide], row / row.sum(1, keepdims=True), atol=1e-3)
 
 
 def test_blur_keeps_even_paper_even():
@@ -116,6 +117,19 @@ def test_erase_takes_one_rectangle_of_the_asked_area():
     assert 1.4 < shape.max() < 2.5
 
 
+def test_a_blot_is_as_dark_as_is_drawn_and_may_be_a_stroke():
+    y = np.asarray(erase(0.05, 0.05, stretch=100.0, ink=0.8)(KEYS, jnp.full((B, 28, 28), -1.0)))
+    blot = y > -1
+    shade = np.array([np.unique(each[covered]) for each, covered in zip(y, blot, strict=True)
+                      if covered.any()])  # fmt: skip
+    assert shade.shape[1] == 1  # one darkness each
+    assert shade.min() < 0.05
+    assert 0.75 < shade.max() <= 0.8
+    sides = np.array([(each.any(1).sum(), each.any(0).sum()) for each in blot if each.any()])
+    assert (sides[:, 0] >= 8 * sides[:, 1]).any()
+    assert (sides[:, 1] >= 8 * sides[:, 0]).any()
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -126,6 +140,8 @@ def test_erase_takes_one_rectangle_of_the_asked_area():
         (lambda: blur(-1.0), "limit must be >= 0, got -1.0"),
         (lambda: erase(0.5, 0.1), "least and most must be"),
         (lambda: erase(0.5, 1.1), "least and most must be"),
+        (lambda: erase(stretch=0.5), "stretch must be >= 1 and ink in"),
+        (lambda: erase(ink=1.5), "stretch must be >= 1 and ink in"),
     ],
 )
 def test_what_cannot_be_is_refused(make, message):
