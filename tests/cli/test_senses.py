@@ -1,0 +1,151 @@
+"""`train multimodal`, `evaluate` and `predict --image --audio`, on digits that hum.
+
+The recordings are the tests' own: each digit is a tone, so that any network that hears at all
+learns them.
+"""
+
+import json
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from jaxdigits.data import Sounds, digits, pairs, read_picture, read_sound
+from jaxdigits.data.sound import RATE
+from jaxdigits.train import load_run, predict
+
+SMALL = [
+    "--image-hidden", 16, "--sound-channels", 2, "--sound-hidden", 16, "--hidden", 16,
+    "--steps", 6, "--taps", 2, "--bands", 16, "--augment", "none",
+]  # fmt: skip
+
+
+def tone(digit, take=0):
+    """A quarter of a second of a tone of the digit's own, with a soft begin and end."""
+    n = np.arange(2000)
+    soft = np.hanning(2000) * (0.3 + 0.1 * take)
+    return (soft * np.sin(2 * np.pi * (300 + 330 * digit + 5 * take) * n / RATE)).astype("f4")
+
+
+@pytest.fixture(scope="module")
+def hum():
+    """Ten digits by two speakers, in seven takes each."""
+    digit, speaker, take = np.indices((10, 2, 7)).reshape(3, -1).astype(np.int32)
+    wave = np.stack([tone(d, t % 3) for d, t in zip(digit, take, strict=True)])
+    return Sounds(np.pad(wave, ((0, 0), (0, RATE - 2000))), digit, speaker, take)
+
+
+@pytest.fixture(scope="module")
+def heard(cli, hum, tmp_path_factory):
+    """(answer, folder) of a small network of both senses."""
+    folder = tmp_path_factory.mktemp("senses") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pairs, "fsdd", lambda: hum)
+        args = ["--data", "digits+fsdd", "--epochs", 4, "--out", folder, "--json", *SMALL]
+        return cli("train", "multimodal", *args), folder
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A picture of a seven, and a stereo recording of it at another rate."""
+    folder, (_, test) = tmp_path_factory.mktemp("files"), digits()
+    seven = test.image[list(test.label).index(7)]
+    Image.fromarray(np.kron(255 - seven, np.ones((4, 4), np.uint8))).save(folder / "7.png")
+    stereo = np.repeat(np.repeat(tone(7), 2)[:, None], 2, 1)
+    soundfile.write(folder / "7.wav", stereo, 2 * RATE)
+    return folder / "7.png", folder / "7.wav"
+
+
+def test_it_learns_and_its_run_is_a_run(heard, monkeypatch, hum):
+    answer, folder = heard
+    assert answer.code == 0, answer.err
+    assert answer.json()["test_accuracy"] > 0.3
+    assert answer.err.startswith("training multimodal on 1437 images of digits+fsdd")
+    config = json.loads((folder / "config.json").read_text())["config"]
+    assert config["options"]["decay"] == 0.8  # a default of this network joins what is given
+    monkeypatch.setattr(pairs, "fsdd", lambda: hum)
+    logits = predict(load_run(folder), pairs.digits_fsdd()[1].image)
+    right = (logits[0].argmax(-1) == digits()[1].label).mean()
+    assert right == pytest.approx(answer.json()["test_accuracy"])
+
+
+def test_evaluate_tests_it_on_pairs_and_on_worse_images(cli, heard, monkeypatch, hum):
+    monkeypatch.setattr(pairs, "fsdd", lambda: hum)
+    answer = cli("evaluate", heard[1], "--json", "--corruptions", 5)
+    assert answer.code == 0, answer.err
+    found = answer.json()
+    assert found["test_accuracy"] == pytest.approx(heard[0].json()["test_accuracy"])
+    assert found["corruptions"]["rotate"]["5"][0] < found["test_accuracy"]
+
+
+def test_predict_takes_a_picture_a_recording_or_both(cli, heard, files):
+    picture, recording = files
+    run = load_run(heard[1])
+    image = read_picture(picture)[None]
+    sound = np.zeros((1, RATE), np.float32)
+    wave = read_sound(recording).wave
+    sound[0, : len(wave)] = wave
+    for args, given in (
+        (["--image", picture], {"image": image, "sound": 0 * sound}),
+        (["--audio", recording], {"image": 0 * image, "sound": sound}),
+        (["--image", picture, "--audio", recording], {"image": image, "sound": sound}),
+        ([picture], {"image": image, "sound": 0 * sound}),
+    ):
+        answer = cli("predict", heard[1], *args, "--json")
+        assert answer.code == 0
+        assert ("2 channels, averaged" in answer.err) == (recording in args)
+        assert ("resampled from 16000 to 8000" in answer.err) == (recording in args)
+        row, logits = answer.json(), predict(run, given)[0, 0].astype(float)
+        wanted = np.exp(logits) / np.exp(logits).sum()
+        np.testing.assert_allclose(row.pop("probabilities"), wanted, atol=2e-6)
+        names = {"image": str(picture), "audio": str(recording)}
+        kept = {k: v for k, v in names.items() if any(str(a) == v for a in args)}
+        assert row == kept | {"digit": int(wanted.argmax())}
+
+
+def test_for_people_it_names_both_files(cli, heard, files):
+    answer = cli("predict", heard[1], "--image", files[0], "--audio", files[1])
+    assert answer.out.startswith(f"{files[0]} + {files[1]}: ")
+
+
+def test_a_bad_recording_is_named(one_line, heard, tmp_path):
+    silence = tmp_path / "silence.wav"
+    soundfile.write(silence, np.zeros(4000), RATE)
+    code, said = one_line("predict", heard[1], "--audio", silence)
+    assert (code, said) == (1, f"{silence}: there is no sound in it")
+
+
+def test_what_has_no_ear_takes_no_recording(one_line, trained, files):
+    code, said = one_line("predict", trained[1], "--audio", files[1])
+    assert (code, said) == (2, f"{trained[1]} only sees: it takes no --audio")
+
+
+def test_pictures_and_options_are_not_mixed(one_line, heard, files):
+    code, said = one_line("predict", heard[1], files[0], "--audio", files[1])
+    assert (code, said) == (2, "name pictures, or one with --image and --audio, not both")
+
+
+@pytest.mark.parametrize(
+    ("args", "match"),
+    [
+        (["multimodal"], "multimodal has no defaults for 'digits': choose from digits+fsdd"),
+        (["multimodal", "--data", "mnist"], "recordings are in JAXDIGITS_DATA/fsdd"),
+        (["snn", "--data", "mnist+fsdd"], "snn has no defaults for 'mnist+fsdd'"),
+        (["multimodal", "--data", "digits+fsdd", "--fusion", "deep"], "fusion must be one of"),
+        (["multimodal", "--data", "digits+fsdd", "--absent", "0.7"], "rates must be >= 0"),
+        (["snn", "--fusion", "late"], "snn of lif has no option 'fusion'"),
+        (["multimodal", "--data", "digits+fsdd", "--gradient", "eprop"],
+         "multimodal learns by backpropagation only"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_said_in_one_line(one_line, tmp_path, args, match):
+    code, said = one_line("train", *args, "--out", tmp_path / "run")
+    assert code == 2
+    assert match in said
+
+
+def test_a_test_set_of_other_senses_is_refused(one_line, heard, trained):
+    code, said = one_line("evaluate", heard[1], "--data", "digits")
+    assert code == 2
+    assert said == f"{heard[1]} was trained on digits+fsdd, and digits is of other senses"
