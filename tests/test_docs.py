@@ -23,6 +23,7 @@ PAGES = [
     "docs/conventions.md",
     "docs/learning-rules.md",
     "docs/augmentation.md",
+    "docs/two-senses.md",
 ]
 
 
