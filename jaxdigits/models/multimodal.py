@@ -26,7 +26,6 @@ from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models.parts import priced
 from jaxdigits.spikes import (
-    Storage,
     Surrogate,
     arctan,
     bernoulli,
@@ -36,7 +35,6 @@ from jaxdigits.spikes import (
     lif,
     rate,
     saccades,
-    spikes_stored,
     steps_first,
 )
 
@@ -70,7 +68,6 @@ def multimodal(
     dropout_rate: float = 0.3,
     classes: int = 10,
     precision: Precision = "full",
-    storage: Storage = "full",
     rate_penalty: float = 0.0,
     rate_target: float = 0.0,
     training: bool = True,
@@ -104,7 +101,6 @@ def multimodal(
       readout: constructor of the layer from output currents [T, B, classes] to logits.
       dropout_rate: share of hidden neurons absent, through all steps, in training.
       precision: "mixed" rounds what goes into products to bfloat16.
-      storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.
       rate_penalty, rate_target: λ and ρ of the hidden neurons' price, as for `snn`.
       training: with both dropouts, or without.
       statistics: none; for the sake of a common signature.
@@ -124,7 +120,6 @@ def multimodal(
         raise ValueError(f"hidden is behind a middle fusion, and this one is {fusion}")
     senses = [name for name in SENSES if name in senses]
     linear = partial(dense, precision=precision)
-    stored = partial(spikes_stored, storage=storage)
     price = priced(rate_penalty, rate_target, training)
     missing = dropout(dropout_rate if training else 0.0, time=True)
     fire = lambda: [neuron(surrogate or arctan()), *price]
@@ -133,19 +128,19 @@ def multimodal(
         return [layer for n in widths for layer in (*weights(n), *fire(), missing)]
 
     def seen(n: int) -> list[Layer]:
-        return [stored(linear(n, gain=FEW))]
+        return [linear(n, gain=FEW)]
 
     def heard(n: int) -> list[Layer]:
-        return [delays(taps), stored(linear(n, gain=1.0))]
+        return [delays(taps), linear(n, gain=1.0)]
 
     def hearing_all_bands_alike() -> list[Layer]:
         conv = partial(conv2d, size=(1, 5), stride=2, gain=1.0, precision=precision)
-        blocks = [(delays(taps), stored(conv(c)), *fire()) for c in sound_channels]
+        blocks = [(delays(taps), conv(c), *fire()) for c in sound_channels]
         return [add_row(), *(layer for block in blocks for layer in block)]
 
     eye = _eye(vision, steps)
     ear = _ear(hearing, steps, bands)
-    out = [stored(linear(classes, gain=FEW)), readout()]
+    out = [linear(classes, gain=FEW), readout()]
     if fusion == "early":
         branches = {"image": [*eye, flatten(_axes(vision))],
                     "sound": [*ear, flatten(2), delays(taps)]}  # fmt: skip

@@ -86,7 +86,7 @@ def test_the_params_are_those_that_hand_arithmetic_says():
     "options",
     [
         dict(hearing="rate"), dict(hearing="crossings"), dict(vision="saccades"),
-        dict(storage="bit"), dict(precision="mixed"), dict(sound_channels=()),
+        dict(precision="mixed"), dict(sound_channels=()),
         dict(sound_channels=(2, 3)), dict(hidden=()), dict(image_hidden=(8, 8)),
         dict(neuron=cuba_lif), dict(fusion="early", hearing="crossings"),
         dict(rate_penalty=1.0), dict(senses=["sound", "image"]),
