@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from trained import Trained, config_of, join, load, trained
 
@@ -118,8 +119,9 @@ def results_of(network: Trained, test: Dataset, partner: np.ndarray) -> dict[str
 def noise() -> dict[str, Any]:
     """Accuracy of the arms for one sense and of middle fusion, as image and sound get worse."""
     test = mnist_fsdd()[1]
-    keys = example_keys(jax.random.key(1), np.arange(len(test.label)))
-    pair = take(test.image, np.arange(len(test.label)), keys)
+    rows = jnp.arange(len(test.label))
+    keys = example_keys(jax.random.key(1), rows)
+    pair = take(test.image, rows, keys)
     image, sound = pair["image"], pair["sound"]
     worse = {str(s): partial(corrupt, CORRUPTION, severity=s) for s in SEVERITIES}
     louder = {str(d): add_noise(d, d) for d in DECIBELS}

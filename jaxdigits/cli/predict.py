@@ -90,11 +90,12 @@ def _read(image: Path | None, audio: Path | None, config) -> Any:
     """What the network is given: a picture, or both, with nothing in the one that is not."""
     from jaxdigits.train.config import HEARING
 
+    picture = read_picture(image)[None] if image else None
     if config.network not in HEARING:
-        return read_picture(image)[None]
+        return picture
     given = blank(FEATURES[config.data], 1)
-    if image:
-        given["image"] = read_picture(image)[None]
+    if picture is not None:
+        given["image"] = picture
     if audio:
         recording = read_sound(audio)
         for line in recording.said:

@@ -112,7 +112,7 @@ def other_speech() -> Acoustic:
     """
     changes = [change_speed(0.25), change_gain(6.0), change_tone(0.9), add_noise(0.0, 50.0)]
 
-    def augment(key, x):
+    def augment(key: Array, x: Array) -> Array:
         for i, change in enumerate(changes):
             x = change(fold_in(key, i), x)
         return x

@@ -89,7 +89,7 @@ def of_senses(augments: Mapping[str, Callable[[Array, Any], Any]]) -> Callable:
     """
     names = sorted(augments)
 
-    def augment(key, x):
+    def augment(key: Array, x: Mapping[str, Any]) -> dict[str, Any]:
         if names != sorted(x):
             raise ValueError(f"there are augmentations for {names}, and inputs for {sorted(x)}")
         return {name: augments[name](fold_in(key, i), x[name]) for i, name in enumerate(names)}

@@ -48,7 +48,9 @@ def modality_dropout(rates: Mapping[str, float]) -> Layer:
         return kept(present, x), present
 
     def kept(present, x):
-        return {name: _kept(of_sense, present.get(name)) for name, of_sense in x.items()}
+        # What is always there stays as it is, and an image in uint8 has no gradient.
+        some = {name for name in present if x[name] is not None}
+        return dict(x) | {name: _kept(x[name], present[name]) for name in some}
 
     return without_params(forward, kept)
 
@@ -97,10 +99,8 @@ def pick(names: Sequence[str]) -> Layer:
     return without_params(forward, backward, chosen)
 
 
-def _kept(x: Array | None, present: Array | None) -> Array | None:
+def _kept(x: Array, present: Array) -> Array:
     """x [B, ...] where `present` [B], else zero."""
-    if x is None or present is None:
-        return x
     return jnp.where(present.reshape(-1, *[1] * (x.ndim - 1)), x, jnp.zeros((), x.dtype))
 
 

@@ -113,7 +113,7 @@ class Config:
         network = self.build()(training=True)
         jax.eval_shape(lambda: network.init(jax.random.key(0), FEATURES[self.data])[0])
         if self.microbatch is not None and self.microbatch < self.batch:
-            jax.eval_shape(partial(self._try_part, network))
+            jax.eval_shape(partial(self._try_part, network, self.microbatch))
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
@@ -138,11 +138,11 @@ class Config:
             return ESTIMATORS[self.gradient]
         return RULES[self.gradient].estimator
 
-    def _try_part(self, network: Layer) -> None:
+    def _try_part(self, network: Layer, examples: int) -> None:
         """Raise a ValueError unless the network takes each example by itself."""
         key, features = jax.random.key(0), FEATURES[self.data]
-        x = jax.tree.map(jax.numpy.asarray, blank(features, self.microbatch))
-        keys = jax.random.split(key, self.microbatch)
+        x = jax.tree.map(jax.numpy.asarray, blank(features, examples))
+        keys = jax.random.split(key, examples)
         require_apart(network, network.init(key, features)[0], x, keys)
 
 
