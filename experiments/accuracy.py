@@ -63,7 +63,13 @@ RECIPES: dict[str, Recipe] = {
     "CNN with 3 × 3 kernels, augmented": Recipe(
         "cnn", dict(augment="elastic", epochs=20), 2, "none"
     ),
-    "CNN, robust": Recipe("cnn", dict(augment="robust", epochs=20), 1, "none"),
+    "CNN, robust": Recipe(
+        "cnn",
+        dict(channels=[32, 64, 128], hidden=[256], augment="robust", smoothing=0.0,
+             dropout_rate=0.4, epochs=40, kernel=5, precision="mixed"),
+        1,
+        "none",
+    ),
     "CNN under 10,000 parameters": Recipe(
         "cnn",
         dict(channels=[8, 16, 32], hidden=[], dropout_rate=0.0, smoothing=0.0, epochs=40,

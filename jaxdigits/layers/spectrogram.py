@@ -104,7 +104,10 @@ def log_bands(
 ) -> Layer:
     """Frames [..., length], floats -> natural logarithms of energies [..., bands].
 
-    What `log_mel` does with each of its frames; arguments and errors are those.
+    What `log_mel` does with each of its frames, with the same arguments.
+
+    Raises:
+      ValueError: as `log_mel`; in `init`, for frames of another length.
     """
     for name, value, least in (("length", length, 2), ("bands", bands, 1)):
         if value < least:
