@@ -81,25 +81,13 @@ def parted(inputs: Inputs, parts: Sequence[np.ndarray], seed: int) -> list[Input
     """The inputs of disjoint `parts`, arrays of example numbers.
 
     What they draw from is parted too, each group's values in proportion to the sizes of the
-    parts: no part draws what another may, if groups do not share values.
+    parts: no part draws what another may, unless groups share values.
 
     Raises:
       ValueError: for a `Drawn` with fewer values for a group than there are parts.
     """
     if isinstance(inputs, Drawn):
-        members = inputs.among.shape[1]
-        if members < len(parts):
-            raise ValueError(
-                f"{members} values a group cannot be drawn from by {len(parts)} parts"
-            )
-        # At least one each, and the rest by size.
-        sizes = np.array([len(rows) for rows in parts])
-        share = 1 + (members - len(parts)) * np.cumsum(sizes) // sizes.sum()
-        cuts = share[:-1] + np.arange(len(parts) - 1)
-        ticket = np.random.PCG64(seed).random_raw(inputs.among.size)
-        order = np.argsort(ticket.reshape(inputs.among.shape), axis=1)
-        shuffled = np.take_along_axis(np.asarray(inputs.among), order, 1)
-        among = np.split(shuffled, cuts, axis=1)
+        among = _shared_out(np.asarray(inputs.among), [len(rows) for rows in parts], seed)
         return [
             Drawn(inputs.value, of_part, inputs.group[rows])
             for rows, of_part in zip(parts, among, strict=True)
@@ -108,3 +96,25 @@ def parted(inputs: Inputs, parts: Sequence[np.ndarray], seed: int) -> list[Input
         senses = {name: parted(of_sense, parts, seed) for name, of_sense in inputs.items()}
         return [{name: senses[name][i] for name in senses} for i in range(len(parts))]
     return [inputs[rows] for rows in parts]
+
+
+def _shared_out(among: np.ndarray, sizes: Sequence[int], seed: int) -> list[np.ndarray]:
+    """[G, Rₚ] for each part: of each group's values those that are the part's own.
+
+    At least one, and the rest by the sizes of the parts.  A group with fewer values than others
+    has some of them twice.
+    """
+    generator, parts = np.random.PCG64(seed), [[] for _ in sizes]
+    along = np.cumsum(sizes)
+    for of_group in among:
+        values = np.unique(of_group)
+        if len(values) < len(sizes):
+            raise ValueError(
+                f"{len(values)} values of a group are not enough for {len(sizes)} parts"
+            )
+        values = values[np.argsort(generator.random_raw(len(values)))]
+        share = 1 + (len(values) - len(sizes)) * along // along[-1]
+        cuts = share[:-1] + np.arange(len(sizes) - 1)
+        for part, own in zip(parts, np.split(values, cuts), strict=True):
+            part.append(own)
+    return [np.stack([np.resize(own, max(map(len, part))) for own in part]) for part in parts]

@@ -138,6 +138,8 @@ CASES: dict[str, Case] = {
     "pick": _layer(lambda: ly.pick(["sound"]), _some, "senses"),
     "if_present": _layer(lambda: ly.if_present(ly.dense(4)), (9,)),
     "delays": _layer(lambda: sp.delays(3), (5,), "current"),
+    "bernoulli": _spikes(sp.bernoulli, (5,), "current"),
+    "steps_first": _spikes(lambda: sp.steps_first(6), (6, 5)),
     "add_row": _layer(ly.add_row, (5, 4)),
     "residual": _layer(lambda: residual(serial(ly.dense(9), ly.tanh())), (9,)),
     "parallel, concatenated": _layer(lambda: parallel(_branches()), (9,)),

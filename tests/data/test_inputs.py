@@ -66,6 +66,15 @@ def test_a_split_parts_what_is_drawn_from_too():
     assert (again.image["sound"].among != np.sort(large.image["sound"].among)).any()
 
 
+def test_a_value_that_a_group_has_twice_is_of_one_part():
+    twice = SOUND._replace(among=np.array([[0, 2, 4, 0, 2, 4], [1, 3, 5, 7, 9, 11]]))
+    for seed in range(5):
+        parts = split(Dataset(twice, LABEL), (200, 200), seed=seed)
+        of_even, of_odd = zip(*(map(set, part.image.among) for part in parts), strict=True)
+        assert sorted([*of_even[0], *of_even[1]]) == [0, 2, 4]
+        assert sorted([*of_odd[0], *of_odd[1]]) == [1, 3, 5, 7, 9, 11]
+
+
 @pytest.mark.parametrize("sizes", [(1, 1, 398), (399, 1), (100,) * 4])
 def test_each_part_has_something_to_draw(sizes):
     parts = split(BOTH, sizes, seed=3)
@@ -75,5 +84,5 @@ def test_each_part_has_something_to_draw(sizes):
 
 
 def test_too_many_parts_are_refused():
-    with pytest.raises(ValueError, match="10 values a group cannot be drawn from by 20 parts"):
+    with pytest.raises(ValueError, match="10 values of a group are not enough for 20 parts"):
         split(BOTH, (20,) * 20, seed=0)
