@@ -1,41 +1,32 @@
 """The options of `jaxdigits train` for the network that sees and hears."""
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from tyro.conf import arg
-
-
-def _default(text: str, metavar: str) -> Any:
-    return arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
+from jaxdigits.cli.options import default
 
 
 @dataclass(frozen=True)
 class Senses:
     """multimodal: how image and sound become spikes, and where they meet."""
 
-    fusion: Annotated[str | None, _default("middle", "NAME")] = None
+    fusion: Annotated[str | None, default("middle", "NAME")] = None
     """early, middle or late: whether inputs, spikes or logits are joined."""
     senses: tuple[Literal["image", "sound"], ...] = ()
     """With one of them the network has that sense alone."""
-    vision: Annotated[str | None, _default("rate", "NAME")] = None
+    vision: Annotated[str | None, default("rate", "NAME")] = None
     """rate, or saccades: the events of a simulated camera."""
-    hearing: Annotated[str | None, _default("direct", "NAME")] = None
+    hearing: Annotated[str | None, default("direct", "NAME")] = None
     """direct, rate or crossings: how the bands of a spectrogram become currents or spikes."""
-    image_hidden: Annotated[tuple[int, ...] | None, _default("800", "INT [INT ...]")] = None
+    image_hidden: Annotated[tuple[int, ...] | None, default("800", "INT [INT ...]")] = None
     """Neurons of each layer that sees; with --fusion early, of each layer."""
-    sound_channels: Annotated[tuple[int, ...] | None, _default("16", "INT [INT ...]")] = None
+    sound_channels: Annotated[tuple[int, ...] | None, default("16", "INT [INT ...]")] = None
     """Channels of each layer that hears all bands alike."""
-    sound_hidden: Annotated[tuple[int, ...] | None, _default("128", "INT [INT ...]")] = None
+    sound_hidden: Annotated[tuple[int, ...] | None, default("128", "INT [INT ...]")] = None
     """Neurons of each layer that hears, behind those."""
-    taps: Annotated[int | None, _default("5", "INT")] = None
+    taps: Annotated[int | None, default("5", "INT")] = None
     """Time steps that weights on sound see at once."""
-    bands: Annotated[int | None, _default("40", "INT")] = None
+    bands: Annotated[int | None, default("40", "INT")] = None
     """Bands of the spectrogram."""
-    absent: Annotated[float | None, _default("0.2", "FLOAT")] = None
+    absent: Annotated[float | None, default("0.2", "FLOAT")] = None
     """Share of the examples without image, and of those without sound, in training."""
-
-    def given(self) -> dict[str, Any]:
-        """The options that are not left to the network, by name."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in values.items() if value not in (None, ())}

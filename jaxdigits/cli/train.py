@@ -10,6 +10,7 @@ from tyro.conf import OmitArgPrefixes, Positional, arg
 from jaxdigits.cli.console import epoch_reporter, percent, say, say_json
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
+from jaxdigits.cli.options import given
 from jaxdigits.cli.senses import Senses
 from jaxdigits.data import DATASETS, mnist
 
@@ -166,18 +167,17 @@ class Train:
         from jaxdigits.train.config import config_for
 
         # Not `if v`: a zero was given, and is for the network to take or refuse.
-        given = lambda names: {
-            k: v for k in names if (v := getattr(self, k)) != getattr(Train, k)
-        }
-        options: dict[str, Any] = given(OPTIONS) | self.neurons.given() | self.events.given()
-        options |= self.senses.given()
+        own = given(self)
+        options: dict[str, Any] = {k: own[k] for k in OPTIONS if k in own}
+        for group in (self.neurons, self.events, self.senses):
+            options |= given(group)
         if options.get("norm") == "none":
             options["norm"] = None
         names = (
             "epochs", "batch", "schedule", "weight_decay", "smoothing", "ema", "microbatch",
             "augment", "patience",
         )  # fmt: skip
-        settings = given(names)
+        settings = {k: own[k] for k in names if k in own}
         if self.lr is not None:
             settings["learning_rate"] = self.lr
         if self.augment == "none":

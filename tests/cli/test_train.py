@@ -10,6 +10,7 @@ from inspect import signature
 import pytest
 
 from jaxdigits.cli.neurons import Neurons
+from jaxdigits.cli.options import given
 from jaxdigits.cli.train import OPTIONS, Train
 from jaxdigits.models.catalogue import NEURONS
 from jaxdigits.spikes import Convention
@@ -76,7 +77,7 @@ def test_what_is_not_given_is_the_networks_own():
     assert config.options == {}
     assert config.epochs == 30
     assert all(getattr(Train, name) in (None, (), False) for name in OPTIONS)
-    assert Neurons().given() == {}
+    assert given(Neurons()) == {}
 
 
 def test_every_option_of_the_neurons_is_there_with_the_default_that_help_tells(cli):
