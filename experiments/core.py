@@ -40,12 +40,16 @@ def run(row: str) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The processor, its cores, and what ran on it."""
+    """The processor and its cores, or the accelerator, and what ran on it."""
     import jax
 
     from jaxdigits.bench.record import processor
 
-    return f"{processor()}, {os.cpu_count()} cores, jax {jax.__version__}"
+    device = jax.devices()[0]
+    name = f"{processor()}, {os.cpu_count()} cores"
+    if device.platform != "cpu":
+        name = device.device_kind
+    return f"{name}, jax {jax.__version__}"
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:

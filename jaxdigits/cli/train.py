@@ -66,6 +66,9 @@ class Train:
     ] = None
     """Train on other images of the same digits, made anew in each step: shift, affine, elastic
     (affine and elastic), or robust (other light and paper too)."""
+    adversarial: Float = None
+    """By how much pixels, in [0, 1], are changed in training to mislead the network; 0.1 to
+    0.25 is usual."""
     patience: Annotated[
         int | None, arg(metavar="INT", help_behavior_hint="(default: never)")
     ] = None
@@ -175,7 +178,7 @@ class Train:
             options["norm"] = None
         names = (
             "epochs", "batch", "schedule", "weight_decay", "smoothing", "ema", "microbatch",
-            "augment", "patience",
+            "augment", "adversarial", "patience",
         )  # fmt: skip
         settings = {k: own[k] for k in names if k in own}
         if self.lr is not None:

@@ -1,5 +1,6 @@
 """Gradients: estimators with one signature, and checks of one against another."""
 
+from jaxdigits.gradients.adversarial import adversarial
 from jaxdigits.gradients.check import (
     check,
     check_estimator,
@@ -26,6 +27,7 @@ __all__ = [
     "Estimator",
     "Report",
     "Row",
+    "adversarial",
     "by_autodiff",
     "by_hand",
     "check",

@@ -25,12 +25,20 @@ def by_hand(network: Layer, loss: Loss) -> Estimator:
     """The hand-derived gradient: the network's `backward` after the loss's slope."""
 
     def estimate(params, batch, key):
-        x, label = batch
-        logits, residual = network.forward(params, x, key)
-        grads, _ = network.backward(params, residual, loss.slope(logits, label))
-        return _whole(loss.value(logits, label), residual), grads, residual
+        value, grads, _, residual = passes_by_hand(network, loss, params, batch, key)
+        return value, grads, residual
 
     return estimate
+
+
+def passes_by_hand(
+    network: Layer, loss: Loss, params: Params, batch: Any, key: Array | None
+) -> tuple[Array, Params, Any, Residual]:
+    """(loss, ∂L/∂params, ∂L/∂x, residual), all by hand; an integer x has None."""
+    x, label = batch
+    logits, residual = network.forward(params, x, key)
+    grads, x_bar = network.backward(params, residual, loss.slope(logits, label))
+    return _whole(loss.value(logits, label), residual), grads, x_bar, residual
 
 
 def by_autodiff(network: Layer, loss: Loss) -> Estimator:

@@ -9,7 +9,7 @@ import jax
 
 from jaxdigits.data import AUGMENTS, DATASETS, Augment, of_senses, other_speech
 from jaxdigits.data.catalogue import FEATURES, blank
-from jaxdigits.gradients import ESTIMATORS, Estimator
+from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
@@ -21,6 +21,7 @@ LATER: dict[str, Any] = {
     "microbatch": None,
     "augment": None,
     "schedule": "cosine",
+    "adversarial": 0.0,
 }  # what runs of an earlier version do not have
 
 
@@ -52,6 +53,8 @@ class Config:
     """examples that a step takes at a time; None: as many as are quick on the device"""
     augment: str | None = None
     """a name of `AUGMENTS`; None: the images stay as they are. Sounds are changed with them"""
+    adversarial: float = 0.0
+    """by how much pixels in [0, 1] change to mislead the network that learns; 0: not at all"""
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
     gradient: str = "by_hand"
@@ -104,6 +107,15 @@ class Config:
             self.seeds == 1 or self.patience is None,
             "patience stops one run: not with several seeds",
         )
+        _require(
+            0 <= self.adversarial <= 1,
+            f"adversarial must be in [0, 1], got {self.adversarial}",
+        )
+        # The worst image is found by the network's own input gradient.
+        _require(
+            not self.adversarial or (self.gradient == "by_hand" and self.network in SEEING),
+            f"adversarial is for {', '.join(SEEING)}, and the gradient by hand",
+        )
         hears, sounds = self.network in HEARING, isinstance(FEATURES[self.data], Mapping)
         _require(
             hears == sounds,
@@ -134,6 +146,8 @@ class Config:
 
     def estimator(self) -> Callable[[Layer, Loss], Estimator]:
         """What makes the gradient, from the network and the loss."""
+        if self.adversarial:
+            return adversarial(self.adversarial)
         if self.gradient in ESTIMATORS:
             return ESTIMATORS[self.gradient]
         return RULES[self.gradient].estimator
@@ -146,6 +160,7 @@ class Config:
         require_apart(network, network.init(key, features)[0], x, keys)
 
 
+SEEING = ("mlp", "cnn", "snn", "conv_snn")  # networks whose pixels have a gradient
 HEARING = ("multimodal",)  # networks that are given a sound with each image
 WANTED = {"multimodal": "; recordings are in JAXDIGITS_DATA/fsdd, or a download of 16 MB"}
 
