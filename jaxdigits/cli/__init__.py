@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 
 
 def main(args: Sequence[str] | None = None) -> None:
@@ -89,9 +90,19 @@ def _set_flags() -> None:
     `jax.lax.optimization_barrier` is to hold until programs are fused: where the library puts
     one, XLA would otherwise compute an array again for each product that reads it.  And
     jaxlib 0.10 has two kinds of convolution, of which the older is the faster one; later
-    versions may not know its flag, and an unknown flag ends the process.
+    versions may not know its flag, and an unknown flag ends the process.  On an accelerator
+    there are none of these flags: its compiler cannot take a barrier that was kept.
     """
+    if not _on_cpu():
+        return
     flags = "--xla_disable_hlo_passes=cse_barrier_expander"
     if version("jaxlib").startswith("0.10."):
         flags += " --xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
     os.environ["XLA_FLAGS"] = f"{flags} {os.environ.get('XLA_FLAGS', '')}".strip()
+
+
+def _on_cpu() -> bool:
+    """Whether JAX will run on the CPU, as far as can be told before it starts."""
+    if chosen := os.environ.get("JAX_PLATFORMS"):
+        return chosen == "cpu"
+    return not any(map(find_spec, ("jax_plugins", "libtpu")))

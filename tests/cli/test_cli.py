@@ -111,12 +111,23 @@ def test_debugging_shows_the_traceback(cli, monkeypatch):
 @pytest.mark.parametrize("mine", ["--mine", "--mine --of=two", ""])
 def test_the_flags_leave_the_users_own_the_last_word(monkeypatch, version, convolutions, mine):
     monkeypatch.setenv("XLA_FLAGS", mine)
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
     monkeypatch.setattr(program, "version", lambda name: version)
     program._set_flags()
     first, *rest = os.environ["XLA_FLAGS"].split()
     assert first == "--xla_disable_hlo_passes=cse_barrier_expander"
     assert rest[convolutions:] == mine.split()
     assert all(flag.startswith("--xla_cpu_experimental") for flag in rest[:convolutions])
+
+
+@pytest.mark.parametrize("plugin", ["jax_plugins", "libtpu"])
+def test_an_accelerator_has_flags_of_its_own_only(monkeypatch, plugin):
+    monkeypatch.setenv("XLA_FLAGS", "--mine")
+    monkeypatch.setattr(program, "find_spec", lambda name: True if name == plugin else None)
+    for platforms, flags in (("", 1), ("cuda", 1), ("cuda,cpu", 1), ("cpu", 2)):
+        monkeypatch.setenv("JAX_PLATFORMS", platforms)
+        program._set_flags()
+        assert os.environ["XLA_FLAGS"].count("--") - ("ynn" in os.environ["XLA_FLAGS"]) == flags
 
 
 def spawn(*args, **options):

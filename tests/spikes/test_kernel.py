@@ -106,7 +106,7 @@ def for_cuda(f, *args):
         from jax.sharding import AbstractDevice, AbstractMesh, AxisType, use_abstract_mesh
 
         gpu = AbstractDevice("NVIDIA H100", None, "cuda")
-        axes = (1,), ("device",), (AxisType.Explicit,)
+        axes = (1,), ("device",), (AxisType.Auto,)
         where = use_abstract_mesh(AbstractMesh(*axes, abstract_device=gpu))
     with where:
         return jax.jit(f).trace(*args).lower(lowering_platforms=("cuda",)).as_text()
