@@ -1,14 +1,16 @@
 """What networks reach on MNIST, over seeds, with augmented images and without.
 
     JAXDIGITS_DATA=FOLDER python experiments/accuracy.py run RECIPE [SEED ...]
+    JAXDIGITS_DATA=FOLDER python experiments/accuracy.py together RECIPE
     JAXDIGITS_DATA=FOLDER python experiments/accuracy.py try NETWORK [OPTION=VALUE ...]
     python experiments/accuracy.py table
 
 `run` trains a network of `RECIPES` for each seed: 55,000 images to learn from, 5,000 to choose
 the epoch, and 10,000 that are read once, at the end.  A seed that is in accuracy.json already
-is left alone.  The recipes were chosen by `try`, which trains as `run` does and never reads the
-test set: what it found, good or bad, is in accuracy_trials.json.  (What `try` trained with the
-settings and a seed of a recipe, `run` takes as it is.)
+is left alone.  `together` trains all seeds in one compiled program, as pays on a GPU.  The
+recipes were chosen by `try`, which trains as `run` does and never reads the test set: what it
+found, good or bad, is in accuracy_trials.json.  (What `try` trained with the settings and a
+seed of a recipe, `run` takes as it is.)
 """
 
 import statistics
@@ -17,7 +19,7 @@ from ast import literal_eval
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from trained import accuracy, config_of, join, load, trained
+from trained import accuracies, config_of, join, load, trained
 
 from jaxdigits.cli import _set_flags
 
@@ -107,13 +109,17 @@ RECIPES: dict[str, Recipe] = {
 }  # fmt: skip
 
 
-def run(name: str, seed: int) -> dict[str, Any]:
-    """Train a recipe with a seed, and read the test set."""
+def run(name: str, seed: int, seeds: int = 1) -> None:
+    """Train a recipe with as many seeds from `seed` on, read the test set, and keep all."""
     from jaxdigits.data import mnist
 
     recipe = RECIPES[name]
-    network = trained(config_of(recipe.network, recipe.settings, seed))
-    return {"test": accuracy(network, mnist()[1])} | network.record
+    networks = trained(config_of(recipe.network, recipe.settings | {"seeds": seeds}, seed))
+    reached = accuracies(networks, mnist()[1])
+    rows = zip(reached, networks.records, strict=True)
+    found = {str(record["seed"]): {"test": test} | record for test, record in rows}
+    join(RESULTS, {}, lambda results: results.setdefault(name, {}).update(found))
+    print(name, *(f"{100 * test:.2f}" for test in reached), flush=True)
 
 
 def attempt(network: str, settings: dict[str, Any]) -> dict[str, Any]:
@@ -132,10 +138,10 @@ def main() -> None:
         name, *seeds = rest
         for seed in map(int, seeds or range(RECIPES[name].seeds)):
             if str(seed) not in load(RESULTS, {}).get(name, {}):
-                found = run(name, seed)
-                add = lambda results: results.setdefault(name, {}).update({str(seed): found})
-                join(RESULTS, {}, add)
-                print(name, seed, f"{100 * found['test']:.2f}", flush=True)
+                run(name, seed)
+    elif todo == "together" and len(rest) == 1 and rest[0] in RECIPES:
+        _set_flags()
+        run(rest[0], 0, RECIPES[rest[0]].seeds)
     elif todo == "try" and rest:
         _set_flags()
         pairs = (given.split("=", 1) for given in rest[1:])

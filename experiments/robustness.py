@@ -4,7 +4,7 @@
     JAXDIGITS_DATA=FOLDER python experiments/robustness.py try RECIPE
     python experiments/robustness.py table
 
-`run` takes networks of accuracy.py, of seed 0 and trained if they are not yet, through the
+`run` takes networks of accuracy.py, of its first seed and trained if they are not yet, through the
 nineteen corruptions of `jaxdigits.measure` at severities 1, 3 and 5, all on the 10,000 test
 images; what it finds joins robustness.json, and docs/images/robustness.png is drawn.  `try`
 does so at severity 3, on the validation images: `--augment robust` was balanced by it.
@@ -31,19 +31,28 @@ NETWORKS = (
 )  # fmt: skip
 
 
-def measure(name: str, data: Any, severities: tuple[int, ...]) -> dict[str, dict[str, float]]:
-    """The error by corruption and severity; "none" is that of the images as they are."""
+def network_of(name: str, seed: int = 0, seeds: int = 1) -> Path:
+    """The folder of a recipe's network, or of several that are trained together."""
+    recipe = RECIPES[name]
+    return trained(config_of(recipe.network, recipe.settings | {"seeds": seeds}, seed)).folder
+
+
+def measure(
+    folder: Path, data: Any, severities: tuple[int, ...]
+) -> dict[str, dict[str, float]]:
+    """The error of the first network of a run, by corruption and severity.
+
+    "none" is that of the images as they are.
+    """
     import jax
     import numpy as np
 
     from jaxdigits.measure import robustness
     from jaxdigits.train import load_run, predictor
 
-    recipe = RECIPES[name]
-    network = trained(config_of(recipe.network, recipe.settings, 0))
-    predict = predictor(load_run(network.folder))
+    predict = predictor(load_run(folder))
     error = lambda right: round(1 - float(right), 4)
-    clean = error((predict(data.image / np.float32(255)).argmax(-1) == data.label).mean())
+    clean = error((predict(data.image / np.float32(255))[0].argmax(-1) == data.label).mean())
     found = robustness(predict, data, jax.random.key(0), severities=severities)
     errors = {
         corruption: {str(s): error(accuracies[0]) for s, accuracies in by_severity.items()}
@@ -111,11 +120,11 @@ def main() -> None:
         train, test = mnist()
         for name in names or NETWORKS:
             if todo == "try":
-                errors = measure(name, validation_split(train)[1], (MIDDLE,))
+                errors = measure(network_of(name), validation_split(train)[1], (MIDDLE,))
                 print(json.dumps({k: v[str(MIDDLE)] for k, v in errors.items()}, indent=1))
                 print(name, by_kind(errors, MIDDLE))
             elif name not in load(RESULTS, {}):
-                errors = measure(name, test, SEVERITIES)
+                errors = measure(network_of(name), test, SEVERITIES)
                 join(RESULTS, {}, lambda r, name=name, errors=errors: r.update({name: errors}))
                 print(name, by_kind(errors, MIDDLE), flush=True)
         if todo == "run":

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxdigits.data import DATASETS, Dataset
-from jaxdigits.measure import score
-from jaxdigits.train import Config, config_for, fit_one, load_run, predict, validation_split
+from jaxdigits.train import Config, config_for, load_run, predict, validation_split
 from jaxdigits.train.config import LATER, to_json
+from jaxdigits.train.job import _train
 from jaxdigits.train.run import append_metrics, create_run, save_params, write_json
 from jaxdigits.tree import parameter_count
 
@@ -31,12 +32,17 @@ FOLDER = Path(__file__).parent.parent / "runs" / "experiments"
 
 
 class Trained(NamedTuple):
-    """A network that was trained, and how."""
+    """A network that was trained, or several in one program, and how."""
 
     folder: Path
-    record: dict[str, Any]
-    """seed, best_epoch, valid, curve (the validation accuracy of each epoch), parameters,
-    seconds, machine, cores"""
+    records: list[dict[str, Any]]
+    """of each network: seed, best_epoch, valid, curve (the validation accuracy of each epoch),
+    parameters, seconds (its share of the program's), machine, cores, together (how many)"""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Of the first."""
+        return self.records[0]
 
 
 def config_of(network: str, settings: dict[str, Any], seed: int, data: str = "mnist") -> Config:
@@ -51,7 +57,7 @@ Data = Callable[[], tuple[Dataset, Dataset]]
 
 
 def trained(config: Config, data: Data | None = None, named: str = "") -> Trained:
-    """The network of a configuration: trained now, or kept of an earlier time.
+    """The networks of a configuration: trained now, or kept of an earlier time.
 
     Args:
       data: () -> (train, test), if it is not what the configuration says, and `named` its name.
@@ -75,25 +81,36 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
 
     def report(row):
         append_metrics(folder, row)
-        curve.append(round(row["valid_accuracy"], 4))
-        print(f"{row['epoch']:3d} {row['loss']:.4f} {100 * curve[-1]:.2f}", flush=True)
+        curve.append(np.round(np.atleast_1d(row["valid_accuracy"]), 4).tolist())
+        loss, valid = np.mean(row["loss"]), 100 * np.mean(curve[-1])
+        print(f"{row['epoch']:3d} {loss:.4f} {valid:.2f}", flush=True)
 
-    fitted = fit_one(config, train, valid, report)
-    save_params(folder, fitted.params, fitted.statistics)
-    record = dict(
-        seed=config.seed, best_epoch=fitted.best_epoch, valid=curve[fitted.best_epoch - 1],
-        curve=curve, parameters=parameter_count(fitted.params),
-        seconds=round(time.perf_counter() - clock, 1), machine=machine(),
-        cores=len(os.sched_getaffinity(0)),
+    keep = lambda params, statistics: None
+    params, statistics, valid_, best, _ = _train(config, train, valid, report, keep)
+    save_params(folder, params, statistics)
+    facts = dict(
+        parameters=parameter_count(params) // config.seeds,
+        seconds=round((time.perf_counter() - clock) / config.seeds, 1),
+        machine=machine(), cores=len(os.sched_getaffinity(0)), together=config.seeds,
     )  # fmt: skip
-    write_json(kept, record)
-    return Trained(folder, record)
+    records = [
+        dict(seed=config.seed + i, best_epoch=epoch, valid=round(accuracy, 4),
+             curve=[row[i] for row in curve]) | facts
+        for i, (epoch, accuracy) in enumerate(zip(best, valid_, strict=True))
+    ]  # fmt: skip
+    write_json(kept, records)
+    return Trained(folder, records)
+
+
+def accuracies(networks: Trained, data: Dataset) -> list[float]:
+    """The share of a data set's images that each network reads right."""
+    logits = predict(load_run(networks.folder), data.image)
+    return (logits.argmax(-1) == np.asarray(data.label)).mean(-1).tolist()
 
 
 def accuracy(network: Trained, data: Dataset) -> float:
-    """The share of a data set's images that a network reads right."""
-    logits = predict(load_run(network.folder), data.image)
-    return score(logits, data.label).test_accuracy
+    """That of the first."""
+    return accuracies(network, data)[0]
 
 
 def step_of(config: Config) -> Callable[[], None]:

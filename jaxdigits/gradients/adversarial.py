@@ -44,7 +44,9 @@ def adversarial(epsilon: float, *, share: float = 0.5) -> Callable[[Layer, Loss]
         def estimate(params, batch, key):
             x, label = batch
             if not isinstance(x, jax.Array):
-                raise ValueError("adversarial training is of one array of images, not of senses")
+                raise ValueError(
+                    "adversarial training is of one array of images, not of senses"
+                )
             x = to_unit(x)
             passes = lambda x: passes_by_hand(network, loss, params, (x, label), key)
             clean, of_clean, x_bar, _ = passes(x)

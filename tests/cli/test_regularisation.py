@@ -11,6 +11,7 @@ def test_what_is_given_reaches_the_configuration():
     assert config.augment == "robust"
     assert config.options == options
     assert Train("cnn", scale="image").config().options == {"scale": "image"}
+    assert Train("mlp", adversarial=0.25).config().adversarial == 0.25
     assert Train("snn").config().augment is None
     assert Train("snn", augment="none").config().augment is None
 
@@ -18,10 +19,12 @@ def test_what_is_given_reaches_the_configuration():
 @pytest.mark.parametrize(
     ("network", "options"),
     [("mlp", ("--augment", "elastic", "--scale", "image")),
+     ("conv_snn", ("--adversarial", 0.1, "--steps", 2, "--channels", 2, 4)),
      ("snn", ("--augment", "shift", "--rate-penalty", 2, "--rate-target", 0.05, "--steps", 4))],
 )  # fmt: skip
 def test_it_is_a_run_like_any_other(cli, tmp_path, network, options):
-    args = ("--hidden", 8, "--epochs", 1, "--out", tmp_path / "run")
+    args = ("--epochs", 1, "--out", tmp_path / "run")
+    options += ("--hidden", 8) if network != "conv_snn" else ()
     answer = cli("train", network, *args, *options, "--json")
     assert answer.code == 0, answer.err
     again = cli("evaluate", tmp_path / "run", "--json")
@@ -30,6 +33,9 @@ def test_it_is_a_run_like_any_other(cli, tmp_path, network, options):
 
 REFUSED = """
 mlp --augment wobble         | unknown augmentation 'wobble': choose from shift, affine
+mlp --adversarial 2          | adversarial must be in [0, 1], got 2.0
+event_snn --adversarial 0.1  | adversarial is for mlp, cnn, snn, conv_snn, and the
+snn --adversarial 0.1 --gradient eprop | adversarial is for mlp, cnn, snn, conv_snn, and the
 mlp --scale digit            | scale must be one of ('data', 'image'), got 'digit'
 snn --scale image            | snn of lif has no option 'scale'; it has hidden
 conv_snn --scale image --encoder rate | only a direct input has a scale
