@@ -4,7 +4,7 @@
     JAXDIGITS_DATA=FOLDER python experiments/robustness.py try RECIPE
     python experiments/robustness.py table
 
-`run` takes networks of accuracy.py, of its first seed and trained if they are not yet, through the
+`run` takes networks of accuracy.py, of seed 0 and trained if they are not yet, through the
 nineteen corruptions of `jaxdigits.measure` at severities 1, 3 and 5, all on the 10,000 test
 images; what it finds joins robustness.json, and docs/images/robustness.png is drawn.  `try`
 does so at severity 3, on the validation images: `--augment robust` was balanced by it.
