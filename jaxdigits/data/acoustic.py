@@ -110,7 +110,7 @@ def other_speech() -> Acoustic:
     What `jaxdigits train multimodal` does to recordings when it changes images.  (When they
     begin is nothing to it.)
     """
-    changes = [change_speed(0.25), change_gain(6.0), change_tone(0.9), add_noise(0.0, 50.0)]
+    changes = [change_speed(0.25), change_gain(6.0), change_tone(0.9), add_noise(-5.0, 50.0)]
 
     def augment(key: Array, x: Array) -> Array:
         for i, change in enumerate(changes):

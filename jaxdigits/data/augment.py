@@ -106,6 +106,7 @@ AUGMENTS: dict[str, Augment] = {
     "shift": warp(affine(shift=2)),
     "affine": warp(affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
     "elastic": _handwriting,
+    "noisy": compose(_handwriting, sometimes(0.3, noise(0.8))),
     "robust": compose(
         _handwriting,
         sometimes(0.35, blur(2.5)),
