@@ -48,7 +48,7 @@ RESULTS = Path(__file__).with_suffix(".json")
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SEEDS = 3
 ARMS: dict[str, dict[str, Any]] = {
-    "image": dict(senses=["image"]),
+    "image": dict(senses=["image"], weight_decay=1e-4),
     "sound": dict(senses=["sound"]),
     "early": dict(fusion="early", image_hidden=[1000]),
     "middle": dict(fusion="middle"),

@@ -20,13 +20,13 @@ class Senses:
     """direct, rate or crossings: how the bands of a spectrogram become currents or spikes."""
     image_hidden: Annotated[tuple[int, ...] | None, default("800", "INT [INT ...]")] = None
     """Neurons of each layer that sees; with --fusion early, of each layer."""
-    sound_channels: Annotated[tuple[int, ...] | None, default("16", "INT [INT ...]")] = None
+    sound_channels: Annotated[tuple[int, ...] | None, default("32 32", "INT [INT ...]")] = None
     """Channels of each layer that hears all bands alike."""
-    sound_hidden: Annotated[tuple[int, ...] | None, default("128", "INT [INT ...]")] = None
+    sound_hidden: Annotated[tuple[int, ...] | None, default("256", "INT [INT ...]")] = None
     """Neurons of each layer that hears, behind those."""
     taps: Annotated[int | None, default("5", "INT")] = None
     """Time steps that weights on sound see at once."""
     bands: Annotated[int | None, default("40", "INT")] = None
     """Bands of the spectrogram."""
-    absent: Annotated[float | None, default("0.2", "FLOAT")] = None
+    absent: Annotated[float | None, default("0.4", "FLOAT")] = None
     """Share of the examples without image, and of those without sound, in training."""

@@ -65,7 +65,8 @@ class Train:
         str | None, arg(metavar="NAME", help_behavior_hint="(default: none)")
     ] = None
     """Train on other images of the same digits, made anew in each step: shift, affine, elastic
-    (affine and elastic), noisy (elastic, and some in noise), or robust (other light and paper too)."""
+    (affine and elastic), noisy (elastic, and some in noise), or robust (moved further, in other
+    light, on other paper, with blots)."""
     adversarial: Float = None
     """By how much pixels, in [0, 1], are changed in training to mislead the network; 0.1 to
     0.25 is usual."""

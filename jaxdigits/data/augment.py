@@ -21,7 +21,6 @@ from jaxdigits.data.photometric import (
     brightness,
     contrast,
     erase,
-    invert,
     noise,
 )
 from jaxdigits.data.pixels import Augment, prepared, uniform_of
@@ -99,7 +98,8 @@ def of_senses(augments: Mapping[str, Callable[[Array, Any], Any]]) -> Callable:
 
 # Of five strengths tried this was best for an MLP on validation images.
 _handwriting = warp(affine(rotation=10, shift=1.5, scale=0.1, shear=0.1), elastic(alpha=20))
-_light = one_of(contrast(0.3), brightness(0.4), background(0.6), noise(0.6), invert())
+_anywhere = warp(affine(rotation=20, shift=3, scale=0.3, shear=0.3), elastic(alpha=20))
+_light = one_of(contrast(0.6), background(0.8), brightness(0.5))
 _blots = one_of(erase(0.02, 0.2), erase(0.02, 0.1, stretch=100.0, ink=1.0))
 
 AUGMENTS: dict[str, Augment] = {
@@ -108,10 +108,10 @@ AUGMENTS: dict[str, Augment] = {
     "elastic": _handwriting,
     "noisy": compose(_handwriting, sometimes(0.3, noise(0.8))),
     "robust": compose(
-        _handwriting,
-        sometimes(0.35, blur(2.5)),
-        sometimes(0.5, _light),
-        sometimes(0.35, _blots),
+        _anywhere,
+        sometimes(0.3, blur(2.5)),
+        sometimes(0.5, compose(_light, sometimes(0.3, noise(0.6)))),
+        sometimes(0.4, _blots),
     ),
 }
 """Recipes by name, for `jaxdigits train --augment NAME`."""

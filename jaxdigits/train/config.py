@@ -169,7 +169,8 @@ WANTED = {"multimodal": "; recordings are in JAXDIGITS_DATA/fsdd, or a download 
 # average remembers about two epochs.
 _DIGITS = dict(epochs=30, batch=64, learning_rate=2e-3, ema=0.99)
 _MNIST = dict(batch=128, learning_rate=2e-3, ema=0.999)
-_SENSES = dict(smoothing=0.0, options=dict(decay=0.8, precision="mixed"))
+_SENSES = dict(smoothing=0.0, weight_decay=0.05, augment="noisy",
+               options=dict(decay=0.8, precision="mixed"))  # fmt: skip
 DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
     ("mlp", "digits"): _DIGITS | dict(learning_rate=1e-3),
     ("cnn", "digits"): _DIGITS,
@@ -180,8 +181,8 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
     ("cnn", "mnist"): _MNIST | dict(epochs=15),
     ("snn", "mnist"): _MNIST | dict(epochs=15, weight_decay=0.01),
     ("conv_snn", "mnist"): _MNIST | dict(epochs=12),
-    ("multimodal", "digits+fsdd"): _DIGITS | _SENSES | dict(augment="affine"),
-    ("multimodal", "mnist+fsdd"): _MNIST | _SENSES | dict(epochs=12, augment="elastic"),
+    ("multimodal", "digits+fsdd"): _DIGITS | _SENSES,
+    ("multimodal", "mnist+fsdd"): _MNIST | _SENSES | dict(epochs=16),
     ("event_snn", "mnist"): _MNIST | dict(epochs=10, learning_rate=2e-2, smoothing=0.0),
 }
 

@@ -73,9 +73,10 @@ def test_with_one_sense_the_other_is_not_looked_at(sense):
 
 
 def test_the_params_are_those_that_hand_arithmetic_says():
-    sound = 5 * 5 * 16 + 16 + 5 * (20 * 16) * 128 + 128
+    ears = 5 * 5 * 32 + 32 + 5 * (5 * 32) * 32 + 32
+    sound = ears + 5 * (10 * 32) * 256 + 256
     image = 784 * 800 + 800
-    joint = (800 + 128) * 256 + 256 + 256 * 10 + 10
+    joint = (800 + 256) * 256 + 256 + 256 * 10 + 10
     params = jax.eval_shape(
         lambda: multimodal().init(KEY, {"image": (28, 28), "sound": (8000,)})[0]
     )
