@@ -113,9 +113,9 @@ def counting(build, traces):
 def test_all_epochs_are_one_compiled_program(small):
     traces = []
     train(small, build=counting(MLP, traces), epochs=4, optimizer=optax.sgd(0.1))
-    # The first statistics; then, once for all epochs, what a step keeps, the step itself,
-    # statistics and validation.
-    assert len(traces) == 5
+    # The first statistics; then, once for all epochs, what a step keeps (asked on a CPU only,
+    # where a step may be cut), the step itself, statistics and validation.
+    assert len(traces) == 4 + (jax.default_backend() == "cpu")
 
 
 def test_by_hand_and_by_autodiff_train_alike(small):
