@@ -13,7 +13,6 @@ crash leaves the one before.
 import json
 import os
 import platform
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits.data.archive import require_stored
 from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
@@ -155,9 +155,7 @@ def _template(config: Config) -> Any:
 
 def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:  # its sizes are known before anything is read
-            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_PARAMS:
-                raise ValueError("it is too large")
+        require_stored(path, LARGEST_PARAMS)  # before anything is read
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         require_same_leaves(arrays, template, "its params")

@@ -68,7 +68,7 @@ BAD = {
     "plain, too long": (PLAIN + b"\0", "too long"),
     "gzip of cut content": (gzip.compress(PLAIN[:-1]), "truncated, 1 bytes missing"),
     "gzip of long content": (gzip.compress(PLAIN + b"\0"), "too long"),
-    "two gzip members": (ZIPPED + ZIPPED, "too long"),
+    "two gzip members": (ZIPPED + ZIPPED, "bytes behind the compressed stream"),
     "gzip, cut short": (ZIPPED[:-9], "damaged or unreadable"),
     "gzip, cut in its checksum": (ZIPPED[:-1], "damaged or unreadable"),
     "gzip, wrong checksum": (ZIPPED[:-8] + b"\0" * 4 + ZIPPED[-4:], "damaged or unreadable"),
@@ -87,8 +87,8 @@ def test_a_bad_file_is_refused_by_name(saved, content, message):
 
 
 def test_missing_files_and_folders_are_refused(tmp_path):
-    for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(DataError, match="no such file"):
+    for path, what in ((tmp_path / "nothing", "no such file"), (tmp_path, "not a file")):
+        with pytest.raises(DataError, match=what):
             read_idx(path)
 
 

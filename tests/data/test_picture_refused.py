@@ -80,7 +80,7 @@ def test_a_file_that_is_too_big_is_not_opened(tmp_path):
     with open(path, "wb") as file:
         file.write(PNG)
         file.truncate(50_000_001)
-    with pytest.raises(DataError, match="over 50000000 bytes"):
+    with pytest.raises(DataError, match="over 50,000,000 bytes"):
         read_picture(path)
 
 
