@@ -1,4 +1,4 @@
-"""Downloads, and the user's cache of them: files lie in it whole and verified, or not at all."""
+"""Downloads, and the user's cache of them: whole and verified files, or none."""
 
 import os
 import tempfile
