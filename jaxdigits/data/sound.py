@@ -5,11 +5,11 @@ averaged, another rate is resampled, and `Recording.said` tells what was done.
 """
 
 import os
-import struct
+from collections.abc import Iterator
 from math import gcd
 from os import PathLike
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,9 @@ SILENT = 1e-4  # of full scale: some three steps of 16 bits
 RATES = (1000, 400_000)
 MAX_SAMPLES = 30_000_000  # of all channels: a file that is compressed well has any number
 KINDS = "WAV, FLAC or OGG"
-MAGIC = (b"RIFF", b"RIFX", b"RF64", b"fLaC", b"OggS")
+RIFF: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"RIFX": "big"}
+MAGIC = (*RIFF, b"RF64", b"fLaC", b"OggS")
+MAX_PARTS = 10_000  # of a WAV, before its samples
 UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that do not know the length yet
 
 
@@ -50,7 +52,7 @@ def read_sound(path: str | PathLike[str]) -> Recording:
         with soundfile.SoundFile(os.fspath(path)) as file:
             rate, count, channels = file.samplerate, file.frames, file.channels
             _check_length(path, rate, count, channels)
-            samples = file.read(dtype="float32", always_2d=True)
+            samples = file.read(count, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
         reason = type(error).__name__
         raise DataError(f"{path}: not a whole {KINDS} ({reason}); save it again") from error
@@ -95,15 +97,29 @@ def _check_file(path: str | PathLike[str]) -> None:
     try:
         with open(path, "rb") as file:
             head = file.read(12)
+            end = max(_ends(file, head)) if head[:4] in RIFF else size
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     if head[:4] not in MAGIC:  # soundfile knows others, of which some look at other files too
         raise DataError(f"{path}: not a {KINDS}; save it as one")
-    if len(head) == 12 and head[:4] == b"RIFF":
-        (told,) = struct.unpack("<I", head[4:8])
-        if told not in UNKNOWN_SIZES and told + 8 > size:
-            missing = told + 8 - size
-            raise DataError(f"{path}: truncated, {missing} bytes missing; get it again")
+    if end > size:
+        raise DataError(f"{path}: truncated, {end - size} bytes missing; get it again")
+
+
+def _ends(file: BinaryIO, head: bytes) -> Iterator[int]:
+    """Where a WAV, and its samples, end by what it says; nothing where it does not know."""
+    number = lambda told: int.from_bytes(told, RIFF[head[:4]])
+    yield 0
+    if (length := number(head[4:8])) not in UNKNOWN_SIZES:
+        yield length + 8
+    for _ in range(MAX_PARTS):
+        name, told = file.read(4), file.read(4)
+        if len(told) < 4:
+            return
+        if name == b"data":
+            yield 0 if number(told) in UNKNOWN_SIZES else file.tell() + number(told)
+            return
+        file.seek(number(told) + number(told) % 2, 1)
 
 
 def _check_length(path: Any, rate: int, count: int, channels: int) -> None:

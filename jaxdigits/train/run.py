@@ -31,6 +31,8 @@ from jaxdigits.tree import named_leaves, require_same_leaves
 FORMAT = 1
 LARGEST_JSON = 1 << 20  # bytes; a configuration is some hundred
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
+MAX_LAYERS = 100  # entries of a list; a network is traced layer by layer
+MOST = {"steps": 10_000, "taps": 1_000, "bands": 10_000, "microbatch": 1 << 14}
 
 
 class RunError(Exception):
@@ -111,6 +113,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         head = _read_json(folder / "config.json")
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise ValueError(f"this version reads run format {FORMAT} only")
+        _require_modest(head.get("config"))
         config = from_json(head.get("config"))
         template = _template(config)
     except Exception as error:  # an option of a wrong type can fail anywhere in a builder
@@ -134,6 +137,18 @@ def finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [finite(v) for v in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _require_modest(values: Any) -> None:
+    """Refuse what would be built for minutes, or in gigabytes, before params are looked at."""
+    if not isinstance(values, dict):
+        return
+    options = values.get("options")
+    for name, value in (values | options if isinstance(options, dict) else values).items():
+        if isinstance(value, list) and len(value) > MAX_LAYERS:
+            raise ValueError(f"{name} has {len(value)} entries, more than {MAX_LAYERS}")
+        if isinstance(value, int) and value > MOST.get(name, value):
+            raise ValueError(f"{name} is {value}, more than {MOST[name]}")
 
 
 def _template(config: Config) -> Any:

@@ -57,6 +57,12 @@ def test_an_axis_may_be_empty(saved):
 
 BAD = {
     "empty": (b"", "empty file"),
+    "no image of endless size": (header(0x08, 0, 2**32 - 1, 2**32 - 1), "announces"),
+    "a name without an end": (
+        b"\x1f\x8b\x08\x08" + b"a" * 1_000_000,
+        "stream ends early",
+    ),
+    "empty gzip members": (gzip.compress(b"") * 10_000, "bytes behind the compressed stream"),
     "text": (b"<html>404 not found</html>", "not an IDX file"),
     "one byte": (b"\0", "truncated, 3 bytes missing"),
     "nonzero magic": (b"\1" + PLAIN[1:], "not an IDX file"),

@@ -121,6 +121,30 @@ def test_params_of_so_many_seeds_are_not_those_of_one(folder):
     refused(folder, "params.npz", "has shape")
 
 
+@pytest.mark.parametrize(
+    ("network", "options", "what"),
+    [
+        ("mlp", {"hidden": [4] * 101}, "hidden has 101 entries, more than 100"),
+        ("snn", {"hidden": [4], "steps": 10**9}, "steps is 1000000000, more than 10000"),
+        ("multimodal", {"taps": 10**7}, "taps is 10000000, more than 1000"),
+        ("multimodal", {"bands": 10**7}, "bands is 10000000, more than 10000"),
+    ],
+)
+def test_a_network_that_would_be_built_for_minutes_is_refused(folder, network, options, what):
+    edited(folder, lambda head: head["config"].update(network=network, options=options))
+    refused(folder, "config.json", what)
+
+
+def test_so_many_examples_at_a_time_are_not_tried(folder):
+    edited(folder, lambda head: head["config"].update(batch=10**9, microbatch=10**8))
+    refused(folder, "config.json", "microbatch is 100000000, more than 16384")
+
+
+def test_compressed_params_are_not_unfolded(folder):
+    np.savez_compressed(folder / "params.npz", **arrays(folder))
+    refused(folder, "params.npz", "too large|it is compressed")
+
+
 def test_missing_params_are_said_to_be_missing(folder):
     (folder / "params.npz").unlink()
     refused(

@@ -1,0 +1,301 @@
+"""Small good files of each format for `experiments/fuzz.py`, and files made to do harm.
+
+A bomb is small on disk, or at least allowed, and large or slow for a reader that believes it.
+"""
+
+import gzip
+import io
+import json
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import h5py
+import numpy as np
+import soundfile
+from PIL import Image
+
+RECORDINGS = {f"{digit}_ada_0.wav": bytes([digit]) * 400 for digit in range(3)}
+Files = Iterator[bytes]
+
+
+def idx_files() -> Files:
+    """An image file of three, labels, floats; each plain and gzipped."""
+    images = struct.pack(">I3I", 0x803, 3, 4, 5) + bytes(range(60))
+    labels = struct.pack(">2I", 0x801, 20) + bytes(20)
+    floats = struct.pack(">2I", 0xD01, 3) + np.arange(3, dtype=">f4").tobytes()
+    for content in (images, labels, floats):
+        yield content
+        yield gzip.compress(content, mtime=0)
+
+
+def idx_bombs() -> Files:
+    huge = struct.pack(">2I", 0x801, 1 << 28)
+    yield gzip.compress(huge + bytes(1 << 28), 1)
+    yield gzip.compress(struct.pack(">2I", 0x801, (1 << 28) - 100) + bytes((1 << 28) - 100), 1)
+    yield gzip.compress(struct.pack(">2I", 0x801, 9) + bytes(1 << 29), 1)
+    yield struct.pack(">4I", 0x803, 0, 0xFFFFFFFF, 0xFFFFFFFF)
+    yield struct.pack(">9I", 0x808, *[0xFFFFFFFF] * 8)
+    yield b"\x1f\x8b\x08\x08" + bytes(6) + b"a" * 100_000_000  # a name without an end
+    yield gzip.compress(b"", mtime=0) * 3_000_000
+
+
+def csv_files() -> Files:
+    yield gzip.compress(b"\n".join([b",".join([b"7"] * 65)] * 1797), 1, mtime=0)
+    yield gzip.compress(b"1,2\n3,4\n", mtime=0)
+
+
+def csv_bombs() -> Files:
+    yield gzip.compress(bytes(1 << 29), 1)
+    yield gzip.compress(b"9" * 1_000_000, 1)
+    yield gzip.compress(b"," * 1_000_000, 1)
+    yield gzip.compress(b"\n" * 1_000_000, 1)
+    yield gzip.compress(b"1" * 30 + b"\n", 1)
+
+
+def archives() -> Files:
+    for kind in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", kind) as out:
+            for name, content in RECORDINGS.items():
+                out.writestr(f"fsdd-1.0/recordings/{name}", content)
+            out.comment = b"0123456789abcdef" * (kind == zipfile.ZIP_DEFLATED)
+        yield file.getvalue()
+
+
+def archive_bombs() -> Files:
+    first = next(iter(RECORDINGS))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        out.writestr(f"a/{first}", bytes(1 << 29))
+    yield file.getvalue()
+    many = (b"PK\1\2\x14\0\x14" + bytes(39)) * 1_300_000
+    yield many + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 65535, 65535, len(many), 0, 0)
+    for escape in (f"../../{first}", f"/etc/{first}", f"..\\{first}"):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w") as out:
+            out.writestr(escape, b"no")
+        yield file.getvalue()
+
+
+def tone(seconds: float, rate: int = 8000) -> np.ndarray:
+    return 0.5 * np.sin(np.arange(int(seconds * rate)) * 2764 / rate)
+
+
+def sounds() -> Files:
+    for kind, subtype, channels in (
+        ("WAV", "PCM_16", 1), ("WAV", "PCM_U8", 2), ("WAV", "FLOAT", 1), ("WAV", "MS_ADPCM", 1),
+        ("WAV", "GSM610", 1), ("FLAC", "PCM_16", 1), ("OGG", "VORBIS", 1), ("OGG", "OPUS", 1),
+    ):  # fmt: skip
+        file = io.BytesIO()
+        wave = np.stack([tone(0.1)] * channels, 1)
+        soundfile.write(file, wave, 8000, format=kind, subtype=subtype)
+        yield file.getvalue()
+
+
+def sound_bombs() -> Files:
+    def written(wave, rate, **options):
+        file = io.BytesIO()
+        soundfile.write(file, wave, rate, **options)
+        return file.getvalue()
+
+    quiet = np.zeros((4_000_000, 8), np.int16)
+    quiet[::1000] = 10_000
+    yield written(quiet[:3_700_000], 192_000, format="FLAC")
+    yield written(quiet, 192_000, format="FLAC")
+    yield written(np.stack([tone(0.06)] * 1000, 1), 8000, format="WAV")
+    yield written(tone(29.9, 399_989), 399_989, format="WAV")
+    yield written(tone(29.9, 48_000), 48_000, format="OGG")
+    yield written(tone(0.1), 8000, format="WAV")[:-200]
+    head = written(tone(0.1), 8000, format="WAV")
+    yield head[:12] + struct.pack("<4sI", b"junk", 0) * 6_000_000
+
+
+def pictures() -> Files:
+    grey = np.full((40, 40), 250, np.uint8)
+    grey[8:32, 15:22] = 10
+    image = Image.fromarray(grey)
+    for kind, mode, options in (
+        ("PNG", "L", {}), ("PNG", "RGBA", {}), ("PNG", "P", {}), ("PNG", "1", {}),
+        ("JPEG", "L", {}), ("JPEG", "RGB", dict(progressive=True)), ("JPEG", "CMYK", {}),
+    ):  # fmt: skip
+        file = io.BytesIO()
+        image.convert(mode).save(file, kind, **options)
+        yield file.getvalue()
+    for kind in ("PNG", "JPEG"):
+        file, exif = io.BytesIO(), Image.Exif()
+        exif[0x0112] = 6
+        image.save(file, kind, exif=exif)
+        yield file.getvalue()
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    )
+
+
+def png(side: int, bits: int, colour: int, *chunks: bytes, lace: int = 0) -> bytes:
+    head = struct.pack(">IIBBBBB", side, side, bits, colour, 0, 0, lace)
+    parts = chunk(b"IHDR", head) + b"".join(chunks) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def picture_bombs() -> Files:
+    side = 7999
+    for bits, colour, channels in ((8, 0, 1), (8, 6, 4), (16, 6, 4), (16, 0, 1), (16, 4, 2)):
+        row = b"\0" + b"\xff" * (side * channels * bits // 8)
+        packer = zlib.compressobj(1)
+        data = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])
+        for lace in (0, 1):
+            yield png(side, bits, colour, chunk(b"IDAT", data), lace=lace)
+    little = next(pictures())
+    yield little[:33] + chunk(b"teXt", b"") * 4_000_000 + little[33:]
+    yield little[:33] + chunk(b"eXIf", exif_bomb(40_000, 20_000_000)) + little[33:]
+    yield little[:33] + chunk(b"eXIf", exif_bomb(5_000, 60_000)) + little[33:]
+    text = zlib.compress(bytes(60_000_000))
+    yield little[:33] + chunk(b"zTXt", b"a\0\0" + text) + little[33:]
+    yield little[:33] + chunk(b"iCCP", b"a\0\0" + text) + little[33:]
+    raw = exif_bomb(40_000, 400_000).hex().encode()
+    raw = zlib.compress(b"\nexif\n  400000\n" + raw)
+    yield little[:33] + chunk(b"zTXt", b"Raw profile type exif\0\0" + raw) + little[33:]
+    jpeg = list(pictures())[4]
+    yield jpeg[:2] + b"\xff\xfe\0\2" * 12_000_000 + jpeg[2:]
+    yield jpeg[:2] + b"\xff" * 49_000_000 + jpeg[2:]
+    yield jpeg[:2] + (b"\xff\xf0\xff\xff" + bytes(65533)) * 700 + jpeg[2:]
+    part = b"Exif\0\0" + exif_bomb(5_000, 60_000)
+    yield jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(part) + 2) + part + jpeg[2:]
+    file = io.BytesIO()
+    white = Image.new("L", (side, side), 255)
+    white.save(file, "JPEG", progressive=True)
+    content = file.getvalue()
+    yield content
+    scans = content.index(b"\xff\xda", content.rindex(b"\xff\xc4"))
+    yield content[:-2] + content[scans:-2] * 2000 + content[-2:]
+
+
+def exif_bomb(entries: int, size: int) -> bytes:
+    """Data of which each of so many entries claims nearly all."""
+    entries = min(entries, 65535, (size - 20) // 12)
+    claims = b"".join(struct.pack("<HHII", i, 7, size - 10, 8) for i in range(entries))
+    data = b"II*\0\x08\0\0\0" + struct.pack("<H", entries) + claims
+    return data + bytes(max(size - len(data), 0))
+
+
+def event_files() -> Files:
+    words = [(x << 32 | y << 24 | p << 23 | t) for x, y, p, t in
+             ((3, 5, 1, 0), (33, 0, 0, 1_000), (0, 33, 1, 0x7FFFFF), (7, 8, 0, 9))]  # fmt: skip
+    yield b"".join(word.to_bytes(5, "big") for word in words)
+    yield bytes(5 * 1000)
+
+
+def event_bombs() -> Files:
+    yield bytes(10_000_000)
+    yield bytes(10_000_001)
+
+
+def ear_files() -> Files:
+    for libver in ("earliest", "latest"):
+        file = io.BytesIO()
+        with h5py.File(file, "w", libver=libver) as out:
+            group = out.create_group("spikes")
+            for name, kind in (("times", np.float16), ("units", np.uint16)):
+                data = group.create_dataset(name, (3,), h5py.vlen_dtype(kind))
+                for i in range(3):
+                    data[i] = np.arange(5 * i) / 16 if kind is np.float16 else np.arange(5 * i)
+            packing = dict(compression="gzip", chunks=(3,)) if libver == "latest" else {}
+            out.create_dataset("labels", data=[0, 7, 19], **packing)
+        yield file.getvalue()
+
+
+def ear_bombs() -> Files:
+    def changed(change: Callable[[h5py.File], object]) -> bytes:
+        file = io.BytesIO(next(ear_files()))
+        with h5py.File(file, "r+") as out:
+            del out["labels"]
+            change(out)
+        return file.getvalue()
+
+    def swelling(out):
+        labels = out.create_dataset(
+            "labels", (3,), "i8", maxshape=(None,), chunks=(50_000_000,), compression="gzip"
+        )
+        labels[:] = [0, 1, 2]
+
+    def overfull(out):
+        """A chunk of three numbers that unfolds to half a gigabyte."""
+        labels = out.create_dataset("labels", (3,), "i8", chunks=(3,), compression="gzip")
+        labels.id.write_direct_chunk((0,), zlib.compress(bytes(1 << 29), 9), 0)
+
+    yield changed(lambda out: out.create_dataset("labels", (10**12,), "i8", chunks=(10**6,)))
+    yield changed(swelling)
+    yield changed(overfull)
+    yield changed(lambda out: out.__setitem__("labels", h5py.ExternalLink("/etc/passwd", "a")))
+    yield changed(lambda out: out.__setitem__("labels", h5py.SoftLink("/labels")))
+    yield changed(
+        lambda out: out.create_dataset("labels", (3,), "i8", external=[("/dev/zero", 0, 24)])
+    )
+
+
+def settings(folder: Path) -> Files:
+    """The configurations of a run, and of others of all networks."""
+    head = json.loads((folder / "config.json").read_text())
+    yield json.dumps(head).encode()
+    for network, data, options in (
+        ("snn", "digits", dict(hidden=[4], steps=3, neuron="alif", reset="zero")),
+        ("cnn", "digits", dict(channels=[2], kernel=3, hidden=[4], norm="batch")),
+        ("conv_snn", "digits", dict(channels=[2], kernel=3, steps=3)),
+        ("event_snn", "digits", dict(hidden=[4], steps=3)),
+        ("multimodal", "digits+fsdd", dict(steps=3, taps=2, bands=12, image_hidden=[4],
+         sound_channels=[2], sound_hidden=[4], hidden=[4], vision="saccades")),
+    ):  # fmt: skip
+        config = head["config"] | dict(network=network, data=data, options=options)
+        yield json.dumps(head | dict(config=config)).encode()
+
+
+def settings_bombs(folder: Path) -> Files:
+    head = json.loads((folder / "config.json").read_text())
+    make = lambda network, **options: json.dumps(
+        head | dict(config=head["config"] | dict(network=network, options=options))
+    ).encode()
+    yield b"[" * 1_000_000
+    yield b'{"a":' * 200_000
+    yield b'{"format": ' + b"9" * 1_000_000 + b"}"
+    yield make("mlp", hidden=[8] * 100_000)
+    yield make("cnn", channels=[1] * 100_000)
+    yield make("snn", hidden=[8], steps=10**9)
+    yield make("event_snn", hidden=[8], steps=10**9)
+    yield make("cnn", channels=[8], kernel=10**6)
+    sees = lambda **options: make("multimodal", **options).replace(
+        b'"digits"', b'"digits+fsdd"'
+    )
+    yield sees(taps=10**7)
+    yield sees(bands=10**7)
+    yield sees(steps=10**7)
+    yield sees(steps=10**7, vision="saccades")
+    yield sees(sound_channels=[1] * 1000)
+
+
+def params(folder: Path) -> Files:
+    yield (folder / "params.npz").read_bytes()
+    with np.load(folder / "params.npz") as arrays:
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)
+    yield file.getvalue()
+
+
+def params_bombs(folder: Path) -> Files:
+    with np.load(folder / "params.npz") as arrays:
+        held = dict(arrays)
+    name = max(held, key=lambda name: held[name].size)
+    file = io.BytesIO()
+    np.savez_compressed(file, **held | {name: np.zeros(1 << 28, np.float32)})
+    yield file.getvalue()
+    shape = repr(held[name].shape).encode()
+    content = (folder / "params.npz").read_bytes()
+    for told in (b"(300000000,)", b"(1, 300000000)"):
+        gap = len(told) - len(shape)
+        yield content.replace(shape + b", }" + b" " * max(gap, 0), told + b", }")
+    yield from archive_bombs()
