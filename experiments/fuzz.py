@@ -15,7 +15,7 @@ spoiled further: so the search is guided by what it covers.
 import json
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import fuzz_bombs as files
 import numpy as np
 from core import machine
-from fuzz_inputs import as_it_is, in_gzip, in_json, in_pixels, in_png, in_zip, spoiled
+from fuzz_inputs import as_it_is, in_gzip, in_pixels, in_png, in_zip, spoiled, spoiled_json
 from fuzz_worker import MEMORY, Read, asked, place, started
 
 HERE = Path(__file__).parent
@@ -37,12 +37,14 @@ COUNTED = ("inputs", "read", "refused", "crashes", "slow", "over_1_GB", "not_one
 class Reader(NamedTuple):
     """What reads a format, and what it is given."""
 
-    count: int
-    """spoiled inputs, besides the bombs"""
+    changed: int
+    """inputs, besides the good ones and the bombs"""
     good: Callable[[Path], Any]
     """(a run's folder) -> small files to spoil"""
     bombs: Callable[[Path], Any]
     wraps: tuple[Callable, ...] = (as_it_is,)
+    spoil: Callable[[np.random.Generator, bytes, Sequence[bytes]], bytes] = spoiled
+    """(generator, file, others of its kind) -> another one"""
     guided: bool = True
     """whether lines of Python tell what is new"""
 
@@ -69,7 +71,7 @@ READERS: dict[str, Reader] = {
     "N-MNIST": Reader(3000, without_run(files.event_files), without_run(files.event_bombs)),
     "SHD": Reader(9000, without_run(files.ear_files), without_run(files.ear_bombs)),
     "config.json of a run": Reader(
-        4000, files.settings, files.settings_bombs, (as_it_is, "in_json"), guided=False
+        4000, files.settings, files.settings_bombs, spoil=spoiled_json, guided=False
     ),
     "params.npz of a run": Reader(
         4000, files.params, files.params_bombs, (as_it_is, in_zip), guided=False
@@ -83,17 +85,15 @@ def inputs(reader: Reader, run: Path, rng: np.random.Generator) -> Any:
     good = list(pool)
     for content in chain(good, reader.bombs(run)):
         yield content
-    for i in range(reader.count):
+    for i in range(reader.changed):
         # Half of the time something good: what was spoiled often is soon no file at all.
         seed = (good if i % 2 else pool)[rng.integers(len(good if i % 2 else pool))]
         wrap = reader.wraps[rng.integers(len(reader.wraps))]
+        change = lambda inner: reader.spoil(rng, inner, good)
         try:
-            if wrap == "in_json":
-                content = in_json(seed, rng)
-            else:
-                content = wrap(seed, lambda inner: spoiled(rng, inner, good))
+            content = wrap(seed, change)
         except Exception:  # what was spoiled is not to be unwrapped
-            content = spoiled(rng, seed, good)
+            content = change(seed)
         if (yield content[:1_000_000]):
             pool.append(content)
     yield None
@@ -184,7 +184,7 @@ def make_run(folder: Path) -> None:
 
 
 def main() -> None:
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"readers": {}}
+    results: Any = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"readers": {}}
     match sys.argv[1:]:
         case ["run", *names]:
             chosen = [n for n in READERS if not names or n.split()[0].strip(",") in names]

@@ -11,6 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -138,19 +139,35 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(side: int, bits: int, colour: int, *chunks: bytes, lace: int = 0) -> bytes:
-    head = struct.pack(">IIBBBBB", side, side, bits, colour, 0, 0, lace)
+    return png_of(side, side, bits, colour, *chunks, lace=lace)
+
+
+def png_of(
+    width: int, height: int, bits: int, colour: int, *chunks: bytes, lace: int = 0
+) -> bytes:
+    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, lace)
     parts = chunk(b"IHDR", head) + b"".join(chunks) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+LACE = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+        (0, 1, 1, 2))  # fmt: skip
+"""the first column and row of each pass of an interlaced PNG, and the steps from there"""
 
 
 def picture_bombs() -> Files:
     side = 7999
     for bits, colour, channels in ((8, 0, 1), (8, 6, 4), (16, 6, 4), (16, 0, 1), (16, 4, 2)):
-        row = b"\0" + b"\xff" * (side * channels * bits // 8)
-        packer = zlib.compressobj(1)
-        data = b"".join([*(packer.compress(row) for _ in range(side)), packer.flush()])
-        for lace in (0, 1):
+        for lace, passes in enumerate(([(0, 0, 1, 1)], LACE)):
+            packer, parts = zlib.compressobj(1), []
+            for x, y, dx, dy in passes:
+                row = b"\0" + b"\xff" * (-(-(side - x) // dx) * channels * bits // 8)
+                parts += [packer.compress(row) for _ in range(y, side, dy)]
+            data = b"".join([*parts, packer.flush()])
             yield png(side, bits, colour, chunk(b"IDAT", data), lace=lace)
+    for width, height in ((1, 63_000_000), (63_000_000, 1), (960, 65_535), (65_535, 960)):
+        data = zlib.compress((b"\0" + b"\xff" * 4 * width) * height, 1)
+        yield png_of(width, height, 8, 6, chunk(b"IDAT", data))
     little = next(pictures())
     yield little[:33] + chunk(b"teXt", b"") * 4_000_000 + little[33:]
     yield little[:33] + chunk(b"eXIf", exif_bomb(40_000, 20_000_000)) + little[33:]
@@ -224,14 +241,31 @@ def ear_bombs() -> Files:
         )
         labels[:] = [0, 1, 2]
 
-    def overfull(out):
-        """A chunk of three numbers that unfolds to half a gigabyte."""
-        labels = out.create_dataset("labels", (3,), "i8", chunks=(3,), compression="gzip")
-        labels.id.write_direct_chunk((0,), zlib.compress(bytes(1 << 29), 9), 0)
+    def overfull(size):
+        """A chunk of three numbers that unfolds to so many bytes."""
+
+        def change(out):
+            labels = out.create_dataset("labels", (3,), "i8", chunks=(3,), compression="gzip")
+            labels.id.write_direct_chunk((0,), zlib.compress(bytes(size), 9), 0)
+
+        return change
+
+    def twice(out):
+        """A chunk that unfolds to what unfolds again."""
+        settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        settings.set_chunk((3,))
+        settings.set_deflate(9)
+        settings.set_deflate(9)
+        space = h5py.h5s.create_simple((3,))
+        labels = h5py.h5d.create(out.id, b"labels", h5py.h5t.NATIVE_INT64, space, settings)
+        data = zlib.compress(zlib.compress(bytes(1 << 30), 9), 9)
+        h5py.Dataset(labels).id.write_direct_chunk((0,), data, 0)
 
     yield changed(lambda out: out.create_dataset("labels", (10**12,), "i8", chunks=(10**6,)))
     yield changed(swelling)
-    yield changed(overfull)
+    yield changed(overfull(400_000_000))
+    yield changed(overfull(1 << 29))
+    yield changed(twice)
     yield changed(lambda out: out.__setitem__("labels", h5py.ExternalLink("/etc/passwd", "a")))
     yield changed(lambda out: out.__setitem__("labels", h5py.SoftLink("/labels")))
     yield changed(
@@ -267,6 +301,8 @@ def settings_bombs(folder: Path) -> Files:
     yield make("cnn", channels=[1] * 100_000)
     yield make("snn", hidden=[8], steps=10**9)
     yield make("event_snn", hidden=[8], steps=10**9)
+    yield make("event_snn", hidden=[8], steps=1e9)
+    yield make("event_snn", hidden=[8], most=10**4)
     yield make("cnn", channels=[8], kernel=10**6)
     sees = lambda **options: make("multimodal", **options).replace(
         b'"digits"', b'"digits+fsdd"'
@@ -288,10 +324,11 @@ def params(folder: Path) -> Files:
 
 def params_bombs(folder: Path) -> Files:
     with np.load(folder / "params.npz") as arrays:
-        held = dict(arrays)
+        held: dict[str, Any] = dict(arrays)
     name = max(held, key=lambda name: held[name].size)
     file = io.BytesIO()
-    np.savez_compressed(file, **held | {name: np.zeros(1 << 28, np.float32)})
+    swollen: Any = held | {name: np.zeros(1 << 28, np.float32)}
+    np.savez_compressed(file, **swollen)
     yield file.getvalue()
     shape = repr(held[name].shape).encode()
     content = (folder / "params.npz").read_bytes()

@@ -118,19 +118,22 @@ def in_pixels(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
     return content[: at - 4] + data + content[at + 8 + length :]
 
 
-def in_json(content: bytes, rng: np.random.Generator) -> bytes:
-    """One to three values of a JSON file are others, of another type or size."""
-    value = json.loads(content)
+def spoiled_json(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
+    """One to three values of a JSON file are others, of another type or size; or it is blindly
+    `spoiled`, every other time."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        value = None
+    if rng.random() < 0.5 or not isinstance(value, dict | list):
+        return spoiled(rng, content, others)
     for _ in range(rng.integers(1, 4)):
         holder: Any = value
-        while True:
-            keys = list(holder) if isinstance(holder, dict) else list(range(len(holder)))
-            if not keys:
-                break
+        while keys := list(holder) if isinstance(holder, dict) else list(range(len(holder))):
             key = keys[rng.integers(len(keys))]
             if isinstance(holder[key], dict | list) and rng.random() < 0.8:
                 holder = holder[key]
-                continue
-            holder[key] = VALUES[rng.integers(len(VALUES))]
-            break
+            else:
+                holder[key] = VALUES[rng.integers(len(VALUES))]
+                break
     return json.dumps(value).encode()

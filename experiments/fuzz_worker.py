@@ -48,8 +48,9 @@ def opener(name: str, folder: Path) -> Callable[[], Any]:
         return partial(load_run, folder)
     if name == "archive of recordings":
         digests = {n: hashlib.sha256(c).hexdigest()[:32] for n, c in files.RECORDINGS.items()}
-        module("fsdd")._manifest = lambda: digests
-        return partial(_fetched, module("fsdd"), path, folder)
+        fsdd: Any = module("fsdd")
+        fsdd._manifest = lambda: digests
+        return partial(_fetched, fsdd, path, folder)
     readers: dict[str, Callable] = {
         "IDX, gzipped or not": data.read_idx, "table of digits": module("digits")._read,
         "WAV, FLAC, OGG": data.read_sound, "PNG, JPEG": data.read_picture,
@@ -86,7 +87,8 @@ def worker(name: str, folder: Path, guided: bool, pipe: Any) -> None:
 
     read = opener(name, folder)
     read()
-    resource.setrlimit(resource.RLIMIT_AS, (_memory("VmSize") + MEMORY,) * 2)
+    most = _memory("VmSize") + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     seen: set[Any] = set()
     pipe.send("ready")

@@ -1,5 +1,7 @@
 """Zip archives that came from elsewhere: a directory of bounded size, and no bombs."""
 
+import os
+import stat
 import zipfile
 import zlib
 from os import PathLike
@@ -37,10 +39,12 @@ def require_stored(path: str | PathLike[str], most: int) -> None:
     What they unfold to is then no more than the file has.
 
     Raises:
-      ValueError: for a compressed member, members of over `most` bytes or more than the file
-        has, or a directory of over 1 MB.
+      ValueError: for what is no regular file, a compressed member, members of over `most`
+        bytes or more than the file has, or a directory of over 1 MB.
       OSError, BROKEN: if it is damaged.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is not a file")
     with open(path, "rb") as file:
         size = file.seek(0, 2)
         with open_archive(file) as archive:

@@ -54,7 +54,7 @@ def fill(
 def download(
     urls: Sequence[str],
     part: Path,
-    verify: Callable[[Path], None],
+    verify: Callable[[Path], object],
     *,
     most: int,
     what: str,

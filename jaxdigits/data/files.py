@@ -74,11 +74,11 @@ def _gunzipped(file: BinaryIO, most: int) -> bytearray:
     """By zlib itself: Python's gzip reads names in headers, and empty members, byte by byte."""
     stream, content = zlib.decompressobj(wbits=GZIP), bytearray()
     while len(content) < most and not stream.eof:
+        # What is left of the input includes the checksum until all output has been given.
         chunk = stream.unconsumed_tail or file.read(CHUNK)
-        part = stream.decompress(chunk, min(CHUNK, most - len(content)))
-        if not chunk and not part and not stream.eof:
+        if not chunk:
             raise EOFError("the compressed stream ends early")
-        content += part
+        content += stream.decompress(chunk, min(CHUNK, most - len(content)))
     if stream.eof and (stream.unused_data or file.read(1)):
         raise EOFError("there are bytes behind the compressed stream")
     return content

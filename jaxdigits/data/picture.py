@@ -18,6 +18,7 @@ from jaxdigits.data.parts import MAX_EXIF, scans_of
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
+MAX_LENGTH = 65_535  # pixels of a side, JPEG's own limit; Pillow keeps a pointer to each row
 SCANS = 12  # of that many pixels, and more of fewer; a progressive JPEG has about ten
 
 
@@ -48,7 +49,7 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
     """
     pil = _pillow()
     require_file(path, MAX_BYTES)
-    too_large = f"{path}: over {MAX_PIXELS} pixels; make it smaller"
+    too_large = f"{path}: over {MAX_PIXELS} pixels, or {MAX_LENGTH} in a line; make it smaller"
     try:
         with warnings.catch_warnings(), open(path, "rb") as file:
             # Pillow warns of big or odd files; here they are either refused or read.
@@ -56,7 +57,7 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
             scans = _scans_of(file, path)
             with pil.Image.open(file, formats=("PNG", "JPEG")) as image:
                 pixels = image.width * image.height
-                if pixels > MAX_PIXELS:
+                if pixels > MAX_PIXELS or max(image.size) > MAX_LENGTH:
                     raise DataError(too_large)
                 if pixels * scans > MAX_PIXELS * SCANS:
                     raise DataError(f"{path}: {scans} scans of {pixels} pixels; save it again")

@@ -30,7 +30,7 @@ FILES = ("shd_train.h5", "shd_test.h5")
 MAX_FILE = 1_000_000_000  # bytes
 MAX_RECORDINGS = 20_000  # of a file; the larger one has 8,156
 MAX_EVENTS = 1_000_000  # of one recording; the longest has 15 thousand
-MAX_TABLE = 1_000_000  # bytes of a table of labels, or of where recordings are, in the file
+MAX_TABLE = 400_000  # bytes of a table of labels, or of where recordings are, in the file
 MAX_CHUNK = 16_000_000  # bytes of a piece of such a table, in memory
 FILTERS = {1, 2, 3}  # deflate, shuffle, Fletcher's checksum
 LONGEST = 1.4  # seconds; nearly all recordings are shorter
@@ -132,9 +132,10 @@ def _table(h5py: ModuleType, file: Any, name: str, path: Any) -> Any:
     if table.external or table.is_virtual:
         raise DataError(f"{path}: {name} lies in another file")
     settings = table.id.get_create_plist()
-    filters = {settings.get_filter(i)[0] for i in range(settings.get_nfilters())}
+    filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
+    packed_once = set(filters) <= FILTERS and len(set(filters)) == len(filters)
     piece = prod(table.chunks or (0,)) * table.dtype.itemsize
-    if table.id.get_storage_size() > MAX_TABLE or piece > MAX_CHUNK or filters - FILTERS:
+    if table.id.get_storage_size() > MAX_TABLE or piece > MAX_CHUNK or not packed_once:
         raise DataError(f"{path}: {name} is packed in a way that SHD has no need of")
     return table
 

@@ -32,7 +32,7 @@ FORMAT = 1
 LARGEST_JSON = 1 << 20  # bytes; a configuration is some hundred
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
 MAX_LAYERS = 100  # entries of a list; a network is traced layer by layer
-MOST = {"steps": 10_000, "taps": 1_000, "bands": 10_000, "microbatch": 1 << 14}
+MOST = {"steps": 10_000, "taps": 1_000, "bands": 10_000, "most": 100, "microbatch": 1 << 14}
 
 
 class RunError(Exception):
@@ -147,7 +147,7 @@ def _require_modest(values: Any) -> None:
     for name, value in (values | options if isinstance(options, dict) else values).items():
         if isinstance(value, list) and len(value) > MAX_LAYERS:
             raise ValueError(f"{name} has {len(value)} entries, more than {MAX_LAYERS}")
-        if isinstance(value, int) and value > MOST.get(name, value):
+        if isinstance(value, int | float) and value > MOST.get(name, value):
             raise ValueError(f"{name} is {value}, more than {MOST[name]}")
 
 

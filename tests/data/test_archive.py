@@ -1,6 +1,7 @@
 """Zip archives that were made to do harm."""
 
 import io
+import os
 import zipfile
 
 import pytest
@@ -53,6 +54,9 @@ def test_members_that_overlap_are_refused(tmp_path):
 
 
 def test_what_is_no_archive_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.zip")
+    with pytest.raises(ValueError, match="it is not a file"):
+        require_stored(tmp_path / "pipe.zip", 1000)
     path = tmp_path / "text.zip"
     path.write_bytes(b"hello" * 100)
     with pytest.raises(BROKEN):

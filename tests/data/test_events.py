@@ -20,6 +20,13 @@ def test_events_fall_into_the_step_that_holds_their_time():
     assert np.argwhere(spikes).tolist() == [[0, 0, 33, 0], [0, 5, 3, 1], [2, 8, 7, 0]]
 
 
+def test_the_last_moment_belongs_to_the_last_step():
+    time, address = np.array([np.nextafter(0.3, 0)]), np.zeros((1, 1), np.int32)
+    for steps in range(1, 200):
+        spikes = binned(SensorEvents(time, address), steps, (1,), duration=0.3)
+        assert np.flatnonzero(spikes).tolist() == [steps - 1]
+
+
 def test_two_events_in_a_step_are_one_spike():
     events = SensorEvents(np.array([0.0, 0.1, 0.5]), np.zeros((3, 1), np.int32))
     np.testing.assert_array_equal(binned(events, 2, (1,), duration=1.0), [[1], [1]])

@@ -43,6 +43,13 @@ def test_a_stream_is_unpacked_as_far_as_asked(tmp_path, size):
         assert content_of(path, most, file_most=300_000) == content[:most]
 
 
+def test_a_stream_that_swells_is_unpacked_to_its_end(tmp_path):
+    path = tmp_path / "file.gz"
+    for size in range(65_536 * 2, 65_536 * 2 + 600, 7):
+        path.write_bytes(gzip.compress(bytes(size)))
+        assert content_of(path, size + 1, file_most=10_000) == bytes(size)
+
+
 def test_a_bomb_takes_no_memory(tmp_path):
     path = tmp_path / "bomb.gz"
     path.write_bytes(gzip.compress(bytes(50_000_000), 1))

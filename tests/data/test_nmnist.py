@@ -2,6 +2,7 @@
 
 import os
 from importlib import import_module
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -77,6 +78,8 @@ def folder(tmp_path):
 
 
 def test_a_folder_comes_by_digit_and_then_by_name(folder, monkeypatch):
+    listed = Path.iterdir  # in whatever order the disk has them: here backwards
+    monkeypatch.setattr(Path, "iterdir", lambda p: sorted(listed(p), reverse=True))
     train, test = nmnist(folder, steps=3)
     np.testing.assert_array_equal(train.label, np.repeat(np.arange(10), 2))
     assert train.label.dtype == np.int32

@@ -52,6 +52,8 @@ BAD = {
     ),
     "65 megapixels": (png(8125, 8000), "over 64000000 pixels"),
     "100 megapixels": (png(10_000, 10_000), "over 64000000 pixels"),
+    "a pixel wide": (png(1, 65_536), "or 65535 in a line"),
+    "a pixel high": (png(65_536, 1), "or 65535 in a line"),
     "a bomb": (png(2**31 - 1, 2**31 - 1), "over 64000000 pixels"),
 }
 

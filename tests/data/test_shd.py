@@ -165,6 +165,22 @@ def swelling(file, path):
     )
 
 
+def packed_twice(file, path):
+    settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    settings.set_chunk((1,))
+    settings.set_deflate(9)
+    settings.set_deflate(9)
+    del file["labels"]
+    space = h5py.h5s.create_simple((1,))
+    h5py.h5d.create(file.id, b"labels", h5py.h5t.NATIVE_INT64, space, settings)
+
+
+def overfull(file, path):
+    del file["labels"]
+    labels = file.create_dataset("labels", (1,), "i8", chunks=(1,), compression="gzip")
+    labels.id.write_direct_chunk((0,), bytes(400_001), 0)
+
+
 def of_text(file, path):
     del file["labels"]
     file["labels"] = [b"zero"]
@@ -192,6 +208,8 @@ HARM = {
     virtual: "labels lies in another file",
     endless: "labels has 1000000000000 rows, more than 20000",
     swelling: "labels is packed in a way that SHD has no need of",
+    packed_twice: "labels is packed in a way that SHD has no need of",
+    overfull: "labels is packed in a way that SHD has no need of",
     of_text: "labels is not of the numbers that it should be",
     table_of_two: "labels is no table of one axis",
     group: "labels is no table of one axis",

@@ -126,6 +126,8 @@ def test_params_of_so_many_seeds_are_not_those_of_one(folder):
     [
         ("mlp", {"hidden": [4] * 101}, "hidden has 101 entries, more than 100"),
         ("snn", {"hidden": [4], "steps": 10**9}, "steps is 1000000000, more than 10000"),
+        ("snn", {"hidden": [4], "steps": 1e9}, "steps is 1000000000.0, more than 10000"),
+        ("event_snn", {"hidden": [4], "most": 10_000}, "most is 10000, more than 100"),
         ("multimodal", {"taps": 10**7}, "taps is 10000000, more than 1000"),
         ("multimodal", {"bands": 10**7}, "bands is 10000000, more than 10000"),
     ],
