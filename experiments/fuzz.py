@@ -1,10 +1,10 @@
 """Readers of files against files that were spoiled, or made to do harm: none trusts a file.
 
-    python experiments/fuzz.py run      every reader, 60,000 inputs; or those that are named,
-                                        by their first word
+    python experiments/fuzz.py run      every reader, 61,000 inputs, ten minutes; or those that
+                                        are named, by their first word
     python experiments/fuzz.py table    the table, as docs/trust-no-file.md has it
 
-Each input is read by a process of its own kind, which may take 1 GB of addresses more than it
+Inputs are read by a process, one for each reader, which may take 1 GB of addresses more than it
 begins with, and is ended after 30 seconds.  The results are in fuzz.json: how many were read
 and how many refused, the processes that died, what took over 5 s of its core, and errors that
 are not one line of the package's own with the file's name.  Inputs that failed are kept in
@@ -20,7 +20,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import fuzz_bombs as files
+import fuzz_bombs as bombs
+import fuzz_files as files
 import numpy as np
 from core import machine
 from fuzz_inputs import as_it_is, in_gzip, in_pixels, in_png, in_zip, spoiled, spoiled_json
@@ -55,26 +56,26 @@ def without_run(make: Callable) -> Callable[[Path], Any]:
 
 READERS: dict[str, Reader] = {
     "IDX, gzipped or not": Reader(
-        8000, without_run(files.idx_files), without_run(files.idx_bombs), (as_it_is, in_gzip)
+        8000, without_run(files.idx_files), without_run(bombs.idx_bombs), (as_it_is, in_gzip)
     ),
     "table of digits": Reader(
-        2000, without_run(files.csv_files), without_run(files.csv_bombs), (as_it_is, in_gzip)
+        2000, without_run(files.csv_files), without_run(bombs.csv_bombs), (as_it_is, in_gzip)
     ),
     "archive of recordings": Reader(
-        5000, without_run(files.archives), without_run(files.archive_bombs), (as_it_is, in_zip)
+        5000, without_run(files.archives), without_run(bombs.archive_bombs), (as_it_is, in_zip)
     ),
-    "WAV, FLAC, OGG": Reader(12000, without_run(files.sounds), without_run(files.sound_bombs)),
+    "WAV, FLAC, OGG": Reader(12000, without_run(files.sounds), without_run(bombs.sound_bombs)),
     "PNG, JPEG": Reader(
-        14000, without_run(files.pictures), without_run(files.picture_bombs),
+        14000, without_run(files.pictures), without_run(bombs.picture_bombs),
         (as_it_is, in_png, in_pixels),
     ),
-    "N-MNIST": Reader(3000, without_run(files.event_files), without_run(files.event_bombs)),
-    "SHD": Reader(9000, without_run(files.ear_files), without_run(files.ear_bombs)),
+    "N-MNIST": Reader(3000, without_run(files.event_files), without_run(bombs.event_bombs)),
+    "SHD": Reader(9000, without_run(files.ear_files), without_run(bombs.ear_bombs)),
     "config.json of a run": Reader(
-        4000, files.settings, files.settings_bombs, spoil=spoiled_json, guided=False
+        4000, files.settings, bombs.settings_bombs, spoil=spoiled_json, guided=False
     ),
     "params.npz of a run": Reader(
-        4000, files.params, files.params_bombs, (as_it_is, in_zip), guided=False
+        4000, files.params, bombs.params_bombs, (as_it_is, in_zip), guided=False
     ),
 }  # fmt: skip
 

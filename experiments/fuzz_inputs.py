@@ -11,6 +11,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,6 @@ def spoiled_json(rng: np.random.Generator, content: bytes, others: Sequence[byte
             if isinstance(holder[key], dict | list) and rng.random() < 0.8:
                 holder = holder[key]
             else:
-                holder[key] = VALUES[rng.integers(len(VALUES))]
+                holder[key] = deepcopy(VALUES[rng.integers(len(VALUES))])
                 break
     return json.dumps(value).encode()

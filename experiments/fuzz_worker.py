@@ -16,7 +16,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import fuzz_bombs as files
+from fuzz_files import RECORDINGS
 
 MEMORY = 1 << 30  # bytes of addresses, beyond those of the process without a file
 PATIENCE = 30.0  # seconds on the clock
@@ -47,7 +47,7 @@ def opener(name: str, folder: Path) -> Callable[[], Any]:
     if name.endswith("of a run"):
         return partial(load_run, folder)
     if name == "archive of recordings":
-        digests = {n: hashlib.sha256(c).hexdigest()[:32] for n, c in files.RECORDINGS.items()}
+        digests = {n: hashlib.sha256(c).hexdigest()[:32] for n, c in RECORDINGS.items()}
         fsdd: Any = module("fsdd")
         fsdd._manifest = lambda: digests
         return partial(_fetched, fsdd, path, folder)

@@ -52,7 +52,9 @@ def create_run(folder: Path, config: Config) -> None:
 
     Raises:
       RunError: if there is something in the folder already, or it cannot be written.
+      ValueError: for a network so large that `load_run` would refuse it.
     """
+    _require_modest(to_json(config))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         require_empty(folder)
@@ -145,7 +147,7 @@ def _require_modest(values: Any) -> None:
         return
     options = values.get("options")
     for name, value in (values | options if isinstance(options, dict) else values).items():
-        if isinstance(value, list) and len(value) > MAX_LAYERS:
+        if isinstance(value, list | tuple) and len(value) > MAX_LAYERS:
             raise ValueError(f"{name} has {len(value)} entries, more than {MAX_LAYERS}")
         if isinstance(value, int | float) and value > MOST.get(name, value):
             raise ValueError(f"{name} is {value}, more than {MOST[name]}")

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdigits.train import RunError, load_run
+from jaxdigits.train import RunError, config_for, load_run
+from jaxdigits.train.run import create_run
 
 
 @pytest.fixture(scope="session")
@@ -135,6 +136,13 @@ def test_params_of_so_many_seeds_are_not_those_of_one(folder):
 def test_a_network_that_would_be_built_for_minutes_is_refused(folder, network, options, what):
     edited(folder, lambda head: head["config"].update(network=network, options=options))
     refused(folder, "config.json", what)
+
+
+def test_what_could_not_be_read_again_is_not_begun(tmp_path):
+    config = config_for("event_snn", "digits", options={"hidden": (4,), "most": 101})
+    with pytest.raises(ValueError, match="most is 101, more than 100"):
+        create_run(tmp_path / "run", config)
+    assert not (tmp_path / "run").exists()
 
 
 def test_so_many_examples_at_a_time_are_not_tried(folder):
