@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import statistics
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -24,6 +25,7 @@ PAGES = [
     "docs/learning-rules.md",
     "docs/augmentation.md",
     "docs/two-senses.md",
+    "docs/trust-no-file.md",
 ]
 
 
@@ -117,6 +119,43 @@ def test_the_accuracies_are_those_of_the_experiment(monkeypatch):
     for name, seeds in results.items():
         assert len(seeds) <= experiment["RECIPES"][name].seeds
         assert all(row["machine"] in page for row in seeds.values())
+
+
+def test_no_reader_of_files_failed_and_the_table_is_that_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    fuzz = runpy.run_path(str(ROOT / "experiments" / "fuzz.py"))
+    results = json.loads((ROOT / "experiments" / "fuzz.json").read_text())
+    assert fuzz["table"](results) in (ROOT / "docs" / "trust-no-file.md").read_text()
+    assert set(results["readers"]) == set(fuzz["READERS"])
+    assert sum(found["inputs"] for found in results["readers"].values()) >= 20_000
+    for name, found in results["readers"].items():
+        assert (
+            found["read"] + found["refused"] == found["inputs"] >= fuzz["READERS"][name].changed
+        )
+        assert found["slow"] == found["over_1_GB"] == found["not_one_line"] == 0, name
+
+
+def test_the_limits_of_files_are_those_of_the_readers():
+    page = (ROOT / "docs" / "trust-no-file.md").read_text().split("## Spoiled")[0]
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    of = lambda name, *limits: [getattr(import_module(f"jaxdigits.{name}"), m) for m in limits]
+    limits = {
+        "IDX": of("data.idx", "MAX_BYTES"),
+        "scikit-learn": of("data.digits", "LARGEST"),
+        "download of the": of("data.fsdd", "LARGEST_ARCHIVE"),
+        "download of a": of("data.mnist", "LARGEST"),
+        "PNG": of("data.picture", "MAX_BYTES", "MAX_PIXELS", "MAX_LENGTH", "SCANS")
+        + of("data.parts", "MAX_PARTS", "MAX_EXIF"),
+        "WAV": of("data.sound", "MAX_BYTES", "MAX_SAMPLES"),
+        "N-MNIST": of("data.nmnist", "MAX_FILE", "MAX_FILES"),
+        "SHD": of("data.shd", "MAX_FILE", "MAX_RECORDINGS", "MAX_EVENTS"),
+        "`config.json`": of("train.run", "LARGEST_JSON", "MAX_LAYERS"),
+        "`params.npz`": of("train.run", "LARGEST_PARAMS"),
+    }
+    assert len(rows) == 2 + len(limits)
+    for row, (name, values) in zip(rows[2:], limits.items(), strict=True):
+        assert row.startswith(f"| {name}")
+        assert all(f"{value:,}" in row for value in values), row
 
 
 def test_each_recipe_and_each_comparison_is_a_network_that_can_be_built(monkeypatch):

@@ -15,18 +15,12 @@ from jaxdigits.data.augment import AUGMENTS, compose, of_senses, one_of, sometim
 from jaxdigits.data.catalogue import DATASETS
 from jaxdigits.data.dataset import DataError, Dataset, split
 from jaxdigits.data.digits import digits
-from jaxdigits.data.events import (
-    NMNIST_SHAPE,
-    SHD_CHANNELS,
-    SensorEvents,
-    binned,
-    read_nmnist,
-    read_shd,
-)
+from jaxdigits.data.events import SensorEvents, binned
 from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, official_split
 from jaxdigits.data.idx import read_idx
-from jaxdigits.data.inputs import Drawn, Inputs
+from jaxdigits.data.inputs import Drawn, Inputs, Packed
 from jaxdigits.data.mnist import mnist
+from jaxdigits.data.nmnist import NMNIST_SHAPE, nmnist, read_nmnist
 from jaxdigits.data.pairs import (
     any_recording,
     digits_fsdd,
@@ -44,6 +38,7 @@ from jaxdigits.data.photometric import (
 )
 from jaxdigits.data.picture import read_picture
 from jaxdigits.data.pixels import Augment
+from jaxdigits.data.shd import SHD_CHANNELS, read_shd, shd
 from jaxdigits.data.sound import Recording, read_sound
 from jaxdigits.data.warp import affine, elastic, warp
 
@@ -59,6 +54,7 @@ __all__ = [
     "Dataset",
     "Drawn",
     "Inputs",
+    "Packed",
     "Recording",
     "SensorEvents",
     "Sounds",
@@ -85,6 +81,7 @@ __all__ = [
     "mask_frames",
     "mnist",
     "mnist_fsdd",
+    "nmnist",
     "noise",
     "of_senses",
     "official_split",
@@ -96,6 +93,7 @@ __all__ = [
     "read_shd",
     "read_sound",
     "recordings_in_turn",
+    "shd",
     "shift_time",
     "sometimes",
     "split",

@@ -7,16 +7,17 @@ is not imported, which would cost seconds; only its data file is read.
 """
 
 import csv
-import gzip
-import zlib
+import io
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from jaxdigits.data.dataset import DataError, Dataset, split
+from jaxdigits.data.files import content_of
 from jaxdigits.data.geometry import BOX, centred, resampling
 
+LARGEST = 1 << 20  # bytes; the table has some 250 thousand
 SIZES = (1437, 360)
 SEED = 0
 
@@ -46,14 +47,16 @@ def _bundled() -> Path:
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images [1797, 8, 8] of 0..16 and labels [1797] int32."""
-    advice = "reinstall it: pip install --force-reinstall scikit-learn"
+    advice = "pip install --force-reinstall scikit-learn"
     try:
-        with gzip.open(path, "rt", encoding="ascii") as file:
-            table = np.array(list(csv.reader(file)), np.int64)
-    except (OSError, EOFError, zlib.error, csv.Error, ValueError) as error:
-        raise DataError(f"{path}: damaged or unreadable ({error}); {advice}") from error
+        text = content_of(path, LARGEST, file_most=LARGEST).decode("ascii")
+        table = np.array(list(csv.reader(io.StringIO(text))), np.int64)
+    except DataError as error:
+        raise DataError(f"{error}: {advice}") from error
+    except (csv.Error, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: not a table of numbers ({error}): {advice}") from error
     if table.shape != (sum(SIZES), 65) or table.min() < 0 or (table > [16] * 64 + [9]).any():
-        raise DataError(f"{path}: not 1,797 images of 8×8 values 0..16; {advice}")
+        raise DataError(f"{path}: not 1,797 images of 8×8 values 0..16: {advice}")
     return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int32)
 
 

@@ -9,19 +9,17 @@ bits of its SHA-256, in fsdd.sha256 beside this file.
 
 import hashlib
 import io
-import os
-import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxdigits.data.archive import open_archive
+from jaxdigits.data.cache import cache_folder, download, fill, places
 from jaxdigits.data.dataset import DataError
+from jaxdigits.data.files import read_file
 from jaxdigits.data.sound import RATE, fixed_length, load_soundfile
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
@@ -32,8 +30,7 @@ MIRRORS = (
     "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip",
 )
 LARGEST = 1_000_000  # bytes of one file; the largest has 37 thousand
-BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
-TIMEOUT = 30  # seconds without a byte after which the next mirror is tried
+LARGEST_ARCHIVE = 64_000_000  # bytes; it has 16 million
 WAYS_OUT = "set JAXDIGITS_DATA to a folder with fsdd/recordings, or run once with a network"
 
 
@@ -114,13 +111,9 @@ def _names() -> Iterator[str]:
 
 def _read(path: Path, digest: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DataError(
-            f"{path}: {reason}; the data set is 3,000 such files, {WAYS_OUT}"
-        ) from error
+        content = read_file(path, LARGEST)
+    except DataError as error:
+        raise DataError(f"{error}; the data set is 3,000 such files, {WAYS_OUT}") from error
     if not _is(content, digest):
         raise DataError(f"{path}: content is not the expected one (SHA-256); get it again")
     return content
@@ -132,68 +125,32 @@ def _is(content: bytes, digest: str) -> bool:
 
 def _cached() -> Path:
     """The first folder that has all files; the cache, filled if need be."""
-    names, places = list(_names()), []
-    if base := os.environ.get("JAXDIGITS_DATA"):
-        places = [Path(base, "fsdd", "recordings"), Path(base, "fsdd")]
+    names = list(_names())
     has_all = lambda place: all((place / name).is_file() for name in names)
-    for place in places:
+    for place in places("fsdd/recordings", "fsdd"):
         if has_all(place):
             return place
-    cache = Path(_pooch().os_cache("jaxdigits"), "fsdd")
+    cache = cache_folder("fsdd")
     if not has_all(cache):
-        _fill(cache, MIRRORS)
+        fill(cache, names, _fetch, "the recordings", WAYS_OUT)
     return cache
 
 
-def _fill(cache: Path, mirrors: Sequence[str]) -> None:
-    """Download into `cache` all files: whole and verified, or not at all."""
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
-            _download(Path(folder), mirrors)
-            for name in _names():
-                os.replace(Path(folder, name), cache / name)
-    except OSError as error:
-        raise DataError(
-            f"cannot write the recordings to {cache} ({error}); {WAYS_OUT}"
-        ) from error
-
-
-def _download(folder: Path, mirrors: Sequence[str]) -> None:
-    """Write to `folder` what the first good archive holds."""
-    fetch = _pooch().HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 16)
-    reasons = []
-    for mirror in mirrors:
-        archive = folder / "archive.zip"
-        try:
-            fetch(mirror, str(archive), None)
-            _unpack(archive, folder)
-        except DataError as error:
-            reasons.append(f"{mirror}: {error}")
-        except (OSError, *BROKEN_ARCHIVE) as error:
-            reasons.append(f"{mirror}: {type(error).__name__}")
-        else:
-            return
-    raise DataError(f"no mirror gave the recordings ({', '.join(reasons)}); {WAYS_OUT}")
+def _fetch(folder: Path) -> None:
+    unpack = lambda archive: _unpack(archive, folder)
+    part, limit = folder / "archive.zip", LARGEST_ARCHIVE
+    download(MIRRORS, part, unpack, most=limit, what="the recordings", ways_out=WAYS_OUT)
 
 
 def _unpack(archive: Path, folder: Path) -> None:
     """The recordings of an archive, each by its own name: its paths are not followed."""
-    with zipfile.ZipFile(archive) as file:
-        members = {Path(info.filename).name: info for info in file.infolist()}
+    with open(archive, "rb") as file, open_archive(file) as opened:
+        members = {Path(info.filename).name: info for info in opened.infolist()}
         for name, digest in _manifest().items():
             if name not in members:
                 raise DataError(f"{name} is not in the archive")
-            with file.open(members[name]) as member:
+            with opened.open(members[name]) as member:
                 content = member.read(LARGEST)
             if not _is(content, digest):
                 raise DataError(f"{name} is not the expected one (SHA-256)")
             Path(folder, name).write_bytes(content)
-
-
-def _pooch() -> ModuleType:
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError("the cache of fsdd() needs pooch: pip install pooch") from error
-    return pooch

@@ -4,6 +4,7 @@ Whatever it is, `take` gets a batch of it by number, inside a compiled step.
 """
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import jax
@@ -31,8 +32,17 @@ class Drawn(NamedTuple):
     """[N] int32, the group of each example"""
 
 
+class Packed(NamedTuple):
+    """Spikes, 0 or 1, of which eight lie in a byte: a batch is unpacked when it is taken."""
+
+    bits: Array | np.ndarray
+    """[N, ⌈F/8⌉] uint8, of the F spikes of an example, the first one highest"""
+    blank: Array | np.ndarray
+    """[0, ...] uint8, no example: for its shape, of which F is the product"""
+
+
 Inputs = Any
-"""[N, ...] an array, a `Drawn`, or a dict of them, one of each sense"""
+"""[N, ...] an array, a `Drawn`, a `Packed`, or a dict of them, one of each sense"""
 
 
 def take(inputs: Inputs, rows: Array, keys: Array) -> Any:
@@ -45,6 +55,9 @@ def take(inputs: Inputs, rows: Array, keys: Array) -> Any:
         pick = lambda key: jax.random.randint(key, (1,), 0, among.shape[1])
         place = jax.vmap(pick)(fold_in(keys, DRAWN))
         return jnp.asarray(inputs.value)[jnp.take_along_axis(among, place, 1)[:, 0]]
+    if isinstance(inputs, Packed):
+        bits, shape = jnp.asarray(inputs.bits)[rows], inputs.blank.shape[1:]
+        return jnp.unpackbits(bits, axis=1, count=prod(shape)).reshape(-1, *shape)
     if isinstance(inputs, Mapping):
         # In the order of names, which is that of a dict that comes out of `jax.jit`.
         draw = {name: fold_in(keys, i) for i, name in enumerate(sorted(inputs))}
@@ -60,6 +73,8 @@ def count(inputs: Inputs) -> int:
     """
     if isinstance(inputs, Drawn):
         return len(inputs.group)
+    if isinstance(inputs, Packed):
+        return len(inputs.bits)
     if not isinstance(inputs, Mapping):
         return len(inputs)
     counts = {name: count(of_sense) for name, of_sense in inputs.items()}
@@ -72,6 +87,8 @@ def features(inputs: Inputs) -> Any:
     """The feature shape of an example, or a dict of them, as a layer's `init` takes it."""
     if isinstance(inputs, Drawn):
         return inputs.value.shape[1:]
+    if isinstance(inputs, Packed):
+        return inputs.blank.shape[1:]
     if isinstance(inputs, Mapping):
         return {name: features(of_sense) for name, of_sense in inputs.items()}
     return inputs.shape[1:]
@@ -92,6 +109,8 @@ def parted(inputs: Inputs, parts: Sequence[np.ndarray], seed: int) -> list[Input
             Drawn(inputs.value, of_part, inputs.group[rows])
             for rows, of_part in zip(parts, among, strict=True)
         ]
+    if isinstance(inputs, Packed):
+        return [Packed(inputs.bits[rows], inputs.blank) for rows in parts]
     if isinstance(inputs, Mapping):
         senses = {name: parted(of_sense, parts, seed) for name, of_sense in inputs.items()}
         return [{name: senses[name][i] for name in senses} for i in range(len(parts))]

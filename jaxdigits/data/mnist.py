@@ -6,16 +6,15 @@ on the network.  Wherever a file was found, its content must have the official S
 [1] LeCun, Bottou, Bengio & Haffner, Proc. IEEE 86(11), 1998, doi:10.1109/5.726791.
 """
 
-import os
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 
+from jaxdigits.data.cache import cache_folder, download, fill, places
 from jaxdigits.data.dataset import DataError, Dataset
 from jaxdigits.data.idx import read_idx
 
@@ -48,7 +47,7 @@ MIRRORS = (
     "https://raw.githubusercontent.com/fgnt/mnist/master",
 )
 WAYS_OUT = "set JAXDIGITS_DATA to a folder with its four files, or run once with a network"
-TIMEOUT = 30  # seconds without a byte after which the next mirror is tried
+LARGEST = 20_000_000  # bytes of a compressed file; the largest has 9.9 million
 
 
 def mnist(folder: str | PathLike[str] | None = None) -> tuple[Dataset, Dataset]:
@@ -88,55 +87,18 @@ def _path(home: Path, name: str) -> Path | None:
 
 def _cached() -> Path:
     """The first folder that has all four files; the cache, filled if need be."""
-    places = []
-    if base := os.environ.get("JAXDIGITS_DATA"):
-        places = [Path(base, "mnist"), Path(base)]
-    for place in places:
+    for place in places("mnist", ""):
         if all(_path(place, name) for name in FILES):
             return place
-    cache = Path(_pooch().os_cache("jaxdigits"), "mnist")
-    _fill(cache, FILES, MIRRORS)
+    cache = cache_folder("mnist")
+    for name, file in FILES.items():
+        if _path(cache, name) is None:
+            fill(cache, [f"{name}.gz"], partial(_fetch, name, file), "MNIST", WAYS_OUT)
     return cache
 
 
-def _fill(cache: Path, files: Mapping[str, File], mirrors: Sequence[str]) -> None:
-    """Download into `cache` what it lacks of `files`: whole and verified, or not at all."""
-    missing = [name for name in files if _path(cache, name) is None]
-    if not missing:
-        return
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
-            for name in missing:
-                part = Path(folder, f"{name}.gz")
-                _download(part, files[name], mirrors)
-                os.replace(part, cache / part.name)
-    except OSError as error:
-        raise DataError(f"cannot write MNIST to {cache} ({error}); {WAYS_OUT}") from error
-
-
-def _download(part: Path, file: File, mirrors: Sequence[str]) -> None:
-    """Write to `part` the first mirror's copy that has the shape and the hash of `file`."""
-    # Not pooch.retrieve: it hashes the compressed file, and writes to its log.
-    fetch = _pooch().HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 16)
-    reasons = []
-    for mirror in mirrors:
-        try:
-            fetch(f"{mirror}/{part.name}", str(part), None)
-            read_idx(part, shape=file.shape, sha256=file.sha256)
-        except DataError as error:
-            reasons.append(f"{mirror}: {str(error).removeprefix(f'{part}: ')}")
-        except OSError as error:
-            # Its name says it all ("ConnectionError"); its text is a paragraph.
-            reasons.append(f"{mirror}: {type(error).__name__}")
-        else:
-            return
-    raise DataError(f"no mirror gave {part.name} ({', '.join(reasons)}); {WAYS_OUT}")
-
-
-def _pooch() -> ModuleType:
-    try:
-        import pooch
-    except ImportError as error:
-        raise ImportError("the cache of mnist() needs pooch: pip install pooch") from error
-    return pooch
+def _fetch(name: str, file: File, folder: Path) -> None:
+    part = folder / f"{name}.gz"
+    urls = [f"{mirror}/{part.name}" for mirror in MIRRORS]
+    verify = lambda path: read_idx(path, shape=file.shape, sha256=file.sha256)
+    download(urls, part, verify, most=LARGEST, what=part.name, ways_out=WAYS_OUT)

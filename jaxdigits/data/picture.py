@@ -4,19 +4,22 @@ It may be a drawing, a scan or a photograph, ink dark on light or light on dark,
 what it must be is one digit on paper that is lit evenly, and nothing else beside it.
 """
 
-import os
-import stat
 import warnings
 from os import PathLike
 from types import ModuleType
+from typing import BinaryIO
 
 import numpy as np
 
 from jaxdigits.data.dataset import DataError
+from jaxdigits.data.files import require_file
 from jaxdigits.data.ink import averaging_step, edge, to_mnist_geometry
+from jaxdigits.data.parts import MAX_EXIF, scans_of
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000
+MAX_LENGTH = 65_535  # pixels of a side, JPEG's own limit; Pillow keeps a pointer to each row
+SCANS = 12  # of that many pixels, and more of fewer; a progressive JPEG has about ten
 
 
 def read_picture(path: str | PathLike[str]) -> np.ndarray:
@@ -26,7 +29,7 @@ def read_picture(path: str | PathLike[str]) -> np.ndarray:
 
     Raises:
       DataError: if the file is missing, over 50 MB or 64 megapixels, no PNG or JPEG, damaged
-        or truncated, or if there is no ink in it.
+        or truncated, of very many parts, or if there is no ink in it.
       ImportError: if Pillow is not installed.
     """
     grey = read_grey(path)
@@ -45,16 +48,23 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
       DataError, ImportError: as `read_picture`.
     """
     pil = _pillow()
-    _check_file(path)
-    too_large = f"{path}: over {MAX_PIXELS} pixels; make it smaller"
+    require_file(path, MAX_BYTES)
+    too_large = f"{path}: over {MAX_PIXELS} pixels, or {MAX_LENGTH} in a line; make it smaller"
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open(path, "rb") as file:
             # Pillow warns of big or odd files; here they are either refused or read.
             warnings.simplefilter("ignore")
-            with pil.Image.open(path, formats=("PNG", "JPEG")) as image:
-                if image.width * image.height > MAX_PIXELS:
+            scans = _scans_of(file, path)
+            with pil.Image.open(file, formats=("PNG", "JPEG")) as image:
+                pixels = image.width * image.height
+                if pixels > MAX_PIXELS or max(image.size) > MAX_LENGTH:
                     raise DataError(too_large)
-                return _grey(pil.ImageOps.exif_transpose(image))
+                if pixels * scans > MAX_PIXELS * SCANS:
+                    raise DataError(f"{path}: {scans} scans of {pixels} pixels; save it again")
+                if len(image.info.get("Raw profile type exif", "")) > 2 * MAX_EXIF:
+                    raise DataError(f"{path}: has over {MAX_EXIF} bytes of EXIF data")
+                pil.ImageOps.exif_transpose(image, in_place=True)
+                return _grey(image)
     except DataError:
         raise
     except pil.Image.DecompressionBombError as error:
@@ -65,24 +75,23 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
         raise DataError(f"{path}: not a whole PNG or JPEG ({reason}); save it again") from error
 
 
-def _check_file(path: str | PathLike[str]) -> None:
+def _scans_of(file: BinaryIO, path: str | PathLike[str]) -> int:
     try:
-        status = os.stat(path)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: no such file") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path}: not a file")
-    if status.st_size > MAX_BYTES:
-        raise DataError(f"{path}: over {MAX_BYTES} bytes; make it smaller")
+        return scans_of(file)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}; save it again") from error
 
 
 def _grey(image) -> np.ndarray:
     if image.mode.startswith("I"):  # 16 bits, which older versions of Pillow clip at 255
-        return np.asarray(image, np.float32) / 257
+        grey = np.array(image, np.float32)
+        grey /= 257
+        return grey
     if not image.has_transparency_data:
         return np.asarray(image.convert("L"))
     # Averaged here already: as floats two channels of 64 megapixels would take gigabytes.
-    small = image.convert("RGBA").reduce(averaging_step(image.height, image.width))
+    colours = image if image.mode == "RGBA" else image.convert("RGBA")
+    small = colours.reduce(averaging_step(image.height, image.width))
     grey, alpha = np.moveaxis(np.asarray(small.convert("LA"), np.float32), 2, 0)
     return _over_paper(grey, alpha / 255)
 

@@ -5,22 +5,27 @@ averaged, another rate is resampled, and `Recording.said` tells what was done.
 """
 
 import os
-import struct
+from collections.abc import Iterator
 from math import gcd
 from os import PathLike
-from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
 from jaxdigits.data.dataset import DataError
+from jaxdigits.data.files import require_file
 
 RATE = 8000  # samples a second, that of the Free Spoken Digit Dataset
 MAX_BYTES = 50_000_000
 SHORTEST, LONGEST = 0.05, 30.0  # seconds: a click, and more than anyone takes for a digit
 SILENT = 1e-4  # of full scale: some three steps of 16 bits
 RATES = (1000, 400_000)
+MAX_SAMPLES = 30_000_000  # of all channels: a file that is compressed well has any number
+KINDS = "WAV, FLAC or OGG"
+RIFF: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"RIFX": "big"}
+MAGIC = (*RIFF, b"RF64", b"fLaC", b"OggS")
+MAX_PARTS = 10_000  # of a WAV, before its samples
 UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that do not know the length yet
 
 
@@ -38,7 +43,7 @@ def read_sound(path: str | PathLike[str]) -> Recording:
 
     Raises:
       DataError: if the file is missing, over 50 MB, no sound, damaged, shorter than its header
-        says, silent, or not of 0.05 to 30 seconds.
+        says, silent, not of 0.05 to 30 seconds, or of over 30 million samples in all channels.
       ImportError: if soundfile is not installed.
     """
     soundfile = load_soundfile()
@@ -46,13 +51,11 @@ def read_sound(path: str | PathLike[str]) -> Recording:
     try:
         with soundfile.SoundFile(os.fspath(path)) as file:
             rate, count, channels = file.samplerate, file.frames, file.channels
-            _check_length(path, rate, count)
-            samples = file.read(dtype="float32", always_2d=True)
+            _check_length(path, rate, count, channels)
+            samples = file.read(count, dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, RuntimeError, OSError) as error:
         reason = type(error).__name__
-        raise DataError(
-            f"{path}: not a whole WAV, FLAC or OGG ({reason}); save it again"
-        ) from error
+        raise DataError(f"{path}: not a whole {KINDS} ({reason}); save it again") from error
     if len(samples) != count:
         raise DataError(f"{path}: truncated, {len(samples)} of {count} samples; get it again")
     if not np.isfinite(samples).all():
@@ -89,27 +92,44 @@ def fixed_length(wave: np.ndarray, samples: int) -> np.ndarray:
 
 
 def _check_file(path: str | PathLike[str]) -> None:
-    """Refuse what is no file, too large, or a WAV that ends before its header says."""
-    if not Path(path).is_file():
-        raise DataError(f"{path}: no such file")
-    size = os.path.getsize(path)
-    if size > MAX_BYTES:
-        raise DataError(f"{path}: over {MAX_BYTES // 1_000_000} MB; make it shorter")
-    with open(path, "rb") as file:
-        head = file.read(12)
-    if len(head) == 12 and head[:4] == b"RIFF":
-        (told,) = struct.unpack("<I", head[4:8])
-        if told not in UNKNOWN_SIZES and told + 8 > size:
-            missing = told + 8 - size
-            raise DataError(f"{path}: truncated, {missing} bytes missing; get it again")
+    """Refuse what is too large, none of the three, or a WAV that ends before it says."""
+    size = require_file(path, MAX_BYTES)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(12)
+            end = max(_ends(file, head)) if head[:4] in RIFF else size
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    if head[:4] not in MAGIC:  # soundfile knows others, of which some look at other files too
+        raise DataError(f"{path}: not a {KINDS}; save it as one")
+    if end > size:
+        raise DataError(f"{path}: truncated, {end - size} bytes missing; get it again")
 
 
-def _check_length(path: Any, rate: int, count: int) -> None:
+def _ends(file: BinaryIO, head: bytes) -> Iterator[int]:
+    """Where a WAV, and its samples, end by what it says; nothing where it does not know."""
+    number = lambda told: int.from_bytes(told, RIFF[head[:4]])
+    yield 0
+    if (length := number(head[4:8])) not in UNKNOWN_SIZES:
+        yield length + 8
+    for _ in range(MAX_PARTS):
+        name, told = file.read(4), file.read(4)
+        if len(told) < 4:
+            return
+        if name == b"data":
+            yield 0 if number(told) in UNKNOWN_SIZES else file.tell() + number(told)
+            return
+        file.seek(number(told) + number(told) % 2, 1)
+
+
+def _check_length(path: Any, rate: int, count: int, channels: int) -> None:
     if not RATES[0] <= rate <= RATES[1]:
         raise DataError(f"{path}: {rate} samples a second; {RATES[0]} to {RATES[1]} are read")
     if not SHORTEST <= count / rate <= LONGEST:
         limits = f"{SHORTEST:g} to {LONGEST:g} s"
         raise DataError(f"{path}: {count / rate:.4g} s long; a spoken digit takes {limits}")
+    if count * channels > MAX_SAMPLES:
+        raise DataError(f"{path}: {channels} channels of {count} samples; save it as mono")
 
 
 def load_soundfile() -> ModuleType:

@@ -13,7 +13,6 @@ crash leaves the one before.
 import json
 import os
 import platform
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits.data.archive import require_stored
 from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
@@ -31,6 +31,8 @@ from jaxdigits.tree import named_leaves, require_same_leaves
 FORMAT = 1
 LARGEST_JSON = 1 << 20  # bytes; a configuration is some hundred
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
+MAX_LAYERS = 100  # entries of a list; a network is traced layer by layer
+MOST = {"steps": 10_000, "taps": 1_000, "bands": 10_000, "most": 100, "microbatch": 1 << 14}
 
 
 class RunError(Exception):
@@ -50,7 +52,9 @@ def create_run(folder: Path, config: Config) -> None:
 
     Raises:
       RunError: if there is something in the folder already, or it cannot be written.
+      ValueError: for a network so large that `load_run` would refuse it.
     """
+    _require_modest(to_json(config))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         require_empty(folder)
@@ -111,6 +115,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         head = _read_json(folder / "config.json")
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise ValueError(f"this version reads run format {FORMAT} only")
+        _require_modest(head.get("config"))
         config = from_json(head.get("config"))
         template = _template(config)
     except Exception as error:  # an option of a wrong type can fail anywhere in a builder
@@ -136,6 +141,18 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
+def _require_modest(values: Any) -> None:
+    """Refuse what would be built for minutes, or in gigabytes, before params are looked at."""
+    if not isinstance(values, dict):
+        return
+    options = values.get("options")
+    for name, value in (values | options if isinstance(options, dict) else values).items():
+        if isinstance(value, list | tuple) and len(value) > MAX_LAYERS:
+            raise ValueError(f"{name} has {len(value)} entries, more than {MAX_LAYERS}")
+        if isinstance(value, int | float) and value > MOST.get(name, value):
+            raise ValueError(f"{name} is {value}, more than {MOST[name]}")
+
+
 def _template(config: Config) -> Any:
     """The shapes and dtypes of {"params", "statistics"} that the configuration leads to."""
 
@@ -155,9 +172,7 @@ def _template(config: Config) -> Any:
 
 def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
     try:
-        with zipfile.ZipFile(path) as archive:  # its sizes are known before anything is read
-            if sum(entry.file_size for entry in archive.infolist()) > LARGEST_PARAMS:
-                raise ValueError("it is too large")
+        require_stored(path, LARGEST_PARAMS)  # before anything is read
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         require_same_leaves(arrays, template, "its params")

@@ -138,8 +138,10 @@ def csv(*, rows=1797, columns=65, value=0):
 @pytest.mark.parametrize(
     "content",
     [b"", b"text", csv()[:-20], gzip.compress(b"a,b\n"), csv(rows=9), csv(columns=64),
-     csv(value=17), csv(value=-1), csv(value=0.5)],
-    ids=["empty", "text", "cut", "words", "rows", "columns", "above", "below", "fraction"],
+     csv(value=17), csv(value=-1), csv(value=0.5), gzip.compress(b"9" * 25),
+     gzip.compress(b"9" * 5000), gzip.compress(b"," * 2_000_000), b"x" * 2_000_000],
+    ids=["empty", "text", "cut", "words", "rows", "columns", "above", "below", "fraction",
+         "beyond 64 bits", "beyond Python", "swells", "large"],
 )  # fmt: skip
 def test_a_bad_file_is_refused_by_name(monkeypatch, tmp_path, content):
     path = tmp_path / "digits.csv.gz"

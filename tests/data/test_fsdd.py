@@ -1,11 +1,9 @@
 """Spoken digits: the official ones if they are here, and small ones for what can go wrong."""
 
 import hashlib
-import http.server
 import io
 import os
 import sys
-import threading
 import zipfile
 from importlib import import_module
 from pathlib import Path
@@ -77,7 +75,7 @@ def test_a_missing_and_a_damaged_file_are_named(small):
     with pytest.raises(DataError, match=r"3_ada_0.wav: content is not the expected one"):
         fsdd(small)
     path.unlink()
-    with pytest.raises(DataError, match=r"3_ada_0.wav: No such file"):
+    with pytest.raises(DataError, match=r"3_ada_0.wav: no such file"):
         fsdd(small)
 
 
@@ -97,48 +95,29 @@ def archive(content):
     return file.getvalue()
 
 
-class Mirrors(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        name = self.path.strip("/")
-        if name == "absent":
-            return self.send_error(404)
-        body = {
-            "good": archive(CONTENT),
-            "lacking": archive({k: v for k, v in CONTENT.items() if not k.startswith("7")}),
-            "changed": archive(CONTENT | {"4_ada_0.wav": CONTENT["5_ada_0.wav"]}),
-            "short": archive(CONTENT)[:-300],
-            "page": b"<html>please sign in</html>",
-        }[name]
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        return None
-
-    def log_message(self, format, *args):
-        pass
+def answer(path):
+    return {
+        "good": archive(CONTENT),
+        "lacking": archive({k: v for k, v in CONTENT.items() if not k.startswith("7")}),
+        "changed": archive(CONTENT | {"4_ada_0.wav": CONTENT["5_ada_0.wav"]}),
+        "short": archive(CONTENT)[:-300],
+        "page": b"<html>please sign in</html>",
+        "endless": bytes(100_000),
+    }.get(path.strip("/"))
 
 
-@pytest.fixture(scope="module")
-def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirrors) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-        thread.join()
-
-
-BAD = ["absent", "lacking", "changed", "short", "page"]
+BAD = ["absent", "lacking", "changed", "short", "page", "endless"]
 
 
 @pytest.fixture
 def home(small, server, monkeypatch, tmp_path):
     """An empty cache, and a function that names the mirrors."""
+    server.answer = answer
+    monkeypatch.setattr(module, "LARGEST_ARCHIVE", 50_000)
     monkeypatch.delenv("JAXDIGITS_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     names = lambda *mirrors: monkeypatch.setattr(
-        module, "MIRRORS", [f"{server}/{m}" for m in mirrors]
+        module, "MIRRORS", [f"{server.url}/{m}" for m in mirrors]
     )
     return tmp_path / "cache" / "jaxdigits" / "fsdd", names
 
@@ -162,6 +141,7 @@ def test_without_a_good_archive_every_reason_is_told_and_nothing_is_left(home):
     assert "7_ada_0.wav is not in the archive" in said
     assert "4_ada_0.wav is not the expected one" in said
     assert "BadZipFile" in said
+    assert "sends over 50,000 bytes" in said
     assert "JAXDIGITS_DATA" in said
     assert "\n" not in said
     assert not any(cache.iterdir())

@@ -57,6 +57,12 @@ def test_an_axis_may_be_empty(saved):
 
 BAD = {
     "empty": (b"", "empty file"),
+    "no image of endless size": (header(0x08, 0, 2**32 - 1, 2**32 - 1), "announces"),
+    "a name without an end": (
+        b"\x1f\x8b\x08\x08" + b"a" * 1_000_000,
+        "stream ends early",
+    ),
+    "empty gzip members": (gzip.compress(b"") * 10_000, "bytes behind the compressed stream"),
     "text": (b"<html>404 not found</html>", "not an IDX file"),
     "one byte": (b"\0", "truncated, 3 bytes missing"),
     "nonzero magic": (b"\1" + PLAIN[1:], "not an IDX file"),
@@ -68,7 +74,7 @@ BAD = {
     "plain, too long": (PLAIN + b"\0", "too long"),
     "gzip of cut content": (gzip.compress(PLAIN[:-1]), "truncated, 1 bytes missing"),
     "gzip of long content": (gzip.compress(PLAIN + b"\0"), "too long"),
-    "two gzip members": (ZIPPED + ZIPPED, "too long"),
+    "two gzip members": (ZIPPED + ZIPPED, "bytes behind the compressed stream"),
     "gzip, cut short": (ZIPPED[:-9], "damaged or unreadable"),
     "gzip, cut in its checksum": (ZIPPED[:-1], "damaged or unreadable"),
     "gzip, wrong checksum": (ZIPPED[:-8] + b"\0" * 4 + ZIPPED[-4:], "damaged or unreadable"),
@@ -87,8 +93,8 @@ def test_a_bad_file_is_refused_by_name(saved, content, message):
 
 
 def test_missing_files_and_folders_are_refused(tmp_path):
-    for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(DataError, match="no such file"):
+    for path, what in ((tmp_path / "nothing", "no such file"), (tmp_path, "not a file")):
+        with pytest.raises(DataError, match=what):
             read_idx(path)
 
 

@@ -2,11 +2,9 @@
 
 import gzip
 import hashlib
-import http.server
 import os
 import struct
 import sys
-import threading
 from importlib import import_module
 
 import numpy as np
@@ -46,47 +44,22 @@ FILES = {
 }
 
 
-class Mirrors(http.server.BaseHTTPRequestHandler):
+def answer(path):
     """Each first part of the path is a mirror with its own way to be good or bad."""
-
-    asked: list[str] = []  # noqa: RUF012
-
-    def do_GET(self):
-        self.asked.append(self.path)
-        mirror, name = self.path.strip("/").split("/")
-        name = name.removesuffix(".gz")
-        if mirror == "absent":
-            return self.send_error(404)
-        body = {
-            "good": ZIPPED[name],
-            "corrupt": CORRUPT[name],
-            "short": ZIPPED[name][:-20],
-            "hangs-up": ZIPPED[name][:-20],
-            "page": b"<html>please sign in</html>",
-            "empty": b"",
-            "other": ZIPPED["t10k-images-idx3-ubyte"] + b"\0",
-        }[mirror]
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body) + 20 * (mirror == "hangs-up")))
-        self.end_headers()
-        self.wfile.write(body)
-        return None
-
-    def log_message(self, format, *args):
-        pass
+    mirror, name = path.strip("/").split("/")
+    name = name.removesuffix(".gz")
+    return {
+        "good": ZIPPED[name],
+        "corrupt": CORRUPT[name],
+        "short": ZIPPED[name][:-20],
+        "hangs-up": (ZIPPED[name][:-20], 20),
+        "page": b"<html>please sign in</html>",
+        "empty": b"",
+        "other": ZIPPED["t10k-images-idx3-ubyte"] + b"\0",
+    }.get(mirror)
 
 
 BAD_MIRRORS = ["absent", "corrupt", "short", "hangs-up", "page", "empty", "other"]
-
-
-@pytest.fixture(scope="module")
-def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirrors) as httpd:
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}"
-        httpd.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -95,12 +68,13 @@ def small(monkeypatch, tmp_path, server):
     import pooch
 
     monkeypatch.setattr(module, "FILES", FILES)
-    monkeypatch.setattr(module, "MIRRORS", (f"{server}/good",))
+    monkeypatch.setattr(module, "MIRRORS", (f"{server.url}/good",))
     monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache" / project)
     monkeypatch.delenv("JAXDIGITS_DATA", raising=False)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.setenv(name, "127.0.0.1")
-    Mirrors.asked.clear()
+    server.answer = answer
+    server.asked.clear()
     return tmp_path / "cache" / "jaxdigits" / "mnist"
 
 
@@ -119,36 +93,36 @@ def same_as_content(data):
     return all(idx(a) == c for a, c in zip(arrays, CONTENT.values(), strict=True))
 
 
-def test_the_network_is_asked_once_and_in_silence(small, capfd, caplog, monkeypatch):
+def test_the_network_is_asked_once_and_in_silence(small, server, capfd, caplog, monkeypatch):
     import pooch
 
     monkeypatch.setattr(pooch.get_logger(), "handlers", [caplog.handler])
     assert same_as_content(mnist())
-    assert len(Mirrors.asked) == 4
+    assert len(server.asked) == 4
     assert sorted(p.name for p in small.iterdir()) == sorted(f"{n}.gz" for n in FILES)
     assert same_as_content(mnist())
-    assert len(Mirrors.asked) == 4
+    assert len(server.asked) == 4
     assert capfd.readouterr() == ("", "")
     assert not caplog.records
 
 
-def test_only_what_is_missing_is_downloaded(small):
+def test_only_what_is_missing_is_downloaded(small, server):
     put(small, {name: ZIPPED[name] for name in list(FILES)[:3]})
     assert same_as_content(mnist())
-    assert Mirrors.asked == ["/good/t10k-labels-idx1-ubyte.gz"]
+    assert server.asked == ["/good/t10k-labels-idx1-ubyte.gz"]
 
 
 @pytest.mark.parametrize("bad", [*BAD_MIRRORS, "dead"])
 def test_after_a_bad_mirror_comes_the_next(small, server, monkeypatch, bad):
-    first = "http://127.0.0.1:9/mnist" if bad == "dead" else f"{server}/{bad}"
-    monkeypatch.setattr(module, "MIRRORS", (first, f"{server}/good"))
+    first = "http://127.0.0.1:9/mnist" if bad == "dead" else f"{server.url}/{bad}"
+    monkeypatch.setattr(module, "MIRRORS", (first, f"{server.url}/good"))
     assert same_as_content(mnist())
     assert sorted(p.name for p in small.iterdir()) == sorted(f"{n}.gz" for n in FILES)
 
 
 @pytest.mark.parametrize("bad", [*BAD_MIRRORS, "dead"])
 def test_without_a_good_mirror_one_line_names_the_ways_out(small, server, monkeypatch, bad):
-    mirror = "http://127.0.0.1:9/mnist" if bad == "dead" else f"{server}/{bad}"
+    mirror = "http://127.0.0.1:9/mnist" if bad == "dead" else f"{server.url}/{bad}"
     monkeypatch.setattr(module, "MIRRORS", (mirror,))
     with pytest.raises(DataError, match=mirror) as caught:
         mnist()
@@ -167,36 +141,40 @@ def test_a_cache_that_cannot_be_written_is_named(small):
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz"])
-def test_a_folder_may_be_named(small, tmp_path, suffix):
+def test_a_folder_may_be_named(small, server, tmp_path, suffix):
     folder = put(tmp_path / "mine", ZIPPED if suffix else CONTENT, suffix)
     assert same_as_content(mnist(folder))
     assert same_as_content(mnist(str(folder)))
-    assert not Mirrors.asked
+    assert not server.asked
 
 
 @pytest.mark.parametrize("sub", ["", "mnist"])
-def test_the_environment_names_the_folder_or_the_one_above(small, tmp_path, monkeypatch, sub):
+def test_the_environment_names_the_folder_or_the_one_above(
+    small, server, tmp_path, monkeypatch, sub
+):
     put(tmp_path / "env" / sub, ZIPPED)
     monkeypatch.setenv("JAXDIGITS_DATA", str(tmp_path / "env"))
     assert same_as_content(mnist())
-    assert not Mirrors.asked
+    assert not server.asked
 
 
 @pytest.mark.parametrize("there", [0, 3])
-def test_an_environment_without_all_files_is_passed_over(small, tmp_path, monkeypatch, there):
+def test_an_environment_without_all_files_is_passed_over(
+    small, server, tmp_path, monkeypatch, there
+):
     put(tmp_path / "env", {name: ZIPPED[name] for name in list(FILES)[:there]})
     monkeypatch.setenv("JAXDIGITS_DATA", str(tmp_path / "env"))
     assert same_as_content(mnist())
-    assert len(Mirrors.asked) == 4
+    assert len(server.asked) == 4
 
 
-def test_a_named_folder_without_all_files_is_refused(small, tmp_path):
+def test_a_named_folder_without_all_files_is_refused(small, server, tmp_path):
     folder = put(tmp_path / "mine", {name: ZIPPED[name] for name in list(FILES)[:3]})
     with pytest.raises(DataError, match="mine: no t10k-labels-idx1-ubyte"):
         mnist(folder)
     with pytest.raises(DataError, match="nowhere: no train-images-idx3-ubyte"):
         mnist(tmp_path / "nowhere")
-    assert not Mirrors.asked
+    assert not server.asked
 
 
 @pytest.mark.parametrize("name", FILES)

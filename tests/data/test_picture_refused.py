@@ -52,6 +52,8 @@ BAD = {
     ),
     "65 megapixels": (png(8125, 8000), "over 64000000 pixels"),
     "100 megapixels": (png(10_000, 10_000), "over 64000000 pixels"),
+    "a pixel wide": (png(1, 65_536), "or 65535 in a line"),
+    "a pixel high": (png(65_536, 1), "or 65535 in a line"),
     "a bomb": (png(2**31 - 1, 2**31 - 1), "over 64000000 pixels"),
 }
 
@@ -80,7 +82,7 @@ def test_a_file_that_is_too_big_is_not_opened(tmp_path):
     with open(path, "wb") as file:
         file.write(PNG)
         file.truncate(50_000_001)
-    with pytest.raises(DataError, match="over 50000000 bytes"):
+    with pytest.raises(DataError, match="over 50,000,000 bytes"):
         read_picture(path)
 
 

@@ -82,8 +82,8 @@ def other_start(content):
     [
         (shorter, "truncated, 100 bytes missing; get it again"),
         (of_text, "truncated|not a whole WAV, FLAC or OGG"),
-        (other_start, "not a whole WAV, FLAC or OGG"),
-        (lambda content: b"", "not a whole WAV, FLAC or OGG"),
+        (other_start, "not a WAV, FLAC or OGG; save it as one"),
+        (lambda content: b"", "not a WAV, FLAC or OGG"),
     ],
 )
 def test_a_damaged_file_is_refused_by_name(tmp_path, damage, match):
@@ -93,6 +93,42 @@ def test_a_damaged_file_is_refused_by_name(tmp_path, damage, match):
         read_sound(path)
     assert "tone.wav" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def claiming(content, more):
+    """A WAV whose whole is told rightly, and its samples are not."""
+    at = content.index(b"data") + 4
+    told = struct.unpack_from("<I", content, at)[0]
+    return content[:at] + struct.pack("<I", told + more) + content[at + 4 :]
+
+
+def test_samples_that_are_claimed_and_not_there_are_refused(tmp_path):
+    path = written(tmp_path / "tone.wav", TONE)
+    content = path.read_bytes()
+    path.write_bytes(claiming(content, 500))
+    with pytest.raises(DataError, match=r"tone.wav: truncated, 500 bytes missing"):
+        read_sound(path)
+    path.write_bytes(claiming(content, -2000))  # what follows the samples is something else
+    np.testing.assert_allclose(read_sound(path).wave, TONE[:3000], atol=1e-4)
+
+
+def test_a_sound_that_cannot_be_wound_back_is_read(tmp_path):
+    path = written(tmp_path / "phone.wav", TONE, subtype="GSM610")
+    wave, _ = read_sound(path)
+    assert np.corrcoef(wave[: len(TONE)], TONE)[0, 1] > 0.9
+
+
+def test_a_format_that_others_read_is_not_tried(tmp_path):
+    path = written(tmp_path / "tone.aiff", TONE, format="AIFF")
+    with pytest.raises(DataError, match=r"tone.aiff: not a WAV, FLAC or OGG; save it as one"):
+        read_sound(path)
+
+
+def test_channels_without_end_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    path = written(tmp_path / "choir.flac", np.stack([TONE] * 8, 1))
+    monkeypatch.setattr("jaxdigits.data.sound.MAX_SAMPLES", 31_999)
+    with pytest.raises(DataError, match="8 channels of 4000 samples; save it as mono"):
+        read_sound(path)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +156,11 @@ def test_samples_that_are_not_finite_are_refused(tmp_path):
 def test_files_that_are_missing_or_enormous_are_refused(tmp_path, monkeypatch):
     with pytest.raises(DataError, match="no such file"):
         read_sound(tmp_path / "none.wav")
-    with pytest.raises(DataError, match="no such file"):
+    with pytest.raises(DataError, match="not a file"):
         read_sound(tmp_path)
     path = written(tmp_path / "tone.wav", TONE)
     monkeypatch.setattr("jaxdigits.data.sound.MAX_BYTES", 1_000)
-    with pytest.raises(DataError, match="over 0 MB; make it shorter"):
+    with pytest.raises(DataError, match="over 1,000 bytes"):
         read_sound(path)
 
 

@@ -10,7 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdigits.train import RunError, load_run
+from jaxdigits.train import RunError, config_for, load_run
+from jaxdigits.train.run import create_run
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +120,39 @@ def test_params_of_another_network_are_refused(folder, options, what):
 def test_params_of_so_many_seeds_are_not_those_of_one(folder):
     edited(folder, lambda head: head["config"].update(seeds=2))
     refused(folder, "params.npz", "has shape")
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "what"),
+    [
+        ("mlp", {"hidden": [4] * 101}, "hidden has 101 entries, more than 100"),
+        ("snn", {"hidden": [4], "steps": 10**9}, "steps is 1000000000, more than 10000"),
+        ("snn", {"hidden": [4], "steps": 1e9}, "steps is 1000000000.0, more than 10000"),
+        ("event_snn", {"hidden": [4], "most": 10_000}, "most is 10000, more than 100"),
+        ("multimodal", {"taps": 10**7}, "taps is 10000000, more than 1000"),
+        ("multimodal", {"bands": 10**7}, "bands is 10000000, more than 10000"),
+    ],
+)
+def test_a_network_that_would_be_built_for_minutes_is_refused(folder, network, options, what):
+    edited(folder, lambda head: head["config"].update(network=network, options=options))
+    refused(folder, "config.json", what)
+
+
+def test_what_could_not_be_read_again_is_not_begun(tmp_path):
+    config = config_for("event_snn", "digits", options={"hidden": (4,), "most": 101})
+    with pytest.raises(ValueError, match="most is 101, more than 100"):
+        create_run(tmp_path / "run", config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_so_many_examples_at_a_time_are_not_tried(folder):
+    edited(folder, lambda head: head["config"].update(batch=10**9, microbatch=10**8))
+    refused(folder, "config.json", "microbatch is 100000000, more than 16384")
+
+
+def test_compressed_params_are_not_unfolded(folder):
+    np.savez_compressed(folder / "params.npz", **arrays(folder))
+    refused(folder, "params.npz", "too large|it is compressed")
 
 
 def test_missing_params_are_said_to_be_missing(folder):
