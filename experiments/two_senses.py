@@ -144,18 +144,20 @@ def noise() -> dict[str, Any]:
 
 def table(results: dict[str, Any]) -> str:
     """The arms as a Markdown table."""
-    head = ["arm", "test", "95 % interval", "no sound", "no image", "conflict, area", "minutes"]
+    head = ["network", "test accuracy", "seeds", "95 % interval", "no sound", "no image",
+            "conflict, area"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
-    for name, by_seed in results.get("arms", {}).items():
-        rows = list(by_seed.values())
+    arms = results.get("arms", {})
+    for name in (name for name in ARMS if name in arms):
+        rows = list(arms[name].values())
         mean = lambda of, rows=rows: statistics.mean(row[of] for row in rows)
         interval = [100 * statistics.mean(row["interval"][i] for row in rows) for i in (0, 1)]
-        cells = [name, spread([row["test"] for row in rows]),
+        cells = [name, spread([row["test"] for row in rows]), str(len(rows)),
                  f"[{interval[0]:.2f}, {interval[1]:.2f}]"]  # fmt: skip
         for key in ("without sound", "without image"):
             cells.append(spread([row[key] for row in rows]) if key in rows[0] else "")
         cells.append(f"{mean('conflict'):.4f}" if "conflict" in rows[0] else "")
-        lines.append(f"| {' | '.join(cells)} | {mean('seconds') / 60:.1f} |")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -163,10 +165,10 @@ def speakers_table(results: dict[str, Any]) -> str:
     """The speakers never heard, as a Markdown table."""
     lines = ["| never heard | sound | image and sound |", "| --- | ---: | ---: |"]
     rows = results.get("speakers", {})
-    for speaker, row in rows.items():
+    for speaker, row in sorted(rows.items()):
         cells = " | ".join(f"{100 * row[name]['test']:.2f} %" for name in ("sound", "middle"))
         lines.append(f"| {speaker} | {cells} |")
-    if rows:
+    if len(rows) == len(SPEAKERS):
         means = [spread([row[n]["test"] for row in rows.values()]) for n in ("sound", "middle")]
         lines.append(f"| mean | {' | '.join(means)} |")
     return "\n".join(lines)

@@ -106,6 +106,18 @@ def test_the_tutorials_of_others_are_those_of_the_experiment(monkeypatch):
     assert all(result["machine"] in page for result in results.values())
 
 
+def test_what_two_senses_come_to_is_that_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "two_senses.py"))
+    results = json.loads((ROOT / "experiments" / "two_senses.json").read_text())
+    page = (ROOT / "docs" / "two-senses.md").read_text()
+    assert experiment["table"](results) in page
+    assert experiment["speakers_table"](results) in page
+    rows = [row for by_seed in results["arms"].values() for row in by_seed.values()]
+    rows += [row for by_name in results["speakers"].values() for row in by_name.values()]
+    assert all(row["machine"] in page for row in rows)
+
+
 def test_the_accuracies_are_those_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "accuracy.py"))
