@@ -4,7 +4,7 @@
     JAXDIGITS_DATA=FOLDER python experiments/robustness.py try RECIPE
     python experiments/robustness.py table
 
-`run` takes networks of accuracy.py, of seed 0 and trained if they are not yet, through the
+`run` takes networks of accuracy.py, each of one seed and trained if it is not yet, through the
 nineteen corruptions of `jaxdigits.measure` at severities 1, 3 and 5, all on the 10,000 test
 images; what it finds joins robustness.json, and docs/images/robustness.png is drawn.  `try`
 does so at severity 3, on the validation images: `--augment robust` was balanced by it.
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from accuracy import RECIPES
+from core import machine
 from trained import config_of, join, load, trained
 
 from jaxdigits.cli import _set_flags
@@ -25,25 +26,23 @@ RESULTS = Path(__file__).with_suffix(".json")
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "robustness.png"
 SEVERITIES = (1, 3, 5)
 MIDDLE = 3
-NETWORKS = (
-    "MLP", "MLP, augmented", "SNN", "SNN, augmented", "conv SNN, direct", "CNN",
-    "CNN, augmented", "CNN, robust",
-)  # fmt: skip
+NETWORKS = {
+    "MLP": 0, "MLP, augmented": 0, "SNN, adversarial without smoothing": 0, "SNN": 0,
+    "SNN, augmented": 0, "conv SNN, direct": 0, "CNN": 0, "CNN, augmented": 1, "CNN, robust": 0,
+}  # fmt: skip
+"""recipes, and which seed of each"""
 
 
-def network_of(name: str, seed: int = 0, seeds: int = 1) -> Path:
-    """The folder of a recipe's network, or of several that are trained together."""
+def network_of(name: str) -> Path:
+    """The folder of a recipe's network."""
     recipe = RECIPES[name]
-    return trained(config_of(recipe.network, recipe.settings | {"seeds": seeds}, seed)).folder
+    return trained(config_of(recipe.network, recipe.settings, NETWORKS.get(name, 0))).folder
 
 
 def measure(
     folder: Path, data: Any, severities: tuple[int, ...]
 ) -> dict[str, dict[str, float]]:
-    """The error of the first network of a run, by corruption and severity.
-
-    "none" is that of the images as they are.
-    """
+    """The error of a network by corruption and severity; "none": of images as they are."""
     import jax
     import numpy as np
 
@@ -73,7 +72,9 @@ def by_kind(errors: dict[str, dict[str, float]], severity: int) -> dict[str, flo
 
 def table(results: dict[str, Any]) -> str:
     """The errors by kind of corruption at the middle severity, as a Markdown table."""
-    rows = {name: by_kind(results[name], MIDDLE) for name in NETWORKS if name in results}
+    rows = {
+        name: by_kind(results[name]["errors"], MIDDLE) for name in NETWORKS if name in results
+    }
     if not rows:
         return ""
     kinds = list(next(iter(rows.values())))
@@ -85,7 +86,7 @@ def table(results: dict[str, Any]) -> str:
 
 def worst(results: dict[str, Any], name: str = "CNN, robust", count: int = 5) -> str:
     """The corruptions that hurt a network most at the middle severity."""
-    errors = {k: v[str(MIDDLE)] for k, v in results[name].items()}
+    errors = {k: v[str(MIDDLE)] for k, v in results[name]["errors"].items()}
     order = sorted(errors, key=lambda k: -errors[k])[:count]
     return ", ".join(f"{k} {100 * errors[k]:.1f} %" for k in order)
 
@@ -100,7 +101,7 @@ def draw(results: dict[str, Any]) -> None:
     lines = {}
     for name in NETWORKS:
         if name in results:
-            means = [by_kind(results[name], s) for s in SEVERITIES]
+            means = [by_kind(results[name]["errors"], s) for s in SEVERITIES]
             lines[name] = 100 * np.array([means[0]["none"], *(m["all"] for m in means)])
     figure = lines_figure(
         np.array(severity), lines, x_label="severity", y_label="mean error in %"
@@ -125,7 +126,8 @@ def main() -> None:
                 print(name, by_kind(errors, MIDDLE))
             elif name not in load(RESULTS, {}):
                 errors = measure(network_of(name), test, SEVERITIES)
-                join(RESULTS, {}, lambda r, name=name, errors=errors: r.update({name: errors}))
+                found = dict(machine=machine(), errors=errors)
+                join(RESULTS, {}, lambda r, name=name, found=found: r.update({name: found}))
                 print(name, by_kind(errors, MIDDLE), flush=True)
         if todo == "run":
             draw(load(RESULTS, {}))
