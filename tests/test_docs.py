@@ -24,6 +24,7 @@ PAGES = [
     "docs/learning-rules.md",
     "docs/augmentation.md",
     "docs/two-senses.md",
+    "docs/command-line.md",
 ]
 
 
