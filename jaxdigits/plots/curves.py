@@ -116,12 +116,14 @@ def corruption_figure(
         panels.setdefault(kinds[name], {})[name.replace("_", " ")] = row
     panels["all"] = {"mean of all": np.mean(list(mean.values()), axis=0)}
     rows = -(-len(panels) // 2)
-    figure = new_figure(WIDTH, 2.6 * rows)
+    figure = new_figure(WIDTH, 2.8 * rows)
     grid = figure.subplots(rows, 2, sharex=True, sharey=True, squeeze=False).ravel()
     for axes, (kind, lines) in zip(grid, panels.items(), strict=False):
         for i, (name, row) in enumerate(lines.items()):
             axes.plot(severities, row, label=name, **look(i))
-        axes.set(title=kind, xticks=severities, ylim=(0, 102))
+        # Below the curves is room for their names.
+        axes.set(title=kind, xticks=severities, yticks=range(0, 101, 25), ylim=(-78, 102))
+        axes.spines["left"].set_bounds(0, 100)
         axes.grid()
         axes.legend(loc="lower left")
     for axes in grid[len(panels) :]:

@@ -29,7 +29,7 @@ def images_figure(rows: Mapping[str, np.ndarray]) -> "Figure":
     for axes, (name, images) in zip(figure.subplots(len(rows), squeeze=False)[:, 0],
                                     rows.items(), strict=True):  # fmt: skip
         axes.imshow(np.hstack(list(images)), cmap="gray_r", vmin=0, vmax=1)
-        axes.set(xticks=[], yticks=[])
+        bare(axes)
         axes.set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     return figure
 

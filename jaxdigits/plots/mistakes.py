@@ -74,7 +74,7 @@ def mistakes_figure(
     for (picture, bars), n in zip(grid, wrong, strict=False):
         taken = int(probability[n].argmax())
         picture.imshow(image[n], cmap="gray_r", vmin=0)
-        picture.set_title(f"{label[n]}, taken for {taken}", fontsize=9)
+        picture.set_title(f"{label[n]}, taken for {taken}", fontsize=8)
         bare(picture)
         digits = np.arange(probability.shape[1])
         colours = [BLUE if d == label[n] else RED if d == taken else INK for d in digits]

@@ -44,7 +44,7 @@ def facts(record: Record) -> dict[str, str]:
     if result:
         low, high = (f"{100 * share:.2f}" for share in result["test_interval"])
         found["test accuracy"] = f"{100 * result['test_accuracy']:.2f} %"
-        found[f"95 % interval over {result['interval_over']}"] = f"{low} to {high} %"
+        found[f"95 % interval over {result['interval_over']}"] = f"{low}–{high} %"
         found["parameters"] = f"{result['parameters']:,}"
         found["training"] = f"{result['seconds']:.0f} s"
     found["epochs"] = f"{len(record.history)} of {config['epochs']}"

@@ -59,7 +59,7 @@ def test_the_facts_are_in_words(folder):
     assert facts(read_record(folder)) == {
         "networks": "2",
         "test accuracy": "98.77 %",
-        "95 % interval over seeds": "90.00 to 100.00 %",
+        "95 % interval over seeds": "90.00–100.00 %",
         "parameters": "12,345",
         "training": "7 s",
         "epochs": "2 of 3",
