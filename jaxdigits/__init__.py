@@ -12,8 +12,8 @@ nothing keeps state.  The map:
     jaxdigits.gradients    gradient estimators, learning rules, the checker
     jaxdigits.data         digits, mnist, pictures, splits
     jaxdigits.train        fit, populations of networks, evaluation, runs on disk
-    jaxdigits.measure      intervals, confusion, the certificate of all gradients
-    jaxdigits.plots        figures
+    jaxdigits.measure      intervals, confusion, saliency, the certificate of all gradients
+    jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products
 
 `train` and `measure` are imported when they are first used: they need optax and SciPy.

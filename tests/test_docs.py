@@ -26,6 +26,7 @@ PAGES = [
     "docs/augmentation.md",
     "docs/two-senses.md",
     "docs/trust-no-file.md",
+    "docs/command-line.md",
 ]
 
 
@@ -200,6 +201,6 @@ def test_every_file_that_a_page_links_to_is_there():
 
 
 def _digits(notebook) -> list[str]:
-    """The percentages that a notebook prints: rounding errors beside them may differ."""
+    """The percentages and verdicts that a notebook prints; rounding errors may differ."""
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    return re.findall(r"[\d.]+%", " ".join(o.get("text", "") for o in outputs))
+    return re.findall(r"[\d.]+%|True|False", " ".join(o.get("text", "") for o in outputs))

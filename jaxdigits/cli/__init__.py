@@ -34,6 +34,9 @@ def _run(args: Sequence[str]) -> int:
     from jaxdigits.cli.cache import compiled_programs
     from jaxdigits.cli.check import Check
     from jaxdigits.cli.evaluate import Evaluate
+    from jaxdigits.cli.help import DESCRIPTION, wanted
+    from jaxdigits.cli.info import Info
+    from jaxdigits.cli.plot import Plot
     from jaxdigits.cli.predict import Predict
     from jaxdigits.cli.train import Train
 
@@ -41,14 +44,13 @@ def _run(args: Sequence[str]) -> int:
         print(f"jaxdigits {version('jaxdigits')}")
         return 0
     commands = {
-        "train": Train, "evaluate": Evaluate, "predict": Predict, "check": Check,
-        "bench": Bench,
+        "train": Train, "evaluate": Evaluate, "predict": Predict, "plot": Plot,
+        "check": Check, "bench": Bench, "info": Info,
     }  # fmt: skip
-    command = tyro.extras.subcommand_cli_from_dict(
-        commands,
+    command = tyro.cli(
+        wanted(commands, args),
         prog="jaxdigits",
-        description="Reading digits the way brains and machines do: networks with hand-derived "
-        "gradients. Start with `jaxdigits train`; `jaxdigits COMMAND --help` tells more.",
+        description=DESCRIPTION,
         args=list(args),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
     )

@@ -33,6 +33,9 @@ class Bench:
     a busy machine changes least; samples and floating-point operations (of the products) a
     second; the memory of the compiled program; and the time to compile it. W9 trains on MNIST
     in a process of its own, if MNIST is there. docs/benchmark.md tells more.
+
+      $ jaxdigits bench
+      $ jaxdigits bench W1 W4-forward --repeats 50
     """
 
     workloads: Positional[tuple[str, ...]] = ()

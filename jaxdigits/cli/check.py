@@ -16,6 +16,9 @@ class Check:
     relative error against jax.grad and against central differences (n/a for hard thresholds,
     which have none). The exit code is 1 if any disagrees, or if a spiking layer was too silent
     or too busy to test anything.
+
+      $ jaxdigits check
+      $ jaxdigits check lif snn
     """
 
     names: Positional[tuple[str, ...]] = ()

@@ -14,7 +14,15 @@ from jaxdigits.data.catalogue import FEATURES
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Test a run: accuracy, a table per class, and what is taken for what."""
+    """Test a run: accuracy, a table per class, and what is taken for what.
+
+    The accuracy comes with its 95 % interval: over the test images for one network, over the
+    seeds for several.
+
+      $ jaxdigits evaluate runs/cnn
+      $ jaxdigits evaluate runs/cnn --corruptions 1 3 5
+      $ jaxdigits evaluate runs/cnn --json > found.json
+    """
 
     run_folder: Positional[Path]
     """Folder of a run, as `train` printed it."""

@@ -18,6 +18,11 @@ from jaxdigits.data.sound import RATE, fixed_length
 class Predict:
     """Read the digit in each picture: PNG or JPEG, of any size, dark on light or light on dark.
 
+    A line for each picture: its name, the digit, and the probability of each digit.
+
+      $ jaxdigits predict runs/cnn seven.png nine.jpg
+      $ jaxdigits predict runs/multimodal --image seven.png --audio seven.wav
+
     The paper should be lit evenly, with one digit on it and nothing else. A run of multimodal
     reads a picture, a recording of the digit (WAV, FLAC or OGG), or both.
 

@@ -34,7 +34,15 @@ class Train:
 
     Without arguments: a spiking network on the built-in digits, in under a minute. What is
     not given has a default for the network and the data; an option that the network does not
-    have is refused. The run is a folder, for `evaluate` and `predict`.
+    have is refused.
+
+      $ jaxdigits train
+      $ jaxdigits train mlp --data mnist --seeds 8
+      $ jaxdigits train cnn --data mnist --augment elastic --out runs/cnn
+      $ jaxdigits train snn --gradient eprop_random --hidden 256
+
+    What comes out is a folder, for `evaluate`, `predict` and `plot`: config.json, metrics.jsonl
+    with a line an epoch, params.npz of the best epoch, and result.json with the test accuracy.
     """
 
     network: Positional[Literal["mlp", "cnn", "snn", "conv_snn", "event_snn", "multimodal"]] = (

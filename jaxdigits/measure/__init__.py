@@ -8,6 +8,7 @@ from jaxdigits.measure.cost import Cost, cost
 from jaxdigits.measure.intervals import Summary, summarise, wilson
 from jaxdigits.measure.pairs import area_under_curve, bootstrap_of_pairs, mcnemar
 from jaxdigits.measure.robustness import robustness
+from jaxdigits.measure.saliency import saliency
 from jaxdigits.measure.score import Score, score
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "mcnemar",
     "per_class",
     "robustness",
+    "saliency",
     "score",
     "summarise",
     "wilson",

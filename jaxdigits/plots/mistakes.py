@@ -1,0 +1,89 @@
+"""Figures of where a classifier errs."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from jaxdigits.plots.style import AMOUNT, BLUE, INK, RED, WIDTH, bare, drawn, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@drawn
+def confusion_figure(confusion: np.ndarray) -> "Figure":
+    """A confusion matrix [K, K] (row: label) as a picture, errors coloured by their share.
+
+    Raises:
+      ImportError: without matplotlib, saying how to install it.
+    """
+    classes = len(confusion)
+    figure = new_figure(0.48 * classes + 1.2, 0.48 * classes + 0.7)
+    axes = figure.add_subplot()
+    share = confusion / np.maximum(1, confusion.sum(1, keepdims=True))
+    errors = np.where(np.eye(classes, dtype=bool) | (confusion == 0), np.nan, share)
+    most = max(0.01, np.nanmax(errors, initial=0))
+    axes.imshow(errors, cmap=AMOUNT, vmin=0, vmax=most)
+    for (i, j), count in np.ndenumerate(confusion):
+        if count and i == j:
+            axes.text(j, i, f"{count}", ha="center", va="center", fontsize=8, weight="bold")
+        elif count:
+            # On a colour of its own, so of a colour of its own: not INK.
+            colour = "white" if errors[i, j] > 0.6 * most else "black"
+            axes.text(j, i, f"{count}", ha="center", va="center", fontsize=8, color=colour)
+    axes.set(xlabel="taken for", ylabel="label", xticks=range(classes), yticks=range(classes))
+    axes.spines[:].set_visible(True)
+    axes.tick_params(length=0)
+    axes.set_title(f"{np.trace(confusion)} of {confusion.sum()} right")
+    return figure
+
+
+@drawn
+def mistakes_figure(
+    image: np.ndarray, label: np.ndarray, probability: np.ndarray, *, most: int = 12
+) -> "Figure":
+    """The images read most wrongly, each beside what the network thought possible.
+
+    Those whose own digit had the least probability come first.  Of the bars, the digit's own
+    is blue, and the one it was taken for is red and hatched.
+
+    Args:
+      image: [N, H, W] ink.
+      label: [N].
+      probability: [N, K].
+      most: how many to show.
+
+    Raises:
+      ImportError: without matplotlib, saying how to install it.
+      ValueError: unless there is an image, a label and a row of probabilities for each.
+    """
+    if not len(image) == len(label) == len(probability):
+        raise ValueError(
+            f"{len(image)} images, {len(label)} labels and {len(probability)} probabilities"
+        )
+    right = np.take_along_axis(probability, np.asarray(label)[:, None], 1)[:, 0]
+    wrong = np.flatnonzero(probability.argmax(1) != label)
+    wrong = wrong[np.argsort(right[wrong])][:most]
+    columns = 3
+    rows = max(1, -(-len(wrong) // columns))
+    figure = new_figure(WIDTH, 1.3 * rows + 0.3)
+    if not len(wrong):
+        figure.text(0.5, 0.5, "no mistakes", ha="center", va="center")
+        return figure
+    grid = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
+    for (picture, bars), n in zip(grid, wrong, strict=False):
+        taken = int(probability[n].argmax())
+        picture.imshow(image[n], cmap="gray_r", vmin=0)
+        picture.set_title(f"{label[n]}, taken for {taken}", fontsize=8)
+        bare(picture)
+        digits = np.arange(probability.shape[1])
+        colours = [BLUE if d == label[n] else RED if d == taken else INK for d in digits]
+        drawn_bars = bars.barh(digits, 100 * probability[n], color=colours, height=0.75)
+        drawn_bars[taken].set(hatch="//////", edgecolor="white", linewidth=0)
+        bars.set(xlim=(0, 100), xticks=(0, 50, 100), yticks=digits)
+        bars.tick_params(labelsize=6, length=2, pad=1)
+        bars.invert_yaxis()
+    for axes in grid[len(wrong) :].ravel():
+        axes.remove()
+    figure.supxlabel("probability in %", fontsize=9)
+    return figure

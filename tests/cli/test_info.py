@@ -1,0 +1,95 @@
+"""`jaxdigits info` tells what is here, and `--help` what there is to do."""
+
+import re
+import subprocess
+from importlib.metadata import PackageNotFoundError
+
+import pytest
+
+from jaxdigits.cli import info
+from jaxdigits.data.mnist import FILES
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A folder for data, and a cache that is empty."""
+    monkeypatch.setenv("JAXDIGITS_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("JAXDIGITS_CACHE", raising=False)
+    return tmp_path
+
+
+def test_it_tells_versions_and_devices(cli, home):
+    found = cli("info", "--json").json()
+    assert re.match(r"\d+\.\d+", found["versions"]["jax"])
+    assert found["devices"]["jax uses"].startswith(("cpu: ", "gpu: ", "tpu: "))
+    assert found["data"]["digits"] == "bundled"
+    assert found["caches"]["programs"].startswith("off; JAXDIGITS_CACHE=DIR")
+
+
+def test_data_are_found_where_training_would_read_them(cli, home):
+    assert cli("info", "--json").json()["data"]["mnist"].startswith("not here; ")
+    folder = home / "data" / "mnist"
+    folder.mkdir(parents=True)
+    for name in list(FILES)[:3]:
+        (folder / f"{name}.gz").touch()
+    assert cli("info", "--json").json()["data"]["mnist"].startswith("not here; ")
+    (folder / list(FILES)[3]).touch()
+    assert cli("info", "--json").json()["data"]["mnist"] == str(folder)
+    spoken = home / "data" / "fsdd"
+    spoken.mkdir()
+    for n in range(3000):
+        (spoken / f"0_a_{n}.wav").touch()
+    assert cli("info", "--json").json()["data"]["fsdd"] == str(spoken)
+
+
+def test_an_extra_that_is_missing_has_the_line_that_installs_it(cli, home, monkeypatch):
+    version = info.version
+
+    def without_matplotlib(name):
+        if name == "matplotlib":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(info, "version", without_matplotlib)
+    answer = cli("info")
+    assert answer.code == 0
+    advice = 'plots   not installed; for figures and reports: pip install "jaxdigits[plots]"'
+    assert advice in answer.out
+    assert re.search(r"audio +soundfile \d", answer.out)
+
+
+def test_the_cache_of_programs_is_where_they_would_be_kept(cli, home, monkeypatch):
+    monkeypatch.setenv("JAXDIGITS_CACHE", str(home / "programs"))
+    programs = cli("info", "--json").json()["caches"]["programs"]
+    assert programs.startswith(str(home / "programs" / "jaxlib-"))
+
+
+def test_the_list_of_commands_has_a_line_each_and_says_how_to_complete(cli):
+    out = cli("--help").out
+    assert "--tyro-write-completion bash" in out
+    assert "The run is a folder" not in out
+    assert "not `if v`" not in out
+    assert re.search(r"• train +Train a network, choose its epoch", out)
+
+
+@pytest.mark.parametrize(
+    "command", ["train", "evaluate", "predict", "plot", "check", "bench", "info"]
+)
+def test_each_commands_help_has_examples(cli, command):
+    out = cli(command, "--help").out
+    assert re.search(rf"^  \$ jaxdigits {command}\b", out, re.MULTILINE)
+
+
+def test_the_text_of_an_option_flows(cli, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")
+    out = cli("train", "--help").out
+    assert re.search(r"elastic \(affine and elastic\), or robust", out)
+    assert re.search(r"eprop, eprop_random, eprop_adaptive", out)
+
+
+def test_completion_is_a_script_that_bash_reads(cli, tmp_path):
+    script = tmp_path / "jaxdigits"
+    assert cli("--tyro-write-completion", "bash", script).code is None  # exit()
+    subprocess.run(["bash", "-n", str(script)], check=True, timeout=60)
+    assert "evaluate" in script.read_text()
