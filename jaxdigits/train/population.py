@@ -91,7 +91,6 @@ def fit_population(
       DoesNotFit: as `fit`.
     """
     check_microbatch(microbatch, batch)
-    check_members(mesh, len(keys))
     check_sizes(train, valid, epochs, batch, ema, None)
     for leaf in [keys, *jax.tree.leaves(hyperparameters)]:
         if jnp.ndim(leaf) != 1 or len(leaf) != len(keys):
@@ -99,6 +98,7 @@ def fit_population(
                 "keys and each hyperparameter need one entry per member, got shapes "
                 f"{jnp.shape(keys)} and {jnp.shape(leaf)}"
             )
+    check_members(mesh, len(keys))
     recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
     train, valid = on_device(train, mesh), on_device(valid, mesh)
     keys, hyperparameters = place((keys, hyperparameters), by_member(mesh))

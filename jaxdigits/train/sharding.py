@@ -14,6 +14,7 @@ bits of a gradient.
 """
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import jax
@@ -142,6 +143,17 @@ def in_shares(mesh: Mesh | None, estimator: Estimator) -> Estimator:
         return loss, grads, ()
 
     return estimate
+
+
+def by_first_process(write: Callable[..., None]) -> Callable[..., None]:
+    """`write`, which the first of several processes does for all."""
+
+    @wraps(write)
+    def write_once(*args: Any) -> None:
+        if jax.process_index() == 0:
+            write(*args)
+
+    return write_once
 
 
 def _place(array: Any, sharding: NamedSharding) -> Array:
