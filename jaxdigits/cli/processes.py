@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from subprocess import PIPE
 from typing import Annotated, Any
 
 from tyro.conf import arg
@@ -138,20 +139,21 @@ def is_parent(args: Sequence[str]) -> bool:
 
 def supervised(args: Sequence[str]) -> int:
     """Run a command in a child process, and return its exit code: 1 if it was aborted."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *args], env=os.environ | {CHILD: "1"},
-        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-    )  # fmt: skip
-    assert child.stderr is not None
-    # Ctrl-C reaches the child by itself; whatever it does then, its end is this one's.
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
-    aborted = debug = bool(os.environ.get("JAXDIGITS_DEBUG"))
-    for line in child.stderr:
-        aborted = aborted or bool(ABORT.match(line))
-        if debug or not aborted or line.startswith("jaxdigits: "):
-            print(line, end="", file=sys.stderr, flush=True)
-    code = child.wait()
+    command = [sys.executable, "-c", PROGRAM, *args]
+    environment = os.environ | {CHILD: "1"}
+    debug = bool(os.environ.get("JAXDIGITS_DEBUG"))
+    with subprocess.Popen(
+        command, env=environment, stdin=PIPE, stderr=PIPE, text=True, errors="replace"
+    ) as child:
+        # Ctrl-C reaches the child by itself; whatever it does then, its end is this one's.
+        signal.signal(signal.SIGINT, lambda *_: None)
+        signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+        aborted = False
+        for line in child.stderr or ():
+            aborted = aborted or bool(ABORT.match(line))
+            if debug or not aborted or line.startswith("jaxdigits: "):
+                print(line, end="", file=sys.stderr, flush=True)
+        code = child.wait()
     if code in (-signal.SIGINT, -signal.SIGTERM):
         return 128 - code
     if code < 0:

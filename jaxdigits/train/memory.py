@@ -77,21 +77,24 @@ def require_room(needed: int, free: int | None) -> None:
 
 
 def _free_of_machine() -> int | None:
-    if not MEMORY.exists():
+    if not MEMORY.exists():  # no Linux
         return None
-    lines = (line.split() for line in MEMORY.read_text().splitlines())
-    free = [1024 * int(words[1]) for words in lines if words[0] == "MemAvailable:"]
-    limit, used = (_number(CGROUP / name) for name in ("memory.max", "memory.current"))
-    if limit is not None and used is not None:
-        free.append(max(limit - used, 0))
-    return min(free, default=None)
-
-
-def _number(path: Path) -> int | None:
+    available = _table(MEMORY).get("MemAvailable:")
+    free = [] if available is None else [1024 * available]
     try:
-        return int(path.read_text())
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+        of = _table(CGROUP / "memory.stat")
     except (OSError, ValueError):  # no such file, or "max"
-        return None
+        return min(free, default=None)
+    cached = of.get("active_file", 0) + of.get("inactive_file", 0)  # given up when wanted
+    return min([*free, max(limit - used + cached, 0)])
+
+
+def _table(path: Path) -> dict[str, int]:
+    """The numbers of a file of lines of a name and a number."""
+    lines = (line.split() for line in path.read_text().splitlines())
+    return {words[0]: int(words[1]) for words in lines}
 
 
 def _gigabytes(count: int) -> str:
