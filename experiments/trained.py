@@ -86,7 +86,7 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
         print(f"{row['epoch']:3d} {loss:.4f} {valid:.2f}", flush=True)
 
     keep = lambda params, statistics: None
-    params, statistics, valid_, best, _ = _train(config, train, valid, report, keep)
+    params, statistics, valid_, best, _ = _train(config, train, valid, report, keep, None)
     save_params(folder, params, statistics)
     facts = dict(
         parameters=parameter_count(params) // config.seeds,

@@ -27,6 +27,7 @@ PAGES = [
     "docs/two-senses.md",
     "docs/trust-no-file.md",
     "docs/command-line.md",
+    "docs/many-devices.md",
 ]
 
 
@@ -95,6 +96,18 @@ def test_the_cost_of_augmentation_is_that_of_its_experiment(monkeypatch):
     page = (ROOT / "docs" / "augmentation.md").read_text()
     assert set(results["recipes"]) == set(AUGMENTS)
     assert experiment["table"](results) in page
+
+
+def test_what_devices_do_is_that_of_its_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "devices.py"))
+    results = json.loads((ROOT / "experiments" / "devices.json").read_text())
+    page = (ROOT / "docs" / "many-devices.md").read_text()
+    for part in experiment["tables"](results).split("\n\n"):
+        assert part in page
+    rows = [row for of in results["devices"].values() for row in of.values()]
+    assert all(row["same_draws"] for row in rows)
+    assert all(row["params_apart"] <= 1e-3 * row["largest_param"] for row in rows)
 
 
 def test_the_tutorials_of_others_are_those_of_the_experiment(monkeypatch):

@@ -14,7 +14,15 @@ from importlib.util import find_spec
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command in `args` (by default the program's own) and exit."""
-    sys.exit(run(sys.argv[1:] if args is None else args))
+    from jaxdigits.cli.processes import CHILD, end_with_parent, is_parent, leave, supervised
+
+    args = sys.argv[1:] if args is None else args
+    if is_parent(args):
+        sys.exit(supervised(args))
+    if CHILD not in os.environ:
+        sys.exit(run(args))
+    end_with_parent()
+    leave(run(args))
 
 
 def run(args: Sequence[str]) -> int:
@@ -38,6 +46,7 @@ def _run(args: Sequence[str]) -> int:
     from jaxdigits.cli.info import Info
     from jaxdigits.cli.plot import Plot
     from jaxdigits.cli.predict import Predict
+    from jaxdigits.cli.processes import others_needed
     from jaxdigits.cli.train import Train
 
     if "--version" in args:
@@ -54,20 +63,21 @@ def _run(args: Sequence[str]) -> int:
         args=list(args),
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
     )
-    with compiled_programs():
+    with compiled_programs(), others_needed():
         return command.run()
 
 
 def _guarded(action: Callable[[], int]) -> int:
     """The action's exit code; an error becomes one line on stderr, and 1 or 2."""
+    from jaxdigits.cli.processes import LostProcess
     from jaxdigits.data import DataError
-    from jaxdigits.train import Diverged, RunError
+    from jaxdigits.train import Diverged, DoesNotFit, RunError
 
     try:
         return action()
     except KeyboardInterrupt as error:
         return _say(f"interrupted{error}", 130)
-    except (DataError, RunError, Diverged, ImportError) as error:
+    except (DataError, RunError, Diverged, DoesNotFit, LostProcess, ImportError) as error:
         return _say(error, 1)
     except ValueError as error:
         return _say(error, 2)

@@ -36,12 +36,15 @@ def percent(share: float) -> str:
 
 @contextmanager
 def epoch_reporter(
-    epochs: int, json_wanted: bool
+    epochs: int, json_wanted: bool, *, quiet: bool = False
 ) -> Iterator[Callable[[dict[str, Any]], None]]:
     """A function that shows each epoch's row: a bar on a terminal, plain lines in a pipe.
 
-    The bar's line ends with the context, however training ends.
+    The bar's line ends with the context, however training ends.  `quiet` shows nothing.
     """
+    if quiet:
+        yield lambda row: None
+        return
     if not sys.stderr.isatty():
         yield lambda row: say(
             f"epoch {row['epoch']}/{epochs}  {_epoch(row)}", json_wanted=json_wanted

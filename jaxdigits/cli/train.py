@@ -11,6 +11,7 @@ from jaxdigits.cli.console import epoch_reporter, percent, say, say_json
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.options import given
+from jaxdigits.cli.processes import Processes, is_first
 from jaxdigits.cli.senses import Senses
 from jaxdigits.data import DATASETS, mnist
 
@@ -143,14 +144,16 @@ class Train:
     senses: OmitArgPrefixes[Senses] = field(default_factory=Senses)
     neurons: OmitArgPrefixes[Neurons] = field(default_factory=Neurons)
     events: OmitArgPrefixes[Events] = field(default_factory=Events)
+    machines: OmitArgPrefixes[Processes] = field(default_factory=Processes)
 
     def run(self) -> int:
         """Train, and print what came of it."""
         from jaxdigits.train.job import run_job
         from jaxdigits.train.run import require_empty
 
-        config = self.config()
-        if self.out is not None:
+        mesh = self.machines.start()
+        config, first = self.config(), is_first()
+        if self.out is not None and first:
             require_empty(self.out)
         if self.data_dir is not None and self.data != "mnist":
             raise ValueError("--data-dir is for --data mnist")
@@ -158,16 +161,18 @@ class Train:
         folder = self.out or _new_folder(config.network, config.data)
         many = f"{config.seeds} networks " if config.seeds > 1 else ""
         line = f"training {many}{config.network} on {len(train.label)} images of {config.data}"
-        say(line, json_wanted=self.json)
+        if first:
+            say(line, json_wanted=self.json)
         try:
-            with epoch_reporter(config.epochs, self.json) as report:
-                outcome = run_job(config, train, test, folder, report)
+            with epoch_reporter(config.epochs, self.json, quiet=not first) as report:
+                outcome = run_job(config, train, test, folder, report, mesh=mesh)
         except KeyboardInterrupt:
             saved = (folder / "params.npz").exists()
             raise KeyboardInterrupt(
                 f": its best epoch is in {folder}" if saved else ""
             ) from None
-        self._finish(outcome, test, folder)
+        if first:
+            self._finish(outcome, test, folder)
         return 0
 
     def config(self):

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.sharding import Mesh
 
 from jaxdigits.data import Augment, Dataset
 from jaxdigits.data.inputs import take
@@ -20,7 +21,8 @@ from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss
 from jaxdigits.train.evaluate import gather_statistics, logits_of
-from jaxdigits.train.microbatch import parts_of_step, require_apart
+from jaxdigits.train.microbatch import mixes_examples, parts_of_step, require_apart
+from jaxdigits.train.sharding import device_count, in_shares, over_devices
 from jaxdigits.train.state import AUGMENT, TrainState, order_of_epoch, step_keys
 
 Build = Callable[..., Layer]  # (training=..., statistics=...) -> Layer, as the builders are
@@ -65,6 +67,8 @@ class Recipe(NamedTuple):
     augment: Augment | None = None
     """makes other images of each step's, in [0, 1], which are rounded to uint8 if those were;
     None: they stay as they are"""
+    mesh: Mesh | None = None
+    """the devices that share the examples of a batch; None: one"""
 
 
 def run_epoch(
@@ -82,15 +86,14 @@ def run_epoch(
     steps = len(train.label) // recipe.batch
     order = order_of_epoch(state.key, state.step // steps, len(train.label))
     rows = order[: steps * recipe.batch].reshape(steps, recipe.batch)
+    rows = over_devices(recipe.mesh, rows)
     step = lambda state, rows: train_step(recipe, optimizer, state, train, rows)
     state, losses = jax.lax.scan(step, state, rows)
 
     params = state.params if recipe.ema is None else state.average
-    statistics = gather_statistics(
-        recipe.build(training=True), params, train.image, state.key, batch=recipe.batch
-    )
+    statistics = _statistics(recipe, params, train, state.key)
     network = recipe.build(training=False, statistics=statistics)
-    logits, rates = logits_of(network, params, valid.image, state.key)
+    logits, rates = logits_of(network, params, valid.image, state.key, mesh=recipe.mesh)
     accuracy = (logits.argmax(-1) == valid.label).mean()
     loss = recipe.loss.value(logits, valid.label)
     now = Best(params, statistics, accuracy, loss, state.step // steps)
@@ -139,28 +142,35 @@ def _same_type(image: Array, augmented: Array) -> Array:
 
 
 def estimator_of(recipe: Recipe, params: Params, batch: Dataset, keys: Array) -> Estimator:
-    """What makes the gradient of a step on such a batch, in parts if that is quicker.
+    """What makes the gradient of a step on such a batch: in shares of the devices, if there
+    are several, and each in parts if that is quicker.
 
     Raises:
       ValueError: for a microbatch of a network with batch norm.
     """
     network = recipe.build(training=True)
-    if recipe.microbatch is not None:
-        parts = recipe.batch // recipe.microbatch
-        if parts > 1:
-            require_apart(network, params, batch.image, keys)
-    elif recipe.estimator in (by_hand, by_autodiff):
-        parts = parts_of_step(network, params, batch.image, keys)
-    else:  # its random numbers may be those of a batch, as a forward gradient's
-        parts = 1
     estimator = recipe.estimator(network, recipe.loss)
-    return in_parts(estimator, parts) if parts > 1 else estimator
+    parts = recipe.batch // (recipe.microbatch or recipe.batch)
+    if parts > 1:
+        require_apart(network, params, batch.image, keys)
+    elif recipe.estimator not in (by_hand, by_autodiff):
+        return estimator  # its random numbers may be those of a batch, as a forward gradient's
+    elif recipe.mesh is not None and mixes_examples(network, params, batch.image, keys):
+        return estimator
+    if recipe.microbatch is None:
+        share = len(keys) // device_count(recipe.mesh)
+        own = jax.tree.map(lambda a: a[:share], (batch.image, keys))
+        parts = parts_of_step(network, params, *own)
+    return in_shares(recipe.mesh, in_parts(estimator, parts) if parts > 1 else estimator)
 
 
 def before_first_epoch(recipe: Recipe, state: TrainState, train: Dataset) -> Best:
     """The initial network, which any epoch of finite loss improves on."""
     params: Any = jax.tree.map(jnp.copy, state.params)
-    statistics = gather_statistics(
-        recipe.build(training=True), params, train.image, state.key, batch=recipe.batch
-    )
+    statistics = _statistics(recipe, params, train, state.key)
     return Best(params, statistics, jnp.float32(-1), jnp.float32(jnp.inf), jnp.int32(0))
+
+
+def _statistics(recipe: Recipe, params: Params, train: Dataset, key: Array) -> Any:
+    network, batch = recipe.build(training=True), recipe.batch
+    return gather_statistics(network, params, train.image, key, batch=batch, mesh=recipe.mesh)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import Mesh
 
 from jaxdigits.data import Augment, Dataset
 from jaxdigits.data.inputs import count, features
@@ -18,7 +19,9 @@ from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Best, Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.memory import within_memory
 from jaxdigits.train.microbatch import check_microbatch
+from jaxdigits.train.sharding import check_shares, everywhere, place
 from jaxdigits.train.state import TrainState, initial_state
 
 
@@ -62,6 +65,7 @@ def fit(
     ema: float | None = None,
     microbatch: int | None = None,
     augment: Augment | None = None,
+    mesh: Mesh | None = None,
     patience: int | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
@@ -85,6 +89,7 @@ def fit(
       microbatch: examples that a step takes at a time, for the same gradient in less memory; a
         divisor of `batch`. None chooses: all, or on a CPU what stays in its cache.
       augment: makes other images of each step's, as those of `jaxdigits.data.AUGMENTS`.
+      mesh: the devices that share the examples of each batch, as `device_mesh(4)`; None: one.
       patience: stop after so many epochs without a better validation accuracy.
       report: called with each epoch's row: epoch, loss, valid_loss, valid_accuracy,
         firing_rates, seconds (the first row's include compiling).
@@ -95,22 +100,30 @@ def fit(
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
+      DoesNotFit: if an epoch needs more memory than there is, before it runs.
       Diverged: on a training loss that is not finite, or if no validation loss was.
     """
-    recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
+    recipe = Recipe(
+        build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment, mesh
+    )
     check_microbatch(microbatch, batch)
+    check_shares(mesh, batch, microbatch)
     check_sizes(train, valid, epochs, batch, ema, patience)
-    train, valid = on_device(train), on_device(valid)
+    train, valid = on_device(train, mesh), on_device(valid, mesh)
+    key = place(key, everywhere(mesh))
     shape = features(train.image)
 
-    @jax.jit
+    @partial(jax.jit, out_shardings=everywhere(mesh))
     def start(key, train):
         state = initial_state(
             build(training=True), shape, optimizer, key, averaged=ema is not None
         )
         return state, before_first_epoch(recipe, state, train)
 
-    program = jax.jit(partial(run_epoch, recipe, optimizer), donate_argnums=(0, 1))
+    epoch_of = partial(run_epoch, recipe, optimizer)
+    program = within_memory(
+        jax.jit(epoch_of, donate_argnums=(0, 1), out_shardings=everywhere(mesh))
+    )
     state, best = start(key, train)
     history = []
     for epoch in range(1, epochs + 1):
@@ -156,9 +169,10 @@ def check_sizes(train, valid, epochs, batch, ema, patience) -> None:
         )
 
 
-def on_device(data: Dataset) -> Dataset:
-    """The data set as device arrays."""
-    return Dataset(jax.tree.map(jnp.asarray, data.image), jnp.asarray(data.label, jnp.int32))
+def on_device(data: Dataset, mesh: Mesh | None = None) -> Dataset:
+    """The data set as device arrays: whole on each device of the mesh, or on the one."""
+    labelled = Dataset(data.image, jnp.asarray(data.label, jnp.int32))
+    return place(labelled, everywhere(mesh))
 
 
 def _result(state: TrainState, best: Best, history: list[dict[str, Any]]) -> Fit:

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import Mesh
 
 from jaxdigits.data import Dataset, split
 from jaxdigits.losses import cross_entropy
@@ -23,6 +24,7 @@ from jaxdigits.train.fit import Diverged, Fit, Keep, fit
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import fit_population
 from jaxdigits.train.run import Run, RunError, append_metrics, create_run, save_params
+from jaxdigits.train.sharding import check_members, check_shares
 from jaxdigits.tree import parameter_count
 
 VALIDATION = 12  # one example in so many: 5,000 of MNIST's 60,000
@@ -50,11 +52,15 @@ def run_job(
     test: Dataset,
     folder: Path,
     report: Report = lambda row: None,
+    *,
+    mesh: Mesh | None = None,
 ) -> Outcome:
     """Train what `config` says and write the run to `folder`.
 
     Args:
       report: called with each epoch's row, once it is in `metrics.jsonl`.
+      mesh: the devices that share the examples of a batch, or the networks of several seeds;
+        None: one.  Of several processes the first writes the run.
 
     Raises:
       RunError: if the folder is not empty or cannot be written.
@@ -65,6 +71,10 @@ def run_job(
     train, valid = validation_split(train)
     if config.batch > len(train.label):
         raise ValueError(f"batch is {config.batch}, but there are {len(train.label)} examples")
+    if config.seeds == 1:
+        check_shares(mesh, config.batch, config.microbatch)
+    else:
+        check_members(mesh, config.seeds)
     create_run(folder, config)
 
     def on_epoch(row):
@@ -73,7 +83,9 @@ def run_job(
 
     try:
         keep = partial(save_params, folder)  # what is stopped keeps its best epoch
-        params, statistics, accuracy, epoch, lost = _train(config, train, valid, on_epoch, keep)
+        params, statistics, accuracy, epoch, lost = _train(
+            config, train, valid, on_epoch, keep, mesh
+        )
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
@@ -82,6 +94,8 @@ def run_job(
         raise RunError(
             f"the training loss of seeds {lost} is not finite: lower the learning rate"
         )
+    if mesh is not None:  # each process by itself, on its first device
+        params, statistics = jax.device_get((params, statistics))
     logits = predict(Run(config, params, statistics), test.image)
     parameters = parameter_count(params) // config.seeds
     return Outcome(logits, accuracy, epoch, parameters, time.perf_counter() - clock)
@@ -100,18 +114,19 @@ def fit_one(
     valid: Dataset,
     report: Report = lambda row: None,
     keep: Keep = lambda params, statistics: None,
+    mesh: Mesh | None = None,
 ) -> Fit:
     """The network of `config.seed`, trained as the configuration says.
 
     Args:
-      report, keep: as for `fit`.
+      report, keep, mesh: as for `fit`.
 
     Raises:
       Diverged, ValueError: as `fit`.
     """
     key = jax.random.key(config.seed)
     return fit(config.build(), train, valid, _optimizer(config, train), key,
-               patience=config.patience, report=report, keep=keep,
+               patience=config.patience, report=report, keep=keep, mesh=mesh,
                **_options(config))  # fmt: skip
 
 
@@ -144,13 +159,13 @@ def member_keys(config: Config) -> Array:
     return jax.vmap(jax.random.key)(seeds)
 
 
-def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tuple:
+def _train(config: Config, train: Dataset, valid: Dataset, report, keep, mesh) -> tuple:
     if config.seeds == 1:
-        fitted = fit_one(config, train, valid, report, keep)
+        fitted = fit_one(config, train, valid, report, keep, mesh)
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
     many = fit_population(config.build(), train, valid, lambda _: _optimizer(config, train),
-                          member_keys(config), report=report, keep=keep,
+                          member_keys(config), report=report, keep=keep, mesh=mesh,
                           **_options(config))  # fmt: skip
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()

@@ -26,8 +26,13 @@ def check_microbatch(microbatch: int | None, batch: int) -> None:
 
 def require_apart(network: Layer, params: Params, image: Array, keys: Array) -> None:
     """Raise a ValueError unless the network takes each example by itself."""
-    if batch_statistics(jax.eval_shape(network.forward, params, image, keys)[1]):
+    if mixes_examples(network, params, image, keys):
         raise ValueError("microbatch is not for batch norm, which takes a batch as a whole")
+
+
+def mixes_examples(network: Layer, params: Params, image: Array, keys: Array) -> bool:
+    """Whether what becomes of an example depends on its batch, as batch norm makes it."""
+    return bool(batch_statistics(jax.eval_shape(network.forward, params, image, keys)[1]))
 
 
 def parts_of_step(network: Layer, params: Params, image: Array, keys: Array) -> int:

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from jax.sharding import Mesh
 
 from jaxdigits.data import Augment, Dataset
 from jaxdigits.data.inputs import features
@@ -24,7 +25,15 @@ from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch
 from jaxdigits.train.fit import Keep, Watch, check_sizes, on_device
+from jaxdigits.train.memory import within_memory
 from jaxdigits.train.microbatch import check_microbatch
+from jaxdigits.train.sharding import (
+    by_member,
+    check_members,
+    each_its_share,
+    everywhere,
+    place,
+)
 from jaxdigits.train.state import initial_state
 
 
@@ -58,6 +67,7 @@ def fit_population(
     ema: float | None = None,
     microbatch: int | None = None,
     augment: Augment | None = None,
+    mesh: Mesh | None = None,
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
     watch: Watch = lambda state: {},
@@ -72,11 +82,13 @@ def fit_population(
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
       keys: [P] one key per member.
       hyperparameters: a pytree of arrays [P].
+      mesh: the devices that share the members, as `device_mesh(4)`; None: one.
 
     A member that diverges is marked, keeps its last good params, and stops nobody else.
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
+      DoesNotFit: as `fit`.
     """
     check_microbatch(microbatch, batch)
     check_sizes(train, valid, epochs, batch, ema, None)
@@ -86,8 +98,10 @@ def fit_population(
                 "keys and each hyperparameter need one entry per member, got shapes "
                 f"{jnp.shape(keys)} and {jnp.shape(leaf)}"
             )
+    check_members(mesh, len(keys))
     recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
-    train, valid = on_device(train), on_device(valid)
+    train, valid = on_device(train, mesh), on_device(valid, mesh)
+    keys, hyperparameters = place((keys, hyperparameters), by_member(mesh))
     shape = features(train.image)
 
     def start(key, hyper, train):
@@ -98,8 +112,15 @@ def fit_population(
     def epoch_of(hyper, state, best, train, valid):
         return run_epoch(recipe, optimizer(hyper), state, best, train, valid)
 
-    state, best = jax.jit(jax.vmap(start, (0, 0, None)))(keys, hyperparameters, train)
-    program = jax.jit(jax.vmap(epoch_of, (0, 0, 0, None, None)), donate_argnums=(1, 2))
+    # The best networks and the metrics are on every device, for whoever saves and reports them.
+    starts = each_its_share(mesh, jax.vmap(start, (0, 0, None)), whole=1)
+    epochs_of = each_its_share(mesh, jax.vmap(epoch_of, (0, 0, 0, None, None)), whole=2)
+    own, whole = by_member(mesh), everywhere(mesh)
+    start_all = jax.jit(starts, out_shardings=(own, whole))
+    program = within_memory(
+        jax.jit(epochs_of, donate_argnums=(1, 2), out_shardings=(own, whole, whole))
+    )
+    state, best = start_all(keys, hyperparameters, train)
     history, diverged = [], np.zeros(len(keys), bool)
     for epoch in range(1, epochs + 1):
         clock = time.perf_counter()

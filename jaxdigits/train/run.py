@@ -26,6 +26,7 @@ from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.train.config import Config, from_json, to_json
 from jaxdigits.train.evaluate import gather_statistics
+from jaxdigits.train.sharding import by_first_process
 from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1
@@ -47,6 +48,7 @@ class Run(NamedTuple):
     statistics: tuple[Statistics, ...]
 
 
+@by_first_process
 def create_run(folder: Path, config: Config) -> None:
     """Make the folder and write `config.json`.
 
@@ -71,6 +73,7 @@ def require_empty(folder: Path) -> None:
         raise RunError(f"{folder} is not empty: choose another folder, or remove it first")
 
 
+@by_first_process
 def append_metrics(folder: Path, row: dict[str, Any]) -> None:
     """Add a line to `metrics.jsonl`.
 
@@ -84,6 +87,7 @@ def append_metrics(folder: Path, row: dict[str, Any]) -> None:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
+@by_first_process
 def save_params(folder: Path, params: Params, statistics: tuple[Statistics, ...]) -> None:
     """Write `params.npz`, atomically.
 
