@@ -8,12 +8,16 @@ writes devices.json: whether batches and spikes were the same bits, how far the 
 apart after the first epoch, and training examples per second in the third.  Simulated devices
 share the CPU's cores, so they show what sharding costs, not what it gains.
 
+The first epoch of three of them by plain gradient descent on four devices is compared once more
+in float64, where what is apart by rounding in float32 is a billionth of that.
+
 Then it trains one epoch of large batches in processes of their own, and writes what memory
 `fit` expected to need beside what the process's peak grew by.
 """
 
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -31,22 +35,33 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "devices.json"
 NETWORKS = ("mlp", "cnn", "snn", "conv_snn")
 DEVICES = (1, 2, 4, 8)
+EXACT = ("mlp", "cnn", "snn")  # in float64, which takes conv_snn minutes
 EPOCHS = 3
 LARGE = {"mlp": 1024, "cnn": 512, "snn": 256, "conv_snn": 128}  # examples of a large batch
 
 
-def trained(network: str, mesh, **changes: Any) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """(params after the first epoch, what else there is to say) on that mesh."""
+def trained(
+    network: str, mesh, *, plain: bool = False, **changes: Any
+) -> tuple[list[np.ndarray], dict[str, Any]]:
+    """(params after the first epoch, what else there is to say) on that mesh.
+
+    `plain` is without Adam, and without momentum.
+    """
     import jax
+    import optax
 
     from jaxdigits.data import digits
     from jaxdigits.losses import cross_entropy
     from jaxdigits.train import adamw, config_for, fit, validation_split
 
-    config = config_for(network, "digits", epochs=EPOCHS, **changes)
+    config = config_for(network, "digits", **({"epochs": EPOCHS} | changes))
     train, valid = validation_split(digits()[0])
     steps = len(train.label) // config.batch
-    optimizer = adamw(config.learning_rate, EPOCHS * steps, weight_decay=config.weight_decay)
+    optimizer = adamw(
+        config.learning_rate, config.epochs * steps, weight_decay=config.weight_decay
+    )
+    if plain:
+        optimizer = optax.sgd(0.1)
     seen, peaks = [], []
 
     def watch(state):
@@ -56,7 +71,7 @@ def trained(network: str, mesh, **changes: Any) -> tuple[list[np.ndarray], dict[
         return {}
 
     fitted = fit(
-        config.build(), train, valid, optimizer, jax.random.key(0), epochs=EPOCHS,
+        config.build(), train, valid, optimizer, jax.random.key(0), epochs=config.epochs,
         batch=config.batch, loss=cross_entropy(config.smoothing), ema=config.ema,
         microbatch=config.microbatch, mesh=mesh, watch=watch,
     )  # fmt: skip
@@ -126,6 +141,31 @@ def on_devices() -> dict[str, Any]:
     return rows
 
 
+def by_plain_descent() -> dict[str, Any]:
+    """The networks of `EXACT` on four devices by gradient descent, after one epoch."""
+    import jax
+
+    from jaxdigits.train import device_mesh
+
+    jax.config.update("jax_num_cpu_devices", 4)
+    found = {}
+    for network in EXACT:
+        alone = trained(network, None, plain=True, epochs=1)
+        shared = trained(network, device_mesh(4), plain=True, epochs=1)
+        found[network] = compared(*shared, alone)
+        print(network, found[network], file=sys.stderr, flush=True)
+    return found
+
+
+def in_float64() -> dict[str, Any]:
+    """`by_plain_descent`, in a process that computes in 64 bits."""
+    done = subprocess.run(
+        [sys.executable, __file__, "descent"],
+        env=os.environ | {"JAX_ENABLE_X64": "1"}, stdout=subprocess.PIPE, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def in_two_processes(network: str) -> tuple[list[np.ndarray], dict[str, Any]]:
     """`trained` by two processes of one device each."""
     with socket.socket() as free, tempfile.TemporaryDirectory() as folder:
@@ -191,7 +231,7 @@ def memories() -> dict[str, Any]:
 
 
 def tables(found: dict[str, Any]) -> str:
-    """Both tables in Markdown, with the machine."""
+    """The tables in Markdown, with the machine."""
     lines = [
         "| network | devices | same batches and spikes | params apart | largest param | "
         "examples per second |",
@@ -200,11 +240,19 @@ def tables(found: dict[str, Any]) -> str:
     for network, rows in found["devices"].items():
         lines += [
             f"| `{network}` | {name} | {'yes' if row['same_draws'] else 'no'} | "
-            f"{row['params_apart']:.1e} | {row['largest_param']:.1f} | {row['per_second']:,} |"
+            f"{row['params_apart']:.1e} | {row['largest_param']:.2f} | {row['per_second']:,} |"
             for name, row in rows.items()
         ]
     lines += ["", found["machine"], ""]
     lines += [
+        "| network | params apart, in float64 | largest param |", "| --- | ---: | ---: |",
+    ]  # fmt: skip
+    lines += [
+        f"| `{network}` | {row['params_apart']:.1e} | {row['largest_param']:.2f} |"
+        for network, row in found["float64"].items()
+    ]
+    lines += [
+        "",
         "| network | batch | expected | the peak grew by |", "| --- | ---: | ---: | ---: |",
     ]  # fmt: skip
     mega = lambda count: f"{count / 1e6:,.0f} MB"
@@ -222,7 +270,11 @@ def main() -> None:
         return one_of_two(*args)
     if what == "memory":
         return memory_of(*args)
-    found = dict(machine=machine(), memory=memories(), devices=on_devices())
+    if what == "descent":
+        return print(json.dumps(by_plain_descent()))
+    found = dict(
+        machine=machine(), memory=memories(), float64=in_float64(), devices=on_devices()
+    )
     RESULTS.write_text(json.dumps(found, indent=1) + "\n")
     print(tables(found))
     return None

@@ -94,7 +94,7 @@ class Processes:
         jax.config.update("jax_cpu_collectives_implementation", "gloo")
         # It would take SIGTERM for itself.
         jax.config.update("jax_enable_preemption_service", False)
-        given = {}
+        given: dict[str, Any] = {}
         if self.coordinator != "auto":
             given = dict(coordinator_address=self.coordinator, num_processes=self.processes,
                          process_id=self.process)  # fmt: skip
