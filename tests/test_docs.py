@@ -123,6 +123,18 @@ def test_the_tutorials_of_others_are_those_of_the_experiment(monkeypatch):
     assert all(result["machine"] in page for result in results.values())
 
 
+def test_the_errors_on_worse_digits_are_those_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "robustness.py"))
+    results = json.loads((ROOT / "experiments" / "robustness.json").read_text())
+    page = (ROOT / "docs" / "accuracy.md").read_text()
+    assert set(results) <= set(experiment["NETWORKS"])
+    assert experiment["table"](results) in page
+    assert all(row["machine"] in page for row in results.values())
+    robust = experiment["by_kind"](results["CNN, robust"]["errors"], experiment["MIDDLE"])
+    assert f"its mean error is {100 * robust['all']:.1f} %" in page
+
+
 def test_what_two_senses_come_to_is_that_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "two_senses.py"))
