@@ -17,8 +17,15 @@ from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
-from jaxdigits.train.epoch import Best, Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch, run_steps
 from jaxdigits.train.microbatch import check_microbatch
+from jaxdigits.train.snapshot import (
+    Resume,
+    Save,
+    Snapshot,
+    at_start,
+    before_last_chunk,
+)
 from jaxdigits.train.state import TrainState, initial_state
 
 
@@ -66,6 +73,9 @@ def fit(
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
     watch: Watch = lambda state: {},
+    save: Save = lambda snapshot: None,
+    resume: Resume = lambda start: start,
+    steps_per_save: int | None = None,
 ) -> Fit:
     """Train a network and return it as it was in the epoch that validation chose.
 
@@ -92,6 +102,10 @@ def fit(
         saving; before the next epoch, which takes their buffers over.
       watch: called with the state after each epoch, as `keep` is; what it returns joins the
         epoch's row.
+      save: called with all that training knows, after each epoch and, if `steps_per_save` is
+        given, after each so many steps of one, which are then a program by themselves.
+      resume: called with the snapshot of the start, returns the one to go on from: what
+        follows has the bits that it would have had.
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
@@ -99,7 +113,7 @@ def fit(
     """
     recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
     check_microbatch(microbatch, batch)
-    check_sizes(train, valid, epochs, batch, ema, patience)
+    check_sizes(train, valid, epochs, batch, ema, patience, steps_per_save)
     train, valid = on_device(train), on_device(valid)
     shape = features(train.image)
 
@@ -111,36 +125,46 @@ def fit(
         return state, before_first_epoch(recipe, state, train)
 
     program = jax.jit(partial(run_epoch, recipe, optimizer), donate_argnums=(0, 1))
-    state, best = start(key, train)
-    history = []
-    for epoch in range(1, epochs + 1):
-        clock = time.perf_counter()
-        state, best, metrics = program(state, best, train, valid)
+    chunk = jax.jit(partial(run_steps, recipe, optimizer, steps_per_save), donate_argnums=0)
+    now, steps = resume(at_start(*start(key, train))), len(train.label) // batch
+    while len(now.history) < epochs and not _waited(now, patience):
+        epoch, clock = len(now.history) + 1, time.perf_counter()
+        now = before_last_chunk(
+            now, lambda state: chunk(state, train), steps, steps_per_save, save
+        )
+        state, best, metrics = program(now.state, now.best, train, valid, now.losses)
         row = {
             "epoch": epoch,
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
         row["seconds"] = time.perf_counter() - clock
-        history.append({**row, **watch(state)})
+        history = (*now.history, {**row, **watch(state)})
         report(history[-1])
         if int(best.epoch) == epoch:
             keep(best.params, best.statistics)
+        now = Snapshot(state, best, now.losses[:0], history)
         if not np.isfinite(row["loss"]):
             raise Diverged(
                 f"the training loss is {row['loss']} in epoch {epoch}: lower the learning rate",
-                _result(state, best, history),
+                _result(now),
             )
-        if patience is not None and epoch - int(best.epoch) >= patience:
-            break
-    fitted = _result(state, best, history)
+        save(now)
+    fitted = _result(now)
     if not fitted.best_epoch:  # a single step to infinity has a finite loss before it
         raise Diverged("no epoch had a finite validation loss: lower the learning rate", fitted)
     return fitted
 
 
-def check_sizes(train, valid, epochs, batch, ema, patience) -> None:
+def _waited(now: Snapshot, patience: int | None) -> bool:
+    return patience is not None and len(now.history) - int(now.best.epoch) >= patience
+
+
+def check_sizes(
+    train, valid, epochs, batch, ema, patience=None, steps_per_save=None
+) -> None:
     """Raise a ValueError that names the argument, if training cannot be run with these."""
-    for name, value in dict(epochs=epochs, batch=batch, patience=patience).items():
+    counts = dict(epochs=epochs, batch=batch, patience=patience, steps_per_save=steps_per_save)
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise ValueError(f"{name} must be >= 1, got {value}")
     if ema is not None and not 0 <= ema < 1:
@@ -161,5 +185,6 @@ def on_device(data: Dataset) -> Dataset:
     return Dataset(jax.tree.map(jnp.asarray, data.image), jnp.asarray(data.label, jnp.int32))
 
 
-def _result(state: TrainState, best: Best, history: list[dict[str, Any]]) -> Fit:
-    return Fit(best.params, best.statistics, int(best.epoch), tuple(history), state)
+def _result(now: Snapshot) -> Fit:
+    best = now.best
+    return Fit(best.params, best.statistics, int(best.epoch), now.history, now.state)

@@ -22,9 +22,16 @@ from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
-from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch, run_steps
 from jaxdigits.train.fit import Keep, Watch, check_sizes, on_device
 from jaxdigits.train.microbatch import check_microbatch
+from jaxdigits.train.snapshot import (
+    Resume,
+    Save,
+    Snapshot,
+    at_start,
+    before_last_chunk,
+)
 from jaxdigits.train.state import initial_state
 
 
@@ -61,12 +68,15 @@ def fit_population(
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
     watch: Watch = lambda state: {},
+    save: Save = lambda snapshot: None,
+    resume: Resume = lambda start: start,
+    steps_per_save: int | None = None,
 ) -> Population:
     """Train P networks in one compiled program and return each at its best epoch.
 
     Args:
       build, train, valid, epochs, batch, loss, estimator, ema, microbatch, augment, report,
-        keep, watch: as for `fit`; `keep` after each epoch that is the best so far of any
+        keep, watch, save, resume, steps_per_save: as for `fit`; `keep` after each epoch that is the best so far of any
         member, and `watch` with the state of all members.
       optimizer: makes a member's optimizer from its hyperparameters, as
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
@@ -79,7 +89,7 @@ def fit_population(
       ValueError: for sizes that do not fit, naming the argument.
     """
     check_microbatch(microbatch, batch)
-    check_sizes(train, valid, epochs, batch, ema, None)
+    check_sizes(train, valid, epochs, batch, ema, None, steps_per_save)
     for leaf in [keys, *jax.tree.leaves(hyperparameters)]:
         if jnp.ndim(leaf) != 1 or len(leaf) != len(keys):
             raise ValueError(
@@ -95,25 +105,37 @@ def fit_population(
         state = initial_state(network, shape, optimizer(hyper), key, averaged=averaged)
         return state, before_first_epoch(recipe, state, train)
 
-    def epoch_of(hyper, state, best, train, valid):
-        return run_epoch(recipe, optimizer(hyper), state, best, train, valid)
+    def epoch_of(hyper, state, best, train, valid, before):
+        return run_epoch(recipe, optimizer(hyper), state, best, train, valid, before)
 
-    state, best = jax.jit(jax.vmap(start, (0, 0, None)))(keys, hyperparameters, train)
-    program = jax.jit(jax.vmap(epoch_of, (0, 0, 0, None, None)), donate_argnums=(1, 2))
-    history, diverged = [], np.zeros(len(keys), bool)
-    for epoch in range(1, epochs + 1):
-        clock = time.perf_counter()
-        state, best, metrics = program(hyperparameters, state, best, train, valid)
+    def chunk_of(hyper, state, train):
+        return run_steps(recipe, optimizer(hyper), steps_per_save, state, train)
+
+    begin = jax.jit(jax.vmap(start, (0, 0, None)))
+    program = jax.jit(jax.vmap(epoch_of, (0, 0, 0, None, None, 0)), donate_argnums=(1, 2))
+    chunk = jax.jit(jax.vmap(chunk_of, (0, 0, None)), donate_argnums=1)
+    now = resume(at_start(*begin(keys, hyperparameters, train)))
+    steps = len(train.label) // batch
+    while len(now.history) < epochs:
+        epoch, clock = len(now.history) + 1, time.perf_counter()
+        take = lambda state: chunk(hyperparameters, state, train)
+        now = before_last_chunk(now, take, steps, steps_per_save, save)
+        state, best, metrics = program(
+            hyperparameters, now.state, now.best, train, valid, now.losses
+        )
         row = {
             "epoch": epoch,
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
         row["seconds"] = time.perf_counter() - clock
-        history.append({**row, **watch(state)})
-        diverged |= ~np.isfinite(row["loss"])
+        history = (*now.history, {**row, **watch(state)})
         report(history[-1])
         if (np.asarray(best.epoch) == epoch).any():
             keep(best.params, best.statistics)
-    accuracy, chosen = np.asarray(best.accuracy), np.asarray(best.epoch)
-    diverged |= chosen == 0
-    return Population(best.params, best.statistics, accuracy, chosen, diverged, tuple(history))
+        now = Snapshot(state, best, now.losses[:, :0], history)
+        save(now)
+    best, chosen = now.best, np.asarray(now.best.epoch)
+    losses = np.array([row["loss"] for row in now.history])
+    diverged = ~np.isfinite(losses).all(0) | (chosen == 0)
+    accuracy = np.asarray(best.accuracy)
+    return Population(best.params, best.statistics, accuracy, chosen, diverged, now.history)
