@@ -12,6 +12,11 @@ def say(line: str = "", *, json_wanted: bool = False) -> None:
     print(line, file=sys.stderr if json_wanted else sys.stdout, flush=True)
 
 
+def say_note(line: str) -> None:
+    """Print a line on stderr that is not what the command was asked for."""
+    print(f"jaxdigits: {line}", file=sys.stderr, flush=True)
+
+
 def say_json(value: dict[str, Any]) -> None:
     """Print one JSON object on one line."""
     from jaxdigits.train.run import finite
@@ -34,6 +39,22 @@ def percent(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
+def noticing(
+    show: Callable[[dict[str, Any]], None], note: Callable[[str], None]
+) -> Callable[[dict[str, Any]], None]:
+    """`show`, and a line for each kind of warning in the rows, the first time that it comes."""
+    known: set[str] = set()
+
+    def report(row: dict[str, Any]) -> None:
+        show(row)
+        for kind, line in row.get("warnings", {}).items():
+            if kind not in known:
+                known.add(kind)
+                note(f"epoch {row['epoch']}: {line}")
+
+    return report
+
+
 @contextmanager
 def epoch_reporter(
     epochs: int, json_wanted: bool
@@ -54,7 +75,7 @@ def epoch_reporter(
         def show(row):
             bar.set_description("training", refresh=False)
             bar.set_postfix_str(_epoch(row), refresh=False)
-            bar.update()
+            bar.update(row["epoch"] - bar.n)  # the first of a resumed run is a later one
 
         yield show
 

@@ -4,10 +4,20 @@ from jaxdigits.train.config import Config, config_for
 from jaxdigits.train.epoch import Best, Metrics, Recipe, run_epoch, train_step
 from jaxdigits.train.evaluate import gather_statistics, logits_of
 from jaxdigits.train.fit import Diverged, Fit, fit
-from jaxdigits.train.job import Outcome, fit_one, predict, predictor, run_job, validation_split
+from jaxdigits.train.job import (
+    Outcome,
+    Stopped,
+    finish_run,
+    fit_one,
+    predict,
+    predictor,
+    run_job,
+    validation_split,
+)
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import Population, fit_population
 from jaxdigits.train.run import Run, RunError, load_run
+from jaxdigits.train.snapshot import Snapshot
 from jaxdigits.train.state import TrainState, initial_state
 
 __all__ = [
@@ -21,9 +31,12 @@ __all__ = [
     "Recipe",
     "Run",
     "RunError",
+    "Snapshot",
+    "Stopped",
     "TrainState",
     "adamw",
     "config_for",
+    "finish_run",
     "fit",
     "fit_one",
     "fit_population",

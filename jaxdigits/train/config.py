@@ -21,6 +21,7 @@ LATER: dict[str, Any] = {
     "microbatch": None,
     "augment": None,
     "schedule": "cosine",
+    "steps_per_save": None,
 }  # what runs of an earlier version do not have
 
 
@@ -54,6 +55,8 @@ class Config:
     """a name of `AUGMENTS`; None: the images stay as they are. Sounds are changed with them"""
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
+    steps_per_save: int | None = None
+    """save within an epoch too, after each so many steps; None: an epoch is one program"""
     gradient: str = "by_hand"
     """a name of `ESTIMATORS` or `RULES`"""
     seed: int = 0
@@ -74,9 +77,9 @@ class Config:
         )
         known = [*ESTIMATORS, *RULES]
         _require(self.gradient in known, f"unknown gradient {self.gradient!r}: {known}")
-        for name in ("epochs", "batch", "seeds", "patience"):
+        for name in ("epochs", "batch", "seeds", "patience", "steps_per_save"):
             value = getattr(self, name)
-            if name != "patience" or value is not None:
+            if name not in ("patience", "steps_per_save") or value is not None:
                 _require_whole(name, value)
                 _require(value >= 1, f"{name} must be >= 1, got {value}")
         if self.microbatch is not None:

@@ -159,9 +159,7 @@ def _waited(now: Snapshot, patience: int | None) -> bool:
     return patience is not None and len(now.history) - int(now.best.epoch) >= patience
 
 
-def check_sizes(
-    train, valid, epochs, batch, ema, patience=None, steps_per_save=None
-) -> None:
+def check_sizes(train, valid, epochs, batch, ema, patience=None, steps_per_save=None) -> None:
     """Raise a ValueError that names the argument, if training cannot be run with these."""
     counts = dict(epochs=epochs, batch=batch, patience=patience, steps_per_save=steps_per_save)
     for name, value in counts.items():

@@ -17,12 +17,29 @@ from jax import Array
 
 from jaxdigits.data import Dataset, split
 from jaxdigits.losses import cross_entropy
+from jaxdigits.train.checkpoint import (
+    LAST,
+    newest_snapshot,
+    remove_checkpoints,
+    remove_unfinished,
+    save_checkpoint,
+)
 from jaxdigits.train.config import Config
 from jaxdigits.train.evaluate import logits_of
 from jaxdigits.train.fit import Diverged, Fit, Keep, fit
+from jaxdigits.train.health import watcher
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import fit_population
-from jaxdigits.train.run import Run, RunError, append_metrics, create_run, save_params
+from jaxdigits.train.run import (
+    Run,
+    RunError,
+    append_metrics,
+    create_run,
+    save_params,
+    write_metrics,
+    write_result,
+)
+from jaxdigits.train.snapshot import Snapshot
 from jaxdigits.tree import parameter_count
 
 VALIDATION = 12  # one example in so many: 5,000 of MNIST's 60,000
@@ -41,7 +58,12 @@ class Outcome(NamedTuple):
     parameters: int
     """of one network"""
     seconds: float
-    """from the first line to the last prediction, compiling included"""
+    """from the first line to the last prediction, compiling included; of a resumed run, with
+    the seconds of the epochs that it had behind it"""
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and all that it had is in the newest checkpoint."""
 
 
 def run_job(
@@ -50,14 +72,25 @@ def run_job(
     test: Dataset,
     folder: Path,
     report: Report = lambda row: None,
+    *,
+    resume: bool = False,
+    last: int = LAST,
+    stop: Callable[[], bool] = lambda: False,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Train what `config` says and write the run to `folder`.
 
     Args:
       report: called with each epoch's row, once it is in `metrics.jsonl`.
+      resume: go on with the run in the folder, from its newest checkpoint, to the bits that it
+        would have come to.
+      last: checkpoints that are kept; they are removed with `finish_run`.
+      stop: asked after each checkpoint whether to stop there.
+      warn: called with one line for each checkpoint that cannot be read.
 
     Raises:
       RunError: if the folder is not empty or cannot be written.
+      Stopped: where `stop` said so.
       Diverged: on a loss that is not finite; the last good params are then in the folder.
       ValueError: if the batch is larger than the training set.
     """
@@ -65,15 +98,34 @@ def run_job(
     train, valid = validation_split(train)
     if config.batch > len(train.label):
         raise ValueError(f"batch is {config.batch}, but there are {len(train.label)} examples")
-    create_run(folder, config)
+    if not resume:
+        create_run(folder, config)
+    earlier = 0.0
 
     def on_epoch(row):
         append_metrics(folder, row)
         report(row)
 
+    def go_on(start: Snapshot) -> Snapshot:
+        nonlocal earlier
+        now = newest_snapshot(folder, start, warn) if resume else start
+        if resume:
+            remove_unfinished(folder)
+            write_metrics(folder, now.history)  # without epochs that came after the checkpoint
+        earlier = sum(row["seconds"] for row in now.history)
+        return now
+
+    def save(now: Snapshot) -> None:
+        save_checkpoint(folder, now, last)
+        if stop():
+            raise Stopped(f"after step {int(np.max(now.state.step))}")
+
+    told = dict(
+        report=on_epoch, keep=partial(save_params, folder), save=save, resume=go_on,
+        watch=watcher(config.build()(training=True), train.image, members=config.seeds),
+    )  # fmt: skip
     try:
-        keep = partial(save_params, folder)  # what is stopped keeps its best epoch
-        params, statistics, accuracy, epoch, lost = _train(config, train, valid, on_epoch, keep)
+        params, statistics, accuracy, epoch, lost = _train(config, train, valid, told)
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
@@ -84,7 +136,18 @@ def run_job(
         )
     logits = predict(Run(config, params, statistics), test.image)
     parameters = parameter_count(params) // config.seeds
-    return Outcome(logits, accuracy, epoch, parameters, time.perf_counter() - clock)
+    seconds = earlier + time.perf_counter() - clock
+    return Outcome(logits, accuracy, epoch, parameters, seconds)
+
+
+def finish_run(folder: Path, result: dict[str, Any]) -> None:
+    """Write `result.json`, after which the checkpoints are of no use and removed.
+
+    Raises:
+      RunError: if the folder cannot be written.
+    """
+    write_result(folder, result)
+    remove_checkpoints(folder)
 
 
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
@@ -100,11 +163,12 @@ def fit_one(
     valid: Dataset,
     report: Report = lambda row: None,
     keep: Keep = lambda params, statistics: None,
+    **told: Any,
 ) -> Fit:
     """The network of `config.seed`, trained as the configuration says.
 
     Args:
-      report, keep: as for `fit`.
+      report, keep: as for `fit`; and so are others, as `save` and `resume`.
 
     Raises:
       Diverged, ValueError: as `fit`.
@@ -112,7 +176,7 @@ def fit_one(
     key = jax.random.key(config.seed)
     return fit(config.build(), train, valid, _optimizer(config, train), key,
                patience=config.patience, report=report, keep=keep,
-               **_options(config))  # fmt: skip
+               **_options(config), **told)  # fmt: skip
 
 
 def predict(run: Run, image: Any) -> np.ndarray:
@@ -144,14 +208,13 @@ def member_keys(config: Config) -> Array:
     return jax.vmap(jax.random.key)(seeds)
 
 
-def _train(config: Config, train: Dataset, valid: Dataset, report, keep) -> tuple:
+def _train(config: Config, train: Dataset, valid: Dataset, told: dict[str, Any]) -> tuple:
     if config.seeds == 1:
-        fitted = fit_one(config, train, valid, report, keep)
+        fitted = fit_one(config, train, valid, **told)
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
     many = fit_population(config.build(), train, valid, lambda _: _optimizer(config, train),
-                          member_keys(config), report=report, keep=keep,
-                          **_options(config))  # fmt: skip
+                          member_keys(config), **_options(config), **told)  # fmt: skip
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
     return many.params, many.statistics, *lists, lost
@@ -168,5 +231,5 @@ def _options(config: Config) -> dict[str, Any]:
     return dict(
         epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
         estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
-        augment=config.augmentation(),
+        augment=config.augmentation(), steps_per_save=config.steps_per_save,
     )  # fmt: skip

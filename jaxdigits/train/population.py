@@ -76,8 +76,8 @@ def fit_population(
 
     Args:
       build, train, valid, epochs, batch, loss, estimator, ema, microbatch, augment, report,
-        keep, watch, save, resume, steps_per_save: as for `fit`; `keep` after each epoch that is the best so far of any
-        member, and `watch` with the state of all members.
+        keep, watch, save, resume, steps_per_save: as for `fit`; `keep` after each epoch that is
+        the best so far of any member, and `watch` with the state of all members.
       optimizer: makes a member's optimizer from its hyperparameters, as
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
       keys: [P] one key per member.

@@ -41,6 +41,7 @@ def test_the_result_is_in_the_folder_too(trained):
     names = {"config.json", "metrics.jsonl", "params.npz", "result.json"}
     assert names <= {p.name for p in folder.iterdir()}
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 3
+    assert not (folder / "checkpoints").exists(), "of no use once the result is there"
 
 
 def test_without_json_plain_lines_are_on_stdout(two):
@@ -99,7 +100,9 @@ def test_every_option_of_the_neurons_is_there_with_the_default_that_help_tells(c
 )
 def test_a_reset_is_a_name_or_a_number(cli, tmp_path, monkeypatch, given, reset):
     asked = []
-    monkeypatch.setattr("jaxdigits.train.job.run_job", lambda config, *_: asked.append(config))
+    monkeypatch.setattr(
+        "jaxdigits.train.job.run_job", lambda config, *_, **__: asked.append(config)
+    )
     cli("train", "snn", "--reset", given, "--neuron", "alif", "--out", tmp_path / "run")
     assert asked[0].options == {"neuron": "alif", "reset": reset}
 
@@ -107,7 +110,7 @@ def test_a_reset_is_a_name_or_a_number(cli, tmp_path, monkeypatch, given, reset)
 def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch):
     made = []
 
-    def instead(config, train, test, folder, report):
+    def instead(config, train, test, folder, report, **_):
         folder.mkdir(parents=True)
         made.append(folder)
         raise KeyboardInterrupt
@@ -120,7 +123,9 @@ def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch
     assert all(str(folder).startswith("runs/mlp-digits-") for folder in made)
 
 
-def test_a_run_that_is_interrupted_keeps_its_best_epoch(cli, tmp_path, monkeypatch):
+def test_an_interrupted_run_keeps_its_best_epoch_and_says_how_to_go_on(
+    cli, tmp_path, monkeypatch
+):
     @contextmanager
     def impatient(epochs, json_wanted):
         def report(row):
@@ -131,7 +136,8 @@ def test_a_run_that_is_interrupted_keeps_its_best_epoch(cli, tmp_path, monkeypat
 
     monkeypatch.setattr("jaxdigits.cli.train.epoch_reporter", impatient)
     answer = cli("train", "mlp", "--hidden", 8, "--epochs", 3, "--out", tmp_path / "run")
-    said = f"jaxdigits: interrupted: its best epoch is in {tmp_path / 'run'}\n"
+    again = f"`jaxdigits train --resume {tmp_path / 'run'}` goes on"
+    said = f"jaxdigits: interrupted: {again}\n"
     assert answer[::2] == (130, said)
     assert cli("evaluate", tmp_path / "run")[0] == 0
 
