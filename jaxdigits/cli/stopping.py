@@ -65,5 +65,6 @@ def _read(ours: socket.socket, stop: Stop, say: Callable[[str], None]) -> None:
             continue
         if stop.asked():
             os._exit(128 + number)  # files are written whole beside their place, then moved
-        stop.signal = number
-        say("stopping at the next checkpoint; once more to end at once")
+        else:
+            stop.signal = number
+            say("stopping at the next checkpoint; once more to end at once")

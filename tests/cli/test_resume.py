@@ -24,6 +24,13 @@ def until(true):
     raise AssertionError("it never came")
 
 
+@pytest.fixture(scope="module")
+def whole(cli, quick_programs, tmp_path_factory):
+    """(answer, folder) of a run that nothing disturbs, compiled as those of this module are."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    return cli("train", "mlp", *SMALL, "--out", folder, "--json"), folder
+
+
 def arrays(folder):
     with np.load(folder / "params.npz") as file:
         return {name: file[name].tobytes() for name in file.files}
@@ -53,7 +60,7 @@ def interrupting(number, epoch):
     ("number", "code", "epoch"), [(signal.SIGINT, 130, 1), (signal.SIGTERM, 143, 2)]
 )
 def test_a_signal_saves_says_how_to_go_on_and_the_same_bits_come_of_it(
-    cli, trained, tmp_path, monkeypatch, number, code, epoch
+    cli, whole, tmp_path, monkeypatch, number, code, epoch
 ):
     folder = tmp_path / "my run"
     with monkeypatch.context() as patch:
@@ -67,28 +74,27 @@ def test_a_signal_saves_says_how_to_go_on_and_the_same_bits_come_of_it(
         file.write('{"epoch": 9, "loss": 1.0}\n{"epo')
     answer = cli("train", "--resume", folder, "--json")
     assert answer.code == 0
-    whole = trained[1]
-    assert arrays(folder) == arrays(whole)
-    assert timeless(folder) == timeless(whole)
+    assert arrays(folder) == arrays(whole[1])
+    assert timeless(folder) == timeless(whole[1])
     differing = ("seconds", "run")
-    got, wanted = (dict(a.json()) for a in (answer, trained[0]))
+    got, wanted = (dict(a.json()) for a in (answer, whole[0]))
     assert [got.pop(k) for k in differing] != [wanted.pop(k) for k in differing]
     assert got == wanted
-    assert {p.name for p in folder.iterdir()} == {p.name for p in whole.iterdir()}
+    assert {p.name for p in folder.iterdir()} == {p.name for p in whole[1].iterdir()}
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(cli, trained, tmp_path):
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_again(cli, whole, tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    (folder / "config.json").write_bytes((trained[1] / "config.json").read_bytes())
+    (folder / "config.json").write_bytes((whole[1] / "config.json").read_bytes())
     (folder / ".params.npz-77").touch()
     assert cli("train", "--resume", folder).code == 0
-    assert arrays(folder) == arrays(trained[1])
+    assert arrays(folder) == arrays(whole[1])
     assert not (folder / ".params.npz-77").exists()
 
 
 def test_a_damaged_checkpoint_is_one_line_and_the_one_before_is_used(
-    cli, trained, tmp_path, monkeypatch
+    cli, whole, tmp_path, monkeypatch
 ):
     folder = tmp_path / "run"
     with monkeypatch.context() as patch:
@@ -100,28 +106,28 @@ def test_a_damaged_checkpoint_is_one_line_and_the_one_before_is_used(
     answer = cli("train", "--resume", folder)
     assert answer.code == 0
     assert answer.err == f"jaxdigits: {newest} is damaged: the one before it is used\n"
-    assert arrays(folder) == arrays(trained[1])
+    assert arrays(folder) == arrays(whole[1])
     assert [line.split()[1] for line in answer.out.splitlines()[1:3]] == ["2/3", "3/3"]
 
 
-def test_a_run_that_has_its_result_is_left_alone(cli, trained):
-    before = {p: p.read_bytes() for p in trained[1].iterdir()}
-    answer = cli("train", "--resume", trained[1], "--json")
+def test_a_run_that_has_its_result_is_left_alone(cli, whole):
+    before = {p: p.read_bytes() for p in whole[1].iterdir()}
+    answer = cli("train", "--resume", whole[1], "--json")
     assert answer.code == 0
-    assert answer.err == f"{trained[1]} has its result: there is nothing to resume\n"
-    assert answer.json() == trained[0].json()
-    assert {p: p.read_bytes() for p in trained[1].iterdir()} == before
+    assert answer.err == f"{whole[1]} has its result: there is nothing to resume\n"
+    assert answer.json() == whole[0].json()
+    assert {p: p.read_bytes() for p in whole[1].iterdir()} == before
 
 
-def test_what_cannot_be_resumed_is_one_line(one_line, trained, tmp_path):
+def test_what_cannot_be_resumed_is_one_line(one_line, whole, tmp_path):
     code, said = one_line("train", "--resume", tmp_path)
     assert (code, said) == (
         1, f"{tmp_path} is no run: it has no config.json; `jaxdigits train` makes one",
     )  # fmt: skip
-    code, said = one_line("train", "--resume", trained[1], "--epochs", 9)
+    code, said = one_line("train", "--resume", whole[1], "--epochs", 9)
     wanted = "--resume goes on with the run as it was configured: leave out 'epochs'"
     assert (code, said) == (2, wanted)
-    assert one_line("train", "mlp", "--resume", trained[1])[1].endswith("leave out 'network'")
+    assert one_line("train", "mlp", "--resume", whole[1])[1].endswith("leave out 'network'")
     assert one_line("train", "--keep", 0)[1] == "keep must be >= 1, got 0"
     code, said = one_line("train", "mlp", "--steps-per-save", 0, "--out", tmp_path / "run")
     assert (code, said) == (2, "steps_per_save must be >= 1, got 0")

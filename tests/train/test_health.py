@@ -11,7 +11,7 @@ from jaxdigits.train.state import TrainState
 
 KEY = jax.random.key(0)
 MLP = mlp(hidden=(16, 12), dropout_rate=0.0)
-SNN = snn(hidden=(12, 10), steps=4)
+SNN = snn(hidden=(24, 20), steps=12)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def state_of(params, key=KEY):
 
 
 def test_all_is_well_with_a_fresh_network(image):
-    for network in (MLP, SNN, event_snn(hidden=(8,), steps=4)):
+    for network in (MLP, SNN, event_snn(hidden=(24,), steps=4)):
         assert watcher(network, image)(state_of(params_of(network))) == {}
 
 
@@ -75,11 +75,11 @@ def test_silent_and_saturated_spiking_layers_are_numbered(image):
     params = params_of(SNN)
     first, second, _ = weighted(params)
     watch = watcher(SNN, image)
-    quiet = changed(params, second, bias=jnp.full(10, -1e3))
+    quiet = changed(params, second, bias=jnp.full(20, -1e3))
     said = watch(state_of(quiet))["warnings"]
     assert said["silent"].startswith("nearly no spikes: spiking layer 2; ")
     assert "saturated" not in said
-    loud = changed(params, first, bias=jnp.full(12, 1e3))
+    loud = changed(params, first, bias=jnp.full(24, 1e3))
     said = watch(state_of(loud))["warnings"]
     assert said["saturated"].startswith("spikes in nearly every step: spiking layer 1; ")
     assert "silent" not in said
