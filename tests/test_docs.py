@@ -24,6 +24,7 @@ PAGES = [
     "docs/learning-rules.md",
     "docs/augmentation.md",
     "docs/two-senses.md",
+    "docs/reliability.md",
 ]
 
 
@@ -117,6 +118,15 @@ def test_the_accuracies_are_those_of_the_experiment(monkeypatch):
     for name, seeds in results.items():
         assert len(seeds) <= experiment["RECIPES"][name].seeds
         assert all(row["machine"] in page for row in seeds.values())
+
+
+def test_the_results_of_reliability_are_those_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "reliability.py"))
+    results = json.loads((ROOT / "experiments" / "reliability.json").read_text())
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    assert experiment["table"](results) in page
+    assert all(result["machine"] in page for result in results.values())
 
 
 def test_each_recipe_and_each_comparison_is_a_network_that_can_be_built(monkeypatch):

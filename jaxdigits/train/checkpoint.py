@@ -88,7 +88,7 @@ def load_checkpoint(path: Path, like: Snapshot) -> Snapshot:
         data = path.read_bytes()
     except OSError as error:
         raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
-    if len(data) < DIGEST or _digest(data[:-DIGEST]) != data[-DIGEST:]:
+    if len(data) < DIGEST or _digest(memoryview(data)[:-DIGEST]) != data[-DIGEST:]:
         raise Damaged(f"{path} is damaged")
     try:
         return _from_bytes(data, like)
@@ -120,7 +120,7 @@ def remove_checkpoints(run: Path) -> None:
             (run / FOLDER).rmdir()
 
 
-def to_bytes(snapshot: Snapshot) -> bytes:
+def to_bytes(snapshot: Snapshot) -> memoryview:
     """A snapshot as the bytes of its file."""
     named = named_leaves((snapshot.state, snapshot.best))
     about = dict(
@@ -136,8 +136,9 @@ def to_bytes(snapshot: Snapshot) -> bytes:
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
         archive.comment = b"0" * DIGEST
-    data = file.getvalue()
-    return data[:-DIGEST] + _digest(data[:-DIGEST])
+    data = file.getbuffer()  # without a copy: it may be large
+    data[-DIGEST:] = _digest(data[:-DIGEST])
+    return data
 
 
 def _from_bytes(data: bytes, like: Snapshot) -> Snapshot:
@@ -183,5 +184,5 @@ def _is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _digest(data: bytes) -> bytes:
+def _digest(data: memoryview) -> bytes:
     return hashlib.sha256(data).hexdigest().encode()

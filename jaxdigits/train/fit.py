@@ -103,7 +103,8 @@ def fit(
       watch: called with the state after each epoch, as `keep` is; what it returns joins the
         epoch's row.
       save: called with all that training knows, after each epoch and, if `steps_per_save` is
-        given, after each so many steps of one, which are then a program by themselves.
+        given, after each so many steps of one, which are then a program by themselves; before
+        the next steps, which take the buffers over.
       resume: called with the snapshot of the start, returns the one to go on from: what
         follows has the bits that it would have had.
 

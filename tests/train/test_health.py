@@ -38,7 +38,7 @@ def state_of(params, key=KEY):
 
 
 def test_all_is_well_with_a_fresh_network(image):
-    for network in (MLP, SNN, event_snn(hidden=(24,), steps=4)):
+    for network in (MLP, SNN):
         assert watcher(network, image)(state_of(params_of(network))) == {}
 
 
@@ -83,6 +83,14 @@ def test_silent_and_saturated_spiking_layers_are_numbered(image):
     said = watch(state_of(loud))["warnings"]
     assert said["saturated"].startswith("spikes in nearly every step: spiking layer 1; ")
     assert "silent" not in said
+
+
+def test_neurons_whose_spikes_are_times_are_numbered_too(image):
+    network = event_snn(hidden=(8,), steps=4)
+    params = params_of(network)
+    quiet = changed(params, weighted(params)[0], weight=jnp.full((64, 8), -1.0))
+    said = watcher(network, image)(state_of(quiet))["warnings"]
+    assert said["silent"].startswith("nearly no spikes: spiking layer 1; ")
 
 
 def test_of_several_networks_it_is_said_how_many(image):
