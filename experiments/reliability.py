@@ -7,7 +7,7 @@
     python experiments/reliability.py table
 
 `kills` trains a small network on the built-in digits in processes of its own, each killed by
-SIGKILL at a random moment and started again with `--resume`, until the run is finished.  The
+SIGKILL at a random moment or step and started again with `--resume`, until the run is finished.  The
 third kill of a run waits for a file that is being written.  So many runs more (100) are added
 to those that are done, each compared with the undisturbed one, bit for bit.  `faults` changes
 one byte of a checkpoint, or cuts it, and reads it; then goes on from the one before.  `saving`
@@ -37,6 +37,7 @@ from trained import join, load
 RESULTS = Path(__file__).with_suffix(".json")
 PROGRAM = "from jaxdigits.cli import main; main()"
 SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--steps-per-save", "4")
+STEPS = 800  # of the small network
 KILLS = 4  # of a run at most, or one that is killed while it starts would never end
 FAULTS = 500
 EPOCHS, SETTLED = 200, 10
@@ -87,12 +88,17 @@ def killed_run(run: Path, whole: Path, rng: random.Random, starting: float) -> d
 def wait_to_kill(
     process, run: Path, rng: random.Random, starting: float, in_write: bool
 ) -> None:
-    """Wait for a random moment; or, from then on, for a file that is being written."""
-    end = time.perf_counter() + rng.uniform(0.3 * starting, starting + 1.5)
-    while time.perf_counter() < end and process.poll() is None:
-        time.sleep(0.002)
-    while in_write and process.poll() is None and not _unfinished(run):
-        pass
+    """Wait for a random moment of the start, or a random step; and then for a file in writing."""
+    target, moment = rng.uniform(_step(run), STEPS), rng.uniform(0, starting)
+    at_start, clock = rng.random() < 0.25, time.perf_counter()
+    waiting = lambda: time.perf_counter() - clock < moment if at_start else _step(run) < target
+    while waiting() and process.poll() is None:
+        time.sleep(0.001)
+    if in_write:
+        while process.poll() is None and not _unfinished(run):
+            pass
+    else:
+        time.sleep(rng.uniform(0, 0.03))
 
 
 def start(*args) -> subprocess.Popen:
@@ -268,6 +274,12 @@ def table(results: dict[str, Any]) -> str:
 
 def _times(n: int) -> str:
     return "once" if n == 1 else f"{n} times"
+
+
+def _step(run: Path) -> int:
+    """The step of the newest checkpoint."""
+    files = (run / "checkpoints").glob("step-*.npz")
+    return max((int(path.stem[5:]) for path in files), default=0)
 
 
 def _unfinished(run: Path) -> list[Path]:

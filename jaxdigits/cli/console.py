@@ -40,13 +40,14 @@ def percent(share: float) -> str:
 
 
 def noticing(
-    show: Callable[[dict[str, Any]], None], note: Callable[[str], None]
+    shows: Sequence[Callable[[dict[str, Any]], None]], note: Callable[[str], None]
 ) -> Callable[[dict[str, Any]], None]:
-    """`show`, and a line for each kind of warning in the rows, the first time that it comes."""
+    """What calls all of `shows` with a row, and `note` with each kind of warning once."""
     known: set[str] = set()
 
     def report(row: dict[str, Any]) -> None:
-        show(row)
+        for show in shows:
+            show(row)
         for kind, line in row.get("warnings", {}).items():
             if kind not in known:
                 known.add(kind)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
 from jaxdigits.cli.board import tensorboard
-from jaxdigits.cli.console import epoch_reporter, percent, say, say_json, say_note
+from jaxdigits.cli.console import epoch_reporter, noticing, percent, say, say_json, say_note
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.options import given
@@ -197,7 +197,7 @@ class Train:
                     epoch_reporter(config.epochs, self.json) as show,
                 ):
                     outcome = run_job(
-                        config, train, test, folder, lambda row: (write(row), show(row)),
+                        config, train, test, folder, noticing([show, write], say_note),
                         resume=self.resume is not None, last=self.keep, stop=stop.asked,
                         warn=say_note,
                     )  # fmt: skip

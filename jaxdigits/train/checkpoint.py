@@ -175,7 +175,7 @@ def _plain_shape(leaf: Any) -> Any:
 
 def _as_leaf(array: np.ndarray, leaf: Any) -> jax.Array:
     if _is_key(leaf):
-        return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf))
+        return jax.random.wrap_key_data(jnp.asarray(array), impl=jax.random.key_impl(leaf))
     # A copy: the state is donated, and NumPy's memory is not JAX's to give away.
     return jnp.array(array.view(leaf.dtype) if leaf.dtype.kind == "V" else array)
 

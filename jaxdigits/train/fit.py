@@ -126,13 +126,13 @@ def fit(
         return state, before_first_epoch(recipe, state, train)
 
     program = jax.jit(partial(run_epoch, recipe, optimizer), donate_argnums=(0, 1))
-    chunk = jax.jit(partial(run_steps, recipe, optimizer, steps_per_save), donate_argnums=0)
-    now, steps = resume(at_start(*start(key, train))), len(train.label) // batch
+    steps = len(train.label) // batch
+    every = steps_per_save or steps
+    chunk = jax.jit(partial(run_steps, recipe, optimizer, every), donate_argnums=0)
+    now = resume(at_start(*start(key, train)))
     while len(now.history) < epochs and not _waited(now, patience):
         epoch, clock = len(now.history) + 1, time.perf_counter()
-        now = before_last_chunk(
-            now, lambda state: chunk(state, train), steps, steps_per_save, save
-        )
+        now = before_last_chunk(now, lambda state: chunk(state, train), steps, every, save)
         state, best, metrics = program(now.state, now.best, train, valid, now.losses)
         row = {
             "epoch": epoch,

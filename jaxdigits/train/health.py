@@ -22,7 +22,7 @@ from jaxdigits.tree import named_leaves
 IMAGES = 256
 SILENT = 0.001  # spikes per neuron and step, or per neuron where spikes are times
 SATURATED = 0.9  # spikes per neuron and step
-DEAD = 0.5  # share of a layer's units that are 0 for each of the images
+DEAD = 0.9  # share of a layer's units that are 0 for each of the images
 EXPLODING = 100.0  # |output| of a layer per |input|, for an input that knows no weight
 
 
@@ -51,7 +51,7 @@ def watcher(
       image: the training images, of which the first `IMAGES` are looked at.
       members: how many networks the state is of.
     """
-    rows = np.arange(min(IMAGES, count(image)))
+    rows = jnp.arange(min(IMAGES, count(image)))
 
     def of_state(state, image):
         keys = evaluation_keys(state.key, rows)
@@ -103,7 +103,7 @@ def warnings(seen: Look) -> dict[str, str]:
         "exploding": "weights explode: {}; lower the learning rate",
         "silent": "nearly no spikes: {}; lower the threshold or raise the gain",
         "saturated": "spikes in nearly every step: {}; raise the threshold or lower the gain",
-        "dead": "most units are 0 for all images: {}; lower the learning rate",
+        "dead": "nearly all units are 0 for every image: {}; lower the learning rate",
     }
     return {kind: advice[kind].format(where) for kind, where in found.items() if where}
 
@@ -130,9 +130,9 @@ def _inputs(
             yield from _inputs(p, kept, f"{path}{i}/", learnt)
             learnt |= bool(jax.tree.leaves(p))
     elif isinstance(params, Mapping) and "weight" in params:
-        floats = isinstance(residual, Array) and jnp.issubdtype(residual.dtype, jnp.floating)
-        if learnt and floats:
-            yield f"layer {path.rstrip('/')}", residual
+        kept = residual if isinstance(residual, Array) else None
+        if learnt and kept is not None and jnp.issubdtype(kept.dtype, jnp.floating):
+            yield f"layer {path.rstrip('/')}", kept
     elif isinstance(params, Mapping) and isinstance(residual, tuple):
         branches = residual[0]
         for name in params:

@@ -105,21 +105,23 @@ def fit_population(
         state = initial_state(network, shape, optimizer(hyper), key, averaged=averaged)
         return state, before_first_epoch(recipe, state, train)
 
+    steps = len(train.label) // batch
+    every = steps_per_save or steps
+
     def epoch_of(hyper, state, best, train, valid, before):
         return run_epoch(recipe, optimizer(hyper), state, best, train, valid, before)
 
     def chunk_of(hyper, state, train):
-        return run_steps(recipe, optimizer(hyper), steps_per_save, state, train)
+        return run_steps(recipe, optimizer(hyper), every, state, train)
 
     begin = jax.jit(jax.vmap(start, (0, 0, None)))
     program = jax.jit(jax.vmap(epoch_of, (0, 0, 0, None, None, 0)), donate_argnums=(1, 2))
     chunk = jax.jit(jax.vmap(chunk_of, (0, 0, None)), donate_argnums=1)
     now = resume(at_start(*begin(keys, hyperparameters, train)))
-    steps = len(train.label) // batch
     while len(now.history) < epochs:
         epoch, clock = len(now.history) + 1, time.perf_counter()
         take = lambda state: chunk(hyperparameters, state, train)
-        now = before_last_chunk(now, take, steps, steps_per_save, save)
+        now = before_last_chunk(now, take, steps, every, save)
         state, best, metrics = program(
             hyperparameters, now.state, now.best, train, valid, now.losses
         )

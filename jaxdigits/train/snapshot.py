@@ -40,16 +40,15 @@ def before_last_chunk(
     now: Snapshot,
     chunk: Callable[[TrainState], tuple[TrainState, Array]],
     steps: int,
-    every: int | None,
+    every: int,
     save: Save,
 ) -> Snapshot:
     """Take all chunks of an epoch of `steps` but the last, and save after each.
 
     Args:
-      chunk: state -> (state, losses [every]), the next `every` steps; None: there are none,
-        as the epoch is one program.
+      chunk: state -> (state, losses [every]), the next `every` steps.
     """
-    while every is not None and now.losses.shape[-1] + every < steps:
+    while now.losses.shape[-1] + every < steps:
         state, losses = chunk(now.state)
         losses = np.concatenate([now.losses, losses], -1)
         now = now._replace(state=state, losses=losses)

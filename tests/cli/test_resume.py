@@ -150,6 +150,20 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch):
     assert signal.set_wakeup_fd(-1) == -1
 
 
+def test_trouble_is_said_once_a_kind_and_is_in_the_metrics_each_time(
+    cli, tmp_path, monkeypatch
+):
+    rows = iter([{}, {"dead": "layer 2"}, {"dead": "layer 2, layer 5", "silent": "layer 1"}])
+    watch = lambda state: {"warnings": next(rows)}
+    monkeypatch.setattr("jaxdigits.train.job.watcher", lambda *_, **__: watch)
+    answer = cli("train", "mlp", *SMALL, "--out", tmp_path / "run")
+    assert answer.code == 0
+    said = ["jaxdigits: epoch 2: layer 2", "jaxdigits: epoch 3: layer 1"]
+    assert answer.err.splitlines() == said
+    dead = [row["warnings"].get("dead") for row in timeless(tmp_path / "run")]
+    assert dead == [None, "layer 2", "layer 2, layer 5"]
+
+
 class Writer:
     """What tensorboardX has."""
 

@@ -290,12 +290,14 @@ def test_mnist_that_is_not_there_or_broken_is_named(one_line, tmp_path):
     assert str(tmp_path / "train-images-idx3-ubyte") in said
 
 
-def test_divergence_is_one_line_and_keeps_what_can_be_evaluated(cli, tmp_path):
+def test_divergence_is_said_with_the_layers_and_keeps_what_can_be_evaluated(cli, tmp_path):
     folder = tmp_path / "run"
     answer = cli("train", "mlp", "--hidden", 8, "--epochs", 2, "--lr", 1e30, "--out", folder)
     assert answer.code == 1
-    assert re.fullmatch(
-        "jaxdigits: the training loss is nan in epoch 1: lower the learning rate\n", answer.err
-    )
+    where = "2/bias, 2/weight, 5/bias, 5/weight"
+    assert answer.err.splitlines() == [
+        f"jaxdigits: epoch 1: not finite: {where}; lower the learning rate",
+        "jaxdigits: the training loss is nan in epoch 1: lower the learning rate",
+    ]
     assert json.loads((folder / "metrics.jsonl").read_text())["loss"] is None
     assert cli("evaluate", folder).code == 0
