@@ -7,12 +7,12 @@
     python experiments/reliability.py table
 
 `kills` trains a small network on the built-in digits in processes of its own, each killed by
-SIGKILL at a random moment or step and started again with `--resume`, until the run is finished.  The
-third kill of a run waits for a file that is being written.  So many runs more (100) are added
-to those that are done, each compared with the undisturbed one, bit for bit.  `faults` changes
-one byte of a checkpoint, or cuts it, and reads it; then goes on from the one before.  `saving`
-times a checkpoint of each default MNIST run beside its epoch.  `memory` trains for 200 epochs
-in one process.  Results are in reliability.json, and `table` prints them as
+SIGKILL at a random moment or step and started again with `--resume`, until the run is finished.
+The third kill of a run waits for a file that is being written. So many runs more (100) are
+added to those that are done, each compared with the undisturbed one, bit for bit. `faults`
+changes one byte of a checkpoint, or cuts it, and reads it; then goes on from the one before.
+`saving` times a checkpoint of each default MNIST run beside its epoch. `memory` trains for 200
+epochs in one process. Results are in reliability.json, and `table` prints them as
 docs/reliability.md has them.
 """
 
@@ -77,7 +77,7 @@ def killed_run(run: Path, whole: Path, rng: random.Random, starting: float) -> d
         said = process.communicate()[1]
         damaged, code = damaged + ("damaged" in said), process.returncode
         if code == -9:
-            count, writing = count + 1, writing + bool(_unfinished(run))
+            count, writing = count + 1, writing + bool(_unfinished(run, process))
         elif code != 0:
             raise RuntimeError(said)
     same = dict(params=_arrays(run) == _arrays(whole), metrics=_rows(run) == _rows(whole),
@@ -88,14 +88,14 @@ def killed_run(run: Path, whole: Path, rng: random.Random, starting: float) -> d
 def wait_to_kill(
     process, run: Path, rng: random.Random, starting: float, in_write: bool
 ) -> None:
-    """Wait for a random moment of the start, or a random step; and then for a file in writing."""
+    """Wait for a random moment of the start or a random step; then for a file in writing."""
     target, moment = rng.uniform(_step(run), STEPS), rng.uniform(0, starting)
     at_start, clock = rng.random() < 0.25, time.perf_counter()
     waiting = lambda: time.perf_counter() - clock < moment if at_start else _step(run) < target
     while waiting() and process.poll() is None:
         time.sleep(0.001)
     if in_write:
-        while process.poll() is None and not _unfinished(run):
+        while process.poll() is None and not _unfinished(run, process):
             pass
     else:
         time.sleep(rng.uniform(0, 0.03))
@@ -282,9 +282,10 @@ def _step(run: Path) -> int:
     return max((int(path.stem[5:]) for path in files), default=0)
 
 
-def _unfinished(run: Path) -> list[Path]:
-    """Files that are being written."""
-    return [*run.glob(".*.*-*"), *(run / "checkpoints").glob(".*.*-*")]
+def _unfinished(run: Path, process: subprocess.Popen) -> list[Path]:
+    """Files that a process is writing, or was; not those that an earlier one has left."""
+    begun = f".*.*-{process.pid}"
+    return [*run.glob(begun), *(run / "checkpoints").glob(begun)]
 
 
 def _resident() -> float:
