@@ -85,8 +85,7 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
         loss, valid = np.mean(row["loss"]), 100 * np.mean(curve[-1])
         print(f"{row['epoch']:3d} {loss:.4f} {valid:.2f}", flush=True)
 
-    keep = lambda params, statistics: None
-    params, statistics, valid_, best, _ = _train(config, train, valid, report, keep, None)
+    params, statistics, valid_, best, _ = _train(config, train, valid, dict(report=report))
     save_params(folder, params, statistics)
     facts = dict(
         parameters=parameter_count(params) // config.seeds,

@@ -28,6 +28,7 @@ PAGES = [
     "docs/trust-no-file.md",
     "docs/command-line.md",
     "docs/many-devices.md",
+    "docs/reliability.md",
 ]
 
 
@@ -197,6 +198,15 @@ def test_the_limits_of_files_are_those_of_the_readers():
     for row, (name, values) in zip(rows[2:], limits.items(), strict=True):
         assert row.startswith(f"| {name}")
         assert all(f"{value:,}" in row for value in values), row
+
+
+def test_the_results_of_reliability_are_those_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "reliability.py"))
+    results = json.loads((ROOT / "experiments" / "reliability.json").read_text())
+    page = (ROOT / "docs" / "reliability.md").read_text()
+    assert experiment["table"](results) in page
+    assert all(result["machine"] in page for result in results.values())
 
 
 def test_each_recipe_and_each_comparison_is_a_network_that_can_be_built(monkeypatch):

@@ -1,7 +1,8 @@
 """The command line: parse, call, print.  `main` is the program `jaxdigits`.
 
 Exit codes: 0 done; 1 it failed, or something disagrees; 2 the command was not understood;
-130 interrupted.  An error is one line on stderr.  JAXDIGITS_DEBUG=1 shows the traceback.
+130 interrupted; 143 asked to end.  An error is one line on stderr.  JAXDIGITS_DEBUG=1 shows
+the traceback.
 JAXDIGITS_CACHE names a folder for compiled programs, which the next start then loads.
 """
 

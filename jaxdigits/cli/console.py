@@ -12,6 +12,11 @@ def say(line: str = "", *, json_wanted: bool = False) -> None:
     print(line, file=sys.stderr if json_wanted else sys.stdout, flush=True)
 
 
+def say_note(line: str) -> None:
+    """Print a line on stderr that is not what the command was asked for."""
+    print(f"jaxdigits: {line}", file=sys.stderr, flush=True)
+
+
 def say_json(value: dict[str, Any]) -> None:
     """Print one JSON object on one line."""
     from jaxdigits.train.run import finite
@@ -32,6 +37,23 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def percent(share: float) -> str:
     """A share as a percentage with two decimals."""
     return f"{100 * share:.2f} %"
+
+
+def noticing(
+    shows: Sequence[Callable[[dict[str, Any]], None]], note: Callable[[str], None]
+) -> Callable[[dict[str, Any]], None]:
+    """What calls all of `shows` with a row, and `note` with each kind of warning once."""
+    known: set[str] = set()
+
+    def report(row: dict[str, Any]) -> None:
+        for show in shows:
+            show(row)
+        for kind, line in row.get("warnings", {}).items():
+            if kind not in known:
+                known.add(kind)
+                note(f"epoch {row['epoch']}: {line}")
+
+    return report
 
 
 @contextmanager
@@ -57,7 +79,7 @@ def epoch_reporter(
         def show(row):
             bar.set_description("training", refresh=False)
             bar.set_postfix_str(_epoch(row), refresh=False)
-            bar.update()
+            bar.update(row["epoch"] - bar.n)  # the first of a resumed run is a later one
 
         yield show
 

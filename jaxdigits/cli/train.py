@@ -1,18 +1,21 @@
 """`jaxdigits train`."""
 
 import datetime
-from dataclasses import dataclass, field
+import shlex
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from jaxdigits.cli.console import epoch_reporter, percent, say, say_json
+from jaxdigits.cli.board import tensorboard
+from jaxdigits.cli.console import epoch_reporter, noticing, percent, say, say_json, say_note
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.options import given
 from jaxdigits.cli.processes import Processes, is_first
 from jaxdigits.cli.senses import Senses
+from jaxdigits.cli.stopping import stopping
 from jaxdigits.data import DATASETS, mnist
 
 _hint: Any = dict(help_behavior_hint="(default: the network's own)")
@@ -27,6 +30,7 @@ OPTIONS = (
     "input_dropout", "input_noise", "hidden_noise", "steps", "encoder", "surrogate", "readout",
     "precision", "storage", "recompute", "rate_penalty", "rate_target",
 )  # fmt: skip
+ALSO_RESUMED = ("resume", "json", "data_dir", "keep", "tensorboard", "machines")
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,17 @@ class Train:
     rtrl; eventprop for event_snn."""
     out: Folder = None
     """Folder of the run; by default a new one in runs/."""
+    resume: Folder = None
+    """Go on with the run in this folder, as it was configured, from its newest checkpoint: what
+    comes of it is what would have come without the stop, bit for bit."""
+    steps_per_save: Annotated[
+        int | None, arg(metavar="INT", help_behavior_hint="(default: after each epoch)")
+    ] = None
+    """Save after each so many steps of an epoch too."""
+    keep: int = 2
+    """So many checkpoints are kept, besides the best network, until the result is there."""
+    tensorboard: bool = False
+    """Write the metrics for TensorBoard too, into the run's folder."""
     json: bool = False
     """Print one JSON object on the last line, and everything else on stderr."""
 
@@ -148,32 +163,81 @@ class Train:
 
     def run(self) -> int:
         """Train, and print what came of it."""
-        from jaxdigits.train.job import run_job
         from jaxdigits.train.run import require_empty
 
         mesh = self.machines.start()
-        config, first = self.config(), is_first()
-        if self.out is not None and first:
+        if self.resume is not None:
+            return self._resume(self.resume, mesh)
+        config = self.config()
+        if self.out is not None and is_first():
             require_empty(self.out)
-        if self.data_dir is not None and self.data != "mnist":
-            raise ValueError("--data-dir is for --data mnist")
-        train, test = mnist(self.data_dir) if self.data == "mnist" else DATASETS[self.data]()
+        self._require_sound()
+        train, test = self._data(config)
         folder = self.out or _new_folder(config.network, config.data)
         many = f"{config.seeds} networks " if config.seeds > 1 else ""
         line = f"training {many}{config.network} on {len(train.label)} images of {config.data}"
-        if first:
+        if is_first():
             say(line, json_wanted=self.json)
-        try:
-            with epoch_reporter(config.epochs, self.json, quiet=not first) as report:
-                outcome = run_job(config, train, test, folder, report, mesh=mesh)
-        except KeyboardInterrupt:
-            saved = (folder / "params.npz").exists()
-            raise KeyboardInterrupt(
-                f": its best epoch is in {folder}" if saved else ""
-            ) from None
+        return self._train(config, train, test, folder, mesh)
+
+    def _resume(self, folder: Path, mesh) -> int:
+        from jaxdigits.train.run import load_config, read_result
+
+        config = load_config(folder)
+        self._require_sound()
+        usual = Train(resume=folder)
+        names = [f.name for f in fields(self) if f.name not in ALSO_RESUMED]
+        for name in names:
+            if getattr(self, name) != getattr(usual, name):
+                raise ValueError(
+                    f"--resume goes on with the run as it was configured: leave out {name!r}"
+                )
+        if result := read_result(folder):
+            say(f"{folder} has its result: there is nothing to resume", json_wanted=self.json)
+            if self.json:
+                say_json(result)
+            return 0
+        train, test = self._data(config)
+        if is_first():
+            say(f"resuming {config.network} in {folder}", json_wanted=self.json)
+        return self._train(config, train, test, folder, mesh)
+
+    def _train(self, config, train, test, folder: Path, mesh) -> int:
+        from jaxdigits.train.job import Stopped, run_job
+
+        first = is_first()  # of several processes one speaks for all
+        note = say_note if first else lambda line: None
+        board = folder / "tensorboard" if self.tensorboard and first else None
+        again = f"`jaxdigits train --resume {shlex.quote(str(folder))}` goes on"
+        with stopping(note) as stop:
+            try:
+                with (
+                    tensorboard(board) as write,
+                    epoch_reporter(config.epochs, self.json, quiet=not first) as show,
+                ):
+                    outcome = run_job(
+                        config, train, test, folder, noticing([show, write], note),
+                        mesh=mesh, resume=self.resume is not None, last=self.keep,
+                        stop=stop.asked, warn=note,
+                    )  # fmt: skip
+            except Stopped as error:
+                note(f"stopped {error}: {again}")
+                return stop.code()
+            except KeyboardInterrupt:
+                saved = (folder / "config.json").exists()
+                raise KeyboardInterrupt(f": {again}" if saved else "") from None
         if first:
             self._finish(outcome, test, folder)
         return 0
+
+    def _data(self, config):
+        if self.data_dir is not None and config.data != "mnist":
+            raise ValueError("--data-dir is for --data mnist")
+        return mnist(self.data_dir) if config.data == "mnist" else DATASETS[config.data]()
+
+    def _require_sound(self) -> None:
+        if self.keep < 1:
+            raise ValueError(f"keep must be >= 1, got {self.keep}")
 
     def config(self):
         """The run's configuration.
@@ -192,7 +256,7 @@ class Train:
             options["norm"] = None
         names = (
             "epochs", "batch", "schedule", "weight_decay", "smoothing", "ema", "microbatch",
-            "augment", "adversarial", "patience",
+            "augment", "adversarial", "patience", "steps_per_save",
         )  # fmt: skip
         settings = {k: own[k] for k in names if k in own}
         if self.lr is not None:
@@ -206,14 +270,14 @@ class Train:
 
     def _finish(self, outcome, test, folder: Path) -> None:
         from jaxdigits.measure import score
-        from jaxdigits.train.run import write_json
+        from jaxdigits.train.job import finish_run
 
         result = score(outcome.logits, test.label)._asdict()
         result |= dict(
             valid_accuracy=outcome.valid_accuracy, best_epoch=outcome.best_epoch,
             parameters=outcome.parameters, seconds=round(outcome.seconds, 2), run=str(folder),
         )  # fmt: skip
-        write_json(folder / "result.json", result)
+        finish_run(folder, result)
         low, high = result["test_interval"]
         say(
             f"test accuracy {percent(result['test_accuracy'])}, 95 % interval "

@@ -4,12 +4,22 @@ from jaxdigits.train.config import Config, config_for
 from jaxdigits.train.epoch import Best, Metrics, Recipe, run_epoch, train_step
 from jaxdigits.train.evaluate import gather_statistics, logits_of
 from jaxdigits.train.fit import Diverged, Fit, fit
-from jaxdigits.train.job import Outcome, fit_one, predict, predictor, run_job, validation_split
+from jaxdigits.train.job import (
+    Outcome,
+    Stopped,
+    finish_run,
+    fit_one,
+    predict,
+    predictor,
+    run_job,
+    validation_split,
+)
 from jaxdigits.train.memory import DoesNotFit
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import Population, fit_population
 from jaxdigits.train.run import Run, RunError, load_run
 from jaxdigits.train.sharding import device_mesh
+from jaxdigits.train.snapshot import Snapshot
 from jaxdigits.train.state import TrainState, initial_state
 
 __all__ = [
@@ -24,10 +34,13 @@ __all__ = [
     "Recipe",
     "Run",
     "RunError",
+    "Snapshot",
+    "Stopped",
     "TrainState",
     "adamw",
     "config_for",
     "device_mesh",
+    "finish_run",
     "fit",
     "fit_one",
     "fit_population",

@@ -22,6 +22,7 @@ LATER: dict[str, Any] = {
     "augment": None,
     "schedule": "cosine",
     "adversarial": 0.0,
+    "steps_per_save": None,
 }  # what runs of an earlier version do not have
 
 
@@ -57,6 +58,8 @@ class Config:
     """by how much pixels in [0, 1] change to mislead the network that learns; 0: not at all"""
     patience: int | None = None
     """stop after so many epochs without a better validation accuracy"""
+    steps_per_save: int | None = None
+    """save within an epoch too, after each so many steps; None: an epoch is one program"""
     gradient: str = "by_hand"
     """a name of `ESTIMATORS` or `RULES`"""
     seed: int = 0
@@ -77,9 +80,9 @@ class Config:
         )
         known = [*ESTIMATORS, *RULES]
         _require(self.gradient in known, f"unknown gradient {self.gradient!r}: {known}")
-        for name in ("epochs", "batch", "seeds", "patience"):
+        for name in ("epochs", "batch", "seeds", "patience", "steps_per_save"):
             value = getattr(self, name)
-            if name != "patience" or value is not None:
+            if name not in ("patience", "steps_per_save") or value is not None:
                 _require_whole(name, value)
                 _require(value >= 1, f"{name} must be >= 1, got {value}")
         if self.microbatch is not None:

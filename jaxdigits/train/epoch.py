@@ -78,17 +78,20 @@ def run_epoch(
     best: Best,
     train: Dataset,
     valid: Dataset,
+    before: Array | None = None,
 ) -> tuple[TrainState, Best, Metrics]:
     """Train on every batch of a fresh order, validate, and keep the better network.
 
     Examples that do not fill a last batch are left out of this epoch.
+
+    Args:
+      before: [k] the losses of the epoch's first k steps, if `run_steps` has taken them.
     """
     steps = len(train.label) // recipe.batch
-    order = order_of_epoch(state.key, state.step // steps, len(train.label))
-    rows = order[: steps * recipe.batch].reshape(steps, recipe.batch)
-    rows = over_devices(recipe.mesh, rows)
-    step = lambda state, rows: train_step(recipe, optimizer, state, train, rows)
-    state, losses = jax.lax.scan(step, state, rows)
+    done = 0 if before is None else len(before)
+    state, losses = run_steps(recipe, optimizer, steps - done, state, train)
+    if before is not None:
+        losses = jnp.concatenate([before, losses])
 
     params = state.params if recipe.ema is None else state.average
     statistics = _statistics(recipe, params, train, state.key)
@@ -101,6 +104,23 @@ def run_epoch(
     better &= jnp.isfinite(loss) & jnp.isfinite(losses).all()
     best = jax.tree.map(lambda new, old: jnp.where(better, new, old), now, best)
     return state, best, Metrics(losses.mean(), loss, accuracy, rates)
+
+
+def run_steps(
+    recipe: Recipe,
+    optimizer: optax.GradientTransformation,
+    count: int,
+    state: TrainState,
+    train: Dataset,
+) -> tuple[TrainState, Array]:
+    """Take the next `count` steps, all of one epoch: (state, losses [count])."""
+    steps = len(train.label) // recipe.batch
+    order = order_of_epoch(state.key, state.step // steps, len(train.label))
+    rows = order[: steps * recipe.batch].reshape(steps, recipe.batch)
+    if count < steps:
+        rows = jax.lax.dynamic_slice_in_dim(rows, state.step % steps, count)
+    step = lambda state, rows: train_step(recipe, optimizer, state, train, rows)
+    return jax.lax.scan(step, state, over_devices(recipe.mesh, rows))
 
 
 def train_step(

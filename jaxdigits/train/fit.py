@@ -18,10 +18,18 @@ from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
-from jaxdigits.train.epoch import Best, Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch, run_steps
 from jaxdigits.train.memory import within_memory
 from jaxdigits.train.microbatch import check_microbatch
 from jaxdigits.train.sharding import check_shares, everywhere, place
+from jaxdigits.train.snapshot import (
+    Resume,
+    Save,
+    Snapshot,
+    at_start,
+    before_last_chunk,
+    gone_on,
+)
 from jaxdigits.train.state import TrainState, initial_state
 
 
@@ -70,6 +78,9 @@ def fit(
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
     watch: Watch = lambda state: {},
+    save: Save = lambda snapshot: None,
+    resume: Resume = lambda start: start,
+    steps_per_save: int | None = None,
 ) -> Fit:
     """Train a network and return it as it was in the epoch that validation chose.
 
@@ -97,6 +108,11 @@ def fit(
         saving; before the next epoch, which takes their buffers over.
       watch: called with the state after each epoch, as `keep` is; what it returns joins the
         epoch's row.
+      save: called with all that training knows, after each epoch and, if `steps_per_save` is
+        given, after each so many steps of one, which are then a program by themselves; before
+        the next steps, which take the buffers over.
+      resume: called with the snapshot of the start, returns the one to go on from: what
+        follows has the bits that it would have had.
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
@@ -108,52 +124,60 @@ def fit(
     )
     check_microbatch(microbatch, batch)
     check_shares(mesh, batch, microbatch)
-    check_sizes(train, valid, epochs, batch, ema, patience)
+    check_sizes(train, valid, epochs, batch, ema, patience, steps_per_save)
     train, valid = on_device(train, mesh), on_device(valid, mesh)
-    key = place(key, everywhere(mesh))
+    whole = everywhere(mesh)
+    key = place(key, whole)
     shape = features(train.image)
 
-    @partial(jax.jit, out_shardings=everywhere(mesh))
+    @partial(jax.jit, out_shardings=whole)
     def start(key, train):
         state = initial_state(
             build(training=True), shape, optimizer, key, averaged=ema is not None
         )
         return state, before_first_epoch(recipe, state, train)
 
+    steps = len(train.label) // batch
+    every = steps_per_save or steps
     epoch_of = partial(run_epoch, recipe, optimizer)
-    program = within_memory(
-        jax.jit(epoch_of, donate_argnums=(0, 1), out_shardings=everywhere(mesh))
-    )
-    state, best = start(key, train)
-    history = []
-    for epoch in range(1, epochs + 1):
-        clock = time.perf_counter()
-        state, best, metrics = program(state, best, train, valid)
+    chunk_of = partial(run_steps, recipe, optimizer, every)
+    program = within_memory(jax.jit(epoch_of, donate_argnums=(0, 1), out_shardings=whole))
+    chunk = within_memory(jax.jit(chunk_of, donate_argnums=0, out_shardings=whole))
+    now = gone_on(resume, at_start(*start(key, train)), whole, whole)
+    while len(now.history) < epochs and not _waited(now, patience):
+        epoch, clock = len(now.history) + 1, time.perf_counter()
+        now = before_last_chunk(now, lambda state: chunk(state, train), steps, every, save)
+        state, best, metrics = program(now.state, now.best, train, valid, now.losses)
         row = {
             "epoch": epoch,
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
         row["seconds"] = time.perf_counter() - clock
-        history.append({**row, **watch(state)})
+        history = (*now.history, {**row, **watch(state)})
         report(history[-1])
         if int(best.epoch) == epoch:
             keep(best.params, best.statistics)
+        now = Snapshot(state, best, now.losses[:0], history)
         if not np.isfinite(row["loss"]):
             raise Diverged(
                 f"the training loss is {row['loss']} in epoch {epoch}: lower the learning rate",
-                _result(state, best, history),
+                _result(now),
             )
-        if patience is not None and epoch - int(best.epoch) >= patience:
-            break
-    fitted = _result(state, best, history)
+        save(now)
+    fitted = _result(now)
     if not fitted.best_epoch:  # a single step to infinity has a finite loss before it
         raise Diverged("no epoch had a finite validation loss: lower the learning rate", fitted)
     return fitted
 
 
-def check_sizes(train, valid, epochs, batch, ema, patience) -> None:
+def _waited(now: Snapshot, patience: int | None) -> bool:
+    return patience is not None and len(now.history) - int(now.best.epoch) >= patience
+
+
+def check_sizes(train, valid, epochs, batch, ema, patience=None, steps_per_save=None) -> None:
     """Raise a ValueError that names the argument, if training cannot be run with these."""
-    for name, value in dict(epochs=epochs, batch=batch, patience=patience).items():
+    counts = dict(epochs=epochs, batch=batch, patience=patience, steps_per_save=steps_per_save)
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise ValueError(f"{name} must be >= 1, got {value}")
     if ema is not None and not 0 <= ema < 1:
@@ -175,5 +199,6 @@ def on_device(data: Dataset, mesh: Mesh | None = None) -> Dataset:
     return place(labelled, everywhere(mesh))
 
 
-def _result(state: TrainState, best: Best, history: list[dict[str, Any]]) -> Fit:
-    return Fit(best.params, best.statistics, int(best.epoch), tuple(history), state)
+def _result(now: Snapshot) -> Fit:
+    best = now.best
+    return Fit(best.params, best.statistics, int(best.epoch), now.history, now.state)

@@ -18,13 +18,36 @@ from jax.sharding import Mesh
 
 from jaxdigits.data import Dataset, split
 from jaxdigits.losses import cross_entropy
+from jaxdigits.train.checkpoint import (
+    LAST,
+    newest_snapshot,
+    remove_checkpoints,
+    remove_unfinished,
+    save_checkpoint,
+)
 from jaxdigits.train.config import Config
 from jaxdigits.train.evaluate import logits_of
 from jaxdigits.train.fit import Diverged, Fit, Keep, fit
+from jaxdigits.train.health import watcher
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import fit_population
-from jaxdigits.train.run import Run, RunError, append_metrics, create_run, save_params
-from jaxdigits.train.sharding import check_members, check_shares
+from jaxdigits.train.run import (
+    Run,
+    RunError,
+    append_metrics,
+    create_run,
+    save_params,
+    write_metrics,
+    write_result,
+)
+from jaxdigits.train.sharding import (
+    any_process,
+    check_members,
+    check_shares,
+    on_each_process,
+    same_everywhere,
+)
+from jaxdigits.train.snapshot import Snapshot
 from jaxdigits.tree import parameter_count
 
 VALIDATION = 12  # one example in so many: 5,000 of MNIST's 60,000
@@ -43,7 +66,12 @@ class Outcome(NamedTuple):
     parameters: int
     """of one network"""
     seconds: float
-    """from the first line to the last prediction, compiling included"""
+    """from the first line to the last prediction, compiling included; of a resumed run, with
+    the seconds of the epochs that it had behind it"""
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and all that it had is in the newest checkpoint."""
 
 
 def run_job(
@@ -54,16 +82,26 @@ def run_job(
     report: Report = lambda row: None,
     *,
     mesh: Mesh | None = None,
+    resume: bool = False,
+    last: int = LAST,
+    stop: Callable[[], bool] = lambda: False,
+    warn: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Train what `config` says and write the run to `folder`.
 
     Args:
       report: called with each epoch's row, once it is in `metrics.jsonl`.
       mesh: the devices that share the examples of a batch, or the networks of several seeds;
-        None: one.  Of several processes the first writes the run.
+        None: one.  Of several processes the first writes the run, and all read it.
+      resume: go on with the run in the folder, from its newest checkpoint, to the bits that it
+        would have come to.
+      last: checkpoints that are kept; they are removed with `finish_run`.
+      stop: asked after each checkpoint whether to stop there; one process is enough.
+      warn: called with one line for each checkpoint that cannot be read.
 
     Raises:
       RunError: if the folder is not empty or cannot be written.
+      Stopped: where `stop` said so.
       Diverged: on a loss that is not finite; the last good params are then in the folder.
       ValueError: if the batch is larger than the training set.
     """
@@ -75,17 +113,37 @@ def run_job(
         check_shares(mesh, config.batch, config.microbatch)
     else:
         check_members(mesh, config.seeds)
-    create_run(folder, config)
+    if not resume:
+        create_run(folder, config)
+    earlier = 0.0
 
     def on_epoch(row):
         append_metrics(folder, row)
         report(row)
 
+    def go_on(start: Snapshot) -> Snapshot:
+        nonlocal earlier
+        now = newest_snapshot(folder, start, warn) if resume else start
+        if not same_everywhere(int(np.max(now.state.step))):
+            raise RunError(f"{folder} has not the same checkpoints for all processes")
+        if resume:
+            remove_unfinished(folder)
+            write_metrics(folder, now.history)  # without epochs that came after the checkpoint
+        earlier = sum(row["seconds"] for row in now.history)
+        return now
+
+    def save(now: Snapshot) -> None:
+        save_checkpoint(folder, now._replace(state=on_each_process(now.state, mesh)), last)
+        if any_process(stop()):
+            raise Stopped(f"after step {int(np.max(now.state.step))}")
+
+    network = config.build()(training=True)
+    told = dict(
+        report=on_epoch, keep=partial(save_params, folder), save=save, resume=go_on, mesh=mesh,
+        watch=watcher(network, train.image, members=config.seeds, mesh=mesh),
+    )  # fmt: skip
     try:
-        keep = partial(save_params, folder)  # what is stopped keeps its best epoch
-        params, statistics, accuracy, epoch, lost = _train(
-            config, train, valid, on_epoch, keep, mesh
-        )
+        params, statistics, accuracy, epoch, lost = _train(config, train, valid, told)
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
@@ -98,7 +156,18 @@ def run_job(
         params, statistics = jax.device_get((params, statistics))
     logits = predict(Run(config, params, statistics), test.image)
     parameters = parameter_count(params) // config.seeds
-    return Outcome(logits, accuracy, epoch, parameters, time.perf_counter() - clock)
+    seconds = earlier + time.perf_counter() - clock
+    return Outcome(logits, accuracy, epoch, parameters, seconds)
+
+
+def finish_run(folder: Path, result: dict[str, Any]) -> None:
+    """Write `result.json`, after which the checkpoints are of no use and removed.
+
+    Raises:
+      RunError: if the folder cannot be written.
+    """
+    write_result(folder, result)
+    remove_checkpoints(folder)
 
 
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
@@ -114,20 +183,20 @@ def fit_one(
     valid: Dataset,
     report: Report = lambda row: None,
     keep: Keep = lambda params, statistics: None,
-    mesh: Mesh | None = None,
+    **told: Any,
 ) -> Fit:
     """The network of `config.seed`, trained as the configuration says.
 
     Args:
-      report, keep, mesh: as for `fit`.
+      report, keep: as for `fit`; and so are others, as `mesh`, `save` and `resume`.
 
     Raises:
       Diverged, ValueError: as `fit`.
     """
     key = jax.random.key(config.seed)
     return fit(config.build(), train, valid, _optimizer(config, train), key,
-               patience=config.patience, report=report, keep=keep, mesh=mesh,
-               **_options(config))  # fmt: skip
+               patience=config.patience, report=report, keep=keep,
+               **_options(config), **told)  # fmt: skip
 
 
 def predict(run: Run, image: Any) -> np.ndarray:
@@ -159,14 +228,13 @@ def member_keys(config: Config) -> Array:
     return jax.vmap(jax.random.key)(seeds)
 
 
-def _train(config: Config, train: Dataset, valid: Dataset, report, keep, mesh) -> tuple:
+def _train(config: Config, train: Dataset, valid: Dataset, told: dict[str, Any]) -> tuple:
     if config.seeds == 1:
-        fitted = fit_one(config, train, valid, report, keep, mesh)
+        fitted = fit_one(config, train, valid, **told)
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
     many = fit_population(config.build(), train, valid, lambda _: _optimizer(config, train),
-                          member_keys(config), report=report, keep=keep, mesh=mesh,
-                          **_options(config))  # fmt: skip
+                          member_keys(config), **_options(config), **told)  # fmt: skip
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
     return many.params, many.statistics, *lists, lost
@@ -183,5 +251,5 @@ def _options(config: Config) -> dict[str, Any]:
     return dict(
         epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
         estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
-        augment=config.augmentation(),
+        augment=config.augmentation(), steps_per_save=config.steps_per_save,
     )  # fmt: skip

@@ -23,7 +23,7 @@ from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
-from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch
+from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch, run_steps
 from jaxdigits.train.fit import Keep, Watch, check_sizes, on_device
 from jaxdigits.train.memory import within_memory
 from jaxdigits.train.microbatch import check_microbatch
@@ -33,6 +33,14 @@ from jaxdigits.train.sharding import (
     each_its_share,
     everywhere,
     place,
+)
+from jaxdigits.train.snapshot import (
+    Resume,
+    Save,
+    Snapshot,
+    at_start,
+    before_last_chunk,
+    gone_on,
 )
 from jaxdigits.train.state import initial_state
 
@@ -71,13 +79,16 @@ def fit_population(
     report: Callable[[dict[str, Any]], None] = lambda row: None,
     keep: Keep = lambda params, statistics: None,
     watch: Watch = lambda state: {},
+    save: Save = lambda snapshot: None,
+    resume: Resume = lambda start: start,
+    steps_per_save: int | None = None,
 ) -> Population:
     """Train P networks in one compiled program and return each at its best epoch.
 
     Args:
       build, train, valid, epochs, batch, loss, estimator, ema, microbatch, augment, report,
-        keep, watch: as for `fit`; `keep` after each epoch that is the best so far of any
-        member, and `watch` with the state of all members.
+        keep, watch, save, resume, steps_per_save: as for `fit`; `keep` after each epoch that is
+        the best so far of any member, and `watch` with the state of all members.
       optimizer: makes a member's optimizer from its hyperparameters, as
         `lambda h: optax.adam(h["learning_rate"])`; it is called once, on traced scalars.
       keys: [P] one key per member.
@@ -91,7 +102,7 @@ def fit_population(
       DoesNotFit: as `fit`.
     """
     check_microbatch(microbatch, batch)
-    check_sizes(train, valid, epochs, batch, ema, None)
+    check_sizes(train, valid, epochs, batch, ema, None, steps_per_save)
     for leaf in [keys, *jax.tree.leaves(hyperparameters)]:
         if jnp.ndim(leaf) != 1 or len(leaf) != len(keys):
             raise ValueError(
@@ -109,32 +120,46 @@ def fit_population(
         state = initial_state(network, shape, optimizer(hyper), key, averaged=averaged)
         return state, before_first_epoch(recipe, state, train)
 
-    def epoch_of(hyper, state, best, train, valid):
-        return run_epoch(recipe, optimizer(hyper), state, best, train, valid)
+    steps = len(train.label) // batch
+    every = steps_per_save or steps
+
+    def epoch_of(hyper, state, best, before, train, valid):
+        return run_epoch(recipe, optimizer(hyper), state, best, train, valid, before)
+
+    def chunk_of(hyper, state, train):
+        return run_steps(recipe, optimizer(hyper), every, state, train)
 
     # The best networks and the metrics are on every device, for whoever saves and reports them.
-    starts = each_its_share(mesh, jax.vmap(start, (0, 0, None)), whole=1)
-    epochs_of = each_its_share(mesh, jax.vmap(epoch_of, (0, 0, 0, None, None)), whole=2)
     own, whole = by_member(mesh), everywhere(mesh)
-    start_all = jax.jit(starts, out_shardings=(own, whole))
+    starts = each_its_share(mesh, jax.vmap(start, (0, 0, None)), whole=1)
+    epochs_of = each_its_share(mesh, jax.vmap(epoch_of, (0, 0, 0, 0, None, None)), whole=2)
+    chunks_of = each_its_share(mesh, jax.vmap(chunk_of, (0, 0, None)), whole=1)
+    begin = jax.jit(starts, out_shardings=(own, whole))
     program = within_memory(
         jax.jit(epochs_of, donate_argnums=(1, 2), out_shardings=(own, whole, whole))
     )
-    state, best = start_all(keys, hyperparameters, train)
-    history, diverged = [], np.zeros(len(keys), bool)
-    for epoch in range(1, epochs + 1):
-        clock = time.perf_counter()
-        state, best, metrics = program(hyperparameters, state, best, train, valid)
+    chunk = within_memory(jax.jit(chunks_of, donate_argnums=1, out_shardings=(own, whole)))
+    now = gone_on(resume, at_start(*begin(keys, hyperparameters, train)), own, whole)
+    while len(now.history) < epochs:
+        epoch, clock = len(now.history) + 1, time.perf_counter()
+        take = lambda state: chunk(hyperparameters, state, train)
+        now = before_last_chunk(now, take, steps, every, save)
+        state, best, metrics = program(
+            hyperparameters, now.state, now.best, now.losses, train, valid
+        )
         row = {
             "epoch": epoch,
             **{k: np.asarray(v).tolist() for k, v in metrics._asdict().items()},
         }
         row["seconds"] = time.perf_counter() - clock
-        history.append({**row, **watch(state)})
-        diverged |= ~np.isfinite(row["loss"])
+        history = (*now.history, {**row, **watch(state)})
         report(history[-1])
         if (np.asarray(best.epoch) == epoch).any():
             keep(best.params, best.statistics)
-    accuracy, chosen = np.asarray(best.accuracy), np.asarray(best.epoch)
-    diverged |= chosen == 0
-    return Population(best.params, best.statistics, accuracy, chosen, diverged, tuple(history))
+        now = Snapshot(state, best, now.losses[:, :0], history)
+        save(now)
+    best, chosen = now.best, np.asarray(now.best.epoch)
+    losses = np.array([row["loss"] for row in now.history])
+    diverged = ~np.isfinite(losses).all(0) | (chosen == 0)
+    accuracy = np.asarray(best.accuracy)
+    return Population(best.params, best.statistics, accuracy, chosen, diverged, now.history)

@@ -2,6 +2,7 @@
 
     config.json      the configuration and the versions that ran it
     metrics.jsonl    one JSON object an epoch, written as the epoch ends
+    checkpoints/     while it trains: all that it needs to go on (`jaxdigits.train.checkpoint`)
     params.npz       the best epoch's params and statistics, named by path; with several
                      seeds every array has a leading axis, one entry per seed
     result.json      accuracy on the test set, and how long it took
@@ -13,6 +14,8 @@ crash leaves the one before.
 import json
 import os
 import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -57,12 +60,19 @@ def create_run(folder: Path, config: Config) -> None:
       ValueError: for a network so large that `load_run` would refuse it.
     """
     _require_modest(to_json(config))
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         require_empty(folder)
         versions = {"python": platform.python_version(), "jax": jax.__version__}
         head = {"format": FORMAT, "versions": versions, "device": jax.devices()[0].device_kind}
         write_json(folder / "config.json", head | {"config": to_json(config)})
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[None]:
+    """An `OSError` inside is a `RunError` that names the folder."""
+    try:
+        yield
     except OSError as error:
         raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
 
@@ -80,11 +90,39 @@ def append_metrics(folder: Path, row: dict[str, Any]) -> None:
     Raises:
       RunError: if it cannot be written.
     """
+    with writing(folder), open(folder / "metrics.jsonl", "a") as file:
+        file.write(json.dumps(finite(row)) + "\n")
+
+
+@by_first_process
+def write_metrics(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write `metrics.jsonl` with these rows and no others, atomically.
+
+    Raises:
+      RunError: if it cannot be written; an earlier file is then still there.
+    """
+    text = "".join(json.dumps(finite(row)) + "\n" for row in rows)
+    with writing(folder):
+        replace_file(folder / "metrics.jsonl", lambda file: file.write(text.encode()))
+
+
+def write_result(folder: Path, result: dict[str, Any]) -> None:
+    """Write `result.json`, atomically.
+
+    Raises:
+      RunError: if it cannot be written.
+    """
+    with writing(folder):
+        write_json(folder / "result.json", result)
+
+
+def read_result(folder: Path) -> dict[str, Any] | None:
+    """What is in `result.json`; None if the run has not come so far, or it is damaged."""
     try:
-        with open(folder / "metrics.jsonl", "a") as file:
-            file.write(json.dumps(finite(row)) + "\n")
-    except OSError as error:
-        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+        result = _read_json(folder / "result.json")
+    except (OSError, ValueError, RecursionError):
+        return None
+    return result if isinstance(result, dict) else None
 
 
 @by_first_process
@@ -96,10 +134,8 @@ def save_params(folder: Path, params: Params, statistics: tuple[Statistics, ...]
     """
     leaves = named_leaves({"params": params, "statistics": statistics})
     arrays: Any = {name: np.asarray(leaf) for name, leaf in leaves.items()}
-    try:
-        _replace(folder / "params.npz", lambda file: np.savez(file, **arrays))
-    except OSError as error:
-        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
+    with writing(folder):
+        replace_file(folder / "params.npz", lambda file: np.savez(file, **arrays))
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -109,6 +145,39 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
       RunError: if a file is missing or broken, or the params are those of another network.
     """
     folder = Path(folder)
+    config, template = _read_config(folder)
+    arrays = _read_arrays(folder / "params.npz", template)
+    leaves = [jnp.asarray(arrays[name]) for name in named_leaves(template)]
+    tree = jax.tree.unflatten(jax.tree.structure(template), leaves)
+    return Run(config, tree["params"], tree["statistics"])
+
+
+def load_config(folder: str | os.PathLike[str]) -> Config:
+    """Read a run's configuration, of which there may be no params yet.
+
+    Raises:
+      RunError: as `load_run`.
+    """
+    return _read_config(Path(folder))[0]
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, atomically."""
+    text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
+    replace_file(path, lambda file: file.write(text.encode()))
+
+
+def finite(value: Any) -> Any:
+    """`value` for JSON, which has no infinity and no NaN: None stands for them."""
+    if isinstance(value, dict):
+        return {k: finite(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(v) for v in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _read_config(folder: Path) -> tuple[Config, Any]:
+    """A run's configuration, and the template of its params."""
     if not folder.is_dir():
         raise RunError(f"{folder}: no such folder; `jaxdigits train` makes one and says where")
     if not (folder / "config.json").is_file():
@@ -123,26 +192,8 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
         config = from_json(head.get("config"))
         template = _template(config)
     except Exception as error:  # an option of a wrong type can fail anywhere in a builder
-        raise RunError(f"{folder / 'config.json'} cannot be used: {_line(error)}") from error
-    arrays = _read_arrays(folder / "params.npz", template)
-    leaves = [jnp.asarray(arrays[name]) for name in named_leaves(template)]
-    tree = jax.tree.unflatten(jax.tree.structure(template), leaves)
-    return Run(config, tree["params"], tree["statistics"])
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, atomically."""
-    text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
-    _replace(path, lambda file: file.write(text.encode()))
-
-
-def finite(value: Any) -> Any:
-    """`value` for JSON, which has no infinity and no NaN: None stands for them."""
-    if isinstance(value, dict):
-        return {k: finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
+        raise RunError(f"{folder / 'config.json'} cannot be used: {one_line(error)}") from error
+    return config, template
 
 
 def _require_modest(values: Any) -> None:
@@ -190,7 +241,7 @@ def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
             f"{path} is missing: the run was stopped before it had one, or it was removed"
         ) from error
     except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
-        raise RunError(f"{path} cannot be used: {_line(error)}") from error
+        raise RunError(f"{path} cannot be used: {one_line(error)}") from error
     return arrays
 
 
@@ -202,7 +253,7 @@ def _read_json(path: Path) -> Any:
     return json.loads(text)
 
 
-def _replace(path: Path, write) -> None:
+def replace_file(path: Path, write) -> None:
     """Write a file beside `path`, make sure it is on disk, and move it there."""
     part = path.with_name(f".{path.name}-{os.getpid()}")  # tempfile's only its owner may read
     try:
@@ -216,6 +267,6 @@ def _replace(path: Path, write) -> None:
         raise
 
 
-def _line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What an error says, in one line; its name if it says nothing."""
     return " ".join(str(error).split()) or type(error).__name__

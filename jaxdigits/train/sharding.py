@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxdigits.gradients import Estimator
@@ -145,6 +146,23 @@ def in_shares(mesh: Mesh | None, estimator: Estimator) -> Estimator:
     return estimate
 
 
+def on_each_process(tree: Any, mesh: Mesh | None) -> Any:
+    """A pytree of which each of several processes has all numbers; all must ask for it."""
+    if jax.process_count() == 1:
+        return tree
+    return jax.jit(lambda tree: tree, out_shardings=everywhere(mesh))(tree)
+
+
+def any_process(flag: bool) -> bool:
+    """Whether it is so in any process; all must ask."""
+    return max(_of_all(int(flag))) > 0
+
+
+def same_everywhere(value: int) -> bool:
+    """Whether a number is the same in all processes; all must ask."""
+    return len(set(_of_all(value))) == 1
+
+
 def by_first_process(write: Callable[..., None]) -> Callable[..., None]:
     """`write`, which the first of several processes does for all."""
 
@@ -161,3 +179,10 @@ def _place(array: Any, sharding: NamedSharding) -> Array:
         data = _place(np.asarray(jax.random.key_data(array)), sharding)
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(array))
     return jax.device_put(np.asarray(array), sharding)
+
+
+def _of_all(value: int) -> list[int]:
+    """That number of each process."""
+    if jax.process_count() == 1:
+        return [value]
+    return multihost_utils.process_allgather(np.array(value)).tolist()

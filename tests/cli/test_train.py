@@ -41,6 +41,7 @@ def test_the_result_is_in_the_folder_too(trained):
     names = {"config.json", "metrics.jsonl", "params.npz", "result.json"}
     assert names <= {p.name for p in folder.iterdir()}
     assert len((folder / "metrics.jsonl").read_text().splitlines()) == 3
+    assert not (folder / "checkpoints").exists(), "of no use once the result is there"
 
 
 def test_without_json_plain_lines_are_on_stdout(two):
@@ -99,7 +100,9 @@ def test_every_option_of_the_neurons_is_there_with_the_default_that_help_tells(c
 )
 def test_a_reset_is_a_name_or_a_number(cli, tmp_path, monkeypatch, given, reset):
     asked = []
-    monkeypatch.setattr("jaxdigits.train.job.run_job", lambda config, *_: asked.append(config))
+    monkeypatch.setattr(
+        "jaxdigits.train.job.run_job", lambda config, *_, **__: asked.append(config)
+    )
     cli("train", "snn", "--reset", given, "--neuron", "alif", "--out", tmp_path / "run")
     assert asked[0].options == {"neuron": "alif", "reset": reset}
 
@@ -107,7 +110,7 @@ def test_a_reset_is_a_name_or_a_number(cli, tmp_path, monkeypatch, given, reset)
 def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch):
     made = []
 
-    def instead(config, train, test, folder, report):
+    def instead(config, train, test, folder, report, **_):
         folder.mkdir(parents=True)
         made.append(folder)
         raise KeyboardInterrupt
@@ -120,7 +123,9 @@ def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch
     assert all(str(folder).startswith("runs/mlp-digits-") for folder in made)
 
 
-def test_a_run_that_is_interrupted_keeps_its_best_epoch(cli, tmp_path, monkeypatch):
+def test_an_interrupted_run_keeps_its_best_epoch_and_says_how_to_go_on(
+    cli, tmp_path, monkeypatch
+):
     @contextmanager
     def impatient(epochs, json_wanted):
         def report(row):
@@ -131,7 +136,8 @@ def test_a_run_that_is_interrupted_keeps_its_best_epoch(cli, tmp_path, monkeypat
 
     monkeypatch.setattr("jaxdigits.cli.train.epoch_reporter", impatient)
     answer = cli("train", "mlp", "--hidden", 8, "--epochs", 3, "--out", tmp_path / "run")
-    said = f"jaxdigits: interrupted: its best epoch is in {tmp_path / 'run'}\n"
+    again = f"`jaxdigits train --resume {tmp_path / 'run'}` goes on"
+    said = f"jaxdigits: interrupted: {again}\n"
     assert answer[::2] == (130, said)
     assert cli("evaluate", tmp_path / "run")[0] == 0
 
@@ -284,12 +290,14 @@ def test_mnist_that_is_not_there_or_broken_is_named(one_line, tmp_path):
     assert str(tmp_path / "train-images-idx3-ubyte") in said
 
 
-def test_divergence_is_one_line_and_keeps_what_can_be_evaluated(cli, tmp_path):
+def test_divergence_is_said_with_the_layers_and_keeps_what_can_be_evaluated(cli, tmp_path):
     folder = tmp_path / "run"
     answer = cli("train", "mlp", "--hidden", 8, "--epochs", 2, "--lr", 1e30, "--out", folder)
     assert answer.code == 1
-    assert re.fullmatch(
-        "jaxdigits: the training loss is nan in epoch 1: lower the learning rate\n", answer.err
-    )
+    where = "2/bias, 2/weight, 5/bias, 5/weight"
+    assert answer.err.splitlines() == [
+        f"jaxdigits: epoch 1: not finite: {where}; lower the learning rate",
+        "jaxdigits: the training loss is nan in epoch 1: lower the learning rate",
+    ]
     assert json.loads((folder / "metrics.jsonl").read_text())["loss"] is None
     assert cli("evaluate", folder).code == 0

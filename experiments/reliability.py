@@ -1,0 +1,328 @@
+"""Reliability: what is left of a killed run, of a damaged file, and of a long training.
+
+    python experiments/reliability.py kills [RUNS]
+    python experiments/reliability.py faults
+    JAXDIGITS_DATA=FOLDER python experiments/reliability.py saving
+    python experiments/reliability.py memory
+    python experiments/reliability.py table
+
+`kills` trains a small network on the built-in digits in processes of its own, each killed by
+SIGKILL at a random moment or step and started again with `--resume`, until the run is finished.
+The third kill of a run waits for a file that is being written. So many runs more (100) are
+added to those that are done, each compared with the undisturbed one, bit for bit. `faults`
+changes one byte of a checkpoint, or cuts it, and reads it; then goes on from the one before.
+`saving` times a checkpoint of each default MNIST run beside its epoch. `memory` trains for 200
+epochs in one process. Results are in reliability.json, and `table` prints them as
+docs/reliability.md has them.
+"""
+
+import json
+import logging
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from core import machine
+from trained import join, load
+
+RESULTS = Path(__file__).with_suffix(".json")
+PROGRAM = "from jaxdigits.cli import main; main()"
+SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--steps-per-save", "4")
+STEPS = 800  # of the small network
+KILLS = 4  # of a run at most, or one that is killed while it starts would never end
+FAULTS = 500
+EPOCHS, SETTLED = 200, 10
+NETWORKS = ("mlp", "cnn", "snn", "conv_snn")
+
+
+def kills(runs: int) -> None:
+    """Kill and resume so many runs, and add each to the results as it ends."""
+    with tempfile.TemporaryDirectory() as name:
+        os.environ.setdefault("JAXDIGITS_CACHE", f"{name}/cache")
+        for whole in (Path(name, "first"), Path(name, "whole")):  # the second has a cache
+            clock, process = time.perf_counter(), start(*SMALL, "--out", whole)
+            while process.poll() is None and not (whole / "checkpoints").exists():
+                time.sleep(0.005)
+            starting = time.perf_counter() - clock
+            if process.wait():
+                raise RuntimeError("the undisturbed run failed")
+        for _ in range(runs):
+            done = len(load(RESULTS, {}).get("kills", {}).get("runs", []))
+            row = killed_run(Path(name, "run"), whole, random.Random(done), starting)
+            _join("kills", lambda of: of.setdefault("runs", []).append(row))
+            print(done + 1, row, flush=True)
+
+
+def killed_run(run: Path, whole: Path, rng: random.Random, starting: float) -> dict[str, Any]:
+    """What came of one run: how often it was killed, where, and whether its bits are right."""
+    shutil.rmtree(run, ignore_errors=True)
+    count, writing, damaged, code = 0, 0, 0, None
+    while code != 0:
+        begun = (run / "config.json").exists()
+        if not begun:  # killed before there was a run
+            shutil.rmtree(run, ignore_errors=True)
+        process = start("train", "--resume", run) if begun else start(*SMALL, "--out", run)
+        if count < KILLS:
+            wait_to_kill(process, run, rng, starting, in_write=count % 3 == 2)
+            process.kill()
+        said = process.communicate()[1]
+        damaged, code = damaged + ("damaged" in said), process.returncode
+        if code == -9:
+            count, writing = count + 1, writing + bool(_unfinished(run, process))
+        elif code != 0:
+            raise RuntimeError(said)
+    same = dict(params=_arrays(run) == _arrays(whole), metrics=_rows(run) == _rows(whole),
+                result=_result(run) == _result(whole))  # fmt: skip
+    return dict(kills=count, while_writing=writing, damaged=damaged, same=same)
+
+
+def wait_to_kill(
+    process, run: Path, rng: random.Random, starting: float, in_write: bool
+) -> None:
+    """Wait for a random moment of the start or a random step; then for a file in writing."""
+    target, moment = rng.uniform(_step(run), STEPS), rng.uniform(0, starting)
+    at_start, clock = rng.random() < 0.25, time.perf_counter()
+    waiting = lambda: time.perf_counter() - clock < moment if at_start else _step(run) < target
+    while waiting() and process.poll() is None:
+        time.sleep(0.001)
+    if in_write:
+        while process.poll() is None and not _unfinished(run, process):
+            pass
+    else:
+        time.sleep(rng.uniform(0, 0.03))
+
+
+def start(*args) -> subprocess.Popen:
+    """The program with these arguments, as a process."""
+    command = [sys.executable, "-c", PROGRAM, *map(str, args)]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+
+
+def faults() -> None:
+    """Read a checkpoint with each of `FAULTS` faults, and count which are found by name."""
+    from jaxdigits.train.checkpoint import (
+        Damaged,
+        checkpoints,
+        load_checkpoint,
+        newest_snapshot,
+        save_checkpoint,
+        to_bytes,
+    )
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        run, starts = Path(name), []
+        fit_small(
+            save=lambda now: save_checkpoint(run, now),
+            resume=lambda start: (starts.append(start), start)[1],
+        )
+        newest, before = checkpoints(run)
+        good, wanted = newest.read_bytes(), before.read_bytes()
+        found = dict(byte=0, cut=0, fell_back=0)
+        for i in range(FAULTS):
+            place, kind = int(rng.integers(len(good))), ("byte", "cut")[i % 2]
+            byte = bytes([good[place] ^ int(rng.integers(1, 256))])
+            newest.write_bytes(good[:place] + (byte + good[place + 1 :]) * (kind == "byte"))
+            try:
+                load_checkpoint(newest, starts[0])
+            except Damaged as error:
+                found[kind] += str(error) == f"{newest} is damaged"
+            lines: list[str] = []
+            again = newest_snapshot(run, starts[0], lines.append)
+            found["fell_back"] += to_bytes(again) == wanted and len(lines) == 1
+    _join("faults", lambda of: of.update(found | dict(samples=FAULTS, size=len(good))))
+
+
+def fit_small(**told: Any) -> None:
+    """Three epochs of the small network, in this process."""
+    from jaxdigits.data import digits
+    from jaxdigits.train import config_for, fit_one, validation_split
+
+    config = config_for("mlp", "digits", epochs=3, options=dict(hidden=[8]))
+    fit_one(config, *validation_split(digits()[0]), **told)
+
+
+def saving() -> None:
+    """Time a checkpoint of each default run on MNIST, with the best params, beside an epoch."""
+    for network in NETWORKS:
+        with tempfile.TemporaryDirectory() as name:
+            row = _saving_of(network, Path(name))
+        _join("saving", lambda of: of.setdefault("networks", {}).update({network: row}))
+        print(network, row, flush=True)
+
+
+def _saving_of(network: str, run: Path) -> dict[str, float]:
+    from jaxdigits.data import mnist
+    from jaxdigits.train import config_for, fit_one, validation_split
+    from jaxdigits.train.checkpoint import checkpoints, save_checkpoint
+    from jaxdigits.train.run import save_params
+
+    config = config_for(network, "mnist", epochs=2, schedule="constant")
+    train, valid = validation_split(mnist()[0])
+    seconds: list[float] = []
+
+    def save(now):
+        for _ in range(5):
+            clock = time.perf_counter()
+            save_params(run, now.best.params, now.best.statistics)
+            save_checkpoint(run, now)
+            seconds.append(time.perf_counter() - clock)
+
+    fitted = fit_one(config, train, valid, save=save)
+    epoch = fitted.history[1]["seconds"]  # the first has compiled
+    size = checkpoints(run)[0].stat().st_size
+    return dict(epoch=epoch, saving=float(np.median(seconds)), megabytes=size / 1e6)
+
+
+def memory() -> None:
+    """Train for many epochs in this process, and follow its memory and what it compiles."""
+    from jaxdigits.data import digits
+    from jaxdigits.train import config_for, run_job
+
+    config = config_for("mlp", "digits", epochs=EPOCHS)
+    resident: list[float] = []
+    programs: list[int] = []
+    compiled = count_compilations()
+
+    def report(row: dict[str, Any]) -> None:
+        resident.append(_resident())
+        programs.append(len(compiled.found))
+
+    with tempfile.TemporaryDirectory() as name:
+        run_job(config, *digits(), Path(name), report)
+    settled = resident[SETTLED - 1 :]
+    row = dict(
+        epochs=len(resident), after=SETTLED, megabytes=settled[0], most=max(settled),
+        epoch_programs=sum("run_epoch" in program for program in compiled.found),
+        compiled_later=programs[-1] - programs[1],
+    )  # fmt: skip
+    _join("memory", lambda of: of.update(row))
+    print(row)
+
+
+class Compilations(logging.Handler):
+    """What JAX logs of each compilation."""
+
+    def __init__(self):
+        super().__init__()
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if (text := record.getMessage()).startswith("Finished XLA compilation of "):
+            self.found.append(text)
+
+
+def count_compilations() -> Compilations:
+    """A list of what is compiled from now on."""
+    import jax
+
+    jax.config.update("jax_log_compiles", True)
+    handler = Compilations()
+    for name in ("dispatch", "interpreters.pxla"):
+        logger = logging.getLogger(f"jax._src.{name}")
+        logger.addHandler(handler)
+        logger.propagate = False
+    return handler
+
+
+def table(results: dict[str, Any]) -> str:
+    """The results as Markdown tables."""
+    runs, found = results["kills"]["runs"], results["faults"]
+    total = lambda name: sum(row[name] for row in runs)
+    same = sum(all(row["same"].values()) for row in runs)
+    kept, cut = results["memory"], found["samples"] // 2
+    kills = f"{total('kills')} times by SIGKILL, {total('while_writing')} of them with a file"
+    growth = 100 * (kept["most"] / kept["megabytes"] - 1)
+    rows = {
+        f"{len(runs)} runs, killed {kills} half written, and resumed": f"{same} of {len(runs)} "
+        "with the params, metrics and result of the undisturbed run, bit for bit; "
+        f"{total('damaged')} damaged checkpoints",
+        f"one byte of a checkpoint changed, {found['samples'] - cut} times": f"{found['byte']} "
+        "detected, and the file named",
+        f"a checkpoint cut, {cut} times": f"{found['cut']} detected, and the file named",
+        f"resumed from either, {found['samples']} times": f"{found['fell_back']} from the "
+        "checkpoint before, bit for bit",
+        f"{kept['epochs']} epochs in one process": f"{kept['megabytes']:.0f} MB after "
+        f"{kept['after']}, {growth:+.1f} % at most after that; the epoch compiled "
+        f"{_times(kept['epoch_programs'])}, {kept['compiled_later']} programs after epoch 2",
+    }
+    lines = ["| what was done | what came of it |", "|---|---|"]
+    lines += [f"| {done} | {came} |" for done, came in rows.items()]
+    lines += [
+        "",
+        "| default run on MNIST | checkpoint | saving, the best params too | epoch | share |",
+        "|---|---|---|---|---|",
+    ]
+    for network, row in results["saving"]["networks"].items():
+        lines.append(
+            f"| {network} | {row['megabytes']:.1f} MB | {1000 * row['saving']:.0f} ms "
+            f"| {row['epoch']:.1f} s | {100 * row['saving'] / row['epoch']:.1f} % |"
+        )
+    return "\n".join(lines)
+
+
+def _times(n: int) -> str:
+    return "once" if n == 1 else f"{n} times"
+
+
+def _step(run: Path) -> int:
+    """The step of the newest checkpoint."""
+    files = (run / "checkpoints").glob("step-*.npz")
+    return max((int(path.stem[5:]) for path in files), default=0)
+
+
+def _unfinished(run: Path, process: subprocess.Popen) -> list[Path]:
+    """Files that a process is writing, or was; not those that an earlier one has left."""
+    begun = f".*.*-{process.pid}"
+    return [*run.glob(begun), *(run / "checkpoints").glob(begun)]
+
+
+def _resident() -> float:
+    """Megabytes of this process in memory."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def _arrays(run: Path) -> dict[str, bytes]:
+    with np.load(run / "params.npz", allow_pickle=False) as file:
+        return {name: file[name].tobytes() for name in file.files}
+
+
+def _rows(run: Path) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def _result(run: Path) -> dict[str, Any]:
+    result = json.loads((run / "result.json").read_text())
+    return {k: v for k, v in result.items() if k not in ("seconds", "run")}
+
+
+def _join(name: str, add: Callable[[Any], None]) -> None:
+    """Add to what the results have under that name."""
+    join(RESULTS, {}, lambda results: add(results.setdefault(name, {"machine": machine()})))
+
+
+def main() -> None:
+    what = sys.argv[1]
+    if what == "table":
+        print(table(load(RESULTS, {})))
+    elif what == "kills":
+        kills(int(sys.argv[2]) if len(sys.argv) > 2 else 100)
+    else:
+        {"faults": faults, "saving": saving, "memory": memory}[what]()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""A run that is resumed comes to the bits of one that was never stopped."""
+
+from functools import partial
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from jaxdigits.data import Dataset
+from jaxdigits.models import cnn, conv_snn, event_snn, mlp, multimodal, snn
+from jaxdigits.spikes import lif
+from jaxdigits.train import fit, fit_population
+from jaxdigits.train.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+
+KEY = jax.random.key(2)
+EPOCHS, BATCH, EVERY = 2, 4, 3  # of 5 steps an epoch: two programs of 3 and of 2
+NETWORKS = {
+    "mlp": partial(mlp, hidden=(6,), norm="batch"),
+    "cnn": partial(cnn, channels=(2,), hidden=(5,), kernel=3),
+    "snn": partial(snn, hidden=(8,), steps=3),
+    "conv_snn": partial(conv_snn, channels=(2,), steps=2, kernel=3),
+    "event_snn": partial(event_snn, hidden=(5,), steps=4, most=2),
+    "multimodal": partial(
+        multimodal, steps=4, image_hidden=(6,), sound_channels=(2,), sound_hidden=(4,), taps=2,
+        bands=8, neuron=partial(lif, threshold=0.25),
+    ),
+}  # fmt: skip
+
+
+def data(network, n, seed):
+    """n made-up examples of what a network takes."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (n, 8, 8)).astype(np.uint8)
+    if network == "multimodal":
+        image = {"image": image, "sound": rng.standard_normal((n, 900)).astype(np.float32)}
+    return Dataset(image, np.arange(n, dtype=np.int32) % 10)
+
+
+def trained(network, **options):
+    parts = data(network, 22, 0), data(network, 9, 1)
+    told = dict(epochs=EPOCHS, batch=BATCH, ema=0.5, steps_per_save=EVERY) | options
+    return fit(NETWORKS[network], *parts, optax.adam(0.01), KEY, **told)
+
+
+def timeless(history):
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in history]
+
+
+def same(a, b):
+    """Bit for bit: what is not a number is the same as itself too."""
+    assert jax.tree.structure(a) == jax.tree.structure(b)
+    for x, y in zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True):
+        if jax.dtypes.issubdtype(x.dtype, jax.dtypes.prng_key):
+            x, y = map(jax.random.key_data, (x, y))
+        assert np.asarray(x).tobytes() == np.asarray(y).tobytes()
+
+
+def same_fits(got, wanted):
+    same(got.state, wanted.state)
+    same((got.params, got.statistics), (wanted.params, wanted.statistics))
+    assert got.best_epoch == wanted.best_epoch
+    assert timeless(got.history) == timeless(wanted.history)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_network_resumes_within_an_epoch_to_the_same_bits(network, tmp_path):
+    undisturbed = trained(network, save=partial(save_checkpoint, tmp_path, last=9))
+    names = [path.name for path in checkpoints(tmp_path)]
+    assert names == [f"step-{step:08d}.npz" for step in (10, 8, 5, 3)]
+    resumed = trained(network, resume=partial(load_checkpoint, checkpoints(tmp_path)[1]))
+    same_fits(resumed, undisturbed)
+
+
+@pytest.fixture(scope="module")
+def patient(tmp_path_factory):
+    """(fit, folder, snapshots) of a training that patience ended, saved at each epoch."""
+    folder, steps = tmp_path_factory.mktemp("patient"), []
+
+    def save(now):
+        save_checkpoint(folder, now, last=9)
+        steps.append((len(now.history), int(now.state.step), now.losses.shape))
+
+    return slow(save=save), folder, steps
+
+
+def slow(**told):
+    return trained("mlp", epochs=9, patience=2, steps_per_save=None, ema=None, **told)
+
+
+def test_patience_and_the_best_epoch_are_resumed_from_any_epoch(patient):
+    undisturbed, folder, _ = patient
+    assert 3 <= len(undisturbed.history) < 9, "or patience was not asked"
+    for path in (checkpoints(folder)[0], checkpoints(folder)[2]):
+        same_fits(slow(resume=partial(load_checkpoint, path)), undisturbed)
+
+
+def test_without_steps_per_save_an_epoch_is_saved_once_and_whole(patient):
+    undisturbed, _, steps = patient
+    assert steps == [(e, 5 * e, (0,)) for e in range(1, len(undisturbed.history) + 1)]
+
+
+def test_a_population_resumes_to_the_same_bits(tmp_path):
+    parts = data("mlp", 22, 0), data("mlp", 9, 1)
+
+    def population(**told):
+        return fit_population(
+            NETWORKS["mlp"], *parts, optax.adam, jax.random.split(KEY, 2),
+            np.array([0.01, 1e30], np.float32), epochs=EPOCHS, batch=BATCH,
+            steps_per_save=EVERY, **told,
+        )  # fmt: skip
+
+    undisturbed = population(save=partial(save_checkpoint, tmp_path, last=9))
+    assert undisturbed.diverged.tolist() == [False, True], "one of them has to be remembered"
+    again = population(resume=partial(load_checkpoint, checkpoints(tmp_path)[1]))
+    same((again.params, again.statistics), (undisturbed.params, undisturbed.statistics))
+    for name in ("valid_accuracy", "best_epoch", "diverged"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(undisturbed, name))
+    assert str(timeless(again.history)) == str(timeless(undisturbed.history))  # it has NaN
+
+
+def test_chunks_train_as_whole_epochs_do():
+    whole, chunks = (trained("mlp", steps_per_save=every) for every in (None, EVERY))
+    for a, b in zip(*map(jax.tree.leaves, (whole.params, chunks.params)), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    losses = [[row["loss"] for row in fitted.history] for fitted in (whole, chunks)]
+    np.testing.assert_allclose(*losses, rtol=1e-6)
+
+
+def test_a_bad_number_of_steps_is_refused_by_name():
+    with pytest.raises(ValueError, match="steps_per_save must be >= 1, got 0"):
+        trained("mlp", steps_per_save=0)
