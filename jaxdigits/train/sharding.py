@@ -167,9 +167,9 @@ def by_first_process(write: Callable[..., None]) -> Callable[..., None]:
     """`write`, which the first of several processes does for all."""
 
     @wraps(write)
-    def write_once(*args: Any) -> None:
+    def write_once(*args: Any, **options: Any) -> None:
         if jax.process_index() == 0:
-            write(*args)
+            write(*args, **options)
 
     return write_once
 
