@@ -20,6 +20,8 @@ README = (ROOT / "README.md").read_text()
 PAGES = [
     "README.md",
     "docs/layers.md",
+    "docs/write-a-learning-rule.md",
+    "docs/your-own-data.md",
     "docs/check-your-gradient.md",
     "docs/conventions.md",
     "docs/learning-rules.md",
