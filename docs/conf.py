@@ -49,8 +49,11 @@ def equations(app, what, name, obj, options, lines):
             block = indented
         if line and not line.startswith(" "):
             section = line in SECTIONS
+        if re.match(r"\[\d+\] ", line):  # each source is a paragraph
+            shown.append("")
         shown.append(line if block else without_markup(line))
-    lines[:] = shown
+    # Napoleon would take what stands before a colon for an attribute's type.
+    lines[:] = ["..", "", *shown] if what == "attribute" else shown
 
 
 def paragraphs(app, what, name, obj, options, lines):
@@ -63,9 +66,10 @@ def paragraphs(app, what, name, obj, options, lines):
 
 def without_markup(line):
     """A line in which `*`, `|` and a trailing `_` are letters, outside of `code`."""
-    parts = re.split(r"(`[^`]*`)", line)
+    bullet = "* " if line.startswith("* ") else ""
+    parts = re.split(r"(`[^`]*`)", line.removeprefix(bullet))
     parts[::2] = [re.sub(r"[*|]|_(?!\w)", r"\\\g<0>", text) for text in parts[::2]]
-    return "".join(parts)
+    return bullet + "".join(parts)
 
 
 def copy_notebooks(app):
