@@ -194,13 +194,13 @@ def test_everything_that_a_page_links_to_is_there():
             assert not anchor or anchor in _anchors(target), f"{page} links to {path}#{anchor}"
 
 
-def _digits(notebook) -> list[str]:
-    """The percentages that a notebook prints: rounding errors beside them may differ."""
-    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    return re.findall(r"[\d.]+%", " ".join(o.get("text", "") for o in outputs))
-
-
 def _anchors(page: Path) -> set[str]:
     """The names that GitHub and the site give to a page's headings."""
     titles = re.findall(r"(?m)^#+ (.*)$", page.read_text())
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def _digits(notebook) -> list[str]:
+    """The percentages that a notebook prints: rounding errors beside them may differ."""
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
+    return re.findall(r"[\d.]+%", " ".join(o.get("text", "") for o in outputs))
