@@ -70,3 +70,10 @@ def test_prose_after_the_arguments_stands_for_itself():
     lines = [":Parameters: **x** -- one", "             or two", "A member that diverges."]
     CONF["paragraphs"](None, "function", "name", Layer, None, lines)
     assert lines[2:] == ["", "A member that diverges."]
+
+
+def test_every_script_that_a_page_names_is_there():
+    pages = [DOCS.parent / "README.md", *DOCS.glob("*.md")]
+    for page in pages:
+        for path in re.findall(r"experiments/[\w/]+\.\w+", page.read_text()):
+            assert (DOCS.parent / path).exists(), f"{page.name} names {path}"
