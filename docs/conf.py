@@ -27,6 +27,8 @@ html_theme = "furo"
 html_title = "jaxdigits"
 html_show_sourcelink = False
 
+smartquotes = False  # H' is not H’, nor ... an ellipsis, where a docstring means an array
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = "off"  # notebooks are shown as they lie there; the tests run them
 
