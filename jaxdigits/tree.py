@@ -37,7 +37,8 @@ def require_same_leaves(tree: Tree, wanted: Tree, what: str) -> None:
 def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
     """The largest |value − reference|, in units of the largest |reference|.
 
-    0 if both are all zero; infinite if only the reference is, or where either is not finite.
+    Of arrays of one shape.  0 if both are all zero; infinite if only the reference is, or where
+    either is not finite.
     """
     if value.size == 0:
         return 0.0
@@ -51,7 +52,10 @@ def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
 
 @np.errstate(invalid="ignore")
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """The cosine of the angle between two arrays; 1 if both are zero, 0 if one of them is."""
+    """The cosine of the angle between two arrays of one shape.
+
+    1 if both are zero, 0 if one of them is.
+    """
     norms = np.linalg.norm(a.ravel()), np.linalg.norm(b.ravel())
     if not all(norms):
         return 1.0 if not any(norms) else 0.0

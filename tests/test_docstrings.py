@@ -1,10 +1,15 @@
 """Every public name says what it is."""
 
+import ast
 import inspect
+import re
+import textwrap
 from importlib import import_module
 from pkgutil import iter_modules, walk_packages
 
+import numpy as np
 import pytest
+from jax import Array
 
 import jaxdigits
 
@@ -50,9 +55,38 @@ def test_every_folder_lists_its_names_once():
     assert all(len(set(p.__all__)) == len(p.__all__) for p in PACKAGES)
 
 
-def test_a_function_that_raises_value_error_says_so():
-    missing = []
-    for name, value in PUBLIC.items():
-        if inspect.isfunction(value) and "raise ValueError" in inspect.getsource(value):
-            missing += [] if "Raises:" in (inspect.getdoc(value) or "") else [name]
-    assert missing == []
+@pytest.mark.parametrize("name", [n for n, v in PUBLIC.items() if inspect.isfunction(v)])
+def test_a_function_names_its_errors_and_the_shapes_of_its_arrays(name):
+    function = PUBLIC[name]
+    doc = inspect.getdoc(function) or ""
+    errors = raised(ast.parse(textwrap.dedent(inspect.getsource(function))))
+    assert not errors or "Raises:" in doc
+    assert {error for error in errors if f"{error}:" not in doc} == set()
+    # A key needs no shape: one is one, and where it may be one per example that is said.
+    given = {v for k, v in function.__annotations__.items() if k not in ("return", "key")}
+    assert not given & {Array, Array | None, np.ndarray} or re.search(r"\[.*\]|shape", doc)
+
+
+def raised(node: ast.AST) -> set[str]:
+    """The names of the errors that leave a piece of code, by its own `raise`."""
+    if isinstance(node, ast.Try) and node.handlers:  # what it tries, it catches
+        inside = [*node.handlers, *node.orelse, *node.finalbody]
+    else:
+        inside = ast.iter_child_nodes(node)
+    found = set().union(*map(raised, inside))
+    if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+        found.add(ast.unparse(node.exc.func))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "errors"),
+    [
+        ("raise ValueError('x')", {"ValueError"}),
+        ("def f():\n  def g():\n    raise TypeError('x')", {"TypeError"}),
+        ("try:\n  raise OSError('x')\nexcept OSError:\n  raise E() from None", {"E"}),
+        ("raise", set()),
+    ],
+)  # fmt: skip
+def test_the_errors_that_leave_a_function_are_found(source, errors):
+    assert raised(ast.parse(source)) == errors
