@@ -84,7 +84,7 @@ def test_each_commands_help_has_examples(cli, command):
 def test_the_text_of_an_option_flows(cli, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     out = cli("train", "--help").out
-    assert re.search(r"elastic \(affine and elastic\), or robust", out)
+    assert re.search(r"elastic \(affine and elastic\), noisy", out)
     assert re.search(r"eprop, eprop_random, eprop_adaptive", out)
 
 

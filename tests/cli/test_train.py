@@ -127,7 +127,7 @@ def test_an_interrupted_run_keeps_its_best_epoch_and_says_how_to_go_on(
     cli, tmp_path, monkeypatch
 ):
     @contextmanager
-    def impatient(epochs, json_wanted):
+    def impatient(epochs, json_wanted, *, quiet=False):
         def report(row):
             if row["epoch"] == 2:
                 raise KeyboardInterrupt
