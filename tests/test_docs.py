@@ -13,6 +13,7 @@ from nbclient import NotebookClient
 
 from jaxdigits.bench import GOALS, WORKLOADS
 from jaxdigits.data import AUGMENTS
+from jaxdigits.data.cache import places
 from jaxdigits.measure import cost
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +52,8 @@ def test_every_python_block_of_a_page_runs(page, capsys):
     "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem
 )
 def test_notebook_runs_and_prints_what_it_shows(path):
+    if "senses" in path.stem and not any(p.is_dir() for p in places("fsdd/recordings", "fsdd")):
+        pytest.skip("the spoken digits are not in JAXDIGITS_DATA")
     shown, run = (nbformat.read(path, as_version=4) for _ in range(2))
     NotebookClient(run, timeout=120).execute()
     assert _digits(run) == _digits(shown)
