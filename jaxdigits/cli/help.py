@@ -16,7 +16,7 @@ Reading digits the way brains and machines do: networks with hand-derived gradie
   $ jaxdigits predict RUN digit.png         read a picture
   $ jaxdigits COMMAND --help                more examples, options, defaults
 
-JAXDIGITS_DATA names a folder with data, JAXDIGITS_CACHE one for compiled programs, so that the next start is quicker. An error is one line; JAXDIGITS_DEBUG=1 shows where it came from.
+JAXDIGITS_DATA names a folder with data, JAXDIGITS_CACHE one for compiled programs, so that the next start is quicker. An error of a command is one line; JAXDIGITS_DEBUG=1 shows where it came from.
 
 Completion of commands and options with the tab key, for bash, zsh or tcsh; docs/command-line.md tells where each looks for it:
 

@@ -75,7 +75,7 @@ def _errors(logits: np.ndarray, test: Dataset) -> list[Drawing]:
     probability = np.asarray(jax.nn.softmax(logits, axis=-1)).mean(0)
     many = "" if len(logits) == 1 else f", each once for each of {len(logits)} networks"
     doubts = "The test digits whose own probability was the least: it is the blue bar, and the "
-    doubts += "hatched red one is what was read instead."
+    doubts += "hatched orange one is what was read instead."
     return [
         Drawing("confusion", "What is taken for what", f"Counts of test digits{many}.",
                 confusion_figure(confusion)),
