@@ -54,5 +54,5 @@ def prepare(variant, spec, image, label):
 def forward(variant, spec, arrays):
     net = _network(spec)
     for layer, (weight, bias) in zip(net.layers, base.layers_of(arrays), strict=True):
-        layer.kernel[...], layer.bias[...] = weight, bias
+        layer.kernel, layer.bias = nnx.Param(weight), nnx.Param(bias)
     return net(base.inputs_of(spec, arrays))
