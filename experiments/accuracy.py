@@ -116,7 +116,7 @@ RECIPES: dict[str, Recipe] = {
     "conv SNN, rate-coded": Recipe(
         "conv_snn",
         _AUGMENTED | dict(channels=[16, 64], encoder="rate", steps=8, decay=0.5,
-                          precision="mixed", epochs=20),
+                          precision="mixed", epochs=10),
         1,
         "about 99.4",
     ),

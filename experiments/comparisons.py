@@ -32,11 +32,11 @@ class Question(NamedTuple):
     variants: dict[str, dict[str, Any]]
 
 
-_CNN: dict[str, Any] = dict(channels=[16, 32, 64], hidden=[128], dropout_rate=0.0, epochs=8)
-_SNN: dict[str, Any] = dict(hidden=[400], steps=10, precision="mixed", dropout_rate=0.0,
-                            smoothing=0.0, epochs=8)  # fmt: skip
+_CNN: dict[str, Any] = dict(channels=[8, 16, 32], hidden=[64], dropout_rate=0.0, epochs=6)
+_SNN: dict[str, Any] = dict(hidden=[400], steps=6, precision="mixed", dropout_rate=0.0,
+                            smoothing=0.0, epochs=6)  # fmt: skip
 _CONV_SNN: dict[str, Any] = dict(channels=[8, 32], steps=4, precision="mixed",
-                                 dropout_rate=0.0, smoothing=0.0, epochs=5)  # fmt: skip
+                                 dropout_rate=0.0, smoothing=0.0, epochs=3)  # fmt: skip
 _NORMS: dict[str, dict[str, Any]] = {
     "none": dict(norm=None), "batch": dict(norm="batch"), "layer": dict(norm="layer"),
     "group": dict(norm="group"),
@@ -47,15 +47,9 @@ _PLAIN: dict[str, Any] = dict(dropout_rate=0.0, weight_decay=0.0, smoothing=0.0,
 QUESTIONS: dict[str, Question] = {
     "normalisation of a CNN": Question("cnn", _CNN, _NORMS | _EACH),
     "normalisation of an SNN": Question("snn", _SNN, _NORMS),
-    "normalisation of a convolutional SNN": Question(
-        "conv_snn", _CONV_SNN, _NORMS | _EACH
-    ),
-    "slope at the threshold": Question(
-        "conv_snn", _CONV_SNN,
-        {n: dict(surrogate=n) for n in ("arctan", "triangle", "sigmoid", "fast_sigmoid")},
-    ),
+    "normalisation of a convolutional SNN": Question("conv_snn", _CONV_SNN, _NORMS),
     "regularisation of an MLP": Question(
-        "mlp", dict(epochs=20) | _PLAIN,
+        "mlp", dict(epochs=12) | _PLAIN,
         {
             "none": {}, "dropout 0.5": dict(dropout_rate=0.5),
             "input dropout 0.2": dict(input_dropout=0.2),
@@ -75,11 +69,10 @@ QUESTIONS: dict[str, Question] = {
     "learned constants": Question(
         "snn", _SNN,
         {
-            f"decay {decay}, {', '.join(learn) if learn else 'nothing'} learned": dict(
-                decay=decay, learn=learn
-            )
-            for decay in (0.95, 0.5)
-            for learn in ([], ["decay"], ["threshold"], ["decay", "threshold"])
+            "decay 0.95": {}, "decay 0.5": dict(decay=0.5),
+            "decay learned from 0.95": dict(learn=["decay"]),
+            "threshold learned": dict(learn=["threshold"]),
+            "both learned": dict(learn=["decay", "threshold"]),
         },
     ),
 }  # fmt: skip

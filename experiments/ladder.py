@@ -24,16 +24,16 @@ FIGURE = Path(__file__).parent.parent / "docs" / "images" / "ladder.png"
 SEEDS, REPEATS, READ = 2, 7, 1000
 
 _COMMON: dict[str, dict[str, Any]] = {
-    "mlp": dict(epochs=20, dropout_rate=0.2),
-    "cnn": dict(epochs=8, hidden=[], dropout_rate=0.2),
-    "snn": dict(epochs=8, steps=10, precision="mixed", dropout_rate=0.0),
-    "conv_snn": dict(epochs=5, steps=4, precision="mixed", dropout_rate=0.0),
+    "mlp": dict(epochs=15, dropout_rate=0.2),
+    "cnn": dict(epochs=6, hidden=[], dropout_rate=0.2),
+    "snn": dict(epochs=6, steps=6, precision="mixed", dropout_rate=0.0),
+    "conv_snn": dict(epochs=3, steps=4, precision="mixed", dropout_rate=0.0),
 }
 SIZES: dict[str, list[dict[str, Any]]] = {
     "mlp": [dict(hidden=h) for h in ([32], [128], [512], [1024, 1024])],
-    "cnn": [dict(channels=[n, 2 * n, 4 * n]) for n in (2, 4, 8, 32)],
+    "cnn": [dict(channels=[n, 2 * n, 4 * n]) for n in (2, 4, 8, 16)],
     "snn": [dict(hidden=h) for h in ([32], [128], [512], [1024, 1024])],
-    "conv_snn": [dict(channels=c) for c in ([2, 8], [4, 16], [8, 32], [16, 64])],
+    "conv_snn": [dict(channels=c) for c in ([2, 8], [4, 16], [8, 32], [12, 48])],
 }
 
 

@@ -37,14 +37,12 @@ def run(args: Sequence[str]) -> int:
 
 
 def _run(args: Sequence[str]) -> int:
-    import tyro
-
     from jaxdigits.cli.bench import Bench
     from jaxdigits.cli.cache import compiled_programs
     from jaxdigits.cli.check import Check
     from jaxdigits.cli.evaluate import Evaluate
-    from jaxdigits.cli.help import DESCRIPTION, wanted
     from jaxdigits.cli.info import Info
+    from jaxdigits.cli.parsing import parsed
     from jaxdigits.cli.plot import Plot
     from jaxdigits.cli.predict import Predict
     from jaxdigits.cli.processes import others_needed
@@ -57,13 +55,7 @@ def _run(args: Sequence[str]) -> int:
         "train": Train, "evaluate": Evaluate, "predict": Predict, "plot": Plot,
         "check": Check, "bench": Bench, "info": Info,
     }  # fmt: skip
-    command = tyro.cli(
-        wanted(commands, args),
-        prog="jaxdigits",
-        description=DESCRIPTION,
-        args=list(args),
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.HelptextFromCommentsOff),
-    )
+    command = parsed(commands, args)
     with compiled_programs(), others_needed():
         return command.run()
 

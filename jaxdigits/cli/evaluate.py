@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from jaxdigits.cli.console import percent, say, say_json, table
+from jaxdigits.cli.console import percent, say, say_json, say_note, table
 from jaxdigits.data import DATASETS, mnist
 from jaxdigits.data.catalogue import FEATURES
 
@@ -48,7 +48,7 @@ class Evaluate:
         """Evaluate, and print the tables."""
         from jaxdigits.measure import SEVERITIES, confusion_matrix, per_class, score
         from jaxdigits.train.job import predict
-        from jaxdigits.train.run import load_run
+        from jaxdigits.train.run import load_run, read_result
 
         run = load_run(self.run_folder)
         name = self.data or run.config.data
@@ -60,6 +60,8 @@ class Evaluate:
             raise ValueError(f"{trained}, and {name} is of other senses")
         if self.data_dir is not None and name != "mnist":
             raise ValueError("--data-dir is for --data mnist")
+        if read_result(self.run_folder) is None:
+            say_note(f"{self.run_folder} is not finished: this is its best network so far")
         _, test = mnist(self.data_dir) if name == "mnist" else DATASETS[name]()
         logits = predict(run, test.image)
         result = score(logits, test.label)

@@ -17,13 +17,18 @@ def confusion_figure(confusion: np.ndarray) -> "Figure":
     Raises:
       ImportError: without matplotlib, saying how to install it.
     """
+    from matplotlib.ticker import PercentFormatter
+
     classes = len(confusion)
-    figure = new_figure(0.48 * classes + 1.2, 0.48 * classes + 0.7)
+    figure = new_figure(0.48 * classes + 2.0, 0.48 * classes + 0.7)
     axes = figure.add_subplot()
     share = confusion / np.maximum(1, confusion.sum(1, keepdims=True))
     errors = np.where(np.eye(classes, dtype=bool) | (confusion == 0), np.nan, share)
     most = max(0.01, np.nanmax(errors, initial=0))
-    axes.imshow(errors, cmap=AMOUNT, vmin=0, vmax=most)
+    image = axes.imshow(errors, cmap=AMOUNT, vmin=0, vmax=most)
+    if np.isfinite(errors).any():
+        key = figure.colorbar(image, shrink=0.6, format=PercentFormatter(1, decimals=1))
+        key.set_label("share of the label's images")
     for (i, j), count in np.ndenumerate(confusion):
         if count and i == j:
             axes.text(j, i, f"{count}", ha="center", va="center", fontsize=8, weight="bold")

@@ -37,14 +37,6 @@ def test_help_and_version_of_the_program(cli):
     assert cli("--version").out.startswith("jaxdigits 0.")
 
 
-@pytest.mark.parametrize("args", [(), ("learn",), ("evaluate",)])
-def test_no_command_exits_2_without_a_traceback(cli, args):
-    answer = cli(*args)
-    assert (answer.code, answer.out) == (2, "")
-    assert answer.err
-    assert "Traceback" not in answer.err
-
-
 def test_check_prints_a_row_for_each_variant(cli):
     answer = cli("check", "relu", "cross_entropy")
     assert (answer.code, answer.err) == (0, "")

@@ -45,6 +45,16 @@ def test_the_tables_say_the_same(cli, trained):
     assert (trained[1] / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_of_a_run_that_is_not_finished_it_says_so(cli, trained, tmp_path):
+    folder = shutil.copytree(trained[1], tmp_path / "run")
+    (folder / "result.json").unlink()
+    answer = cli("evaluate", folder)
+    assert answer.out.startswith("digits: accuracy ")
+    assert (
+        answer.err == f"jaxdigits: {folder} is not finished: this is its best network so far\n"
+    )
+
+
 def test_corrupted_images_are_judged_too(cli, two):
     answer = cli("evaluate", two[1], "--corruptions", 1, 5, "--json")
     assert answer.code == 0, answer.err

@@ -241,19 +241,6 @@ def test_a_bad_option_is_one_line_and_leaves_no_folder(one_line, tmp_path, case)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize(
-    "args", [("perceptron",), ("mlp", "--lr", "fast"), ("mlp", "--data", "letters"),
-             ("mlp", "--colour", "red"), ("snn", "--learn", "reset"),
-             ("snn", "--reset", "half")],
-)  # fmt: skip
-def test_what_the_parser_does_not_understand_exits_2_without_a_traceback(cli, args):
-    answer = cli("train", *args)
-    assert answer.code == 2
-    assert answer.err
-    assert "Traceback" not in answer.err
-    assert not answer.out
-
-
 def test_a_folder_in_use_is_refused_and_left_alone(cli, one_line, trained):
     before = {p.name: p.read_bytes() for p in trained[1].iterdir()}
     code, said = one_line("train", "mlp", "--out", trained[1])

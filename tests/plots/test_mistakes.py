@@ -18,12 +18,17 @@ def test_a_confusion_matrix_becomes_a_picture(confusion):
 
 def test_each_count_is_written_where_it_belongs_and_zeros_are_not():
     figure = confusion_figure(CONFUSION)
-    (axes,) = figure.axes
+    axes, key = figure.axes
     written = {text.get_position(): text.get_text() for text in axes.texts}
     wanted = {(j, i): f"{n}" for (i, j), n in np.ndenumerate(CONFUSION) if n}
     assert written == wanted
     assert axes.get_title(loc="left") == f"{np.trace(CONFUSION)} of {CONFUSION.sum()} right"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("taken for", "label")
+    assert key.get_ylabel() == "share of the label's images"
+
+
+def test_without_errors_there_are_no_colours_to_explain():
+    assert len(confusion_figure(np.eye(10, dtype=int)).axes) == 1
 
 
 def test_errors_are_coloured_by_their_share_and_what_is_right_is_not():
