@@ -4,13 +4,15 @@
     JAXDIGITS_DATA=FOLDER python experiments/accuracy.py together RECIPE
     JAXDIGITS_DATA=FOLDER python experiments/accuracy.py try NETWORK [OPTION=VALUE ...]
     python experiments/accuracy.py table
+    python experiments/accuracy.py curves
 
 `run` trains a network of `RECIPES` for each seed: 55,000 images to learn from, 5,000 to choose
 the epoch, and 10,000 that are read once, at the end.  A seed that is in accuracy.json already
 is left alone.  `together` trains all seeds in one compiled program, as pays on a GPU.  The
 recipes were chosen by `try`, which trains as `run` does and never reads the test set: what it
 found, good or bad, is in accuracy_trials.json.  (What `try` trained with the settings and a
-seed of a recipe, `run` takes as it is.)
+seed of a recipe, `run` takes as it is.)  `curves` draws docs/images/long.png, how the recipes
+for a GPU learn.
 """
 
 import statistics
@@ -25,6 +27,7 @@ from jaxdigits.cli import _set_flags
 
 HERE = Path(__file__).parent
 RESULTS, TRIALS = HERE / "accuracy.json", HERE / "accuracy_trials.json"
+FIGURE = HERE.parent / "docs" / "images" / "long.png"
 
 
 class Recipe(NamedTuple):
@@ -175,6 +178,8 @@ def main() -> None:
     todo, *rest = sys.argv[1:] or [""]
     if todo == "table":
         print(table(load(RESULTS, {})))
+    elif todo == "curves":
+        draw(load(RESULTS, {}))
     elif todo == "run" and rest and rest[0] in RECIPES:
         _set_flags()  # what `jaxdigits` sets
         name, *seeds = rest
@@ -215,6 +220,25 @@ def table(results: dict[str, dict[str, Any]]) -> str:
                 f"| {recipe.published} |"
             )
     return "\n".join(lines)
+
+
+def draw(results: dict[str, dict[str, Any]], tenths: int = 10) -> None:
+    """The validation error of the long recipes in each tenth of their training."""
+    import numpy as np
+
+    from jaxdigits.plots import lines_figure
+
+    lines = {}
+    for name, rows in results.items():
+        if name.endswith(", long"):
+            curves = np.array([row["curve"] for row in rows.values()])
+            parts = np.array_split(100 * (1 - curves.mean(0)), tenths)
+            lines[f"{name}, {curves.shape[1]} epochs"] = np.array([p.mean() for p in parts])
+    share = np.linspace(100 / tenths, 100, tenths)
+    figure = lines_figure(
+        share, lines, x_label="% of the epochs", y_label="validation error in %"
+    )
+    figure.savefig(FIGURE, dpi=110)
 
 
 def spread(shares: list[float]) -> str:

@@ -27,8 +27,8 @@ FIGURE = Path(__file__).parent.parent / "docs" / "images" / "robustness.png"
 SEVERITIES = (1, 3, 5)
 MIDDLE = 3
 NETWORKS = {
-    "MLP": 0, "MLP, augmented": 0, "SNN, adversarial without smoothing": 0, "SNN": 0,
-    "SNN, augmented": 0, "conv SNN, direct": 0, "CNN": 0, "CNN, augmented": 1, "CNN, robust": 0,
+    "MLP": 0, "SNN": 1, "SNN, adversarial without smoothing": 0, "conv SNN, rate-coded": 0,
+    "CNN, augmented": 1, "CNN, robust": 0,
 }  # fmt: skip
 """recipes, and which seed of each"""
 
