@@ -41,12 +41,12 @@ from jaxdigits.data import (
 )
 from jaxdigits.data.inputs import take
 from jaxdigits.keys import example_keys
-from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt, mcnemar
+from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt, mcnemar, wilson
 from jaxdigits.train import load_run, predictor
 
 RESULTS = Path(__file__).with_suffix(".json")
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
-SEEDS = 3
+SEEDS, PAIRS = 3, 10_000
 ARMS: dict[str, dict[str, Any]] = {
     "image": dict(senses=["image"], weight_decay=1e-4),
     "sound": dict(senses=["sound"]),
@@ -151,7 +151,8 @@ def table(results: dict[str, Any]) -> str:
     for name in (name for name in ARMS if name in arms):
         rows = list(arms[name].values())
         mean = lambda of, rows=rows: statistics.mean(row[of] for row in rows)
-        interval = [100 * statistics.mean(row["interval"][i] for row in rows) for i in (0, 1)]
+        ends = [row["interval"] if row["wrong"] else wilson(PAIRS, PAIRS) for row in rows]
+        interval = [100 * statistics.mean(end[i] for end in ends) for i in (0, 1)]
         cells = [name, spread([row["test"] for row in rows]), str(len(rows)),
                  f"[{interval[0]:.2f}, {interval[1]:.2f}]"]  # fmt: skip
         for key in ("without sound", "without image"):
@@ -174,11 +175,11 @@ def speakers_table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def differences(results: dict[str, Any], count: int = 10_000) -> dict[str, float]:
+def differences(results: dict[str, Any]) -> dict[str, float]:
     """McNemar's p of each fusion against each sense alone, the largest over the seeds."""
 
     def right(name: str, seed: str) -> np.ndarray:
-        return ~np.isin(np.arange(count), results["arms"][name][seed]["wrong"])
+        return ~np.isin(np.arange(PAIRS), results["arms"][name][seed]["wrong"])
 
     return {
         f"{fusion} and {sense}": max(

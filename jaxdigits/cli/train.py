@@ -75,7 +75,7 @@ class Train:
     ema: Float = None
     """Decay of the average of the weights that is kept; 0 keeps the weights themselves."""
     augment: Annotated[
-        str | None, arg(metavar="NAME", help_behavior_hint="(default: none)")
+        str | None, arg(metavar="NAME", help_behavior_hint="(default: none; multimodal: noisy)")
     ] = None
     """Train on other images of the same digits, made anew in each step: shift, affine, elastic
     (affine and elastic), noisy (elastic, and some in noise), or robust (moved further, in other

@@ -14,8 +14,8 @@ differences can now see.
     Spyx's arctan      h = 1 / (π (1 + (πku)²))        F = (½ + arctan(πku) / π) / (πk)
     scaled             h = f h₀(u)                      F = f F₀(u)
 
-A soft twin fires as much as its slope has area: between 0 and 2 with the exponential, and
-less than one spike with Spyx's arctan, of area 1 / (πk).
+What a soft twin fires spans as much as its slope has area: from 0 to 2 with the exponential,
+from 0 to 1 / (πk) with Spyx's arctan, from ½ − 1/γ to ½ + 1/γ with the fast sigmoid.
 
 Every number below must be > 0, or a `ValueError` names it.
 
