@@ -32,7 +32,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
       SystemExit: from the parser, for --help and for what it does not understand.
     """
-    _set_flags()
+    _set_flags(args)
     return _guarded(lambda: _run(args))
 
 
@@ -89,7 +89,7 @@ def _say(message: object, code: int) -> int:
     return code
 
 
-def _set_flags() -> None:
+def _set_flags(args: Sequence[str] = ()) -> None:
     """Choose, before JAX starts, how XLA compiles for the CPU; a user's own flags come last.
 
     `jax.lax.optimization_barrier` is to hold until programs are fused: where the library puts
@@ -98,7 +98,7 @@ def _set_flags() -> None:
     versions may not know its flag, and an unknown flag ends the process.  On an accelerator
     there are none of these flags: its compiler cannot take a barrier that was kept.
     """
-    if not _on_cpu():
+    if not _on_cpu(args):
         return
     flags = "--xla_disable_hlo_passes=cse_barrier_expander"
     if version("jaxlib").startswith("0.10."):
@@ -106,8 +106,11 @@ def _set_flags() -> None:
     os.environ["XLA_FLAGS"] = f"{flags} {os.environ.get('XLA_FLAGS', '')}".strip()
 
 
-def _on_cpu() -> bool:
+def _on_cpu(args: Sequence[str] = ()) -> bool:
     """Whether JAX will run on the CPU, as far as can be told before it starts."""
+    words = [word for arg in args for word in arg.split("=", 1)]
+    if "--device" in words[:-1]:
+        return words[words.index("--device") + 1] == "cpu"
     if chosen := os.environ.get("JAX_PLATFORMS"):
         return chosen == "cpu"
     return not any(map(find_spec, ("jax_plugins", "libtpu")))

@@ -96,7 +96,7 @@ class Bench:
     def _measured(self, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         from jaxdigits.bench import GOALS, WORKLOADS, measure, measure_cold, mnist_folder
 
-        # First those in a process of their own: this one has not touched a device yet.
+        # First those in a process of their own, while this one has not compiled anything.
         cold = [name for name in names if name in GOALS]
         folder = mnist_folder(self.data_dir) if cold else None
         for name in cold:

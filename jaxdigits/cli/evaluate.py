@@ -61,7 +61,9 @@ class Evaluate:
         if self.data_dir is not None and name != "mnist":
             raise ValueError("--data-dir is for --data mnist")
         if read_result(self.run_folder) is None:
-            say_note(f"{self.run_folder} is not finished: this is its best network so far")
+            say_note(f"{self.run_folder} has no result yet: this is its best network so far")
+        if self.figure:
+            self._figure(np.eye(10, dtype=int))  # what cannot be drawn had better fail now
         _, test = mnist(self.data_dir) if name == "mnist" else DATASETS[name]()
         logits = predict(run, test.image)
         result = score(logits, test.label)
@@ -76,12 +78,12 @@ class Evaluate:
         if len(logits) > 1:
             say(f"\nthe tables count each image once for each of {len(logits)} networks",
                 json_wanted=self.json)  # fmt: skip
-        if path := self._draw(confusion):
-            say(f"\nfigure in {path}", json_wanted=self.json)
         found = result._asdict() | dict(data=name, confusion=confusion.tolist())
         if self.corruptions:
             found["corruptions"] = worse = self._corrupted(run, test)
             say(f"\n{_by_corruption(worse)}", json_wanted=self.json)
+        if path := self._draw(confusion):
+            say(f"\nfigure in {path}", json_wanted=self.json)
         if self.json:
             say_json(found)
         return 0
@@ -100,18 +102,26 @@ class Evaluate:
         }
 
     def _draw(self, confusion) -> Path | None:
-        from jaxdigits.plots import confusion_figure
-
+        """Where the figure is; if nobody asked for one, there may be none."""
+        path = self.figure or self.run_folder / "confusion.png"
         try:
-            figure = confusion_figure(confusion)
-        except ImportError as error:
+            self._figure(confusion).savefig(path, dpi=150)
+        except (ImportError, OSError) as error:
             if self.figure:
                 raise
             say(f"\nno figure: {error}", json_wanted=self.json)
             return None
-        path = self.figure or self.run_folder / "confusion.png"
-        figure.savefig(path, dpi=150)
         return path
+
+    def _figure(self, confusion):
+        from jaxdigits.plots import confusion_figure
+
+        figure, file = confusion_figure(confusion), self.figure
+        if file and file.suffix[1:].lower() not in figure.canvas.get_supported_filetypes():
+            raise ValueError(f"cannot draw {file}: name it .png, .svg or .pdf")
+        if file and not file.parent.is_dir():
+            raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
+        return figure
 
 
 def _by_class(of) -> str:

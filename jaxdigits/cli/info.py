@@ -16,6 +16,7 @@ EXTRAS = {
     "plots": ("matplotlib", "figures and reports"),
     "audio": ("soundfile", "spoken digits"),
     "events": ("h5py", "recordings of event cameras and cochleas"),
+    "tensorboard": ("tensorboardX", "metrics for TensorBoard"),
     "cuda": ("jax-cuda13-plugin", "NVIDIA GPUs"),
     "tpu": ("libtpu", "TPUs"),
 }

@@ -62,7 +62,12 @@ def in_a_line(box: str, args: Sequence[str]) -> str:
 
 def _values(option: str, args: Sequence[str]) -> str:
     """What stands behind an option."""
-    words = [word for arg in args for word in (arg.split("=", 1) if arg[:2] == "--" else [arg])]
-    behind = words[words.index(option) + 1 :]
-    end = next((i for i, word in enumerate(behind) if word.startswith("--")), len(behind))
-    return " ".join(behind[:end])
+    given: list[str] = []
+    for arg in args:
+        name, *value = arg.split("=", 1) if arg.startswith("--") else [None, arg]
+        if name is None:
+            given += value
+        else:  # as the parser sees it; and of one that is given twice, the last counts
+            given = value if name.replace("_", "-") == option else [*given, name]
+    end = next((i for i, word in enumerate(given) if word.startswith("--")), len(given))
+    return " ".join(given[:end])

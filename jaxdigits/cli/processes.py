@@ -27,7 +27,7 @@ PROGRAM = "from jaxdigits.cli import main; main()"
 LOST = "another process ended or is out of reach, and none goes on without the others: "
 LOST += "see what that one said, and start all of them again, with --resume RUN"
 SIGNS = re.compile(r"gloo|nccl|coordination service|UNAVAILABLE|peer|heartbeat", re.IGNORECASE)
-ABORT = re.compile(r"[EF]\d{4} \d\d:\d\d:")  # what JAX logs before it ends the process
+ABORT = re.compile(r"(F|E(?=.*coordination))\d{4} \d\d:\d\d:")  # logged before JAX aborts
 
 
 def _none(metavar: str, text: str) -> Any:
@@ -123,8 +123,13 @@ def others_needed() -> Iterator[None]:
     Raises:
       LostProcess: instead of what JAX raises.
     """
+    from jaxdigits.data import DataError
+    from jaxdigits.train import Diverged, DoesNotFit, RunError
+
     try:
         yield
+    except (DataError, RunError, Diverged, DoesNotFit):  # these have other reasons
+        raise
     except Exception as error:
         if os.environ.get(CHILD) and SIGNS.search(str(error)):
             raise LostProcess(LOST) from error

@@ -86,7 +86,8 @@ class Train:
     patience: Annotated[
         int | None, arg(metavar="INT", help_behavior_hint="(default: never)")
     ] = None
-    """Stop after so many epochs without a better validation accuracy."""
+    """Stop after so many epochs without a better one: a higher validation accuracy, or the same
+    at a lower loss."""
     microbatch: Annotated[
         int | None, arg(metavar="INT", help_behavior_hint="(default: what is quick here)")
     ] = None
@@ -181,6 +182,7 @@ class Train:
         return self._train(config, train, test, folder, mesh)
 
     def _resume(self, folder: Path, mesh) -> int:
+        from jaxdigits.train.checkpoint import remove_checkpoints
         from jaxdigits.train.run import load_config, read_result
 
         config = load_config(folder)
@@ -194,6 +196,7 @@ class Train:
                 )
         if result := read_result(folder):
             say(f"{folder} has its result: there is nothing to resume", json_wanted=self.json)
+            remove_checkpoints(folder)
             if self.json:
                 say_json(result)
             return 0

@@ -156,7 +156,7 @@ def gradients_of(run: Run, member: Member, train: Dataset) -> list[Drawing]:
     rows = jnp.arange(CHECKED)
     keys = evaluation_keys(member.key, rows)
     x = take(train.image, rows, keys)
-    report = check(_exact(run).network, member.params, x, keys, differences=None)
+    report = check(_exact(run).network, _own(member.params), x, keys, differences=None)
     told = [row for row in report.rows if row.verdict != "not applicable"]
     errors = {row.leaf.removeprefix("params/"): row.error for row in told}
     text = "The hand-derived gradient of this trained network against jax.grad of the same "
@@ -176,6 +176,15 @@ def _exact(run: Run) -> Member:
     """The first network, without rounding in its products: that is no part of a gradient."""
     options = {k: v for k, v in run.config.options.items() if k != "precision"}
     return first_member(run._replace(config=replace(run.config, options=options)))
+
+
+def _own(params: Any) -> Any:
+    """The network's params without a learning rule's, which its gradient knows nothing of."""
+    if isinstance(params, tuple):
+        return tuple(map(_own, params))
+    if isinstance(params, Mapping):
+        return {name: _own(p) for name, p in params.items() if name != "feedback"}
+    return params
 
 
 def _alignment(run: Run, member: Member, train: Dataset) -> dict[str, float]:

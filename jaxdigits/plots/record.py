@@ -64,7 +64,7 @@ def tables(record: Record) -> dict[str, list[list[str]]]:
     environment += [[f"{name}, which drew this", v] for name, v in drawn_by.items()]
     found = {}
     if record.history:
-        names = list(record.history[0])
+        names = list(dict.fromkeys(name for row in record.history for name in row))
         rows = [[_text(row.get(name)) for name in names] for row in record.history]
         found["Metrics of each epoch"] = [[name.replace("_", " ") for name in names], *rows]
     named = ["what", "value"]

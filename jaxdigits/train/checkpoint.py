@@ -62,11 +62,13 @@ def newest_snapshot(run: Path, start: Snapshot, warn: Callable[[str], None]) -> 
     Raises:
       RunError: for a checkpoint that is whole, but of another format or another network.
     """
-    for path in checkpoints(run):
+    paths = checkpoints(run)
+    for path in paths:
         try:
             return load_checkpoint(path, start)
         except Damaged as error:
-            warn(f"{error}: the one before it is used")
+            none = "there is none before it, so that training starts over"
+            warn(f"{error}: {none if path == paths[-1] else 'the one before it is used'}")
     return start
 
 

@@ -20,7 +20,7 @@ from jaxdigits.keys import fold_in
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss
-from jaxdigits.train.evaluate import gather_statistics, logits_of
+from jaxdigits.train.evaluate import BATCH, gather_statistics, logits_of
 from jaxdigits.train.microbatch import mixes_examples, parts_of_step, require_apart
 from jaxdigits.train.sharding import device_count, in_shares, over_devices
 from jaxdigits.train.state import AUGMENT, TrainState, order_of_epoch, step_keys
@@ -96,9 +96,13 @@ def run_epoch(
     params = state.params if recipe.ema is None else state.average
     statistics = _statistics(recipe, params, train, state.key)
     network = recipe.build(training=False, statistics=statistics)
-    logits, rates = logits_of(network, params, valid.image, state.key, mesh=recipe.mesh)
-    accuracy = (logits.argmax(-1) == valid.label).mean()
-    loss = recipe.loss.value(logits, valid.label)
+    # Whoever has room for a training step has room for this.
+    few = min(BATCH, recipe.microbatch or recipe.batch)
+    logits, rates = logits_of(
+        network, params, valid.image, state.key, batch=few, mesh=recipe.mesh
+    )
+    accuracy = (logits.argmax(-1) == valid.label).mean(dtype=best.accuracy.dtype)
+    loss = recipe.loss.value(logits, valid.label).astype(best.loss.dtype)
     now = Best(params, statistics, accuracy, loss, state.step // steps)
     better = (accuracy > best.accuracy) | ((accuracy == best.accuracy) & (loss < best.loss))
     better &= jnp.isfinite(loss) & jnp.isfinite(losses).all()

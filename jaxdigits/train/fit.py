@@ -21,7 +21,7 @@ from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch, run_steps
 from jaxdigits.train.memory import within_memory
 from jaxdigits.train.microbatch import check_microbatch
-from jaxdigits.train.sharding import check_shares, everywhere, place
+from jaxdigits.train.sharding import check_shares, everywhere, local_device_count, place
 from jaxdigits.train.snapshot import (
     Resume,
     Save,
@@ -101,7 +101,8 @@ def fit(
         divisor of `batch`. None chooses: all, or on a CPU what stays in its cache.
       augment: makes other images of each step's, as those of `jaxdigits.data.AUGMENTS`.
       mesh: the devices that share the examples of each batch, as `device_mesh(4)`; None: one.
-      patience: stop after so many epochs without a better validation accuracy.
+      patience: stop after so many epochs without a better one: a higher validation accuracy, or
+        the same at a lower loss.
       report: called with each epoch's row: epoch, loss, valid_loss, valid_accuracy,
         firing_rates, seconds (the first row's include compiling).
       keep: called with (params, statistics) after each epoch that is the best so far, for
@@ -141,8 +142,9 @@ def fit(
     every = steps_per_save or steps
     epoch_of = partial(run_epoch, recipe, optimizer)
     chunk_of = partial(run_steps, recipe, optimizer, every)
-    program = within_memory(jax.jit(epoch_of, donate_argnums=(0, 1), out_shardings=whole))
-    chunk = within_memory(jax.jit(chunk_of, donate_argnums=0, out_shardings=whole))
+    fitting = partial(within_memory, devices=local_device_count(mesh))
+    program = fitting(jax.jit(epoch_of, donate_argnums=(0, 1), out_shardings=whole))
+    chunk = fitting(jax.jit(chunk_of, donate_argnums=0, out_shardings=whole))
     now = gone_on(resume, at_start(*start(key, train)), whole, whole)
     while len(now.history) < epochs and not _waited(now, patience):
         epoch, clock = len(now.history) + 1, time.perf_counter()

@@ -38,13 +38,19 @@ class Look(NamedTuple):
     rate: dict[str, Array]
     """of each spiking layer"""
     full: dict[str, Array]
-    """the same, where a neuron may fire once in a step at most"""
+    """of each that has time steps, in how many of them a neuron fires: a share of them"""
     dead: dict[str, Array]
-    """of each layer that weights follow, the share of its units that are 0 for all images"""
+    """of each layer that weights follow, which of its units are 0 for all images; of `watcher`
+    the share of them"""
 
 
 def watcher(
-    network: Layer, image: Inputs, *, members: int = 1, mesh: Mesh | None = None
+    network: Layer,
+    image: Inputs,
+    *,
+    members: int = 1,
+    batch: int = IMAGES,
+    mesh: Mesh | None = None,
 ) -> Callable[[TrainState], dict[str, Any]]:
     """A function of the state that gives {"warnings": {kind: line}}; {} if all is well.
 
@@ -52,13 +58,21 @@ def watcher(
       network: the training network.
       image: the training images, of which the first `IMAGES` are looked at.
       members: how many networks the state is of.
+      batch: how many images are looked at at a time, at most.
       mesh: the devices that it is on; None: one.
     """
-    rows = jnp.arange(min(IMAGES, count(image)))
+    most = min(IMAGES, count(image))
+    rows = jnp.arange(most // min(batch, most) * min(batch, most))
 
     def of_state(state, image):
-        keys = evaluation_keys(state.key, rows)
-        return look(network, state.params, take(image, rows, keys), keys)
+        def of_part(rows):
+            keys = evaluation_keys(state.key, rows)
+            return look(network, state.params, take(image, rows, keys), keys)
+
+        parts = jax.lax.map(of_part, rows.reshape(-1, min(batch, most)))
+        every = jax.tree.map(lambda a: a.mean(0), parts)  # and what is a truth, a share
+        dead = {name: of.all(0).mean() for name, of in parts.dead.items()}
+        return every._replace(infinite=jax.tree.map(lambda a: a[0], parts.infinite), dead=dead)
 
     few = place(parted(image, [np.arange(len(rows))], seed=0)[0], everywhere(mesh))
     of_all = of_state if members == 1 else jax.vmap(of_state, (0, None))
@@ -77,14 +91,14 @@ def look(network: Layer, params: Params, image: Inputs, keys: Array) -> Look:
     leaves = named_leaves(params)
     weights = {name: leaf for name, leaf in leaves.items() if jnp.ndim(leaf) > 1}
     gain = lambda w: jnp.sqrt((w**2).mean() * np.prod(w.shape[:-1]))
-    full = {f"spiking layer {i}": t.spikes.mean() for i, t in enumerate(traces(residual), 1)}
-    timed = {f"spiking layer {i}": e.spikes.mean() for i, e in enumerate(events(residual), 1)}
-    dead = lambda x: (x == 0).all(tuple(range(x.ndim - 1))).mean()
+    mean = lambda of: {f"spiking layer {i}": spikes.mean() for i, spikes in enumerate(of, 1)}
+    steps, times = ([t.spikes for t in of(residual)] for of in (traces, events))
+    dead = lambda x: (x == 0).all(tuple(range(x.ndim - 1)))
     return Look(
         {name: ~jnp.isfinite(leaf).all() for name, leaf in leaves.items()},
         {name: gain(leaf) for name, leaf in weights.items()},
-        full | timed,
-        full,
+        mean(steps) | mean(times),
+        mean(spikes > 0 for spikes in steps),
         {f"the units before {name}": dead(x) for name, x in _inputs(params, residual)},
     )
 

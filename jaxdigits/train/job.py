@@ -140,7 +140,8 @@ def run_job(
     network = config.build()(training=True)
     told = dict(
         report=on_epoch, keep=partial(save_params, folder), save=save, resume=go_on, mesh=mesh,
-        watch=watcher(network, train.image, members=config.seeds, mesh=mesh),
+        watch=watcher(network, train.image, members=config.seeds, mesh=mesh,
+                      batch=config.microbatch or config.batch),
     )  # fmt: skip
     try:
         params, statistics, accuracy, epoch, lost = _train(config, train, valid, told)
@@ -149,9 +150,7 @@ def run_job(
         raise
     save_params(folder, params, statistics)
     if lost:
-        raise RunError(
-            f"the training loss of seeds {lost} is not finite: lower the learning rate"
-        )
+        raise RunError(f"the loss of seeds {lost} became infinite: lower the learning rate")
     if mesh is not None:  # each process by itself, on its first device
         params, statistics = jax.device_get((params, statistics))
     logits = predict(Run(config, params, statistics), test.image)

@@ -19,10 +19,13 @@ class DoesNotFit(RuntimeError):
     """Training needs more memory than the device has; the message says what to change."""
 
 
-def within_memory(program: Any) -> Callable:
+def within_memory(program: Any, devices: int = 1) -> Callable:
     """A jitted function that is compiled at its first call, and then run only if it fits.
 
     All calls must be with arrays of the same shapes.
+
+    Args:
+      devices: how many of this process the program is for.
 
     Raises:
       DoesNotFit: when called, before anything of the program has run.
@@ -32,7 +35,7 @@ def within_memory(program: Any) -> Callable:
     def run(*args: Any) -> Any:
         if not compiled:
             ready = program.lower(*args).compile()
-            require_room(bytes_needed(ready), bytes_free())
+            require_room(bytes_needed(ready), bytes_free(devices))
             compiled.append(ready)
         return compiled[0](*args)
 
@@ -51,16 +54,15 @@ def bytes_needed(compiled: Any) -> int:
     return new + plan.temp_size_in_bytes
 
 
-def bytes_free() -> int | None:
-    """What is free on this process's fullest device; None if that is unknown.
+def bytes_free(devices: int = 1) -> int | None:
+    """What is free on each of so many of this process's devices; None if that is unknown.
 
-    The devices of a CPU share what the machine, or its container, has.
+    Those of a CPU share what the machine, or its container, has.
     """
-    devices = jax.local_devices()
     if jax.default_backend() == "cpu":
         free = _free_of_machine()
-        return None if free is None else free // len(devices)
-    stats = [device.memory_stats() for device in devices]
+        return None if free is None else free // devices
+    stats = [device.memory_stats() for device in jax.local_devices()[:devices]]
     free = [s["bytes_limit"] - s["bytes_in_use"] for s in stats if s and "bytes_limit" in s]
     return min(free, default=None)
 

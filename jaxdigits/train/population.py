@@ -8,6 +8,7 @@ which the training of a spiking network soon amplifies, as it does between machi
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -32,6 +33,7 @@ from jaxdigits.train.sharding import (
     check_members,
     each_its_share,
     everywhere,
+    local_device_count,
     place,
 )
 from jaxdigits.train.snapshot import (
@@ -135,10 +137,11 @@ def fit_population(
     epochs_of = each_its_share(mesh, jax.vmap(epoch_of, (0, 0, 0, 0, None, None)), whole=2)
     chunks_of = each_its_share(mesh, jax.vmap(chunk_of, (0, 0, None)), whole=1)
     begin = jax.jit(starts, out_shardings=(own, whole))
-    program = within_memory(
+    fitting = partial(within_memory, devices=local_device_count(mesh))
+    program = fitting(
         jax.jit(epochs_of, donate_argnums=(1, 2), out_shardings=(own, whole, whole))
     )
-    chunk = within_memory(jax.jit(chunks_of, donate_argnums=1, out_shardings=(own, whole)))
+    chunk = fitting(jax.jit(chunks_of, donate_argnums=1, out_shardings=(own, whole)))
     now = gone_on(resume, at_start(*begin(keys, hyperparameters, train)), own, whole)
     while len(now.history) < epochs:
         epoch, clock = len(now.history) + 1, time.perf_counter()

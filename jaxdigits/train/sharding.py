@@ -63,6 +63,11 @@ def device_count(mesh: Mesh | None) -> int:
     return 1 if mesh is None else mesh.size
 
 
+def local_device_count(mesh: Mesh | None) -> int:
+    """How many of them are this process's."""
+    return 1 if mesh is None else len(mesh.local_devices)
+
+
 def check_shares(mesh: Mesh | None, batch: int, microbatch: int | None) -> None:
     """Raise a ValueError that names the argument, unless each device gets as many examples."""
     devices = device_count(mesh)

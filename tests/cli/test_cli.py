@@ -122,6 +122,19 @@ def test_an_accelerator_has_flags_of_its_own_only(monkeypatch, plugin):
         assert os.environ["XLA_FLAGS"].count("--") - ("ynn" in os.environ["XLA_FLAGS"]) == flags
 
 
+@pytest.mark.parametrize(
+    ("args", "platforms", "flags"),
+    [(["--device", "cpu"], "", 2), (["--device=cpu"], "cuda", 2), (["--device"], "cpu", 2),
+     (["--device", "gpu"], "cpu", 1)],
+)  # fmt: skip
+def test_the_device_that_is_asked_for_has_its_flags(monkeypatch, args, platforms, flags):
+    monkeypatch.setenv("XLA_FLAGS", "--mine")
+    monkeypatch.setenv("JAX_PLATFORMS", platforms)
+    monkeypatch.setattr(program, "find_spec", lambda name: True)
+    program._set_flags(["bench", *args])
+    assert os.environ["XLA_FLAGS"].count("--") - ("ynn" in os.environ["XLA_FLAGS"]) == flags
+
+
 def spawn(*args, **options):
     command = [sys.executable, "-c", "from jaxdigits.cli import main; main()", *args]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)

@@ -45,14 +45,13 @@ def test_the_tables_say_the_same(cli, trained):
     assert (trained[1] / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_of_a_run_that_is_not_finished_it_says_so(cli, trained, tmp_path):
+def test_of_a_run_without_a_result_it_says_so(cli, trained, tmp_path):
     folder = shutil.copytree(trained[1], tmp_path / "run")
     (folder / "result.json").unlink()
     answer = cli("evaluate", folder)
     assert answer.out.startswith("digits: accuracy ")
-    assert (
-        answer.err == f"jaxdigits: {folder} is not finished: this is its best network so far\n"
-    )
+    why = f"{folder} has no result yet: this is its best network so far"
+    assert answer.err == f"jaxdigits: {why}\n"
 
 
 def test_corrupted_images_are_judged_too(cli, two):
@@ -64,7 +63,7 @@ def test_corrupted_images_are_judged_too(cli, two):
     mild, hard = (np.mean([row[s] for row in found.values()], axis=0) for s in ("1", "5"))
     assert mild.shape == (2,)  # networks
     assert (mild > hard).all()
-    rows = [line.split() for line in answer.err.split("\n\n")[-1].strip().splitlines()]
+    rows = [line.split() for line in answer.err.split("\n\n")[-2].strip().splitlines()]
     assert rows[0] == ["corruption", "severity", "1", "severity", "5"]
     assert rows[-1][:2] == ["mean", f"{100 * mild.mean():.2f}"]
 
@@ -101,9 +100,21 @@ def test_without_matplotlib_the_tables_still_come(cli, trained, monkeypatch, tmp
 
 def test_a_figure_that_cannot_be_drawn_is_one_line(one_line, trained, tmp_path):
     code, said = one_line("evaluate", trained[1], "--figure", tmp_path / "c.xyz")
-    assert (code, "'xyz' is not supported" in said) == (2, True)
+    assert (code, said) == (2, f"cannot draw {tmp_path / 'c.xyz'}: name it .png, .svg or .pdf")
     code, said = one_line("evaluate", trained[1], "--figure", tmp_path / "absent" / "c.png")
-    assert (code, said) == (1, f"{tmp_path / 'absent' / 'c.png'}: No such file or directory")
+    absent = tmp_path / "absent"
+    assert (code, said) == (2, f"cannot write {absent / 'c.png'}: there is no folder {absent}")
+
+
+def test_where_the_run_cannot_be_written_the_tables_still_come(cli, trained, monkeypatch):
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", full)
+    answer = cli("evaluate", trained[1], "--json")
+    assert answer.code == 0
+    assert answer.json()["test_accuracy"] == trained[0].json()["test_accuracy"]
+    assert "no figure: [Errno 28] No space left on device" in answer.err
 
 
 def test_a_folder_that_is_no_run_is_one_line(one_line, tmp_path):

@@ -16,6 +16,8 @@ SAID = {
                         f"({NETWORKS}); `jaxdigits train --help` tells more",
     "train --lr no --json": "--lr takes FLOAT, got 'no'; `jaxdigits train --help` tells more",
     "train --seed=1.5": "--seed takes INT, got '1.5'; `jaxdigits train --help` tells more",
+    "train --weight_decay 0.1 --weight_decay x": "--weight-decay takes FLOAT, got 'x'; "
+                                                 "`jaxdigits train --help` tells more",
     "train mlp --hidden a b": "--hidden takes INT [INT ...], got 'a b'; "
                               "`jaxdigits train --help` tells more",
     "train --lr": "Missing value for argument '--lr'. Expected 1 values; "

@@ -14,7 +14,7 @@ import pytest
 
 from jaxdigits.cli import processes
 from jaxdigits.cli.processes import LOST, Processes, is_parent, supervised
-from jaxdigits.train import load_run
+from jaxdigits.train import RunError, load_run
 
 NETWORK = ("mlp", "--hidden", "8", "--dropout", "0", "--lr", "0.01")
 PATIENCE = 120  # seconds until a test gives up
@@ -77,6 +77,14 @@ def no_joining(monkeypatch):
     monkeypatch.setattr(jax.config, "update", lambda name, value: None)
 
 
+def test_an_error_of_ours_is_not_taken_for_a_lost_process(monkeypatch):
+    monkeypatch.setenv(processes.CHILD, "1")
+    with pytest.raises(RunError, match="igloo is not empty"), processes.others_needed():
+        raise RunError("runs/igloo is not empty")
+    with pytest.raises(processes.LostProcess), processes.others_needed():
+        raise RuntimeError("Gloo: connection closed by peer")
+
+
 @pytest.fixture
 def signals():
     """The handlers of this process, put back behind what `supervised` sets."""
@@ -96,9 +104,18 @@ os.abort()
 """
 
 
+LOGGED = """
+import sys
+print("E1127 21:55:35.498 1 slow_operation_alarm.cc:73] Constant folding", file=sys.stderr)
+print("epoch 1/1", file=sys.stderr)
+"""
+
+
 @pytest.mark.parametrize(
     ("program", "code", "said"),
     [
+        (LOGGED, 0, "E1127 21:55:35.498 1 slow_operation_alarm.cc:73] Constant folding\n"
+                    "epoch 1/1\n"),
         (ABORTED, 1, f"as usual\nW1127 21:55:35.498 1 x.cc] a warning\njaxdigits: {LOST}\n"),
         ("import os; os.kill(os.getpid(), 9)", 1,
          "jaxdigits: the process that trains was ended by signal 9\n"),

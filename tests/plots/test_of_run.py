@@ -111,6 +111,12 @@ def test_backpropagation_is_one_with_itself_and_random_feedback_is_not(sets):
     assert last == pytest.approx(1, abs=1e-5)
 
 
+def test_feedback_that_is_learned_is_no_part_of_the_networks_gradient(sets):
+    run = untrained("snn", CASES["rule"][1], {"gradient": "eprop_adaptive"})
+    agreement, alignment = of_network.gradients_of(run, first_member(run), sets[0])
+    assert (agreement.name, alignment.name) == ("agreement", "alignment")
+
+
 def test_neurons_are_chosen_from_the_busiest_down_to_the_last_that_fires():
     spikes = np.zeros((10, 50))
     for n in range(20):

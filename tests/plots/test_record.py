@@ -75,3 +75,12 @@ def test_the_tables_have_all_settings_and_every_epoch(folder):
     assert ["mlp: hidden", "8 8"] in settings
     assert ["ema", "none"] in settings
     assert ["jax", "0.1"] in found["Environment"]
+
+
+def test_what_only_some_epochs_have_is_in_the_table(folder):
+    record = read_record(folder)
+    first, second = record.history
+    record = record._replace(history=[first, second | {"warnings": {"dead": "all"}}])
+    head, *rows = tables(record)["Metrics of each epoch"]
+    assert head[-1] == "warnings"
+    assert [row[-1] for row in rows] == ["none", "dead all"]

@@ -137,6 +137,12 @@ def test_batch_norm_comes_with_its_statistics(small):
     assert accuracy > 0.5
 
 
+def test_it_trains_in_64_bits(small, float64):
+    network = lambda **o: mlp(hidden=(8,), **o)
+    fitted = fit(network, *small, optax.sgd(0.1), jax.random.key(0), epochs=2, batch=64)
+    assert {leaf.dtype for leaf in jax.tree.leaves(fitted.params)} == {np.dtype("float64")}
+
+
 def test_divergence_is_one_line_and_carries_the_last_good_network(small):
     sane = optax.sgd(0.1)
     explosive = optax.sgd(lambda count: 0.1 + 1e30 * (count >= 40))  # in the third epoch

@@ -1,11 +1,14 @@
 """Trouble inside a network is noticed, with the layer's name; and none where all is well."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxdigits.models import event_snn, mlp, snn
+from jaxdigits.spikes import Convention, lif, traces
 from jaxdigits.train.health import watcher
 from jaxdigits.train.state import TrainState
 
@@ -101,3 +104,25 @@ def test_of_several_networks_it_is_said_how_many(image):
     state = TrainState(many, (), (), jnp.zeros(3, jnp.int32), jax.random.split(KEY, 3))
     said = watcher(MLP, image, members=3)(state)["warnings"]
     assert f"{first}/weight (in 1 of 3 networks)" in said["not finite"]
+
+
+def test_images_are_looked_at_in_parts_that_a_step_has_room_for(image):
+    params = params_of(MLP)
+    _, second, _ = weighted(params)
+    weight = jnp.zeros_like(params[second]["weight"]).at[:, :].set(0.1)
+    blank = np.concatenate([np.zeros_like(image[:32]), image[32:]])
+    alive = changed(params, second, weight=weight, bias=jnp.full(12, -1.0))
+    dark = watcher(MLP, blank[:32], batch=8)(state_of(alive))
+    assert set(dark["warnings"]) == {"dead"}  # for every image, and here all are dark
+    assert watcher(MLP, blank, batch=8)(state_of(alive)) == {}
+
+
+def test_a_neuron_that_fires_several_times_in_few_steps_is_not_saturated(image):
+    several = partial(lif, convention=Convention(spikes="several"), threshold=0.1)
+    network = snn(hidden=(24,), steps=12, neuron=several)
+    params = params_of(network)
+    first, _ = weighted(params)
+    strong = changed(params, first, weight=3 * params[first]["weight"])
+    _, residual = network.forward(strong, image, KEY)
+    assert float(traces(residual)[0].spikes.mean()) > 0.9
+    assert "saturated" not in watcher(network, image)(state_of(strong)).get("warnings", {})

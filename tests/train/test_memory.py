@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 import pytest
 
-from jaxdigits.models import mlp
+from jaxdigits.models import mlp, snn
 from jaxdigits.train import DoesNotFit, fit, memory
 
 GB = 10**9
@@ -40,12 +40,21 @@ def test_too_large_is_one_line_that_says_what_to_change():
 
 
 def test_fit_says_so_before_it_trains(small, monkeypatch):
-    monkeypatch.setattr(memory, "bytes_free", lambda: 1000)
+    monkeypatch.setattr(memory, "bytes_free", lambda devices: 1000)
     rows = []
     with pytest.raises(DoesNotFit, match=r"needs 0\.\d\d GB of memory besides the data"):
         fit(lambda **o: mlp(hidden=(8,), **o), *small, optax.sgd(0.1), jax.random.key(0),
             epochs=1, report=rows.append)  # fmt: skip
     assert rows == []
+
+
+def test_a_small_batch_needs_less_for_validation_too(small, monkeypatch):
+    needed = []
+    monkeypatch.setattr(memory, "require_room", lambda need, free: needed.append(need))
+    for batch in (64, 4):
+        fit(lambda **o: snn(hidden=(64,), steps=30, **o), *small, optax.sgd(0.1),
+            jax.random.key(0), epochs=1, batch=batch)  # fmt: skip
+    assert needed[1] < 0.5 * needed[0]
 
 
 def test_it_is_compiled_once():
@@ -90,9 +99,8 @@ def test_a_cpu_has_what_the_machine_and_the_container_leave(machine):
     assert memory.bytes_free() == 0
 
 
-def test_devices_of_a_cpu_share_it(machine, monkeypatch):
-    monkeypatch.setattr(jax, "local_devices", lambda: [None] * 4)
-    assert memory.bytes_free() == (6 << 30) // 4
+def test_devices_of_a_cpu_share_it(machine):
+    assert memory.bytes_free(4) == (6 << 30) // 4
 
 
 class Device:
@@ -108,7 +116,8 @@ def test_a_gpu_says_what_it_has(monkeypatch):
     monkeypatch.setattr(
         jax, "local_devices", lambda: [Device({"bytes_limit": 9, "bytes_in_use": 0}), full]
     )
-    assert memory.bytes_free() == 3
+    assert memory.bytes_free() == 9
+    assert memory.bytes_free(2) == 3
     monkeypatch.setattr(jax, "local_devices", lambda: [Device(None)])
     assert memory.bytes_free() is None
 
