@@ -39,7 +39,8 @@ class Layer(NamedTuple):
     forward: Callable[[Params, Any, Array | None], tuple[Array, Residual]]
     """(params, x, key) -> (y, residual), with one key, one per example [B], or None"""
     backward: Callable[[Params, Residual, Array], tuple[Params, Any]]
-    """(params, residual, ∂L/∂y) -> (∂L/∂params, ∂L/∂x); an integer x has None"""
+    """(params, residual, ∂L/∂y) -> (∂L/∂params, ∂L/∂x); that of an integer x is None, and of a
+    learning rule that has none for its input"""
 
 
 @jax.tree_util.register_static
@@ -180,11 +181,21 @@ def recomputed(layer: Layer) -> Layer:
     """`layer`, which keeps only its input and key: `backward` does `forward` again first.
 
     For less memory at the price of time.  The same numbers, as random ones come from the key.
-    The residual is (x, key).
+    The residual is (x, key), so that nobody can read the spikes of the layer in it.
+
+    Raises:
+      ValueError: in `forward`, for a layer with a price on spikes or batch statistics, which
+        others read in its residual.
     """
 
     def forward(params, x, key):
-        return layer.forward(params, x, key)[0], (x, key)
+        y, kept = layer.forward(params, x, key)
+        if nodes := read_later(kept):
+            raise ValueError(
+                f"recomputed() would lose the {nodes[0].read_later}, which is read later: put "
+                "it around other layers"
+            )
+        return y, (x, key)
 
     def backward(params, kept, y_bar):
         # Not before ȳ is there, or XLA would see the same computation twice and do it once.
@@ -198,6 +209,9 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
     """`layer` as a function (params, x, key) -> y whose `jax.grad` is the hand-derived one.
 
     For use inside somebody else's JAX program.  Reverse mode only: `jax.jvp` of it raises.
+    What has no gradient by hand, an image of bytes or the input of a learning rule, gets zeros.
+    The slope of a price on spikes (`rate_penalty`) is in the gradient whatever becomes of y,
+    and the price itself is not in y: leave it out, or add `penalties` of the residual.
     """
 
     @jax.custom_vjp
@@ -214,6 +228,18 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
 
     apply.defvjp(fwd, bwd)
     return apply
+
+
+def read_later(kept: Any) -> list[Any]:
+    """The nodes of a residual that are read after the forward pass: their types say so."""
+    says_so = lambda node: hasattr(type(node), "read_later")
+    return [n for n in jax.tree.leaves(kept, is_leaf=says_so) if says_so(n)]
+
+
+def require_floats(x: Array, taker: str) -> None:
+    """Raise a ValueError unless x is of floats."""
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"{taker} takes floats, got {x.dtype}: standardise() first")
 
 
 def to_unit(x: Array) -> Array:

@@ -2,11 +2,12 @@
 
 With K classes, q the target distribution of an example and B examples in the batch:
 
-    cross-entropy [1]    L = −Σ_b Σ_k q log p / B      ∂L/∂z = (p − q) / B
-                         with p = softmax(z), since ∂log pⱼ/∂zₖ = δⱼₖ − pₖ and Σ q = 1
+    cross-entropy [1]    L = −Σ_b Σ_k q log p / B      ∂L/∂z = (p Σ q − q) / B
+                         with p = softmax(z), since ∂log pⱼ/∂zₖ = δⱼₖ − pₖ
     squared error        L = Σ_b Σ_k (z − q)² / BK     ∂L/∂z = 2 (z − q) / BK
 
-Label smoothing by ε takes q = (1 − ε) one-hot + ε / K.
+Σ q is 1, but for a label that is no class, whose one-hot is zero.  Label smoothing by ε takes
+q = (1 − ε) one-hot + ε / K.
 
 [1] Szegedy et al., CVPR 2016, arXiv:1512.00567 (label smoothing).
 """
@@ -46,7 +47,8 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
         return -(target(logits, label) * jax.nn.log_softmax(logits)).sum(-1).mean()
 
     def slope(logits, label):
-        return (jax.nn.softmax(logits) - target(logits, label)) / len(logits)
+        p, q = jax.nn.softmax(logits), target(logits, label)
+        return (p * q.sum(-1, keepdims=True) - q) / len(logits)
 
     return Loss(value, slope)
 

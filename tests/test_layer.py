@@ -1,14 +1,26 @@
 """Combinators are the chain rule: shapes, keys, inputs of one kind or several, errors."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits import differentiable, parallel, recomputed, residual, serial
+from jaxdigits import cnn, differentiable, mlp, parallel, recomputed, residual, serial, snn
 from jaxdigits.gradients import check
 from jaxdigits.layer import Static, to_unit, without_params
-from jaxdigits.layers import conv2d, dense, dropout, flatten, standardise, tanh
+from jaxdigits.layers import (
+    average_pool,
+    batch_norm,
+    conv2d,
+    dense,
+    dropout,
+    flatten,
+    standardise,
+    tanh,
+)
+from jaxdigits.spikes import lif, rate_penalty
 
 KEY = jax.random.key(0)
 EYE, EAR = serial(standardise(0.5), dense(3)), serial(dense(2), tanh())
@@ -144,6 +156,34 @@ def test_recomputed_without_a_key_and_of_pixels():
     params, _ = network.init(KEY, (4,))
     y, kept = network.forward(params, jnp.ones((3, 4), jnp.uint8), None)
     assert network.backward(params, kept, y)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("layers", "what"),
+    [((lif(), rate_penalty(1.0)), "price on spikes"), ((batch_norm(),), "batch statistics")],
+)
+def test_recomputed_refuses_what_is_read_in_its_residual(layers, what):
+    network = recomputed(serial(dense(4), *layers))
+    params, _ = network.init(KEY, (3,))
+    with pytest.raises(ValueError, match=f"would lose the {what}"):
+        network.forward(params, jnp.ones((2, 5, 3)), None)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(dense(2), (3,)), (conv2d(2), (4, 4, 1)), (average_pool(), (4, 4, 1))]
+)
+def test_whole_numbers_are_refused_by_name(layer, shape):
+    params, _ = layer.init(KEY, shape)
+    with pytest.raises(ValueError, match="takes floats, got uint8"):
+        layer.forward(params, jnp.ones((2, *shape), jnp.uint8), None)
+
+
+@pytest.mark.parametrize("build", [mlp, partial(snn, steps=3), partial(cnn, norm=None)])
+def test_no_images_give_no_logits(build):
+    network = build(training=False)
+    params, _ = network.init(KEY, (8, 8))
+    y, _ = network.forward(params, jnp.zeros((0, 8, 8), jnp.uint8), KEY)
+    assert y.shape == (0, 10)
 
 
 def test_differentiable_serves_a_program_of_somebody_else():

@@ -71,6 +71,13 @@ def test_the_slope_of_cross_entropy_moves_no_probability_in_sum():
     )
 
 
+def test_a_label_that_is_no_class_has_the_slope_of_its_value():
+    logits, label = jnp.array([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), jnp.array([7, 1])
+    for loss in (cross_entropy(), cross_entropy(0.1)):
+        wanted = jax.grad(loss.value)(logits, label)
+        np.testing.assert_allclose(loss.slope(logits, label), wanted, atol=1e-7)
+
+
 @pytest.mark.parametrize("smoothing", [-0.1, 1.0, float("nan")])
 def test_a_smoothing_that_is_no_share_is_refused(smoothing):
     with pytest.raises(ValueError, match="smoothing"):

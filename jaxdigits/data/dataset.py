@@ -20,7 +20,7 @@ class Dataset(NamedTuple):
     """[N, 28, 28] uint8, ink: 0 is paper, 255 the darkest stroke; or a dict of what each sense
     is given, as of `jaxdigits.data.mnist_fsdd`"""
     label: Array | np.ndarray
-    """[N] int32, the digit 0..9"""
+    """[N] int32, the digit 0..9; of SHD 0..19, digits in two languages"""
 
 
 def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, ...]:
@@ -38,7 +38,8 @@ def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, .
 
     Raises:
       ValueError: if image and label differ in length, a size is not an int >= 1, the sizes do
-        not sum to N, or seed is not an int >= 0.
+        not sum to N, seed is not an int >= 0, or a `Drawn` has fewer values of a group than
+        there are parts, as of `recordings_in_turn`.
     """
     _check(data, sizes, seed)
     _, label = np.unique(data.label, return_inverse=True)

@@ -11,7 +11,7 @@ x′ is taken as it is, a constant: L has no gradient through x̄.  It costs a s
 [1] Goodfellow, Shlens & Szegedy, ICLR 2015, arXiv:1412.6572 (there ε = 0.25, a = 1/2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
@@ -43,13 +43,16 @@ def adversarial(epsilon: float, *, share: float = 0.5) -> Callable[[Layer, Loss]
     def make(network: Layer, loss: Loss) -> Estimator:
         def estimate(params, batch, key):
             x, label = batch
-            if not isinstance(x, jax.Array):
+            if isinstance(x, Mapping):
                 raise ValueError(
                     "adversarial training is of one array of images, not of senses"
                 )
-            x = to_unit(x)
+            x = to_unit(jnp.asarray(x))
             passes = lambda x: passes_by_hand(network, loss, params, (x, label), key)
             clean, of_clean, x_bar, _ = passes(x)
+            if x_bar is None:
+                raise ValueError("adversarial training needs the gradient of the images, and "
+                                 "this network's rule has none")  # fmt: skip
             worse, of_worse, _, kept = passes(jnp.clip(x + epsilon * jnp.sign(x_bar), 0, 1))
             mixed = lambda a, b: (1 - share) * a + share * b
             return mixed(clean, worse), jax.tree.map(mixed, of_clean, of_worse), kept

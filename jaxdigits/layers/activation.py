@@ -21,7 +21,10 @@ from jaxdigits.layer import Layer, without_params
 
 def relu() -> Layer:
     """x [...] -> max(x, 0) [...]."""
-    return leaky_relu(0.0)
+    return _elementwise(
+        lambda x: jnp.where(x > 0, x, jnp.zeros_like(x)),
+        lambda x: jnp.where(x > 0, jnp.ones_like(x), jnp.zeros_like(x)),
+    )
 
 
 def leaky_relu(slope: float = 0.01) -> Layer:

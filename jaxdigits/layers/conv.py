@@ -24,7 +24,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer, require_floats
 from jaxdigits.layers.bands import banded_input_gradient
 from jaxdigits.layers.dense import sum_of_rows
 from jaxdigits.layers.precision import Precision, operand, require_precision
@@ -82,6 +82,7 @@ def conv2d(
     convolve = partial(_convolve, precision=precision)
 
     def forward(params, x, key):
+        require_floats(x, "conv2d")
         images = x.reshape(-1, *x.shape[-3:])
         y = convolve(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
         y = y + params["bias"] if bias else y

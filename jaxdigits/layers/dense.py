@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer, require_floats
 from jaxdigits.layers.precision import (
     Precision,
     by_transpose,
@@ -55,6 +55,7 @@ def dense(
         return params | ({"bias": jnp.zeros(n)} if bias else {}), (n,)
 
     def forward(params, x, key):
+        require_floats(x, "dense")
         # Else XLA's CPU compiler would make x in the order of merged rows, which is slow.
         x = jax.lax.optimization_barrier(operand(x, precision))
         one = x.ndim > 1 and x.size == x.shape[-1] and precision == "full"

@@ -20,11 +20,11 @@ def dropout(rate: float, *, time: bool = False) -> Layer:
     the inverse of the rounded one, so the mean is kept exactly.  The residual is the mask.
 
     Raises:
-      ValueError: unless 0 <= rate < 1; in `forward`, without a key.
+      ValueError: unless 0 <= rate < 1 − 1/512, above which p is 0; in `forward`, without a key.
     """
     kept = round(256 * (1 - rate)) if 0 <= rate < 1 else 0
     if not kept:
-        raise ValueError(f"rate must be in [0, 1), got {rate}")
+        raise ValueError(f"rate must be in [0, 1 - 1/512), got {rate}")
 
     def forward(x, key):
         if kept == 256:

@@ -49,6 +49,8 @@ class BatchNormResidual(NamedTuple):
     sigma: Array
     statistics: Statistics
 
+    read_later = "batch statistics"
+
 
 def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON) -> Layer:
     """x [..., C] -> [..., C], each channel standardised.  Params: scale [C], shift [C].

@@ -14,7 +14,7 @@ the exception.  Here the first of them takes the whole gradient, in `backward` a
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.layer import Layer, Static, require_floats, without_params
 
 
 def max_pool(window: int = 2) -> Layer:
@@ -54,6 +54,7 @@ def average_pool(window: int = 2) -> Layer:
     shape = _pooled(window)
 
     def forward(x, key):
+        require_floats(x, "average_pool")
         return sum(_parts(x, window), start=jnp.zeros((), x.dtype)) / window**2, Static(
             x.shape[-3:-1]
         )

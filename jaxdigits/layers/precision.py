@@ -4,6 +4,10 @@ Mixed [1]: each operand is rounded to bfloat16, whose mantissa has 8 bits: spike
 weights and slopes are not.  The products of numbers are added up in the dtype that the
 operands had.  Processors with matrix units for bfloat16 do this several times faster.
 
+Full is JAX's default: float32 on a CPU; but on recent GPUs TF32, with 10 bits of mantissa, and
+on a TPU bfloat16.  `jax.config.update("jax_default_matmul_precision", "highest")` has float32
+everywhere.
+
 [1] Micikevicius et al., ICLR 2018, arXiv:1710.03740.
 """
 

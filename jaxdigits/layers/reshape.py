@@ -26,7 +26,8 @@ def flatten(axes: int = 2) -> Layer:
         return (math.prod(features),)
 
     def forward(x, key):
-        return x.reshape(*x.shape[: x.ndim - axes], -1), Static(x.shape[x.ndim - axes :])
+        lead, merged = x.shape[: x.ndim - axes], x.shape[x.ndim - axes :]
+        return x.reshape(*lead, math.prod(merged)), Static(merged)
 
     def backward(features, y_bar):
         return y_bar.reshape(*y_bar.shape[:-1], *features.value)

@@ -30,8 +30,8 @@ def cnn(
 
     Args:
       channels: of each block: a SAME convolution, 2 × 2 pooling, norm, activation.  (Pooling
-        before the rest is a quarter of the work; for the maximum and a norm with positive
-        scale, it is also the same function.)
+        before the rest is a quarter of the work; for the maximum, a monotone activation and no
+        norm, it is also the same function.)
       kernel: size of the kernels.
       hidden: neurons of each dense layer behind the blocks.
       activation: constructor of the layer after each of them.

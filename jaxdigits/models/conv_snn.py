@@ -58,7 +58,8 @@ def conv_snn(
         and deviation.
       dropout_rate: share of the last block's neurons absent, through all steps, in training.
       precision: "mixed" rounds what goes into products to bfloat16.
-      storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.
+      storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.  A
+        bit is for neurons that fire once in a step at most; else the gradient is NaN.
       rate_penalty: λ of what the hidden neurons' firing rates cost, in units of the loss
         (`jaxdigits.spikes.rate_penalty`); for training.
       rate_target: ρ, the rate in spikes per step that is free.

@@ -56,7 +56,8 @@ def snn(
       dropout_rate: share of hidden neurons absent, through all steps, in training.
       chain: what makes one layer of the parts: `in_series`, or a learning rule.
       precision: "mixed" rounds what goes into products to bfloat16.
-      storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.
+      storage: how spikes are kept for `backward`: "full", in a "byte" or in a "bit" each.  A
+        bit is for neurons that fire once in a step at most; else the gradient is NaN.
       recompute: whether `backward` draws the encoder's spikes again, rather than keep them.
       rate_penalty: λ of what the hidden neurons' firing rates cost, in units of the loss
         (`jaxdigits.spikes.rate_penalty`); for training.

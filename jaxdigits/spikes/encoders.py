@@ -133,7 +133,7 @@ def latency(steps: int) -> Layer:
 
 
 def _by_bytes(x: Array, key: Array, steps: int) -> Array:
-    pixels = x.reshape(len(x), -1)
+    pixels = x.reshape(len(x), math.prod(x.shape[1:]))
     draw = draw_bytes(key, len(x), (steps, pixels.shape[1]), axis=1)
     spikes = (draw < pixels) | (pixels == 255)
     return spikes.astype(jnp.result_type(float)).reshape(steps, *x.shape)

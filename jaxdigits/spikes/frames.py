@@ -31,11 +31,11 @@ def frames_to_steps(steps: int) -> Layer:
         if not jnp.issubdtype(x.dtype, jnp.floating):
             raise ValueError(f"frames_to_steps takes floats, got {x.dtype}")
         shares = _shares(steps, x.shape[1]).astype(x.dtype)
-        return jnp.einsum("tf,bfm->tbm", shares, x), Static(x.shape[1])
+        return jnp.einsum("tf,bfm->tbm", shares, x, precision="highest"), Static(x.shape[1])
 
     def backward(frames, y_bar):
         shares = _shares(steps, frames.value).astype(y_bar.dtype)
-        return jnp.einsum("tf,tbm->bfm", shares, y_bar)
+        return jnp.einsum("tf,tbm->bfm", shares, y_bar, precision="highest")
 
     return without_params(forward, backward, shape)
 

@@ -27,6 +27,8 @@ class Penalty(NamedTuple):
     slope: Array
     """∂P/∂s of any step"""
 
+    read_later = "price on spikes"
+
 
 def rate_penalty(weight: float, target: float = 0.0) -> Layer:
     """Spikes [T, B, ...] -> the same; a rate above `target` costs the square of the excess.

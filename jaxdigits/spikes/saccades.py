@@ -61,7 +61,7 @@ def saccades(
     def forward(x, key):
         image = to_unit(x)
         rows, columns = readers(x.shape[1:], image.dtype)
-        seen = jnp.einsum("tih,bhw,tjw->tbij", rows, image, columns)
+        seen = jnp.einsum("tih,bhw,tjw->tbij", rows, image, columns, precision="highest")
         y = jnp.log(paper + (1 - paper) * seen)
         integer = jnp.issubdtype(x.dtype, jnp.integer)
         return y, (y, Static((x.shape[1:], integer)))
@@ -73,7 +73,7 @@ def saccades(
             return None
         rows, columns = readers(features, y.dtype)
         seen_bar = y_bar * (1 - paper) * jnp.exp(-y)
-        return jnp.einsum("tih,tbij,tjw->bhw", rows, seen_bar, columns)
+        return jnp.einsum("tih,tbij,tjw->bhw", rows, seen_bar, columns, precision="highest")
 
     return without_params(forward, backward, shape)
 

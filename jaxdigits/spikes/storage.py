@@ -5,6 +5,9 @@ of them, and after dropout a multiple of one number a, it is kept as whole numbe
 
     a = min x > 0        k = x / a        x = a k, exactly
 
+What is not of that kind (several spikes at once in a bit) would come back as something else:
+instead it comes back as NaN, so that training ends at once and says so.
+
 Weights and slopes are then those of the layer itself: only the storage differs.
 """
 
@@ -50,8 +53,10 @@ def spikes_stored(layer: Layer, storage: Storage) -> Layer:
 def _stored(x: Array, storage: Storage) -> tuple[Array, Array, Static]:
     a = jnp.where(x > 0, x, jnp.inf).min()
     a = jnp.where(a < jnp.inf, a, 1)  # of a silent x
-    k = jnp.rint(x / a).astype(jnp.uint8) if storage == "byte" else jnp.packbits(x > 0, axis=-1)
-    return k, a, Static((x.dtype, x.shape[-1]))
+    facts = Static((x.dtype, x.shape[-1]))
+    k = jnp.rint(x / a).astype(jnp.uint8) if storage == "byte" else x > 0
+    a = jnp.where((a * k == x).all(), a, jnp.nan)
+    return (k if storage == "byte" else jnp.packbits(k, axis=-1)), a, facts
 
 
 def _restored(k: Array, a: Array, facts: Static, storage: Storage) -> Array:

@@ -86,12 +86,13 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
     """`neuron` behind a synaptic current, which it keeps as "current".
 
     Args:
-      neuron: any neuron.
+      neuron: one without a synapse.
       decay: α, one number or one per neuron [n].
       learn: whether it is a param, "synapse_decay".
 
     Raises:
-      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned).
+      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned); in `step`, for a neuron
+        that is behind a synapse already.
     """
     init, read = constants({"synapse_decay": decay}, ("synapse_decay",) if learn else ())
 
@@ -99,6 +100,8 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
         j_tm1, inner = state
         j_t = k["synapse_decay"] * j_tm1 + i_t
         inner, kept, z_t = neuron.step(k, inner, j_t)
+        if "current" in kept:
+            raise ValueError("current_based takes a neuron without a synapse of its own")
         return (j_t, inner), kept | {"current": j_t}, z_t
 
     def back(k, kept, state_bar, z_bar_t, m_bar_t):

@@ -126,6 +126,7 @@ def fit(
     check_microbatch(microbatch, batch)
     check_shares(mesh, batch, microbatch)
     check_sizes(train, valid, epochs, batch, ema, patience, steps_per_save)
+    check_labels(build(training=True), train, valid)
     train, valid = on_device(train, mesh), on_device(valid, mesh)
     whole = everywhere(mesh)
     key = place(key, whole)
@@ -193,6 +194,20 @@ def check_sizes(train, valid, epochs, batch, ema, patience=None, steps_per_save=
         raise ValueError(
             f"batch is {batch}, but there are {len(train.label)} training examples"
         )
+
+
+def check_labels(network: Layer, train: Dataset, valid: Dataset) -> None:
+    """Raise a ValueError if a label is none of the classes that the network tells apart."""
+    shapes: list[Any] = []
+    init = lambda key: shapes.append(network.init(key, features(train.image))[1])
+    jax.eval_shape(init, jax.random.key(0))
+    classes = shapes[0][-1]
+    for name, data in dict(train=train, valid=valid).items():
+        low, high = np.min(data.label), np.max(data.label)
+        if low < 0 or high >= classes:
+            raise ValueError(
+                f"{name} has labels from {low} to {high}, and the network has {classes} classes"
+            )
 
 
 def on_device(data: Dataset, mesh: Mesh | None = None) -> Dataset:

@@ -25,7 +25,7 @@ from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics
 from jaxdigits.losses import Loss, cross_entropy
 from jaxdigits.train.epoch import Build, Recipe, before_first_epoch, run_epoch, run_steps
-from jaxdigits.train.fit import Keep, Watch, check_sizes, on_device
+from jaxdigits.train.fit import Keep, Watch, check_labels, check_sizes, on_device
 from jaxdigits.train.memory import within_memory
 from jaxdigits.train.microbatch import check_microbatch
 from jaxdigits.train.sharding import (
@@ -112,6 +112,7 @@ def fit_population(
                 f"{jnp.shape(keys)} and {jnp.shape(leaf)}"
             )
     check_members(mesh, len(keys))
+    check_labels(build(training=True), train, valid)
     recipe = Recipe(build, loss or cross_entropy(), estimator, batch, ema, microbatch, augment)
     train, valid = on_device(train, mesh), on_device(valid, mesh)
     keys, hyperparameters = place((keys, hyperparameters), by_member(mesh))

@@ -9,6 +9,7 @@ import pytest
 
 from jaxdigits import mlp, serial, snn
 from jaxdigits.gradients import adversarial, by_hand
+from jaxdigits.gradients.rules import forward_gradient
 from jaxdigits.layers import dense, flatten, standardise
 from jaxdigits.losses import cross_entropy
 from jaxdigits.spikes import firing_rates, lif
@@ -93,3 +94,17 @@ def test_senses_are_refused():
     params, (image, label), keys = example(network)
     with pytest.raises(ValueError, match="one array of images"):
         adversarial(0.1)(network, LOSS)(params, ({"image": image}, label), keys)
+
+
+def test_arrays_of_numpy_are_images_too():
+    network = mlp(hidden=(8,), dropout_rate=0.0)
+    params, (image, label), keys = example(network)
+    wanted = adversarial(0.1)(network, LOSS)(params, (image, label), keys)[0]
+    arrays = np.asarray(image), np.asarray(label)
+    assert adversarial(0.1)(network, LOSS)(params, arrays, keys)[0] == wanted
+
+
+def test_a_rule_without_a_gradient_of_images_is_refused():
+    network = mlp(hidden=(8,), dropout_rate=0.0, chain=forward_gradient())
+    with pytest.raises(ValueError, match="this network's rule has none"):
+        adversarial(0.1)(network, LOSS)(*example(network))

@@ -54,7 +54,7 @@ def test_nothing_is_dropped_at_rate_0_and_no_key_is_needed():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 0.999, 1.5, float("nan"), float("inf")])
 def test_a_rate_that_keeps_nothing_is_refused(rate):
-    with pytest.raises(ValueError, match=rf"rate must be in \[0, 1\), got {rate}"):
+    with pytest.raises(ValueError, match=rf"rate must be in \[0, 1 - 1/512\), got {rate}"):
         dropout(rate)
 
 

@@ -147,3 +147,12 @@ def test_networks_have_the_same_gradient_and_keep_bytes(build, storage):
 def test_another_storage_is_refused_by_name(storage):
     with pytest.raises(ValueError, match=r"storage must be one of .*'byte'.* got"):
         spikes_stored(dense(3), storage)
+
+
+@pytest.mark.parametrize(("storage", "spikes"), [("bit", [1, 2, 0]), ("byte", [2, 3, 0])])
+def test_what_it_cannot_hold_ends_in_nan_and_not_in_another_gradient(storage, spikes):
+    layer = spikes_stored(dense(3), storage)
+    params, _ = layer.init(KEY, (3,))
+    y, kept = layer.forward(params, jnp.array([spikes], float), None)
+    assert jnp.isfinite(y).all()
+    assert jnp.isnan(layer.backward(params, kept, jnp.ones_like(y))[0]["weight"][:2]).all()

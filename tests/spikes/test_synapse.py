@@ -9,7 +9,7 @@ from jaxdigits.spikes import firing_rates, sigmoid, soft_twin, traces, triangle
 from jaxdigits.spikes.adaptive import alif_neuron
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import lif
-from jaxdigits.spikes.synapse import cuba_lif, current_based
+from jaxdigits.spikes.synapse import cuba_lif, cuba_lif_neuron, current_based
 from jaxdigits.spikes.unroll import over_time
 
 LEARN = ("synapse_decay", "decay", "threshold")
@@ -95,3 +95,10 @@ def test_a_spike_brings_its_weight_over_one_minus_alpha():
 def test_bad_arguments_are_refused_by_name(options, match):
     with pytest.raises(ValueError, match=match):
         cuba_lif(**options)
+
+
+def test_a_synapse_behind_a_synapse_is_refused():
+    twice = over_time(current_based(cuba_lif_neuron(synapse_decay=0.5), decay=0.25))
+    params, _ = twice.init(jax.random.key(0), (1,))
+    with pytest.raises(ValueError, match="takes a neuron without a synapse of its own"):
+        twice.forward(params, jnp.ones((4, 2, 1)), None)

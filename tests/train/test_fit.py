@@ -179,6 +179,12 @@ def test_bad_sizes_are_refused_by_name(small, bad, message):
         train(small, optimizer=optax.sgd(0.1), **bad)
 
 
+def test_a_label_that_is_no_class_is_refused(small):
+    shifted = small[0]._replace(label=small[0].label + 1)
+    with pytest.raises(ValueError, match="train has labels from 1 to 10, and the network has"):
+        train((shifted, small[1]))
+
+
 def test_images_without_labels_are_refused_by_name(small):
     good, bad = small[0], Dataset(small[1].image, small[1].label[:-1])
     with pytest.raises(ValueError, match="valid has 60 images and 59 labels"):

@@ -231,7 +231,7 @@ def _require_weights_only(parts: Parts) -> None:
         if len(block) != 3:
             raise ValueError(
                 "forward gradients of activities are those of weights alone: build with "
-                "norm=None, or perturb='weights'"
+                "norm=None and hidden_noise=0, or perturb='weights'"
             )
         weights, unit, _ = block
         shape = (width(weights),)

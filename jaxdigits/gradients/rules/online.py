@@ -87,7 +87,7 @@ def _backward(parts: Parts, w: np.ndarray, send: Send, complete: Complete):
         way, p = walk(parts, params, replay.x, replay.key), grouped(parts, params)
         sent = send(p)
         betas = [
-            block[1].constants(p_l[1], y_bar.dtype)["decay"]
+            jnp.reshape(block[1].constants(p_l[1], y_bar.dtype)["decay"], ())
             for block, p_l in zip(parts.hidden, p.hidden, strict=True)
         ]
 

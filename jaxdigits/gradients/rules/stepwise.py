@@ -17,6 +17,7 @@ range of counters.
 [1] Salmon, Moraes, Dror & Shaw, SC 2011, doi:10.1145/2063384.2063405.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -65,7 +66,7 @@ def rate_stream(steps: int) -> Stream:
     def at(x, key, t):
         if x.dtype != jnp.uint8:
             raise ValueError(f"rate_stream takes images in uint8, got {x.dtype}")
-        pixels = x.reshape(len(x), -1)
+        pixels = x.reshape(len(x), math.prod(x.shape[1:]))
         keys = per_example(require_key(key, "rate coding"), len(x))
         words = -(-pixels.shape[1] // 4)
         _require_counters(keys, steps * words)
