@@ -49,7 +49,7 @@ QUESTIONS: dict[str, Question] = {
     "normalisation of an SNN": Question("snn", _SNN, _NORMS),
     "normalisation of a convolutional SNN": Question("conv_snn", _CONV_SNN, _NORMS),
     "regularisation of an MLP": Question(
-        "mlp", dict(epochs=12) | _PLAIN,
+        "mlp", dict(epochs=8) | _PLAIN,
         {
             "none": {}, "dropout 0.5": dict(dropout_rate=0.5),
             "input dropout 0.2": dict(input_dropout=0.2),

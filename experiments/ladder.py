@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from core import machine
 from trained import accuracy, config_of, join, load, step_of, trained
 
 from jaxdigits.cli import _set_flags
@@ -51,7 +52,8 @@ def learn(network: str, settings: dict[str, Any]) -> dict[str, Any]:
     nets = [trained(config_of(network, settings, seed)) for seed in range(SEEDS)]
     on_paper = cost(config_of(network, settings, 0).build()(training=True))
     reached = [accuracy(net, mnist()[1]) for net in nets]
-    return dict(test=reached, epochs=settings["epochs"]) | on_paper._asdict()
+    found = dict(test=reached, epochs=settings["epochs"], machine=machine())
+    return found | on_paper._asdict()
 
 
 def times() -> dict[str, dict[str, dict[str, float]]]:

@@ -237,8 +237,12 @@ def read_later(kept: Any) -> list[Any]:
 
 
 def require_floats(x: Array, taker: str) -> None:
-    """Raise a ValueError unless x is of floats."""
-    if not jnp.issubdtype(x.dtype, jnp.floating):
+    """Check that x [...] is not of whole numbers.
+
+    Raises:
+      ValueError: if it is.
+    """
+    if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise ValueError(f"{taker} takes floats, got {x.dtype}: standardise() first")
 
 

@@ -280,6 +280,12 @@ class Train:
             valid_accuracy=outcome.valid_accuracy, best_epoch=outcome.best_epoch,
             parameters=outcome.parameters, seconds=round(outcome.seconds, 2), run=str(folder),
         )  # fmt: skip
+        if outcome.diverged:
+            result["diverged_seeds"] = list(outcome.diverged)
+            say_note(
+                f"the loss of seeds {result['diverged_seeds']} became infinite: each counts "
+                "with its best epoch, or untrained if it had none"
+            )
         finish_run(folder, result)
         low, high = result["test_interval"]
         say(

@@ -22,8 +22,8 @@ from jaxdigits.layer import Layer, without_params
 def relu() -> Layer:
     """x [...] -> max(x, 0) [...]."""
     return _elementwise(
-        lambda x: jnp.where(x > 0, x, jnp.zeros_like(x)),
-        lambda x: jnp.where(x > 0, jnp.ones_like(x), jnp.zeros_like(x)),
+        lambda x: jnp.where(x <= 0, jnp.zeros_like(x), x),  # what is no number stays none
+        lambda x: jnp.where(x <= 0, jnp.zeros_like(x), jnp.ones_like(x)),
     )
 
 

@@ -20,11 +20,13 @@ def dropout(rate: float, *, time: bool = False) -> Layer:
     the inverse of the rounded one, so the mean is kept exactly.  The residual is the mask.
 
     Raises:
-      ValueError: unless 0 <= rate < 1 − 1/512, above which p is 0; in `forward`, without a key.
+      ValueError: unless 0 <= rate < 1, and p is not rounded to 0; in `forward`, without a key.
     """
-    kept = round(256 * (1 - rate)) if 0 <= rate < 1 else 0
+    if not 0 <= rate < 1:
+        raise ValueError(f"rate must be in [0, 1), got {rate}")
+    kept = round(256 * (1 - rate))
     if not kept:
-        raise ValueError(f"rate must be in [0, 1 - 1/512), got {rate}")
+        raise ValueError(f"a rate of {rate} is 1 when rounded to 1/256: nothing would be left")
 
     def forward(x, key):
         if kept == 256:

@@ -68,6 +68,9 @@ class Outcome(NamedTuple):
     seconds: float
     """from the first line to the last prediction, compiling included; of a resumed run, with
     the seconds of the epochs that it had behind it"""
+    diverged: tuple[int, ...] = ()
+    """seeds, not all of them, whose loss became infinite: they count with their best epoch, or
+    untrained if there was none"""
 
 
 class Stopped(Exception):
@@ -100,7 +103,8 @@ def run_job(
       warn: called with one line for each checkpoint that cannot be read.
 
     Raises:
-      RunError: if the folder is not empty or cannot be written.
+      RunError: if the folder is not empty or cannot be written, or each of several seeds
+        diverged.
       Stopped: where `stop` said so.
       Diverged: on a loss that is not finite; the last good params are then in the folder.
       ValueError: if the batch is larger than the training set.
@@ -149,14 +153,14 @@ def run_job(
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
     save_params(folder, params, statistics)
-    if lost:
+    if len(lost) == config.seeds:
         raise RunError(f"the loss of seeds {lost} became infinite: lower the learning rate")
     if mesh is not None:  # each process by itself, on its first device
         params, statistics = jax.device_get((params, statistics))
     logits = predict(Run(config, params, statistics), test.image)
     parameters = parameter_count(params) // config.seeds
     seconds = earlier + time.perf_counter() - clock
-    return Outcome(logits, accuracy, epoch, parameters, seconds)
+    return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
 
 
 def finish_run(folder: Path, result: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from jaxdigits.cli.options import given
 from jaxdigits.cli.train import OPTIONS, Train
 from jaxdigits.models.catalogue import NEURONS
 from jaxdigits.spikes import Convention
+from jaxdigits.train import job
 
 
 def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):
@@ -288,3 +289,14 @@ def test_divergence_is_said_with_the_layers_and_keeps_what_can_be_evaluated(cli,
     ]
     assert json.loads((folder / "metrics.jsonl").read_text())["loss"] is None
     assert cli("evaluate", folder).code == 0
+
+
+def test_of_several_seeds_the_one_that_diverges_is_named(cli, tmp_path, monkeypatch):
+    train = job._train
+    monkeypatch.setattr(job, "_train", lambda *args: (*train(*args)[:-1], [4]))
+    args = ("--hidden", 4, "--epochs", 1, "--seeds", 2, "--seed", 3, "--out", tmp_path / "run")
+    answer = cli("train", "mlp", *args, "--json")
+    assert answer.code == 0
+    assert answer.json()["diverged_seeds"] == [4]
+    assert len(answer.json()["test_accuracies"]) == 2
+    assert "jaxdigits: the loss of seeds [4] became infinite: each counts with" in answer.err

@@ -35,11 +35,11 @@ def test_values_are_those_of_the_definition(layer, wanted):
     np.testing.assert_allclose(forward(layer), wanted, rtol=1e-14)
 
 
-def test_relu_of_minus_infinity_is_zero():
-    x = jnp.array([-jnp.inf, jnp.inf])
+def test_relu_of_infinities_and_of_what_is_no_number():
+    x = jnp.array([-jnp.inf, jnp.inf, jnp.nan])
     y, kept = relu().forward((), x, None)
-    np.testing.assert_array_equal(y, [0, jnp.inf])
-    np.testing.assert_array_equal(relu().backward((), kept, jnp.ones(2))[1], [0, 1])
+    np.testing.assert_array_equal(y, [0, jnp.inf, jnp.nan])
+    np.testing.assert_array_equal(relu().backward((), kept, jnp.ones(3))[1], [0, 1, 1])
 
 
 @pytest.mark.usefixtures("float64")

@@ -52,10 +52,15 @@ def test_nothing_is_dropped_at_rate_0_and_no_key_is_needed():
     np.testing.assert_array_equal(dropout(0.0).backward((), mask, ONES)[1], ONES)
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.0, 0.999, 1.5, float("nan"), float("inf")])
-def test_a_rate_that_keeps_nothing_is_refused(rate):
-    with pytest.raises(ValueError, match=rf"rate must be in \[0, 1 - 1/512\), got {rate}"):
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan"), float("inf")])
+def test_a_rate_that_is_no_share_is_refused(rate):
+    with pytest.raises(ValueError, match=rf"rate must be in \[0, 1\), got {rate}"):
         dropout(rate)
+
+
+def test_a_rate_that_keeps_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"a rate of 0\.999 is 1 when rounded"):
+        dropout(0.999)
 
 
 @pytest.mark.parametrize(

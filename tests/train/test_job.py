@@ -112,6 +112,17 @@ def test_divergence_keeps_the_last_good_params_and_says_so(data, tmp_path, seeds
     assert strict(lines[0])["loss"] in (None, [None, None])
 
 
+def test_a_seed_that_diverges_is_named_and_does_not_take_the_others_along(
+    data, tmp_path, monkeypatch
+):
+    job = import_module("jaxdigits.train.job")
+    train = job._train
+    monkeypatch.setattr(job, "_train", lambda *args: (*train(*args)[:-1], [1]))
+    outcome = run_job(config(seeds=2), *data, tmp_path / "run")
+    assert outcome.diverged == (1,)
+    assert outcome.logits.shape == (2, 30, 10)
+
+
 def test_nothing_is_written_for_a_job_that_cannot_be_run(data, tmp_path):
     train, test = data
     few = Dataset(train.image[:11], train.label[:11])
