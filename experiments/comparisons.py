@@ -104,7 +104,7 @@ def table(results: dict[str, Any], name: str) -> str:
         valid = [100 * row["valid"] for row in rows]
         mean = lambda of, rows=rows: statistics.mean(row[of] for row in rows)
         cells = [variant, f"{statistics.mean(valid):.2f} ± {statistics.stdev(valid):.2f} %"]
-        cells += [f"{mean('loss'):.4f}", *[f"{mean('rate'):.3f}"] * spiking]
+        cells += [f"{mean('loss'):.4f}", *(f"{mean('rate'):.3f}" for _ in range(spiking))]
         lines.append(f"| {' | '.join(cells)} | {mean('epochs'):.0f} |")
     return "\n".join(lines)
 

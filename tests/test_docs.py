@@ -124,7 +124,7 @@ def test_the_tutorials_of_others_are_those_of_the_experiment(monkeypatch):
     tutorials = runpy.run_path(str(ROOT / "experiments" / "tutorials.py"))
     results = json.loads((ROOT / "experiments" / "tutorials.json").read_text())
     page = (ROOT / "docs" / "accuracy.md").read_text()
-    assert {"snnTorch", "SpikingJelly"} <= set(results) <= set(tutorials["TUTORIALS"])
+    assert set(results) == set(tutorials["TUTORIALS"])
     assert tutorials["table"](results) in page
     assert all(result["machine"] in page for result in results.values())
 
@@ -212,6 +212,25 @@ def test_the_results_of_reliability_are_those_of_the_experiment(monkeypatch):
     page = (ROOT / "docs" / "reliability.md").read_text()
     assert page.count(experiment["table"](results)) == 1
     assert all(result["machine"] in page for result in results.values())
+
+
+def test_what_is_compared_and_what_sizes_cost_are_those_of_the_experiments(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    page = (ROOT / "docs" / "accuracy.md").read_text()
+    load = lambda name: runpy.run_path(str(ROOT / "experiments" / f"{name}.py"))
+    results = lambda name: json.loads((ROOT / "experiments" / f"{name}.json").read_text())
+    comparisons, answers = load("comparisons"), results("comparisons")
+    assert {"normalisation of a CNN", "normalisation of an SNN"} <= set(answers)
+    for question, rows in answers.items():
+        assert set(rows) == set(comparisons["QUESTIONS"][question].variants)
+        assert comparisons["table"](answers, question) in page
+        assert all(row["machine"] in page for seeds in rows.values() for row in seeds)
+    ladder, rungs = load("ladder"), results("ladder")
+    assert {network: set(sizes) for network, sizes in rungs.items()} == {
+        network: set(ladder["rungs"](network)) for network in ladder["SIZES"]
+    }
+    assert ladder["table"](rungs) in page
+    assert all(row["machine"] in page for sizes in rungs.values() for row in sizes.values())
 
 
 def test_each_recipe_and_each_comparison_is_a_network_that_can_be_built(monkeypatch):
