@@ -46,10 +46,10 @@ def in_a_line(box: str, args: Sequence[str]) -> str:
         return " ".join(box.split())
     said, *parts = parts
     line = " ".join(said.split("\n\n")[0].split()).rstrip(".")
-    if option := re.match(r"Error parsing (--[\w-]+):", line):
-        # What tyro says of it is about Python's types.
-        usage = next(row for row in rows if row.startswith(f"{option[1]} "))
-        line = f"{usage.replace(' ', ' takes ', 1)}, got {_values(option[1], args)!r}"
+    option = re.match(r"Error parsing (--[\w-]+):", line)
+    usage = [row for row in rows if option and row.startswith(f"{option[1]} ")]
+    if option and usage:  # What tyro says of it is about Python's types.
+        line = f"{usage[0].replace(' ', ' takes ', 1)}, got {_values(option[1], args)!r}"
     for part in parts:
         head, *others = part.splitlines()
         if head.startswith("Available subcommands"):
