@@ -20,7 +20,7 @@ class Senses:
     """direct, rate or crossings: how the bands of a spectrogram become currents or spikes."""
     image_hidden: Annotated[tuple[int, ...] | None, default("800", "INT [INT ...]")] = None
     """Neurons of each layer that sees; with --fusion early, of each layer."""
-    sound_channels: Annotated[tuple[int, ...] | None, default("32 32", "INT [INT ...]")] = None
+    sound_channels: Annotated[tuple[int, ...] | None, default("16", "INT [INT ...]")] = None
     """Channels of each layer that hears all bands alike."""
     sound_hidden: Annotated[tuple[int, ...] | None, default("256", "INT [INT ...]")] = None
     """Neurons of each layer that hears, behind those."""

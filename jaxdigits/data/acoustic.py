@@ -104,13 +104,58 @@ def add_noise(least: float = 5.0, most: float = 30.0) -> Acoustic:
     return augment
 
 
+def cut_ends(limit: float = 0.1) -> Acoustic:
+    """Sounds without the begin and the end of their speech: silence is there instead.
+
+    At each end up to a share `limit` of the speech is gone, as some speakers swallow it.
+
+    Raises:
+      ValueError: unless 0 <= limit < 0.5.
+    """
+    _require(0 <= limit < 0.5, "limit must be in [0, 0.5)", limit)
+
+    def augment(key, x):
+        keys, x = _prepared(key, x, 2)
+        begin, end = _spoken(x)
+        gone = limit * (end - begin) * uniform_of(keys, 2)
+        place = jnp.arange(x.shape[1])
+        first = (place >= begin) & (place < begin + gone[:, :1])
+        last = (place >= end - gone[:, 1:]) & (place < end)
+        return jnp.where(first | last, 0, x)
+
+    return augment
+
+
+def drop_stretch(limit: float = 0.2) -> Acoustic:
+    """Sounds that are silent for a while, up to a share `limit` of their speech, within it.
+
+    Raises:
+      ValueError: unless 0 <= limit < 1.
+    """
+    _require(0 <= limit < 1, "limit must be in [0, 1)", limit)
+
+    def augment(key, x):
+        keys, x = _prepared(key, x, 2)
+        begin, end = _spoken(x)
+        chance = uniform_of(keys, 2)
+        gone = limit * (end - begin) * chance[:, :1]
+        start = begin + (end - begin - gone) * chance[:, 1:]
+        place = jnp.arange(x.shape[1])
+        return jnp.where((place >= start) & (place < start + gone), 0, x)
+
+    return augment
+
+
 def other_speech() -> Acoustic:
-    """Sounds at another pace, loudness and tone, in some noise.
+    """Sounds cut at their ends and within, at another pace, loudness and tone, in some noise.
 
     What `jaxdigits train multimodal` does to recordings when it changes images.  (When they
     begin is nothing to it.)
     """
-    changes = [change_speed(0.25), change_gain(6.0), change_tone(0.9), add_noise(-5.0, 50.0)]
+    changes = [
+        cut_ends(0.1), drop_stretch(0.2), change_speed(0.25), change_gain(6.0),
+        change_tone(0.9), add_noise(-5.0, 50.0),
+    ]  # fmt: skip
 
     def augment(key: Array, x: Array) -> Array:
         for i, change in enumerate(changes):
@@ -152,6 +197,13 @@ def _mask(width: int, axis: int) -> Acoustic:
         return jnp.where(gone, x.mean((1, 2), keepdims=True), x)
 
     return augment
+
+
+def _spoken(x: Array, share: float = 0.005) -> tuple[Array, Array]:
+    """[B, 1] where speech begins and where it ends: all but that share of the energy before."""
+    energy = jnp.cumsum(x**2, 1)
+    before = lambda part: (energy < part * energy[:, -1:]).sum(1, keepdims=True)
+    return before(share), before(1 - share) + 1
 
 
 def _read(x: Array, place: Array) -> Array:

@@ -43,7 +43,8 @@ FUSIONS = ("early", "middle", "late")
 VISIONS = ("rate", "saccades", "events")
 HEARINGS = ("direct", "rate", "crossings")
 FRAME = 400  # samples, 50 ms at 8 kHz
-QUIET = 1e-2  # energy of a band that counts as silence: the floor of a good recording
+QUIET = 80.0  # energy of a band that counts as silence, of a sound whose mean power is 1
+FAINT = 1e-10  # mean power of a sound, below which it is no louder for the ear
 CONTRAST = 0.5  # of light, as a logarithm: the step that an event camera answers
 LOUDER = 0.5  # deviations of a sound's log-energies: the step that a delta code answers
 
@@ -56,7 +57,7 @@ def multimodal(
     hearing: Literal["direct", "rate", "crossings"] = "direct",
     steps: int = 16,
     image_hidden: Sequence[int] = (800,),
-    sound_channels: Sequence[int] = (32, 32),
+    sound_channels: Sequence[int] = (16,),
     sound_hidden: Sequence[int] = (256,),
     hidden: Sequence[int] | None = None,
     taps: int = 5,
@@ -175,7 +176,7 @@ def _axes(vision: str) -> int:
 
 def _ear(hearing: str, steps: int, bands: int) -> list[Layer]:
     """Sounds -> currents or spikes [T, B, bands, channels]."""
-    heard = [spoken_frames(steps, length=FRAME),
+    heard = [image_norm(1, epsilon=FAINT), spoken_frames(steps, length=FRAME),
              log_bands(length=FRAME, bands=bands, epsilon=QUIET),
              subtract_mean(), image_norm()]  # fmt: skip
     if hearing == "rate":  # tanh is in (−1, 1), a probability in (0, 1)

@@ -9,6 +9,8 @@ from jaxdigits.data import (
     add_noise,
     change_gain,
     change_speed,
+    cut_ends,
+    drop_stretch,
     mask_bands,
     mask_frames,
     shift_time,
@@ -19,7 +21,14 @@ KEYS = jax.random.split(jax.random.key(1), B)
 SOUND = np.sin(2 * np.pi * np.arange(N) / 20).astype(np.float32)
 SOUNDS = jnp.broadcast_to(SOUND, (B, N))
 SPECTRA = jnp.broadcast_to(jnp.arange(12 * 10, dtype=jnp.float32).reshape(12, 10), (B, 12, 10))
-OF_SOUNDS = [shift_time(50), change_speed(), change_gain(), add_noise()]
+OF_SOUNDS = [
+    shift_time(50),
+    change_speed(),
+    change_gain(),
+    add_noise(),
+    cut_ends(),
+    drop_stretch(),
+]
 OF_SPECTRA = [mask_bands(4), mask_frames(4)]
 ALL = [*((f, SOUNDS) for f in OF_SOUNDS), *((f, SPECTRA) for f in OF_SPECTRA)]
 
@@ -36,6 +45,7 @@ def test_each_example_changes_in_its_own_way_whatever_its_batch(augment, x):
 @pytest.mark.parametrize(
     ("augment", "x"),
     [(shift_time(0), SOUNDS), (change_speed(0.0), SOUNDS), (change_gain(0.0), SOUNDS),
+     (cut_ends(0.0), SOUNDS), (drop_stretch(0.0), SOUNDS),
      (add_noise(200.0, 200.0), SOUNDS), (mask_bands(0), SPECTRA), (mask_frames(0), SPECTRA)],
 )  # fmt: skip
 def test_without_a_limit_nothing_changes(augment, x):
@@ -81,6 +91,43 @@ def test_noise_is_so_far_below_the_sound():
     assert np.abs(np.corrcoef(noise[0], noise[1])[0, 1]) < 0.2
 
 
+WORD = slice(100, 300)  # of 400 samples; around it is a hum
+SPOKEN = jnp.full((B, N), 1e-3).at[:, WORD].set(1.0)
+
+
+def gaps(y):
+    """[B] where what is silent begins, and where it ends; and that nothing else has changed."""
+    y = np.asarray(y)
+    assert set(np.unique(y)) <= set(np.asarray([0, 1e-3, 1], np.float32))
+    assert ((y == SPOKEN) | (y == 0)).all()
+    return [np.flatnonzero(row == 0) for row in y]
+
+
+def test_the_ends_of_speech_are_cut_and_not_the_silence_around_it():
+    silent = gaps(cut_ends(0.25)(KEYS, SPOKEN))
+    first = np.array([(gap < 200).sum() for gap in silent])
+    last = np.array([(gap >= 200).sum() for gap in silent])
+    for gone in (first, last):
+        assert gone.min() < 5
+        assert 45 < gone.max() <= 50  # of 200 samples a quarter
+    assert np.abs(np.corrcoef(first, last)[0, 1]) < 0.2
+    for gap, a, b in zip(silent, first, last, strict=True):
+        at = np.concatenate([np.arange(101, 101 + a), np.arange(299 - b, 299)])
+        assert np.abs(gap - at).max(initial=0) <= 1  # 0.5 % of its energy is before its begin
+
+
+def test_a_stretch_within_speech_is_silent():
+    silent = gaps(drop_stretch(0.25)(KEYS, SPOKEN))
+    lengths = np.array([len(gap) for gap in silent])
+    assert lengths.min() < 5
+    assert 45 < lengths.max() <= 50
+    some = [gap for gap in silent if len(gap)]
+    assert all((np.diff(gap) == 1).all() for gap in some)
+    assert min(gap[0] for gap in some) < 130
+    assert max(gap[-1] for gap in some) > 270
+    assert all(gap[0] >= 100 and gap[-1] < 300 for gap in some)
+
+
 @pytest.mark.parametrize(("mask", "axis"), [(mask_bands, 2), (mask_frames, 1)])
 def test_a_mask_is_a_stretch_of_bands_or_frames_at_the_mean(mask, axis):
     y = np.asarray(mask(4)(KEYS, SPECTRA))
@@ -102,6 +149,8 @@ def test_a_mask_is_a_stretch_of_bands_or_frames_at_the_mean(mask, axis):
         (lambda: change_speed(1.0), r"limit must be in \[0, 1\), got 1.0"),
         (lambda: change_gain(-1.0), "decibels must be >= 0, got -1.0"),
         (lambda: add_noise(9.0, 3.0), "least must be <= most = 3, got 9.0"),
+        (lambda: cut_ends(0.5), r"limit must be in \[0, 0.5\), got 0.5"),
+        (lambda: drop_stretch(-0.1), r"limit must be in \[0, 1\), got -0.1"),
         (lambda: mask_bands(-1), "width must be >= 0, got -1"),
         (lambda: mask_frames(-1), "width must be >= 0, got -1"),
         (lambda: shift_time()(KEYS, SPECTRA), r"sounds are \[B, N\] floats, got float32"),

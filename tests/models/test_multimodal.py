@@ -64,6 +64,14 @@ def test_late_fusion_adds_what_both_say():
     np.testing.assert_allclose(both, alone["image"] + alone["sound"], atol=1e-5)
 
 
+def test_the_ear_hears_the_same_whether_a_sound_is_loud_or_soft():
+    x = pair()
+    loud = evaluated(x, senses=("sound",))[0]
+    soft = evaluated(x | {"sound": 0.01 * x["sound"]}, senses=("sound",))[0]
+    np.testing.assert_allclose(soft, loud, atol=1e-3)
+    assert np.ptp(loud, axis=0).max() > 0.1
+
+
 @pytest.mark.parametrize("sense", ["image", "sound"])
 def test_with_one_sense_the_other_is_not_looked_at(sense):
     x, (other,) = pair(), {"image", "sound"} - {sense}
@@ -73,8 +81,7 @@ def test_with_one_sense_the_other_is_not_looked_at(sense):
 
 
 def test_the_params_are_those_that_hand_arithmetic_says():
-    ears = 5 * 5 * 32 + 32 + 5 * (5 * 32) * 32 + 32
-    sound = ears + 5 * (10 * 32) * 256 + 256
+    sound = 5 * 5 * 16 + 16 + 5 * (20 * 16) * 256 + 256
     image = 784 * 800 + 800
     joint = (800 + 256) * 256 + 256 + 256 * 10 + 10
     params = jax.eval_shape(
