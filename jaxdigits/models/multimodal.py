@@ -62,7 +62,7 @@ def multimodal(
     hidden: Sequence[int] | None = None,
     taps: int = 5,
     bands: int = 40,
-    absent: float = 0.4,
+    absent: float | Sequence[float] = (0.25, 0.5),
     neuron: Callable[[Surrogate], Layer] = lif,
     surrogate: Surrogate | None = None,
     readout: Callable[[], Layer] = leaky_readout,
@@ -96,7 +96,8 @@ def multimodal(
       taps: steps that weights on sound see at once, the present one and those before it.
       bands: of the spectrogram.
       absent: share of the examples that have no image in training, and of those that have no
-        sound: modality dropout.
+        sound: modality dropout.  One number is for both; to see takes longer to learn than to
+        hear, of fewer recordings.
       neuron: constructor from the surrogate, as `functools.partial(lif, decay=0.9)`.
       surrogate: slope of the firing function; None is `arctan(2)`.
       readout: constructor of the layer from output currents [T, B, classes] to logits.
@@ -107,8 +108,9 @@ def multimodal(
       statistics: none; for the sake of a common signature.
 
     Raises:
-      ValueError: for an unknown name, or `hidden` with another fusion than the middle one; in
-        `init` and `forward`, for an input that lacks a sense.
+      ValueError: for an unknown name, shares that are not one or two, or of a sum above 1, or
+        `hidden` with another fusion than the middle one; in `init` and `forward`, for an input
+        that lacks a sense.
     """
     for name, value, known in (
         ("fusion", fusion, FUSIONS), ("vision", vision, VISIONS), ("hearing", hearing, HEARINGS)
@@ -119,6 +121,9 @@ def multimodal(
         raise ValueError(f"senses must be of {SENSES}, got {tuple(senses)}")
     if hidden is not None and fusion != "middle":
         raise ValueError(f"hidden is behind a middle fusion, and this one is {fusion}")
+    shares = [absent] if isinstance(absent, int | float) else list(absent)
+    if len(shares) not in (1, len(SENSES)):
+        raise ValueError(f"absent is one share, or one for each of {SENSES}, got {absent}")
     senses = [name for name in SENSES if name in senses]
     linear = partial(dense, precision=precision)
     price = priced(rate_penalty, rate_target, training)
@@ -156,7 +161,7 @@ def multimodal(
     if fusion == "late":
         branches, behind = {name: [*own, *out] for name, own in branches.items()}, []
     chosen = {name: serial(*branches[name]) for name in senses}
-    lost = {name: absent if training else 0.0 for name in senses if len(senses) > 1}
+    lost = dict(zip(SENSES, 2 * shares, strict=False)) if training and len(senses) > 1 else {}
     together = parallel(chosen, fuse="sum" if fusion == "late" else "concatenate")
     return serial(pick(senses), modality_dropout(lost), together, *behind)
 

@@ -122,7 +122,7 @@ def test_events_of_a_camera_are_an_image_too():
 def test_modality_dropout_is_for_training_and_for_two_senses():
     x = pair(200)
     keys = jax.random.split(KEY, 200)
-    for absent, some_are in ((0.5, True), (0.0, False)):
+    for absent, some_are in ((0.5, True), (0.0, False), ((0.0, 0.3), True)):
         network = multimodal(**SMALL, absent=absent, dropout_rate=0.0)
         params, _ = network.init(KEY, SHAPE)
         moved = np.abs(
@@ -134,6 +134,15 @@ def test_modality_dropout_is_for_training_and_for_two_senses():
     params, _ = alone.init(KEY, SHAPE)
     calm = multimodal(**SMALL, senses=("sound",), training=False)
     np.testing.assert_array_equal(*(n.forward(params, x, keys)[0] for n in (alone, calm)))
+
+
+def test_each_sense_is_absent_at_a_rate_of_its_own():
+    x, keys = pair(200), jax.random.split(KEY, 200)
+    blind = multimodal(**SMALL, absent=(1.0, 0.0), dropout_rate=0.0)
+    params, _ = blind.init(KEY, SHAPE)
+    both = multimodal(**SMALL, training=False)
+    logits = blind.forward(params, x, keys)[0]
+    np.testing.assert_array_equal(logits, both.forward(params, without(x, "image"), keys)[0])
 
 
 def test_neurons_of_both_senses_are_seen_in_order_and_priced():
@@ -165,6 +174,8 @@ def test_names_build_the_same_network():
         (dict(senses=("smell",)), r"senses must be of \('image', 'sound'\), got \('smell',\)"),
         (dict(senses=()), "senses must be of"),
         (dict(fusion="late", hidden=(8,)), "hidden is behind a middle fusion"),
+        (dict(absent=(0.1, 0.2, 0.3)), "absent is one share, or one for each of"),
+        (dict(absent=(0.6, 0.5)), "rates must be >= 0"),
         (dict(absent=0.6), "rates must be >= 0, of a sum of at most 1"),
     ],
 )
