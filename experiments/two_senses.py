@@ -190,6 +190,19 @@ def differences(results: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def shortfall(results: dict[str, Any]) -> float:
+    """How far both senses are below the better one, where they are furthest, in points."""
+    rows = results["noise"].values()
+    return 100 * max(max(row["image"], row["sound"]) - row["middle"] for row in rows)
+
+
+def missed(results: dict[str, Any], fusion: str) -> dict[str, float]:
+    """How far a fusion with one sense is below the network of that sense, in points."""
+    mean = lambda name, of: statistics.mean(r[of] for r in results["arms"][name].values())
+    others = {"image": "without sound", "sound": "without image"}
+    return {s: 100 * (mean(s, "test") - mean(fusion, of)) for s, of in others.items()}
+
+
 def spread(shares: list[float]) -> str:
     """Mean and standard deviation, in percent."""
     deviation = f" ± {100 * statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
@@ -219,6 +232,10 @@ def main() -> None:
     if todo == "table":
         results = load(RESULTS, {})
         print(table(results), speakers_table(results), sep="\n\n")
+        print(f"\nMcNemar's p, the largest: {max(differences(results).values()):.0e}")
+        print(f"both below the better sense in noise: {shortfall(results):.2f} points at most")
+        for fusion in ("early", "middle", "late"):
+            print(f"{fusion} with one sense, below the network of it:", missed(results, fusion))
     elif todo in known and set(names) <= set(known[todo]):
         _set_flags()  # what `jaxdigits` sets
         for name in names or known[todo]:
