@@ -28,5 +28,5 @@ class Senses:
     """Time steps that weights on sound see at once."""
     bands: Annotated[int | None, default("40", "INT")] = None
     """Bands of the spectrogram."""
-    absent: Annotated[tuple[float, ...] | None, default("0.25 0.5", "FLOAT [FLOAT]")] = None
+    absent: Annotated[tuple[float, ...] | None, default("0.45", "FLOAT [FLOAT]")] = None
     """Share of the examples without image, and of those without sound, in training."""

@@ -62,7 +62,7 @@ def multimodal(
     hidden: Sequence[int] | None = None,
     taps: int = 5,
     bands: int = 40,
-    absent: float | Sequence[float] = (0.25, 0.5),
+    absent: float | Sequence[float] = 0.45,
     neuron: Callable[[Surrogate], Layer] = lif,
     surrogate: Surrogate | None = None,
     readout: Callable[[], Layer] = leaky_readout,
@@ -96,8 +96,7 @@ def multimodal(
       taps: steps that weights on sound see at once, the present one and those before it.
       bands: of the spectrogram.
       absent: share of the examples that have no image in training, and of those that have no
-        sound: modality dropout.  One number is for both; to see takes longer to learn than to
-        hear, of fewer recordings.
+        sound: modality dropout.  One number is for both.
       neuron: constructor from the surrogate, as `functools.partial(lif, decay=0.9)`.
       surrogate: slope of the firing function; None is `arctan(2)`.
       readout: constructor of the layer from output currents [T, B, classes] to logits.
