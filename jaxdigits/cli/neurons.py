@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from tyro.conf import arg
+
 from jaxdigits.cli.options import default
 
 
 @dataclass(frozen=True)
 class Neurons:
-    """snn, conv_snn: which neurons; docs/conventions.md shows what the choices do."""
+    """snn, conv_snn, multimodal: which neurons; docs/conventions.md says what choices do."""
 
     neuron: Annotated[str | None, default("lif", "NAME")] = None
     """lif; cuba_lif, with synaptic currents; or alif, with an adaptive threshold."""
-    decay: Annotated[float | None, default("0.95", "FLOAT")] = None
+    decay: Annotated[float | None, default("0.95; multimodal: 0.8", "FLOAT")] = None
     """What remains of a membrane potential after a step."""
     threshold: Annotated[float | None, default("1", "FLOAT")] = None
     """The potential at which a neuron fires."""
@@ -22,8 +24,12 @@ class Neurons:
     """alif: by how much constant firing raises the threshold."""
     adaptation_decay: Annotated[float | None, default("0.995", "FLOAT")] = None
     """alif: what remains of an adaptation after a step."""
-    learn: tuple[
-        Literal["decay", "threshold", "synapse_decay", "adaptation", "adaptation_decay"], ...
+    learn: Annotated[
+        tuple[
+            Literal["decay", "threshold", "synapse_decay", "adaptation", "adaptation_decay"],
+            ...,
+        ],
+        arg(help_behavior_hint="(default: none)"),
     ] = ()
     """Constants of the neuron that are trained too."""
     reset: Annotated[

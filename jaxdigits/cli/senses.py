@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from tyro.conf import arg
+
 from jaxdigits.cli.options import default
 
 
@@ -12,7 +14,9 @@ class Senses:
 
     fusion: Annotated[str | None, default("middle", "NAME")] = None
     """early, middle or late: whether inputs, spikes or logits are joined."""
-    senses: tuple[Literal["image", "sound"], ...] = ()
+    senses: Annotated[
+        tuple[Literal["image", "sound"], ...], arg(help_behavior_hint="(default: both)")
+    ] = ()
     """With one of them the network has that sense alone."""
     vision: Annotated[str | None, default("rate", "NAME")] = None
     """rate, or saccades: the events of a simulated camera."""
@@ -29,4 +33,5 @@ class Senses:
     bands: Annotated[int | None, default("40", "INT")] = None
     """Bands of the spectrogram."""
     absent: Annotated[tuple[float, ...] | None, default("0.45", "FLOAT [FLOAT]")] = None
-    """Share of the examples without image, and of those without sound, in training."""
+    """Share of the examples without image, and of those without sound, in training: one number
+    for both, or two, of a sum of at most 1."""

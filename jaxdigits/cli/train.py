@@ -139,13 +139,14 @@ class Train:
     hidden_noise: Float = None
     """mlp: deviation of the noise before each activation in training."""
     steps: Int = None
-    """snn, conv_snn: time steps. event_snn: steps of the latency code."""
+    """snn, conv_snn, multimodal: time steps. event_snn: steps of the latency code."""
     encoder: Name = None
     """snn, conv_snn: rate, direct or latency: how pixels become spikes or currents."""
     surrogate: Name = None
-    """snn, conv_snn: slope at the threshold: fast_sigmoid, arctan, triangle or sigmoid."""
+    """snn, conv_snn, multimodal: slope at the threshold: fast_sigmoid, arctan, triangle or
+    sigmoid."""
     readout: Name = None
-    """snn, conv_snn: mean, max or last of the output's membrane potential."""
+    """snn, conv_snn, multimodal: mean, max or last of the output's membrane potential."""
     precision: Name = None
     """full, or mixed: products of numbers rounded to bfloat16. Not event_snn."""
     storage: Name = None
@@ -153,10 +154,11 @@ class Train:
     recompute: bool = False
     """snn: draw the encoder's spikes again in the backward pass, rather than keep them."""
     rate_penalty: Float = None
-    """snn, conv_snn: what the squared firing rates of hidden neurons cost, in the
+    """snn, conv_snn, multimodal: what the squared firing rates of hidden neurons cost, in the
     loss. Not with a learning rule."""
     rate_target: Float = None
-    """snn, conv_snn: with --rate-penalty, the rate that is free, in spikes per step."""
+    """snn, conv_snn, multimodal: with --rate-penalty, the rate that is free, in spikes per
+    step."""
     senses: OmitArgPrefixes[Senses] = field(default_factory=Senses)
     neurons: OmitArgPrefixes[Neurons] = field(default_factory=Neurons)
     events: OmitArgPrefixes[Events] = field(default_factory=Events)

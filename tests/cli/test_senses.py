@@ -101,7 +101,33 @@ def test_predict_takes_a_picture_a_recording_or_both(cli, heard, files):
         np.testing.assert_allclose(row.pop("probabilities"), wanted, atol=2e-6)
         names = {"image": str(picture), "audio": str(recording)}
         kept = {k: v for k, v in names.items() if any(str(a) == v for a in args)}
+        alone = row.pop("alone", {})
+        assert set(alone) == (set(kept) if len(kept) == 2 else set())
         assert row == kept | {"digit": int(wanted.argmax())}
+
+
+@pytest.mark.parametrize("said", [3, 7])
+def test_predict_says_so_if_the_two_are_read_otherwise(cli, heard, files, monkeypatch, said):
+    def reads(given):  # a seven whatever it hears, and in the dark what it hears
+        return 9.0 * np.eye(10)[None, [7 if given["image"].any() else said]]
+
+    monkeypatch.setattr("jaxdigits.train.job.predictor", lambda run: reads)
+    answer = cli("predict", heard[1], "--image", files[0], "--audio", files[1], "--json")
+    assert answer.json()["digit"] == 7
+    assert answer.json()["alone"] == {"image": 7, "audio": said}
+    line = f"jaxdigits: alone they are read otherwise: {files[0]} as 7, {files[1]} as 3\n"
+    assert (line in answer.err) == (said == 3)
+    assert ("otherwise" in answer.err) == (said == 3)
+
+
+def test_of_a_long_recording_the_loudest_second_is_heard(cli, heard, tmp_path):
+    short, long = (tmp_path / f"{name}.wav" for name in ("short", "long"))
+    soundfile.write(short, np.pad(tone(7), (0, 6000)), RATE)
+    soundfile.write(long, np.pad(tone(7), (20_000, 20_000)), RATE)
+    answers = [cli("predict", heard[1], "--audio", path, "--json") for path in (short, long)]
+    assert answers[0].err == ""
+    assert answers[1].err == f"jaxdigits: {long}: over a second, its loudest is heard\n"
+    assert answers[0].json()["digit"] == answers[1].json()["digit"]
 
 
 def test_for_people_it_names_both_files(cli, heard, files):
