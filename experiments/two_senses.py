@@ -17,6 +17,7 @@ images and worse sounds.  All join two_senses.json, where what is there is not d
 
 import statistics
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "late": dict(fusion="late"),
     "events": dict(fusion="late", vision="saccades"),
 }
+FUSIONS = ("early", "middle", "late")
 DECIBELS = (20, 15, 10, 5, 0, -5)
 SEVERITIES = (1, 2, 3, 4, 5)
 CORRUPTION = "gaussian_noise"
@@ -165,13 +167,14 @@ def table(results: dict[str, Any]) -> str:
 def speakers_table(results: dict[str, Any]) -> str:
     """The speakers never heard, as a Markdown table."""
     lines = ["| never heard | sound | image and sound |", "| --- | ---: | ---: |"]
-    rows = results.get("speakers", {})
+    rows, names = results.get("speakers", {}), ("sound", "middle")
+    shares = lambda name: [row[name]["test"] for row in rows.values() if name in row]
     for speaker, row in sorted(rows.items()):
-        cells = " | ".join(f"{100 * row[name]['test']:.2f} %" for name in ("sound", "middle"))
-        lines.append(f"| {speaker} | {cells} |")
-    if len(rows) == len(SPEAKERS):
-        means = [spread([row[n]["test"] for row in rows.values()]) for n in ("sound", "middle")]
-        lines.append(f"| mean | {' | '.join(means)} |")
+        cells = [f"{100 * row[name]['test']:.2f} %" if name in row else "" for name in names]
+        lines.append(f"| {speaker} | {' | '.join(cells)} |")
+    cells = [spread(shares(n)) if len(shares(n)) == len(SPEAKERS) else "" for n in names]
+    if any(cells):
+        lines.append(f"| mean | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -185,7 +188,7 @@ def differences(results: dict[str, Any]) -> dict[str, float]:
         f"{fusion} and {sense}": max(
             mcnemar(right(fusion, seed), right(sense, seed)) for seed in map(str, range(SEEDS))
         )
-        for fusion in ("early", "middle", "late")
+        for fusion in FUSIONS
         for sense in ("image", "sound")
     }
 
@@ -201,6 +204,18 @@ def missed(results: dict[str, Any], fusion: str) -> dict[str, float]:
     mean = lambda name, of: statistics.mean(r[of] for r in results["arms"][name].values())
     others = {"image": "without sound", "sound": "without image"}
     return {s: 100 * (mean(s, "test") - mean(fusion, of)) for s, of in others.items()}
+
+
+def claims(results: dict[str, Any]) -> Iterator[str]:
+    """What is said of the arms in words, as far as they are all there."""
+    arms = results.get("arms", {})
+    if all(len(arms.get(name, {})) == SEEDS for name in ("image", "sound", *FUSIONS)):
+        yield f"McNemar's p is {max(differences(results).values()):.0e} at most"
+        for fusion in FUSIONS:
+            points = ", ".join(f"{s}: {p:.2f}" for s, p in missed(results, fusion).items())
+            yield f"{fusion} with one sense is below the network of it by points of {points}"
+    if "noise" in results:
+        yield f"in noise both are {shortfall(results):.2f} points below the better one at most"
 
 
 def spread(shares: list[float]) -> str:
@@ -232,10 +247,7 @@ def main() -> None:
     if todo == "table":
         results = load(RESULTS, {})
         print(table(results), speakers_table(results), sep="\n\n")
-        print(f"\nMcNemar's p, the largest: {max(differences(results).values()):.0e}")
-        print(f"both below the better sense in noise: {shortfall(results):.2f} points at most")
-        for fusion in ("early", "middle", "late"):
-            print(f"{fusion} with one sense, below the network of it:", missed(results, fusion))
+        print("", *claims(results), sep="\n")
     elif todo in known and set(names) <= set(known[todo]):
         _set_flags()  # what `jaxdigits` sets
         for name in names or known[todo]:
@@ -265,14 +277,15 @@ def train_arm(name: str) -> None:
 
 def train_speaker(speaker: str) -> None:
     """The ear and both senses, without a speaker."""
-    if speaker in load(RESULTS, {}).get("speakers", {}):
-        return
-    found = {}
     for name in ("sound", "middle"):
-        network, test = of_speaker(name, speaker)
-        found[name] = results_of(network, test, test.image["sound"].among[:, 0])
-        print(speaker, name, f"{100 * found[name]['test']:.2f}", flush=True)
-    join(RESULTS, {}, lambda r: r.setdefault("speakers", {}).update({speaker: found}))
+        if name not in load(RESULTS, {}).get("speakers", {}).get(speaker, {}):
+            network, test = of_speaker(name, speaker)
+            found = results_of(network, test, test.image["sound"].among[:, 0])
+            add = lambda r, n=name, found=found: (
+                r.setdefault("speakers", {}).setdefault(speaker, {}).update({n: found})
+            )
+            join(RESULTS, {}, add)
+            print(speaker, name, f"{100 * found['test']:.2f}", flush=True)
 
 
 def _silenced(sound: Drawn) -> np.ndarray:
