@@ -160,7 +160,9 @@ def multimodal(
     if fusion == "late":
         branches, behind = {name: [*own, *out] for name, own in branches.items()}, []
     chosen = {name: serial(*branches[name]) for name in senses}
-    lost = dict(zip(SENSES, 2 * shares, strict=False)) if training and len(senses) > 1 else {}
+    lost: dict[str, float] = {}
+    if training and len(senses) > 1:
+        lost.update(zip(SENSES, 2 * shares, strict=False))  # one share is for both
     together = parallel(chosen, fuse="sum" if fusion == "late" else "concatenate")
     return serial(pick(senses), modality_dropout(lost), together, *behind)
 
