@@ -184,7 +184,7 @@ DEFAULTS: dict[tuple[str, str], dict[str, Any]] = {
     ("cnn", "mnist"): _MNIST | dict(epochs=15),
     ("snn", "mnist"): _MNIST | dict(epochs=15, weight_decay=0.01),
     ("conv_snn", "mnist"): _MNIST | dict(epochs=12),
-    ("multimodal", "digits+fsdd"): _DIGITS | _SENSES,
+    ("multimodal", "digits+fsdd"): _DIGITS | _SENSES | dict(epochs=90),
     ("multimodal", "mnist+fsdd"): _MNIST | _SENSES | dict(epochs=16, batch=64),
     ("event_snn", "mnist"): _MNIST | dict(epochs=10, learning_rate=2e-2, smoothing=0.0),
 }
