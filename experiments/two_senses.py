@@ -204,7 +204,8 @@ def noise_table(results: dict[str, Any]) -> str:
     lines = ["| image, severity | sound over noise | image | sound | both |",
              "| ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
     for severity, decibels in zip(SEVERITIES, DECIBELS[1:], strict=True):
-        row = results["noise"][f"{severity} {decibels}"]
+        if (row := results.get("noise", {}).get(f"{severity} {decibels}")) is None:
+            continue
         cells = [f"{100 * row[name]:.2f} %" for name in ("image", "sound", "middle")]
         lines.append(f"| {severity} | {decibels} dB | {' | '.join(cells)} |")
     return "\n".join(lines)
