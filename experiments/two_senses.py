@@ -56,6 +56,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "late": dict(fusion="late"),
     "events": dict(fusion="late", vision="saccades"),
 }
+UNHEARD: dict[str, Any] = dict(dropout_rate=0.3)  # more, for voices not in training
 FUSIONS = ("early", "middle", "late")
 DECIBELS = (20, 15, 10, 5, 0, -5)
 SEVERITIES = (1, 2, 3, 4, 5)
@@ -72,7 +73,7 @@ def of_speaker(name: str, speaker: str) -> tuple[Trained, Dataset]:
     train, test = mnist()
     heard, left_out = leave_speaker_out(fsdd(), speaker)
     data = lambda: (any_recording(train, heard), test)
-    config = config_of("multimodal", ARMS[name], 0, "mnist+fsdd")
+    config = config_of("multimodal", ARMS[name] | UNHEARD, 0, "mnist+fsdd")
     return trained(config, data, f"without {speaker}"), recordings_in_turn(test, left_out)
 
 

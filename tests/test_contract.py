@@ -137,5 +137,5 @@ def test_float32_stays_float32(member):
 
 
 def assert_close(value, wanted):
-    """To five digits of the largest number, as float32 sums in another order are."""
-    np.testing.assert_allclose(value, wanted, rtol=0, atol=1e-5 * np.abs(wanted).max(initial=1))
+    """As close as float32 sums in another order are, behind logarithms too."""
+    np.testing.assert_allclose(value, wanted, rtol=0, atol=3e-5 * np.abs(wanted).max(initial=1))

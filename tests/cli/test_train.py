@@ -14,7 +14,7 @@ from jaxdigits.cli.options import given
 from jaxdigits.cli.train import OPTIONS, Train
 from jaxdigits.models.catalogue import NEURONS
 from jaxdigits.spikes import Convention
-from jaxdigits.train import job
+from jaxdigits.train import config_for, job
 
 
 def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):
@@ -87,13 +87,15 @@ def test_every_option_of_the_neurons_is_there_with_the_default_that_help_tells(c
     defaults = {p.name: p.default for f in takers for p in signature(f).parameters.values()}
     del defaults["surrogate"], defaults["convention"]
     assert {field.name for field in fields(Neurons)} == {"neuron", *defaults}
+    own = config_for("multimodal", "mnist+fsdd").options
     said = " ".join(cli("train", "--help").out.replace("│", " ").split())
-    for name, default in (defaults | {"neuron": "lif"}).items():
+    for name, default in (defaults | {"neuron": "lif", "learn": "none"}).items():
         _, _, after = said.partition(f" --{name.replace('_', '-')} ")
         told = re.search(r"\(default: (.*?)\)", after)
         shown = f"{default:g}" if type(default) is float else str(default)
         assert told, name
-        assert told[1] == shown.strip("()"), name
+        other = f"; multimodal: {own[name]:g}" if name in own else ""
+        assert told[1] == shown + other, name
 
 
 @pytest.mark.parametrize(
