@@ -143,7 +143,7 @@ def test_the_errors_on_worse_digits_are_those_of_the_experiment(monkeypatch):
 
 def test_what_two_senses_come_to_is_that_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
-    experiment = runpy.run_path(str(ROOT / "experiments" / "two_senses.py"))
+    experiment = runpy.run_path(str(ROOT / "experiments" / "two_senses_tables.py"))
     results = json.loads((ROOT / "experiments" / "two_senses.json").read_text())
     page = (ROOT / "docs" / "two-senses.md").read_text()
     assert experiment["table"](results) in page

@@ -1,9 +1,17 @@
 """What the groups of options of `jaxdigits train` share: a default is the network's own."""
 
 from dataclasses import fields
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
 from tyro.conf import arg
+
+OWN: Any = dict(help_behavior_hint="(default: the network's own)")
+Int = Annotated[int | None, arg(metavar="INT", **OWN)]
+Ints = Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]", **OWN)]
+Float = Annotated[float | None, arg(metavar="FLOAT", **OWN)]
+Name = Annotated[str | None, arg(metavar="NAME", **OWN)]
+Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 
 
 def default(text: str, metavar: str) -> Any:

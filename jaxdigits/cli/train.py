@@ -12,18 +12,11 @@ from jaxdigits.cli.board import tensorboard
 from jaxdigits.cli.console import epoch_reporter, noticing, percent, say, say_json, say_note
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
-from jaxdigits.cli.options import given
+from jaxdigits.cli.options import OWN, Float, Folder, Int, Ints, Name, default, given
 from jaxdigits.cli.processes import Processes, is_first
 from jaxdigits.cli.senses import Senses
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.data import DATASETS, mnist
-
-_hint: Any = dict(help_behavior_hint="(default: the network's own)")
-Int = Annotated[int | None, arg(metavar="INT", **_hint)]
-Ints = Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]", **_hint)]
-Float = Annotated[float | None, arg(metavar="FLOAT", **_hint)]
-Name = Annotated[str | None, arg(metavar="NAME", **_hint)]
-Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
 
 OPTIONS = (
     "hidden", "channels", "kernel", "activation", "norm", "pool", "scale", "dropout_rate",
@@ -74,23 +67,17 @@ class Train:
     """Label smoothing of the cross-entropy, 0 to 1."""
     ema: Float = None
     """Decay of the average of the weights that is kept; 0 keeps the weights themselves."""
-    augment: Annotated[
-        str | None, arg(metavar="NAME", help_behavior_hint="(default: none; multimodal: noisy)")
-    ] = None
+    augment: Annotated[str | None, default("none; multimodal: noisy", "NAME")] = None
     """Train on other images of the same digits, made anew in each step: shift, affine, elastic
     (affine and elastic), noisy (elastic, and some in noise), or robust (moved further, in other
     light, on other paper, with blots)."""
     adversarial: Float = None
     """By how much pixels, in [0, 1], are changed in training to mislead the network; 0.1 to
     0.25 is usual."""
-    patience: Annotated[
-        int | None, arg(metavar="INT", help_behavior_hint="(default: never)")
-    ] = None
+    patience: Annotated[int | None, default("never", "INT")] = None
     """Stop after so many epochs without a better one: a higher validation accuracy, or the same
     at a lower loss."""
-    microbatch: Annotated[
-        int | None, arg(metavar="INT", help_behavior_hint="(default: what is quick here)")
-    ] = None
+    microbatch: Annotated[int | None, default("what is quick here", "INT")] = None
     """Examples that a step takes at a time: the same gradient in less memory."""
     seed: int = 0
     """All randomness comes from it."""
@@ -105,9 +92,7 @@ class Train:
     resume: Folder = None
     """Go on with the run in this folder, as it was configured, from its newest checkpoint: what
     comes of it is what would have come without the stop, bit for bit."""
-    steps_per_save: Annotated[
-        int | None, arg(metavar="INT", help_behavior_hint="(default: after each epoch)")
-    ] = None
+    steps_per_save: Annotated[int | None, default("after each epoch", "INT")] = None
     """Save after each so many steps of an epoch too."""
     keep: int = 2
     """So many checkpoints are kept, besides the best network, until the result is there."""
@@ -130,7 +115,7 @@ class Train:
     """cnn, conv_snn: max or average pooling."""
     scale: Name = None
     """mlp, cnn, conv_snn: how pixels are scaled: data, all alike, or image, each by itself."""
-    dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **_hint)] = None
+    dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **OWN)] = None
     """Share of units absent in training."""
     input_dropout: Float = None
     """mlp: share of pixels that are grey in training."""
