@@ -93,15 +93,15 @@ def missed(results: dict[str, Any], fusion: str) -> dict[str, float]:
 
 
 def claims(results: dict[str, Any]) -> Iterator[str]:
-    """What is said of the arms in words, as far as they are all there."""
+    """What docs/two-senses.md says in words, as far as the arms are all there."""
     arms = results.get("arms", {})
     if all(len(arms.get(name, {})) == SEEDS for name in ("image", "sound", *FUSIONS)):
         yield f"McNemar's p is {max(differences(results).values()):.0e} at most"
         for fusion in FUSIONS:
-            points = ", ".join(f"{s}: {p:.2f}" for s, p in missed(results, fusion).items())
-            yield f"{fusion} with one sense is below the network of it by points of {points}"
+            image, sound = missed(results, fusion).values()
+            yield f"{fusion} fusion {image:.2f} and {sound:.2f} points"
     if "noise" in results:
-        yield f"in noise both are {lead(results):.2f} points above the better one at least"
+        yield f"at least {lead(results):.2f} points above the better one"
 
 
 def spread(shares: list[float]) -> str:

@@ -149,7 +149,7 @@ def test_what_two_senses_come_to_is_that_of_the_experiment(monkeypatch):
     assert experiment["table"](results) in page
     assert experiment["speakers_table"](results) in page
     assert experiment["noise_table"](results) in page
-    assert f"at least {experiment['lead'](results):.2f} points above" in " ".join(page.split())
+    assert all(claim in " ".join(page.split()) for claim in experiment["claims"](results))
     rows = [row for by_seed in results["arms"].values() for row in by_seed.values()]
     rows += [row for by_name in results["speakers"].values() for row in by_name.values()]
     assert all(row["machine"] in page for row in rows)
