@@ -100,6 +100,8 @@ def claims(results: dict[str, Any]) -> Iterator[str]:
         for fusion in FUSIONS:
             image, sound = missed(results, fusion).values()
             yield f"{fusion} fusion {image:.2f} and {sound:.2f} points"
+        minutes = [row["seconds"] / 60 for row in arms["middle"].values()]
+        yield f"middle fusion took {min(minutes):.0f} to {max(minutes):.0f} minutes"
     if "noise" in results:
         yield f"at least {lead(results):.2f} points above the better one"
 

@@ -6,17 +6,18 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-OWN: Any = dict(help_behavior_hint="(default: the network's own)")
-Int = Annotated[int | None, arg(metavar="INT", **OWN)]
-Ints = Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]", **OWN)]
-Float = Annotated[float | None, arg(metavar="FLOAT", **OWN)]
-Name = Annotated[str | None, arg(metavar="NAME", **OWN)]
+
+def default(text: str, metavar: str, name: str | None = None) -> Any:
+    """The help of an option whose default is said in words; its name, if not the field's."""
+    return arg(name=name, metavar=metavar, help_behavior_hint=f"(default: {text})")
+
+
+NETWORKS_OWN = "the network's own"
+Int = Annotated[int | None, default(NETWORKS_OWN, "INT")]
+Ints = Annotated[tuple[int, ...] | None, default(NETWORKS_OWN, "INT [INT ...]")]
+Float = Annotated[float | None, default(NETWORKS_OWN, "FLOAT")]
+Name = Annotated[str | None, default(NETWORKS_OWN, "NAME")]
 Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
-
-
-def default(text: str, metavar: str) -> Any:
-    """The help of an option whose default is said in words."""
-    return arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
 
 
 def given(options: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from jaxdigits.cli.board import tensorboard
 from jaxdigits.cli.console import epoch_reporter, noticing, percent, say, say_json, say_note
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
-from jaxdigits.cli.options import OWN, Float, Folder, Int, Ints, Name, default, given
+from jaxdigits.cli.options import NETWORKS_OWN, Float, Folder, Int, Ints, Name, default, given
 from jaxdigits.cli.processes import Processes, is_first
 from jaxdigits.cli.senses import Senses
 from jaxdigits.cli.stopping import stopping
@@ -115,7 +115,7 @@ class Train:
     """cnn, conv_snn: max or average pooling."""
     scale: Name = None
     """mlp, cnn, conv_snn: how pixels are scaled: data, all alike, or image, each by itself."""
-    dropout_rate: Annotated[float | None, arg(name="dropout", metavar="FLOAT", **OWN)] = None
+    dropout_rate: Annotated[float | None, default(NETWORKS_OWN, "FLOAT", name="dropout")] = None
     """Share of units absent in training."""
     input_dropout: Float = None
     """mlp: share of pixels that are grey in training."""
