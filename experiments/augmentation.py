@@ -49,8 +49,8 @@ def rows() -> dict[str, np.ndarray]:
 
 def costs() -> dict[str, dict[str, float]]:
     """The step with each recipe over the step without, in one run."""
+    from jaxdigits.augment import AUGMENTS
     from jaxdigits.bench import in_turn, quartiles
-    from jaxdigits.data import AUGMENTS
 
     step_with = lambda name: step_of(config_of("cnn", dict(augment=name), 0))
     steps = [step_with(None), *map(step_with, AUGMENTS)]

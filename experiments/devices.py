@@ -52,7 +52,8 @@ def trained(
 
     from jaxdigits.data import digits
     from jaxdigits.losses import cross_entropy
-    from jaxdigits.train import adamw, config_for, fit, validation_split
+    from jaxdigits.runs import config_for, validation_split
+    from jaxdigits.train import adamw, fit
 
     config = config_for(network, "digits", **({"epochs": EPOCHS} | changes))
     train, valid = validation_split(digits()[0])

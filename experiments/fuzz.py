@@ -174,8 +174,8 @@ def make_run(folder: Path) -> None:
     """An untrained network's run, to be spoiled."""
     import jax
 
-    from jaxdigits.train import Config
-    from jaxdigits.train.run import create_run, save_params
+    from jaxdigits.runs import Config
+    from jaxdigits.runs.folder import create_run, save_params
 
     options = {"hidden": [4]}
     config = Config("mlp", "digits", epochs=1, batch=8, learning_rate=1e-3, options=options)

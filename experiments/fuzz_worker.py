@@ -40,7 +40,7 @@ class Read(NamedTuple):
 def opener(name: str, folder: Path) -> Callable[[], Any]:
     """What reads the input."""
     from jaxdigits import data
-    from jaxdigits.train import load_run
+    from jaxdigits.runs import load_run
 
     path = place(name, folder)
     module = lambda of: import_module(f"jaxdigits.data.{of}")
@@ -83,7 +83,7 @@ def worker(name: str, folder: Path, guided: bool, pipe: Any) -> None:
     The first one is good: with it is imported and allocated what is needed once.
     """
     from jaxdigits.data import DataError
-    from jaxdigits.train import RunError
+    from jaxdigits.runs import RunError
 
     read = opener(name, folder)
     read()

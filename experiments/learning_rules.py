@@ -37,16 +37,8 @@ from jaxdigits.losses import cross_entropy
 from jaxdigits.measure import score
 from jaxdigits.models import build
 from jaxdigits.plots import lines_figure
-from jaxdigits.train import (
-    Config,
-    Recipe,
-    adamw,
-    config_for,
-    fit_population,
-    initial_state,
-    logits_of,
-    run_epoch,
-)
+from jaxdigits.runs import Config, config_for
+from jaxdigits.train import Recipe, adamw, fit_population, initial_state, logits_of, run_epoch
 from jaxdigits.train.epoch import before_first_epoch
 from jaxdigits.train.fit import on_device
 from jaxdigits.tree import relative_error

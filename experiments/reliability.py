@@ -111,7 +111,7 @@ def start(*args) -> subprocess.Popen:
 
 def faults() -> None:
     """Read a checkpoint with each of `FAULTS` faults, and count which are found by name."""
-    from jaxdigits.train.checkpoint import (
+    from jaxdigits.runs.checkpoint import (
         Damaged,
         checkpoints,
         load_checkpoint,
@@ -147,7 +147,7 @@ def faults() -> None:
 def fit_small(**told: Any) -> None:
     """Three epochs of the small network, in this process."""
     from jaxdigits.data import digits
-    from jaxdigits.train import config_for, fit_one, validation_split
+    from jaxdigits.runs import config_for, fit_one, validation_split
 
     config = config_for("mlp", "digits", epochs=3, options=dict(hidden=[8]))
     fit_one(config, *validation_split(digits()[0]), **told)
@@ -164,9 +164,9 @@ def saving() -> None:
 
 def _saving_of(network: str, run: Path) -> dict[str, float]:
     from jaxdigits.data import mnist
-    from jaxdigits.train import config_for, fit_one, validation_split
-    from jaxdigits.train.checkpoint import checkpoints, save_checkpoint
-    from jaxdigits.train.run import save_params
+    from jaxdigits.runs import config_for, fit_one, validation_split
+    from jaxdigits.runs.checkpoint import checkpoints, save_checkpoint
+    from jaxdigits.runs.folder import save_params
 
     config = config_for(network, "mnist", epochs=2, schedule="constant")
     train, valid = validation_split(mnist()[0])
@@ -188,7 +188,7 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
 def memory() -> None:
     """Train for many epochs in this process, and follow its memory and what it compiles."""
     from jaxdigits.data import digits
-    from jaxdigits.train import config_for, run_job
+    from jaxdigits.runs import config_for, run_job
 
     config = config_for("mlp", "digits", epochs=EPOCHS)
     resident: list[float] = []

@@ -47,7 +47,7 @@ def measure(
     import numpy as np
 
     from jaxdigits.measure import robustness
-    from jaxdigits.train import load_run, predictor
+    from jaxdigits.runs import load_run, predictor
 
     predict = predictor(load_run(folder))
     error = lambda right: round(1 - float(right), 4)
@@ -116,7 +116,7 @@ def main() -> None:
     elif todo in ("run", "try") and set(names) <= set(RECIPES):
         _set_flags()  # what `jaxdigits` sets
         from jaxdigits.data import mnist
-        from jaxdigits.train import validation_split
+        from jaxdigits.runs import validation_split
 
         train, test = mnist()
         for name in names or NETWORKS:

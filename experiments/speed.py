@@ -50,7 +50,7 @@ def mixed() -> None:
     """Train both precisions, and join their accuracies to the results."""
     from jaxdigits.data import mnist
     from jaxdigits.measure import score
-    from jaxdigits.train import config_for, run_job
+    from jaxdigits.runs import config_for, run_job
 
     train, test = mnist()
     for precision in ("full", "mixed"):
@@ -82,7 +82,7 @@ def memory() -> None:
 def epochs() -> None:
     """Train as the command line does, and time what lies between the programs."""
     from jaxdigits.data import mnist
-    from jaxdigits.train import config_for, run_job
+    from jaxdigits.runs import config_for, run_job
 
     train, test = mnist()
     for network, count in TIMED.items():

@@ -22,10 +22,10 @@ import jax
 import numpy as np
 
 from jaxdigits.data import DATASETS, Dataset
-from jaxdigits.train import Config, config_for, load_run, predict, validation_split
-from jaxdigits.train.config import LATER, to_json
-from jaxdigits.train.job import _train
-from jaxdigits.train.run import append_metrics, create_run, save_params, write_json
+from jaxdigits.runs import Config, config_for, load_run, predict, validation_split
+from jaxdigits.runs.config import LATER, to_json
+from jaxdigits.runs.folder import append_metrics, create_run, save_params, write_json
+from jaxdigits.runs.job import _train
 from jaxdigits.tree import parameter_count
 
 FOLDER = Path(__file__).parent.parent / "runs" / "experiments"

@@ -35,12 +35,12 @@ from two_senses_tables import (
     table,
 )
 
+from jaxdigits.augment import add_noise
 from jaxdigits.cli import _set_flags
 from jaxdigits.data import (
     SPEAKERS,
     Dataset,
     Drawn,
-    add_noise,
     any_recording,
     fsdd,
     leave_speaker_out,
@@ -51,7 +51,7 @@ from jaxdigits.data import (
 from jaxdigits.data.inputs import take
 from jaxdigits.keys import example_keys
 from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt
-from jaxdigits.train import load_run, predictor
+from jaxdigits.runs import load_run, predictor
 
 RESULTS = Path(__file__).with_suffix(".json")
 ARMS: dict[str, dict[str, Any]] = {

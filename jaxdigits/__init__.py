@@ -8,15 +8,18 @@ nothing keeps state.  The map:
     jaxdigits.layers       dense, convolution, pooling, norms, activations, dropout
     jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, readouts
     jaxdigits.losses       losses with their slopes
-    jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn
+    jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn, multimodal
     jaxdigits.gradients    gradient estimators, learning rules, the checker
-    jaxdigits.data         digits, mnist, pictures, splits
-    jaxdigits.train        fit, populations of networks, evaluation, runs on disk
-    jaxdigits.measure      intervals, confusion, saliency, the certificate of all gradients
+    jaxdigits.data         digits, mnist, pictures, sounds, events, splits
+    jaxdigits.augment      other images and sounds in each step
+    jaxdigits.certificate  the gradient certificate
+    jaxdigits.train        fit, populations of networks, evaluation, many devices
+    jaxdigits.measure      intervals, confusion, saliency, corruptions, costs
+    jaxdigits.runs         configurations, run folders, checkpoints
     jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products
 
-`train` and `measure` are imported when they are first used: they need optax and SciPy.
+The rooms from `augment` down are imported when they are first used: some need optax or SciPy.
 """
 
 from importlib import import_module
@@ -25,15 +28,18 @@ from typing import TYPE_CHECKING, Any
 from jaxdigits import data, gradients, layers, losses, models, spikes
 from jaxdigits.gradients import by_autodiff, by_hand, check
 from jaxdigits.layer import Layer, differentiable, parallel, recomputed, residual, serial
-from jaxdigits.models import cnn, conv_snn, event_snn, mlp, snn
+from jaxdigits.models import cnn, conv_snn, event_snn, mlp, multimodal, snn
 
 if TYPE_CHECKING:
-    from jaxdigits import measure, plots, train
+    from jaxdigits import augment, bench, certificate, measure, plots, runs, train
 
 __all__ = [
     "Layer",
+    "augment",
+    "bench",
     "by_autodiff",
     "by_hand",
+    "certificate",
     "check",
     "cnn",
     "conv_snn",
@@ -46,18 +52,22 @@ __all__ = [
     "measure",
     "mlp",
     "models",
+    "multimodal",
     "parallel",
     "plots",
     "recomputed",
     "residual",
+    "runs",
     "serial",
     "snn",
     "spikes",
     "train",
 ]
 
+LATER = ("augment", "bench", "certificate", "measure", "plots", "runs", "train")
+
 
 def __getattr__(name: str) -> Any:
-    if name in ("measure", "plots", "train"):
+    if name in LATER:
         return import_module(f"jaxdigits.{name}")
     raise AttributeError(f"module 'jaxdigits' has no attribute {name!r}")

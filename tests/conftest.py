@@ -3,6 +3,8 @@
 import jax
 import pytest
 
+from jaxdigits.data import Dataset, digits
+
 
 @pytest.fixture
 def float64():
@@ -17,3 +19,12 @@ def quick_compile():
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+
+
+@pytest.fixture(scope="session")
+def small():
+    """(train, valid) of 256 and 60 digits."""
+    train, test = digits()
+    return Dataset(train.image[:256], train.label[:256]), Dataset(
+        test.image[:60], test.label[:60]
+    )

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits.certificate.cases import CASES, EXAMPLES, Case
+from jaxdigits.certificate.certify import case_input
 from jaxdigits.layer import Layer, differentiable
-from jaxdigits.measure.cases import CASES, EXAMPLES, Case
-from jaxdigits.measure.certificate import case_input
 
 LAYERS = {name: case for name, case in CASES.items() if case.kind != "loss"}
 FAR = (0, -1e4, 1e4)

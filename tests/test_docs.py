@@ -11,8 +11,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from jaxdigits.augment import AUGMENTS
 from jaxdigits.bench import GOALS, WORKLOADS
-from jaxdigits.data import AUGMENTS
 from jaxdigits.data.cache import places
 from jaxdigits.measure import cost
 

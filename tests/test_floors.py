@@ -11,11 +11,12 @@ import jaxdigits
 ROOT = Path(jaxdigits.__file__).parent
 FLOORS = {
     "keys": 0, "layer": 0, "tree": 0, "chain": 0,
-    "layers": 1, "spikes": 1, "losses": 1, "data": 1,
+    "layers": 1, "spikes": 1, "losses": 1, "data": 1, "augment": 1,
     "models": 2, "gradients": 2,
-    "train": 3, "measure": 3,
-    "search": 4, "reader": 4, "interop": 4, "plots": 4, "bench": 4,
-    "cli": 5,
+    "certificate": 3, "train": 3, "measure": 3,
+    "runs": 4,
+    "plots": 5, "bench": 5,
+    "cli": 6,
 }  # fmt: skip
 
 

@@ -37,7 +37,7 @@ from table import tables
 
 from jaxdigits.bench import machine, quartiles
 from jaxdigits.cli import _set_flags
-from jaxdigits.train.run import write_json
+from jaxdigits.runs.folder import write_json
 
 HERE = Path(__file__).parent
 RESULTS, BENCH = HERE / "results.json", HERE / "bench.json"

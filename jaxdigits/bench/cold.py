@@ -25,8 +25,8 @@ from pooch import os_cache
 from jaxdigits.bench.record import Row
 from jaxdigits.data import mnist
 from jaxdigits.data.mnist import FILES
-from jaxdigits.train import config_for
-from jaxdigits.train.job import fit_one, validation_split
+from jaxdigits.runs import config_for
+from jaxdigits.runs.job import fit_one, validation_split
 
 MEMORY_SHARE = ".2"  # of a GPU's memory: this process may hold the rest
 

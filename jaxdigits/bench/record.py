@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jaxdigits.bench.products import floor, quickest
 from jaxdigits.bench.timing import in_turn, quartiles
 from jaxdigits.bench.workloads import Workload
-from jaxdigits.train.run import write_json
+from jaxdigits.runs.folder import write_json
 
 SCHEMA, VERSION = "jaxdigits-bench", 1
 LARGEST = 1 << 24  # bytes of a file that is read; ours have some thousand

@@ -64,7 +64,8 @@ def _guarded(action: Callable[[], int]) -> int:
     """The action's exit code; an error becomes one line on stderr, and 1 or 2."""
     from jaxdigits.cli.processes import LostProcess
     from jaxdigits.data import DataError
-    from jaxdigits.train import Diverged, DoesNotFit, RunError
+    from jaxdigits.runs import RunError
+    from jaxdigits.train import Diverged, DoesNotFit
 
     try:
         return action()

@@ -30,7 +30,7 @@ class Check:
 
     def run(self) -> int:
         """Check, and print a row as each is done."""
-        from jaxdigits.measure import CASES, certify
+        from jaxdigits.certificate import CASES, certify
 
         width = max(map(len, CASES))
         reports = {}

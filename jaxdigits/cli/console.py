@@ -19,7 +19,7 @@ def say_note(line: str) -> None:
 
 def say_json(value: dict[str, Any]) -> None:
     """Print one JSON object on one line."""
-    from jaxdigits.train.run import finite
+    from jaxdigits.runs.folder import finite
 
     print(json.dumps(finite(value)), flush=True)
 

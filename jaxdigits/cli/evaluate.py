@@ -47,8 +47,8 @@ class Evaluate:
     def run(self) -> int:
         """Evaluate, and print the tables."""
         from jaxdigits.measure import SEVERITIES, confusion_matrix, per_class, score
-        from jaxdigits.train.job import predict
-        from jaxdigits.train.run import load_run, read_result
+        from jaxdigits.runs.folder import load_run, read_result
+        from jaxdigits.runs.job import predict
 
         run = load_run(self.run_folder)
         name = self.data or run.config.data
@@ -93,7 +93,7 @@ class Evaluate:
         import jax
 
         from jaxdigits.measure import robustness
-        from jaxdigits.train.job import predictor
+        from jaxdigits.runs.job import predictor
 
         found = robustness(predictor(run), test, jax.random.key(0), severities=self.corruptions)
         return {

@@ -48,7 +48,7 @@ class Plot:
         from jaxdigits.plots.page import page
         from jaxdigits.plots.record import facts, read_record, tables
         from jaxdigits.plots.style import png
-        from jaxdigits.train.run import load_run
+        from jaxdigits.runs.folder import load_run
 
         for severity in self.corruptions:
             if severity not in SEVERITIES:

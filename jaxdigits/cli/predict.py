@@ -47,8 +47,8 @@ class Predict:
 
     def run(self) -> int:
         """Predict, and print a line per picture."""
-        from jaxdigits.train.job import predictor
-        from jaxdigits.train.run import load_run
+        from jaxdigits.runs.folder import load_run
+        from jaxdigits.runs.job import predictor
 
         if self.images and (self.image or self.audio):
             raise ValueError("name pictures, or one with --image and --audio, not both")
@@ -75,7 +75,7 @@ class Predict:
 
     def _require_senses(self, config, asked) -> None:
         """Raise a ValueError for a file that the network has no sense for."""
-        from jaxdigits.train.config import HEARING
+        from jaxdigits.runs.config import HEARING
 
         senses = config.options.get("senses", ("image", "sound"))
         senses = senses if config.network in HEARING else ("image",)
@@ -109,7 +109,7 @@ class Predict:
 
 def _read(image: Path | None, audio: Path | None, config) -> Any:
     """What the network is given: a picture, or both, with nothing in the one that is not."""
-    from jaxdigits.train.config import HEARING
+    from jaxdigits.runs.config import HEARING
 
     picture = read_picture(image)[None] if image else None
     if config.network not in HEARING:

@@ -124,7 +124,8 @@ def others_needed() -> Iterator[None]:
       LostProcess: instead of what JAX raises.
     """
     from jaxdigits.data import DataError
-    from jaxdigits.train import Diverged, DoesNotFit, RunError
+    from jaxdigits.runs import RunError
+    from jaxdigits.train import Diverged, DoesNotFit
 
     try:
         yield

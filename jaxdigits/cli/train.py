@@ -151,7 +151,7 @@ class Train:
 
     def run(self) -> int:
         """Train, and print what came of it."""
-        from jaxdigits.train.run import require_empty
+        from jaxdigits.runs.folder import require_empty
 
         mesh = self.machines.start()
         if self.resume is not None:
@@ -169,8 +169,8 @@ class Train:
         return self._train(config, train, test, folder, mesh)
 
     def _resume(self, folder: Path, mesh) -> int:
-        from jaxdigits.train.checkpoint import remove_checkpoints
-        from jaxdigits.train.run import load_config, read_result
+        from jaxdigits.runs.checkpoint import remove_checkpoints
+        from jaxdigits.runs.folder import load_config, read_result
 
         config = load_config(folder)
         self._require_sound()
@@ -193,7 +193,7 @@ class Train:
         return self._train(config, train, test, folder, mesh)
 
     def _train(self, config, train, test, folder: Path, mesh) -> int:
-        from jaxdigits.train.job import Stopped, run_job
+        from jaxdigits.runs.job import Stopped, run_job
 
         first = is_first()  # of several processes one speaks for all
         note = say_note if first else lambda line: None
@@ -235,7 +235,7 @@ class Train:
         Raises:
           ValueError: for an option that the network does not have, or a value out of range.
         """
-        from jaxdigits.train.config import config_for
+        from jaxdigits.runs.config import config_for
 
         # Not `if v`: a zero was given, and is for the network to take or refuse.
         own = given(self)
@@ -260,7 +260,7 @@ class Train:
 
     def _finish(self, outcome, test, folder: Path) -> None:
         from jaxdigits.measure import score
-        from jaxdigits.train.job import finish_run
+        from jaxdigits.runs.job import finish_run
 
         result = score(outcome.logits, test.label)._asdict()
         result |= dict(

@@ -1,7 +1,5 @@
-"""Measuring: intervals, confusion, corruptions, costs, and the certificate of all gradients."""
+"""Measuring: intervals, confusion, corruptions, costs."""
 
-from jaxdigits.measure.cases import CASES
-from jaxdigits.measure.certificate import certify
 from jaxdigits.measure.confusion import PerClass, confusion_matrix, per_class
 from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from jaxdigits.measure.cost import Cost, cost
@@ -12,7 +10,6 @@ from jaxdigits.measure.saliency import saliency
 from jaxdigits.measure.score import Score, score
 
 __all__ = [
-    "CASES",
     "CORRUPTIONS",
     "SEVERITIES",
     "Cost",
@@ -21,7 +18,6 @@ __all__ = [
     "Summary",
     "area_under_curve",
     "bootstrap_of_pairs",
-    "certify",
     "confusion_matrix",
     "corrupt",
     "cost",

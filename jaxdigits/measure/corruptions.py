@@ -19,8 +19,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.pixels import gaussian, prepared, uniform_field, uniform_of
-from jaxdigits.data.warp import read_at
+from jaxdigits.augment.pixels import gaussian, prepared, uniform_field, uniform_of
+from jaxdigits.augment.warp import read_at
 from jaxdigits.keys import draw_normal
 
 SEVERITIES = (1, 2, 3, 4, 5)

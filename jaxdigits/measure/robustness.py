@@ -28,7 +28,7 @@ def robustness(
 
     Args:
       predict: images [N, 28, 28] in [0, 1] -> logits [networks, N, K], as
-        `jaxdigits.train.predictor` makes it of a run.
+        `jaxdigits.runs.predictor` makes it of a run.
       data: test images and their labels; of a dict with sounds the images alone get worse.
       key: one key, what the corruptions draw from; example n from `key` and n alone.
       names: of `CORRUPTIONS`; all of them by default.
@@ -38,8 +38,8 @@ def robustness(
     Returns:
       {name: {severity: accuracies [networks], 0 to 1}}.  Of a run on disk:
 
-        run = jaxdigits.train.load_run(folder)
-        robustness(jaxdigits.train.predictor(run), mnist()[1], jax.random.key(0))
+        run = jaxdigits.runs.load_run(folder)
+        robustness(jaxdigits.runs.predictor(run), mnist()[1], jax.random.key(0))
 
     Raises:
       ValueError: for an unknown corruption or severity, or what is not one key.

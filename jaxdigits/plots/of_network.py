@@ -25,9 +25,9 @@ from jaxdigits.plots.spikes import (
     rates_figure,
     spike_times_figure,
 )
+from jaxdigits.runs import Run
+from jaxdigits.runs.job import member_keys
 from jaxdigits.spikes import events, traces
-from jaxdigits.train import Run
-from jaxdigits.train.job import member_keys
 from jaxdigits.train.state import evaluation_keys
 from jaxdigits.tree import cosine, named_leaves
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.data import AUGMENTS, Dataset
+from jaxdigits.augment import AUGMENTS
+from jaxdigits.data import Dataset
 from jaxdigits.measure import CORRUPTIONS, confusion_matrix, robustness, score
 from jaxdigits.plots.curves import corruption_figure, learning_figure
 from jaxdigits.plots.images import augmentation_figure
@@ -21,7 +22,7 @@ from jaxdigits.plots.of_network import (
     spikes_of,
     weights_of,
 )
-from jaxdigits.train import Run, predictor
+from jaxdigits.runs import Run, predictor
 
 
 def drawings(

@@ -6,7 +6,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxdigits.train.run import RunError
+from jaxdigits.runs.folder import RunError
 
 DRAWN = "loss", "valid_loss", "valid_accuracy"  # what each row of metrics.jsonl needs
 TOLD = "test_accuracy", "test_interval", "interval_over", "parameters", "seconds", "best_epoch"

@@ -13,7 +13,8 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data import Augment, Dataset
+from jaxdigits.augment import Augment
+from jaxdigits.data import Dataset
 from jaxdigits.data.inputs import take
 from jaxdigits.gradients import Estimator, by_autodiff, by_hand, in_parts
 from jaxdigits.keys import fold_in

@@ -12,7 +12,8 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data import Augment, Dataset
+from jaxdigits.augment import Augment
+from jaxdigits.data import Dataset
 from jaxdigits.data.inputs import count, features
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params
@@ -99,7 +100,7 @@ def fit(
       ema: decay of a moving average of the params, which is then validated and returned.
       microbatch: examples that a step takes at a time, for the same gradient in less memory; a
         divisor of `batch`. None chooses: all, or on a CPU what stays in its cache.
-      augment: makes other images of each step's, as those of `jaxdigits.data.AUGMENTS`.
+      augment: makes other images of each step's, as those of `jaxdigits.augment.AUGMENTS`.
       mesh: the devices that share the examples of each batch, as `device_mesh(4)`; None: one.
       patience: stop after so many epochs without a better one: a higher validation accuracy, or
         the same at a lower loss.

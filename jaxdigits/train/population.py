@@ -18,7 +18,8 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data import Augment, Dataset
+from jaxdigits.augment import Augment
+from jaxdigits.data import Dataset
 from jaxdigits.data.inputs import features
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer, Params

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import pytest
 
 from jaxdigits import cli as program
+from jaxdigits.certificate import CASES
+from jaxdigits.certificate.certify import Case
 from jaxdigits.layers import relu
-from jaxdigits.measure import certificate
-from jaxdigits.measure.certificate import Case
 
 HELP = {
     "train": ["--data", "--epochs", "--lr", "--seeds", "--gradient", "--out", "--json",
@@ -60,7 +60,7 @@ def test_check_exits_1_and_says_which_layer_disagrees(cli, monkeypatch, wrong):
     broken = relu()
     good = broken.backward
     broken = broken._replace(backward=lambda *args: ((), wrong(good(*args)[1])))
-    monkeypatch.setitem(certificate.CASES, "relu", Case("layer", lambda: broken, (9,)))
+    monkeypatch.setitem(CASES, "relu", Case("layer", lambda: broken, (9,)))
     answer = cli("check", "relu", "--json")
     assert answer.code == 1
     assert "DISAGREES: x" in answer.err
@@ -88,7 +88,7 @@ def test_any_error_is_one_line_and_a_code(cli, monkeypatch, error, code, line):
     def fail(*args, **kwargs):
         raise error
 
-    monkeypatch.setattr("jaxdigits.measure.certify", fail)
+    monkeypatch.setattr("jaxdigits.certificate.certify", fail)
     answer = cli("check")
     assert (answer.code, answer.err) == (code, f"jaxdigits: {line}\n")
 

@@ -8,8 +8,8 @@ import pytest
 
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.models.catalogue import NEURONS
+from jaxdigits.runs import config_for
 from jaxdigits.spikes import Convention
-from jaxdigits.train import config_for
 
 
 def test_every_option_of_the_neurons_is_there_with_the_default_that_help_tells(cli):
@@ -34,7 +34,7 @@ def test_every_option_of_the_neurons_is_there_with_the_default_that_help_tells(c
 def test_a_reset_is_a_name_or_a_number(cli, tmp_path, monkeypatch, given, reset):
     asked = []
     monkeypatch.setattr(
-        "jaxdigits.train.job.run_job", lambda config, *_, **__: asked.append(config)
+        "jaxdigits.runs.job.run_job", lambda config, *_, **__: asked.append(config)
     )
     cli("train", "snn", "--reset", given, "--neuron", "alif", "--out", tmp_path / "run")
     assert asked[0].options == {"neuron": "alif", "reset": reset}

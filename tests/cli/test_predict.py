@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from jaxdigits.data import digits, read_picture
-from jaxdigits.train import Config, load_run, predict
-from jaxdigits.train.run import create_run, save_params
+from jaxdigits.runs import Config, load_run, predict
+from jaxdigits.runs.folder import create_run, save_params
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 
 from jaxdigits.cli import processes
 from jaxdigits.cli.processes import LOST, Processes, is_parent, supervised
-from jaxdigits.train import RunError, load_run
+from jaxdigits.runs import RunError, load_run
 
 NETWORK = ("mlp", "--hidden", "8", "--dropout", "0", "--lr", "0.01")
 PATIENCE = 120  # seconds until a test gives up

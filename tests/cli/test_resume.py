@@ -155,7 +155,7 @@ def test_trouble_is_said_once_a_kind_and_is_in_the_metrics_each_time(
 ):
     rows = iter([{}, {"dead": "layer 2"}, {"dead": "layer 2, layer 5", "silent": "layer 1"}])
     watch = lambda state: {"warnings": next(rows)}
-    monkeypatch.setattr("jaxdigits.train.job.watcher", lambda *_, **__: watch)
+    monkeypatch.setattr("jaxdigits.runs.job.watcher", lambda *_, **__: watch)
     answer = cli("train", "mlp", *SMALL, "--out", tmp_path / "run")
     assert answer.code == 0
     said = ["jaxdigits: epoch 2: layer 2", "jaxdigits: epoch 3: layer 1"]

@@ -13,7 +13,7 @@ from PIL import Image
 
 from jaxdigits.data import Sounds, digits, pairs, read_picture, read_sound
 from jaxdigits.data.sound import RATE
-from jaxdigits.train import load_run, predict
+from jaxdigits.runs import load_run, predict
 
 SMALL = [
     "--image-hidden", 16, "--sound-channels", 2, "--sound-hidden", 16, "--hidden", 16,
@@ -111,7 +111,7 @@ def test_predict_says_so_if_the_two_are_read_otherwise(cli, heard, files, monkey
     def reads(given):  # a seven whatever it hears, and in the dark what it hears
         return 9.0 * np.eye(10)[None, [7 if given["image"].any() else said]]
 
-    monkeypatch.setattr("jaxdigits.train.job.predictor", lambda run: reads)
+    monkeypatch.setattr("jaxdigits.runs.job.predictor", lambda run: reads)
     answer = cli("predict", heard[1], "--image", files[0], "--audio", files[1], "--json")
     assert answer.json()["digit"] == 7
     assert answer.json()["alone"] == {"image": 7, "audio": said}

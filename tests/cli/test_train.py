@@ -10,7 +10,7 @@ import pytest
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.options import given
 from jaxdigits.cli.train import OPTIONS, Train
-from jaxdigits.train import job
+from jaxdigits.runs import job
 
 
 def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):
@@ -87,7 +87,7 @@ def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("jaxdigits.train.job.run_job", instead)
+    monkeypatch.setattr("jaxdigits.runs.job.run_job", instead)
     for _ in range(3):
         assert cli("train", "mlp")[::2] == (130, "jaxdigits: interrupted\n")
     assert len(set(made)) == 3

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from jaxdigits import cnn, conv_snn, mlp, serial, snn
+from jaxdigits.certificate.certify import CASES, EXAMPLES, case_input
 from jaxdigits.layers import gelu, tanh
-from jaxdigits.measure.certificate import CASES, EXAMPLES, case_input
 from jaxdigits.spikes import (
     Convention,
     arctan,

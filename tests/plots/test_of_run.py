@@ -8,8 +8,9 @@ from jaxdigits.data import Dataset, digits
 from jaxdigits.plots import of_network
 from jaxdigits.plots.of_network import first_member
 from jaxdigits.plots.of_run import drawings
+from jaxdigits.runs import Run, config_for, predict
 from jaxdigits.spikes import traces
-from jaxdigits.train import Run, config_for, gather_statistics, predict
+from jaxdigits.train import gather_statistics
 from jaxdigits.train.state import evaluation_keys
 
 ALWAYS = ["confusion", "mistakes", "weights", "saliency", "agreement"]

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxdigits.plots.record import Record, facts, read_record, tables
-from jaxdigits.train import RunError
+from jaxdigits.runs import RunError
 
 CONFIG = dict(network="mlp", data="digits", seeds=2, epochs=3, gradient="by_hand",
               ema=None, options={"hidden": [8, 8]})  # fmt: skip

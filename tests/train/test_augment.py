@@ -8,12 +8,14 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdigits.data import AUGMENTS, Dataset, digits, invert
+from jaxdigits.augment import AUGMENTS, invert
+from jaxdigits.data import Dataset, digits
 from jaxdigits.gradients import by_hand
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import mlp
-from jaxdigits.train import Config, Recipe, fit, fit_population, initial_state, train_step
-from jaxdigits.train.config import from_json, to_json
+from jaxdigits.runs import Config
+from jaxdigits.runs.config import from_json, to_json
+from jaxdigits.train import Recipe, fit, fit_population, initial_state, train_step
 
 KEY = jax.random.key(0)
 TRAIN, TEST = (Dataset(d.image[:256], d.label[:256]) for d in digits())

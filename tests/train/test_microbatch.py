@@ -12,8 +12,9 @@ from jaxdigits.data import Dataset
 from jaxdigits.gradients import by_autodiff, by_hand
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import cnn, mlp, snn
-from jaxdigits.train import Config, Recipe, fit, fit_population
-from jaxdigits.train.config import from_json, to_json
+from jaxdigits.runs import Config
+from jaxdigits.runs.config import from_json, to_json
+from jaxdigits.train import Recipe, fit, fit_population
 from jaxdigits.train.epoch import estimator_of
 from jaxdigits.train.microbatch import CACHE, FEWEST, parts_of_step, parts_that_fit
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from jaxdigits.data import AUGMENTS, DATASETS, Augment, of_senses, other_speech
+from jaxdigits.augment import AUGMENTS, Augment, of_senses, other_speech
+from jaxdigits.data import DATASETS
 from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES

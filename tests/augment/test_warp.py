@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.data import affine, elastic, warp
-from jaxdigits.data.warp import read_at
+from jaxdigits.augment import affine, elastic, warp
+from jaxdigits.augment.warp import read_at
 
 B, SHAPE = 64, (28, 28)
 KEYS = jax.random.split(jax.random.key(3), B)

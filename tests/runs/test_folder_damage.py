@@ -10,8 +10,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdigits.train import RunError, config_for, load_run
-from jaxdigits.train.run import create_run
+from jaxdigits.runs import RunError, config_for, load_run
+from jaxdigits.runs.folder import create_run
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.train.run import RunError, one_line, replace_file, writing
+from jaxdigits.runs.folder import RunError, one_line, replace_file, writing
 from jaxdigits.train.sharding import by_first_process
 from jaxdigits.train.snapshot import Snapshot
 from jaxdigits.tree import named_leaves, require_same_leaves

@@ -5,17 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.data import (
+from jaxdigits.augment import (
     AUGMENTS,
     affine,
     brightness,
     compose,
-    digits,
     elastic,
     invert,
     one_of,
     sometimes,
 )
+from jaxdigits.data import digits
 
 B = 200
 KEYS = jax.random.split(jax.random.key(5), B)

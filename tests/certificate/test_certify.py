@@ -7,8 +7,9 @@ import pytest
 
 import jaxdigits
 from jaxdigits import Layer, layers, losses, models, spikes
+from jaxdigits.certificate import CASES, cases, certify
+from jaxdigits.certificate.certify import families, run_case
 from jaxdigits.losses import Loss
-from jaxdigits.measure import CASES, cases, certificate, certify
 from jaxdigits.spikes import PRESETS, Surrogate
 
 TABLE = ast.parse(inspect.getsource(cases))
@@ -29,7 +30,7 @@ def constructors(*kinds):
 def test_nothing_public_is_missing_from_the_table():
     wanted = set(constructors(Layer, Loss)) - {"serial"}  # which is in every network
     assert {"dense", "lif", "rate", "cross_entropy", "parallel", "mlp"} < wanted
-    assert wanted - set(certificate.families()) == set()
+    assert wanted - set(families()) == set()
     surrogates = set(constructors(Surrogate))
     assert {"arctan", "soft_twin"} < surrogates
     assert surrogates - MENTIONED == set()
@@ -38,7 +39,7 @@ def test_nothing_public_is_missing_from_the_table():
 
 @pytest.mark.parametrize("name", CASES)
 def test_every_case_agrees_to_ten_digits(name):
-    report = certificate.run_case(CASES[name])
+    report = run_case(CASES[name])
     assert report.ok, report.reason
     assert report.error <= 1e-10
     assert report.cosine == pytest.approx(1)
@@ -47,7 +48,7 @@ def test_every_case_agrees_to_ten_digits(name):
 
 
 def test_a_family_is_all_its_cases():
-    assert {"dense", "conv2d", "lif", "cross_entropy", "snn"} < set(certificate.families())
+    assert {"dense", "conv2d", "lif", "cross_entropy", "snn"} < set(families())
     names = [name for name, report in certify(["rate_error", "cross_entropy"]) if report.ok]
     assert names == ["rate_error", "cross_entropy", "cross_entropy, smoothed"]
 

@@ -18,7 +18,7 @@ from operator import add
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.pixels import Augment, gaussian, prepared, uniform_field, uniform_of
+from jaxdigits.augment.pixels import Augment, gaussian, prepared, uniform_field, uniform_of
 from jaxdigits.keys import fold_in
 
 Displacement = Callable[[Array, tuple[int, int]], tuple[Array, Array]]

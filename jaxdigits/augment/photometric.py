@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.pixels import (
+from jaxdigits.augment.pixels import (
     Augment,
     gaussian,
     pixels_of,

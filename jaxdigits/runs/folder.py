@@ -2,7 +2,7 @@
 
     config.json      the configuration and the versions that ran it
     metrics.jsonl    one JSON object an epoch, written as the epoch ends
-    checkpoints/     while it trains: all that it needs to go on (`jaxdigits.train.checkpoint`)
+    checkpoints/     while it trains: all that it needs to go on (`jaxdigits.runs.checkpoint`)
     params.npz       the best epoch's params and statistics, named by path; with several
                      seeds every array has a leading axis, one entry per seed
     result.json      accuracy on the test set, and how long it took
@@ -27,7 +27,7 @@ from jaxdigits.data.archive import require_stored
 from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
-from jaxdigits.train.config import Config, from_json, to_json
+from jaxdigits.runs.config import Config, from_json, to_json
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.train.sharding import by_first_process
 from jaxdigits.tree import named_leaves, require_same_leaves

@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits.certificate.cases import CASES, EXAMPLES, STEPS, Case
 from jaxdigits.gradients import Report, check, check_loss
 from jaxdigits.losses import Loss
-from jaxdigits.measure.cases import CASES, EXAMPLES, STEPS, Case
 
 
 def certify(

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.train import Config, RunError, load_run
-from jaxdigits.train.config import config_for, from_json, to_json
-from jaxdigits.train.run import append_metrics, save_params, write_json
+from jaxdigits.runs import Config, RunError, load_run
+from jaxdigits.runs.config import config_for, from_json, to_json
+from jaxdigits.runs.folder import append_metrics, save_params, write_json
 
 
 def same(a, b):
@@ -98,7 +98,7 @@ def test_a_full_disk_leaves_the_earlier_params_and_no_debris(
 ):
     run = make_run(tmp_path / "run")
     before = {p.name: p.read_bytes() for p in (tmp_path / "run").iterdir()}
-    monkeypatch.setattr(f"jaxdigits.train.run.{culprit}", full)
+    monkeypatch.setattr(f"jaxdigits.runs.folder.{culprit}", full)
     zeros = jax.tree.map(np.zeros_like, run.params)
     with pytest.raises(RunError, match=r"cannot write .*run: No space left on device$"):
         save_params(tmp_path / "run", zeros, run.statistics)
@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_the_earlier_params_and_no_debris(
 
 
 def test_a_full_disk_stops_a_new_run_in_one_line(tmp_path, monkeypatch, make_run):
-    monkeypatch.setattr("jaxdigits.train.run.os.replace", full)
+    monkeypatch.setattr("jaxdigits.runs.folder.os.replace", full)
     with pytest.raises(RunError, match=r"cannot write .*: No space left on device$"):
         make_run(tmp_path / "run")
     assert not list((tmp_path / "run").iterdir())

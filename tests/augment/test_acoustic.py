@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.data import (
+from jaxdigits.augment import (
     add_noise,
     change_gain,
     change_speed,

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.train import RunError, Snapshot, TrainState
-from jaxdigits.train.checkpoint import (
+from jaxdigits.runs import RunError
+from jaxdigits.train import Snapshot, TrainState
+from jaxdigits.runs.checkpoint import (
     Damaged,
     checkpoints,
     load_checkpoint,
@@ -127,13 +128,13 @@ def test_a_whole_file_of_another_run_is_refused_by_name(saved):
 
 
 def test_another_format_is_refused_by_name(saved, monkeypatch):
-    monkeypatch.setattr("jaxdigits.train.checkpoint.FORMAT", 2)
+    monkeypatch.setattr("jaxdigits.runs.checkpoint.FORMAT", 2)
     with pytest.raises(RunError, match="this version reads checkpoint format 2 only"):
         newest_snapshot(saved, snapshot(), print)
 
 
 def test_a_file_that_is_too_large_is_not_read(saved, monkeypatch):
-    monkeypatch.setattr("jaxdigits.train.checkpoint.LARGEST", 100)
+    monkeypatch.setattr("jaxdigits.runs.checkpoint.LARGEST", 100)
     with pytest.raises(RunError, match="it is too large"):
         newest_snapshot(saved, snapshot(), print)
 
@@ -165,7 +166,7 @@ def full(*args, **kwargs):
 @pytest.mark.parametrize("culprit", ["os.replace", "os.fsync"])
 def test_a_full_disk_is_one_line_and_leaves_the_last_good_ones(saved, monkeypatch, culprit):
     before = contents(saved)
-    monkeypatch.setattr(f"jaxdigits.train.run.{culprit}", full)
+    monkeypatch.setattr(f"jaxdigits.runs.folder.{culprit}", full)
     with pytest.raises(RunError, match=f"^cannot write {saved}: No space left on device$"):
         save_checkpoint(saved, snapshot(5))
     assert contents(saved) == before

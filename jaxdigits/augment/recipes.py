@@ -6,7 +6,7 @@ own key alone, as everything that a step draws; so it is the same in any batch.
     augment = compose(warp(affine(rotation=15), elastic()), sometimes(0.5, erase()))
     augment(jax.random.key(0), images)      [B, H, W] uint8, or floats in [0, 1] -> floats
 
-`jaxdigits.data.warp` moves ink about, `jaxdigits.data.photometric` changes how dark it is.
+`augment.warp` moves ink about, `augment.photometric` changes how dark it is.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.photometric import (
+from jaxdigits.augment.photometric import (
     background,
     blur,
     brightness,
@@ -23,8 +23,8 @@ from jaxdigits.data.photometric import (
     erase,
     noise,
 )
-from jaxdigits.data.pixels import Augment, prepared, uniform_of
-from jaxdigits.data.warp import affine, elastic, warp
+from jaxdigits.augment.pixels import Augment, prepared, uniform_of
+from jaxdigits.augment.warp import affine, elastic, warp
 from jaxdigits.keys import fold_in
 
 

@@ -18,20 +18,20 @@ from jax.sharding import Mesh
 
 from jaxdigits.data import Dataset, split
 from jaxdigits.losses import cross_entropy
-from jaxdigits.train.checkpoint import (
+from jaxdigits.runs.checkpoint import (
     LAST,
     newest_snapshot,
     remove_checkpoints,
     remove_unfinished,
     save_checkpoint,
 )
-from jaxdigits.train.config import Config
+from jaxdigits.runs.config import Config
 from jaxdigits.train.evaluate import logits_of
 from jaxdigits.train.fit import Diverged, Fit, Keep, fit
 from jaxdigits.train.health import watcher
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import fit_population
-from jaxdigits.train.run import (
+from jaxdigits.runs.folder import (
     Run,
     RunError,
     append_metrics,

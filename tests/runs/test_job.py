@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import Dataset
-from jaxdigits.train import Config, Diverged, RunError, load_run, predict, run_job
+from jaxdigits.runs import Config, RunError, load_run, predict, run_job
+from jaxdigits.train import Diverged
 from jaxdigits.tree import parameter_count
 
-job = import_module("jaxdigits.train.job")
+job = import_module("jaxdigits.runs.job")
 N = 120
 
 
@@ -115,7 +116,7 @@ def test_divergence_keeps_the_last_good_params_and_says_so(data, tmp_path, seeds
 def test_a_seed_that_diverges_is_named_and_does_not_take_the_others_along(
     data, tmp_path, monkeypatch
 ):
-    job = import_module("jaxdigits.train.job")
+    job = import_module("jaxdigits.runs.job")
     train = job._train
     monkeypatch.setattr(job, "_train", lambda *args: (*train(*args)[:-1], [1]))
     outcome = run_job(config(seeds=2), *data, tmp_path / "run")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.data.pixels import uniform_field, uniform_of
+from jaxdigits.augment.pixels import uniform_field, uniform_of
 from jaxdigits.keys import fold_in, per_example, require_key
 
 Acoustic = Callable[[Array, Array], Array]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.data import background, blur, brightness, contrast, erase, invert, noise
+from jaxdigits.augment import background, blur, brightness, contrast, erase, invert, noise
 
 B = 256
 KEYS = jax.random.split(jax.random.key(1), B)
