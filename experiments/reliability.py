@@ -257,7 +257,7 @@ def table(results: dict[str, Any]) -> str:
         f"{kept['after']}, {growth:+.1f} % at most after that; the epoch compiled "
         f"{_times(kept['epoch_programs'])}, {kept['compiled_later']} programs after epoch 2",
     }
-    lines = ["| what was done | what came of it |", "|---|---|"]
+    lines = ["| test | result |", "|---|---|"]
     lines += [f"| {done} | {came} |" for done, came in rows.items()]
     lines += [
         "",
