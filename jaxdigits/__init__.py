@@ -7,8 +7,8 @@ state.  The map:
     jaxdigits.layer        Layer, and how layers compose: serial, parallel, residual, recomputed
     jaxdigits.layers       dense, convolution, pooling, norms, activations, dropout, noise,
                            log-mel, the spoken part of a sound
-    jaxdigits.spikes       encoders, surrogate slopes, LIF neurons of every convention, synapses,
-                           adaptive thresholds, recurrence, readouts, event-driven neurons
+    jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, synapses, adaptive
+                           thresholds, recurrence, readouts, event-driven neurons
     jaxdigits.losses       losses with their slopes
     jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn, multimodal
     jaxdigits.gradients    gradient estimators, learning rules, the checker
