@@ -181,7 +181,7 @@ def main() -> None:
     elif todo == "curves":
         draw(load(RESULTS, {}))
     elif todo == "run" and rest and rest[0] in RECIPES:
-        _set_flags()  # as `jaxdigits` sets them
+        _set_flags()  # what `jaxdigits` sets
         name, *seeds = rest
         for seed in map(int, seeds or range(RECIPES[name].seeds)):
             if str(seed) not in load(RESULTS, {}).get(name, {}):

@@ -1,10 +1,10 @@
-"""A picture of each augmentation, and its cost in a training step of the CNN.
+"""What augmentation looks like, and what it costs in a training step of the CNN.
 
     JAXDIGITS_DATA=FOLDER python experiments/augmentation.py
 
-draws docs/images/augmentation.png.  It also times the steps of the default CNN (batch 128) with
-each recipe, in turn with steps without augmentation, and writes the median and quartiles of the
-ratio to augmentation.json.
+draws docs/images/augmentation.png, and writes to augmentation.json how long the steps of the
+default CNN (batch 128) take with each recipe, in turn with those without any: the median and
+quartiles of the ratio.
 """
 
 import json
@@ -25,10 +25,11 @@ SHOWN, REPEATS = 12, 15
 
 
 def rows() -> dict[str, np.ndarray]:
-    """Return each augmentation, and each recipe, of the same digits."""
-    from jaxdigits import augment, data
+    """Each augmentation, and each recipe, of the same digits."""
+    from jaxdigits import augment
+    from jaxdigits.data import mnist
 
-    train, _ = data.mnist()
+    train, _ = mnist()
     image = jnp.asarray(train.image[:SHOWN])
     augments = {
         "as they are": augment.compose(),
@@ -48,7 +49,7 @@ def rows() -> dict[str, np.ndarray]:
 
 
 def costs() -> dict[str, dict[str, float]]:
-    """Time the step with each recipe over the step without, in one run."""
+    """The step with each recipe over the step without, in one run."""
     from jaxdigits.augment import AUGMENTS
     from jaxdigits.bench import in_turn, quartiles
 
@@ -63,7 +64,7 @@ def costs() -> dict[str, dict[str, float]]:
 
 
 def table(found: dict) -> str:
-    """Return the costs as a Markdown table, with the machine."""
+    """The costs as a Markdown table, with the machine."""
     lines = ["| recipe | step, over the step without | quartiles |", "| --- | ---: | ---: |"]
     lines += [
         f"| `{name}` | {r['median']:.2f} | {r['low']:.2f} to {r['high']:.2f} |"
@@ -76,7 +77,7 @@ def main() -> None:
     from jaxdigits.bench import keep_freed_memory
     from jaxdigits.plots import images_figure
 
-    _set_flags()  # as `jaxdigits` sets them
+    _set_flags()  # what `jaxdigits` sets
     keep_freed_memory()
     images_figure(rows()).savefig(FIGURE, dpi=90)
     found = dict(machine=machine(), recipes=costs())

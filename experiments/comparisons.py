@@ -115,7 +115,7 @@ def main() -> None:
         results = load(RESULTS, {})
         print("\n\n".join(f"{name}\n\n{table(results, name)}" for name in results))
     elif todo == "run" and set(names) <= set(QUESTIONS):
-        _set_flags()  # as `jaxdigits` sets them
+        _set_flags()  # what `jaxdigits` sets
         for name in names or QUESTIONS:
             question = QUESTIONS[name]
             for variant in question.variants:

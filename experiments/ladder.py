@@ -129,7 +129,7 @@ def main() -> None:
     if todo == "table":
         print(table(load(RESULTS, {})))
     elif todo == "train" and set(names) <= set(SIZES):
-        _set_flags()  # as `jaxdigits` sets them
+        _set_flags()  # what `jaxdigits` sets
         for network in names or SIZES:
             for name, settings in rungs(network).items():
                 if name not in load(RESULTS, {}).get(network, {}):

@@ -114,7 +114,7 @@ def main() -> None:
     if todo == "table":
         print(table(load(RESULTS, {})))
     elif todo in ("run", "try") and set(names) <= set(RECIPES):
-        _set_flags()  # as `jaxdigits` sets them
+        _set_flags()  # what `jaxdigits` sets
         from jaxdigits.data import mnist
         from jaxdigits.runs import validation_split
 

@@ -187,7 +187,7 @@ def main() -> None:
     if sys.argv[1] == "table":
         print(table())
         return
-    _set_flags()  # as `jaxdigits` sets them
+    _set_flags()  # what `jaxdigits` sets
     commands[sys.argv[1]]()
 
 

@@ -206,7 +206,7 @@ def main() -> None:
     if todo == "table":
         print(table(results))
     elif todo == "run" and set(names) <= set(TUTORIALS):
-        _set_flags()  # as `jaxdigits` sets them
+        _set_flags()  # what `jaxdigits` sets
         for name in names or TUTORIALS:
             results[name] = run(name)
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -156,7 +156,7 @@ def main() -> None:
         print(table(results), speakers_table(results), noise_table(results), sep="\n\n")
         print("", *claims(results), sep="\n")
     elif todo in known and set(names) <= set(known[todo]):
-        _set_flags()  # as `jaxdigits` sets them
+        _set_flags()  # what `jaxdigits` sets
         for name in names or known[todo]:
             {"train": train_arm, "speakers": train_speaker}[todo](name)
     elif todo == "noise":
