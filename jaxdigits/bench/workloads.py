@@ -19,7 +19,7 @@ from jaxdigits.layer import Layer, serial
 from jaxdigits.layers import add_channel, conv2d, dense, flatten, max_pool, relu, standardise
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import conv_snn, mlp, snn
-from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD
+from jaxdigits.models.choices import MNIST_MEAN, MNIST_STD
 from jaxdigits.spikes import fast_sigmoid, lif, spike_count
 from jaxdigits.train.evaluate import BATCH as PART
 

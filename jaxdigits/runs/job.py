@@ -26,11 +26,6 @@ from jaxdigits.runs.checkpoint import (
     save_checkpoint,
 )
 from jaxdigits.runs.config import Config
-from jaxdigits.train.evaluate import logits_of
-from jaxdigits.train.fit import Diverged, Fit, Keep, fit
-from jaxdigits.train.health import watcher
-from jaxdigits.train.optimizer import adamw
-from jaxdigits.train.population import fit_population
 from jaxdigits.runs.folder import (
     Run,
     RunError,
@@ -40,6 +35,11 @@ from jaxdigits.runs.folder import (
     write_metrics,
     write_result,
 )
+from jaxdigits.train.evaluate import logits_of
+from jaxdigits.train.fit import Diverged, Fit, Keep, fit
+from jaxdigits.train.health import watcher
+from jaxdigits.train.optimizer import adamw
+from jaxdigits.train.population import fit_population
 from jaxdigits.train.sharding import (
     any_process,
     check_members,

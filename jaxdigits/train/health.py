@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
+from jaxdigits.about import children_of
 from jaxdigits.data.inputs import Inputs, count, parted, take
 from jaxdigits.layer import Layer, Params
 from jaxdigits.spikes import events, traces
@@ -99,7 +100,7 @@ def look(network: Layer, params: Params, image: Inputs, keys: Array) -> Look:
         {name: gain(leaf) for name, leaf in weights.items()},
         mean(steps) | mean(times),
         mean(spikes > 0 for spikes in steps),
-        {f"the units before {name}": dead(x) for name, x in _inputs(params, residual)},
+        {f"the units before {name}": dead(x) for name, x in _inputs(network, params, residual)},
     )
 
 
@@ -133,26 +134,34 @@ def _where(values: Mapping[str, Array], bad: Callable[[np.ndarray], np.ndarray])
     return ", ".join(f"{name}{said(b)}" for name, b in many.items() if b.any())
 
 
-def _inputs(
-    params: Any, residual: Any, path: str = "", learnt: bool = False
-) -> Iterator[tuple[str, Array]]:
-    """(name, input) of each layer with weights that has another before it.
+def _inputs(network: Layer, params: Any, residual: Any) -> Iterator[tuple[str, Array]]:
+    """Yield (name, input) of each layer with weights that has another before it.
 
-    A layer with weights keeps its input, and a chain of layers what each of them keeps.  What
-    another kind of layer keeps (a learning rule's, one that computes again) is passed over.
+    The layers are those of the network's `about`; a layer with weights keeps its input.  The
+    residual of a learning rule, or of a layer that computes again, is passed over.
     """
-    if isinstance(params, tuple) and isinstance(residual, tuple) and (
-        len(params) == len(residual)
-    ):  # fmt: skip
-        for i, (p, kept) in enumerate(zip(params, residual, strict=True)):
-            yield from _inputs(p, kept, f"{path}{i}/", learnt)
-            learnt |= bool(jax.tree.leaves(p))
-    elif isinstance(params, Mapping) and "weight" in params:
-        kept = residual if isinstance(residual, Array) else None
-        if learnt and kept is not None and jnp.issubdtype(kept.dtype, jnp.floating):
-            yield f"layer {path.rstrip('/')}", kept
-    elif isinstance(params, Mapping) and isinstance(residual, tuple):
-        branches = residual[0]
-        for name in params:
-            if isinstance(branches, Mapping) and name in branches:
-                yield from _inputs(params[name], branches[name], f"{path}{name}/")
+    learnt = False
+    for path, layer, p, kept in _leaves(network, params, residual):
+        has_weights = isinstance(p, Mapping) and "weight" in p
+        if has_weights and learnt and isinstance(kept, Array):
+            if jnp.issubdtype(kept.dtype, jnp.floating):
+                yield f"{layer.about.name} {path}" if layer.about else path, kept
+        learnt |= bool(jax.tree.leaves(p))
+
+
+def _leaves(network: Layer, params: Any, residual: Any, path: str = "") -> Iterator[tuple]:
+    """Yield (path, layer, params, residual) of each layer in the combinators of a network."""
+    children = list(children_of(network.about)) if network.about else []
+    of = lambda tree: tree.items() if isinstance(tree, Mapping) else enumerate(tree)
+    side_by_side = isinstance(params, Mapping)
+    kept = (
+        residual[0] if side_by_side and isinstance(residual, tuple) and residual else residual
+    )
+    shaped = isinstance(kept, Mapping if side_by_side else tuple) and len(kept) == len(children)
+    if not children or not shaped or len(params) != len(children):
+        yield path, network, params, residual
+        return
+    ps, rs = dict(of(params)), dict(of(kept))
+    for name, layer in children:
+        key = name if side_by_side else int(name)
+        yield from _leaves(layer, ps[key], rs[key], f"{path}/{name}".lstrip("/"))
