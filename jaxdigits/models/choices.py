@@ -154,8 +154,9 @@ def neuron_of(
 
 def neuron_options(make: Callable[..., Layer]) -> list[str]:
     """The names of the options of neurons: of their constructor, and of a `Convention`."""
-    own = [n for n in signature(make).parameters if n not in ("surrogate", "convention")]
-    return [*own, *CONVENTION]
+    names = list(signature(make).parameters)
+    own = [name for name in names if name not in ("surrogate", "convention")]
+    return [*own, *(CONVENTION if "convention" in names else ())]
 
 
 def require_options(of: str, options: Mapping[str, Any], names: Sequence[str]) -> None:

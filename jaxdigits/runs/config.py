@@ -153,11 +153,13 @@ def network_options(network: str, neuron: str = "lif") -> dict[str, Option]:
         return own
     make = choose("neuron", sp.NEURONS, neuron)
     usual = {o.name: o for o in options_of(sp.lif)}
-    of_neuron = [
-        o._replace(text=usual[o.name].text) if o.text == "as for `lif`." else o
-        for o in options_of(make, without=("surrogate", "convention"))
-    ]
-    return own | {o.name: o for o in (*of_neuron, *options_of(sp.Convention))}
+    of_neuron = {
+        o.name: o._replace(text=usual[o.name].text) if o.text == "as for `lif`." else o
+        for o in options_of(make, without=("surrogate",))
+    }
+    if of_neuron.pop("convention", None):
+        of_neuron |= {o.name: o for o in options_of(sp.Convention)}
+    return own | of_neuron
 
 
 def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
