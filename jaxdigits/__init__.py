@@ -1,25 +1,28 @@
-"""Reading digits the way brains and machines do, in pure JAX functions.
+"""Networks that read digits, in pure JAX functions with hand-derived gradients.
 
-A layer is three functions, `init`, `forward` and `backward`; a network is a layer.  Networks
-are parameter pytrees, every gradient is derived by hand and checked against `jax.grad`, and
-nothing keeps state.  The map:
+A layer is three functions, `init`, `forward` and `backward`; a network is a layer.  Params are
+pytrees, every gradient is derived by hand and checked against `jax.grad`, and nothing keeps
+state.  The map:
 
     jaxdigits.layer        Layer, and how layers compose: serial, parallel, residual, recomputed
-    jaxdigits.about        a layer remembers its constructor
+    jaxdigits.about        the constructor and arguments that a layer remembers
     jaxdigits.options      signatures as tables of options
-    jaxdigits.layers       dense, convolution, pooling, norms, activations, dropout
-    jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, readouts
+    jaxdigits.layers       dense, convolution, pooling, norms, activations, dropout, noise,
+                           log-mel, the spoken part of a sound
+    jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, synapses, adaptive
+                           thresholds, recurrence, readouts, event-driven neurons
     jaxdigits.losses       losses with their slopes
     jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn, multimodal
     jaxdigits.gradients    gradient estimators, learning rules, the checker
-    jaxdigits.data         digits, mnist, pictures, sounds, events, splits
+    jaxdigits.data         digits, MNIST, spoken digits, events, pictures, sounds, splits
     jaxdigits.augment      other images and sounds in each step
     jaxdigits.certificate  the gradient certificate
-    jaxdigits.train        fit, populations of networks, evaluation, many devices
+    jaxdigits.train        fit, populations of networks, evaluation, many devices, warnings
     jaxdigits.measure      intervals, confusion, saliency, corruptions, costs
     jaxdigits.runs         configurations, run folders, checkpoints
     jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products
+    jaxdigits.cli          the command line
 
 The public names stand in `__init__.pyi`; each room is imported at its first use.
 """
