@@ -11,6 +11,7 @@ from jaxdigits.bench.record import (
     load,
     machine,
     measure,
+    processor,
     report,
     save,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "measure",
     "measure_cold",
     "mnist_folder",
+    "processor",
     "quartiles",
     "report",
     "save",

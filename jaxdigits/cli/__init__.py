@@ -15,15 +15,9 @@ from importlib.util import find_spec
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command in `args` (by default the program's own) and exit."""
-    from jaxdigits.cli.processes import CHILD, end_with_parent, is_parent, leave, supervised
+    from jaxdigits.cli.processes import leave
 
-    args = sys.argv[1:] if args is None else args
-    if is_parent(args):
-        sys.exit(supervised(args))
-    if CHILD not in os.environ:
-        sys.exit(run(args))
-    end_with_parent()
-    leave(run(args))
+    leave(run(sys.argv[1:] if args is None else args))
 
 
 def run(args: Sequence[str]) -> int:
@@ -38,14 +32,13 @@ def run(args: Sequence[str]) -> int:
 
 def _run(args: Sequence[str]) -> int:
     from jaxdigits.cli.bench import Bench
-    from jaxdigits.cli.cache import compiled_programs
+    from jaxdigits.cli.cache import keep_compiled_programs
     from jaxdigits.cli.check import Check
     from jaxdigits.cli.evaluate import Evaluate
     from jaxdigits.cli.info import Info
     from jaxdigits.cli.parsing import parsed
     from jaxdigits.cli.plot import Plot
     from jaxdigits.cli.predict import Predict
-    from jaxdigits.cli.processes import others_needed
     from jaxdigits.cli.train import Train
 
     if "--version" in args:
@@ -56,13 +49,12 @@ def _run(args: Sequence[str]) -> int:
         "check": Check, "bench": Bench, "info": Info,
     }  # fmt: skip
     command = parsed(commands, args)
-    with compiled_programs(), others_needed():
-        return command.run()
+    keep_compiled_programs()
+    return command.run()
 
 
 def _guarded(action: Callable[[], int]) -> int:
     """The action's exit code; an error becomes one line on stderr, and 1 or 2."""
-    from jaxdigits.cli.processes import LostProcess
     from jaxdigits.data import DataError
     from jaxdigits.runs import RunError
     from jaxdigits.train import Diverged, DoesNotFit
@@ -71,7 +63,7 @@ def _guarded(action: Callable[[], int]) -> int:
         return action()
     except KeyboardInterrupt as error:
         return _say(f"interrupted{error}", 130)
-    except (DataError, RunError, Diverged, DoesNotFit, LostProcess, ImportError) as error:
+    except (DataError, RunError, Diverged, DoesNotFit, ImportError) as error:
         return _say(error, 1)
     except ValueError as error:
         return _say(error, 2)
