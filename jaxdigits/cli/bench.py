@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from jaxdigits.cli.console import percent, say, table
+from jaxdigits.cli.report import percent, say, table
 
 File = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
 COLUMNS = (

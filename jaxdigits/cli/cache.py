@@ -15,6 +15,8 @@ def keep_compiled_programs() -> None:
     import jax
 
     if folder := os.environ.get(VARIABLE):
-        jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser().absolute()))
+        jax.config.update(
+            "jax_compilation_cache_dir", str(Path(folder).expanduser().absolute())
+        )
         # JAX's default leaves out programs that compile within a second; a start has several.
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

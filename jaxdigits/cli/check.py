@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from jaxdigits.cli.console import say, say_json
+from jaxdigits.cli.report import say, say_json
 from jaxdigits.gradients import Report
 
 

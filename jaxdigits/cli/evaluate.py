@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import numpy as np
 from tyro.conf import Positional, arg
 
-from jaxdigits.cli.console import percent, say, say_json, say_note, table
+from jaxdigits.cli.report import percent, say, say_json, say_note, table
 from jaxdigits.data import DATASETS, mnist
 from jaxdigits.data.catalogue import FEATURES
 

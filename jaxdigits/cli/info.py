@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from jaxdigits.cli.cache import VARIABLE
-from jaxdigits.cli.console import say, say_json
+from jaxdigits.cli.report import say, say_json
 from jaxdigits.data.fsdd import SPEAKERS, TAKES
 from jaxdigits.data.mnist import FILES
 

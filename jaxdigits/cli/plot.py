@@ -6,7 +6,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from jaxdigits.cli.console import say, say_json
+from jaxdigits.cli.report import say, say_json
 from jaxdigits.data import DATASETS, mnist
 
 

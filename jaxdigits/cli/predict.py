@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 from tyro.conf import Positional, arg
 
-from jaxdigits.cli.console import say, say_json
+from jaxdigits.cli.report import say, say_json
 from jaxdigits.data import DataError, read_picture, read_sound
 from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.data.sound import RATE, fixed_length

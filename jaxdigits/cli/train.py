@@ -8,12 +8,19 @@ from typing import Annotated, Any, Literal
 
 from tyro.conf import OmitArgPrefixes, Positional, arg
 
-from jaxdigits.cli.board import tensorboard
-from jaxdigits.cli.console import epoch_reporter, noticing, percent, say, say_json, say_note
 from jaxdigits.cli.events import Events
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.options import NETWORKS_OWN, Float, Folder, Int, Ints, Name, default, given
 from jaxdigits.cli.processes import Processes, is_first
+from jaxdigits.cli.report import (
+    epoch_reporter,
+    percent,
+    report_to,
+    say,
+    say_json,
+    say_note,
+    tensorboard,
+)
 from jaxdigits.cli.senses import Senses
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.data import DATASETS, mnist
@@ -193,7 +200,7 @@ class Train:
         return self._train(config, train, test, folder, mesh)
 
     def _train(self, config, train, test, folder: Path, mesh) -> int:
-        from jaxdigits.runs.job import Stopped, run_job
+        from jaxdigits.runs.job import Checkpointing, Stopped, run_job
 
         first = is_first()  # of several processes one speaks for all
         note = say_note if first else lambda line: None
@@ -205,10 +212,10 @@ class Train:
                     tensorboard(board) as write,
                     epoch_reporter(config.epochs, self.json, quiet=not first) as show,
                 ):
+                    files = Checkpointing(self.resume is not None, self.keep, stop.asked, note)
                     outcome = run_job(
-                        config, train, test, folder, noticing([show, write], note),
-                        mesh=mesh, resume=self.resume is not None, last=self.keep,
-                        stop=stop.asked, warn=note,
+                        config, train, test, folder, report_to([show, write], note),
+                        mesh=mesh, checkpointing=files,
                     )  # fmt: skip
             except Stopped as error:
                 note(f"stopped {error}: {again}")

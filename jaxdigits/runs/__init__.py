@@ -3,6 +3,7 @@
 from jaxdigits.runs.config import Config, config_for
 from jaxdigits.runs.folder import Run, RunError, load_run
 from jaxdigits.runs.job import (
+    Checkpointing,
     Outcome,
     Stopped,
     finish_run,
@@ -14,6 +15,7 @@ from jaxdigits.runs.job import (
 )
 
 __all__ = [
+    "Checkpointing",
     "Config",
     "Outcome",
     "Run",

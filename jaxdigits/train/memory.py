@@ -42,7 +42,7 @@ def within_memory(program: Any, devices: int = 1) -> Callable:
 
 
 def bytes_needed(compiled: Any) -> int:
-    """Return the bytes that a compiled program allocates on each device; 0 if XLA has no plan."""
+    """Return the bytes that a program allocates on each device; 0 if XLA has no plan."""
     plan = compiled.memory_analysis()
     if plan is None:
         return 0

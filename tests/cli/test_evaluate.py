@@ -119,7 +119,10 @@ def test_where_the_run_cannot_be_written_the_tables_still_come(cli, trained, mon
 
 def test_a_folder_that_is_no_run_is_one_line(one_line, tmp_path):
     code, said = one_line("evaluate", tmp_path)
-    assert (code, said.startswith(f"{tmp_path} is no run: it has no config.json")) == (1, True)
+    assert (code, said.startswith(f"{tmp_path} is not a run folder (no config.json)")) == (
+        1,
+        True,
+    )
     code, said = one_line("evaluate", tmp_path / "absent")
     assert (code, said.startswith(f"{tmp_path / 'absent'}: no such folder")) == (1, True)
 

@@ -111,7 +111,9 @@ def test_two_processes_train_what_one_does_and_the_first_writes_it(cli, tmp_path
             np.testing.assert_allclose(a[name], b[name], atol=1e-4)
 
 
-def test_where_one_is_killed_the_other_ends_within_a_minute_and_the_best_network_is_there(together):
+def test_where_one_is_killed_the_other_ends_and_the_best_network_is_there(
+    together,
+):
     start, folder = together
     first, second = start("--epochs", "1000000")
     begun = time.monotonic()

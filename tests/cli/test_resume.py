@@ -122,8 +122,10 @@ def test_a_run_that_has_its_result_is_left_alone(cli, whole):
 def test_what_cannot_be_resumed_is_one_line(one_line, whole, tmp_path):
     code, said = one_line("train", "--resume", tmp_path)
     assert (code, said) == (
-        1, f"{tmp_path} is no run: it has no config.json; `jaxdigits train` makes one",
-    )  # fmt: skip
+        1,
+        f"{tmp_path} is not a run folder (no config.json): "
+        "create one with `jaxdigits train`",
+    )
     code, said = one_line("train", "--resume", whole[1], "--epochs", 9)
     wanted = "--resume goes on with the run as it was configured: leave out 'epochs'"
     assert (code, said) == (2, wanted)
@@ -190,7 +192,7 @@ class Writer:
 def test_tensorboard_gets_every_number_of_a_row(monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from jaxdigits.cli.board import tensorboard
+    from jaxdigits.cli.report import tensorboard
 
     Writer.made = []
     module = SimpleNamespace(SummaryWriter=Writer)

@@ -9,9 +9,9 @@ import pytest
 
 from jaxdigits.data import Dataset
 from jaxdigits.models import cnn, conv_snn, event_snn, mlp, multimodal, snn
+from jaxdigits.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 from jaxdigits.spikes import lif
 from jaxdigits.train import fit, fit_population
-from jaxdigits.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
 
 KEY = jax.random.key(2)
 EPOCHS, BATCH, EVERY = 2, 4, 3  # of 5 steps an epoch: two programs of 3 and of 2
