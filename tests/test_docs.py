@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 from jaxdigits.augment import AUGMENTS
-from jaxdigits.bench import GOALS, WORKLOADS
+from jaxdigits.bench import WORKLOADS
 from jaxdigits.data.cache import places
 from jaxdigits.measure import cost
 
@@ -85,7 +85,8 @@ def test_the_tables_of_the_benchmark_are_those_of_its_results(monkeypatch):
     specs = runpy.run_path(str(experiments / "benchmark" / "specs.py"))["SPECS"]
     results = "results.json", "bench.json"
     peers, bench = (json.loads((experiments / "benchmark" / r).read_text()) for r in results)
-    assert set(bench["rows"]) == {*WORKLOADS, *GOALS}
+    goals = runpy.run_path(str(experiments / "benchmark" / "cold.py"))["GOALS"]
+    assert set(bench["rows"]) == {*WORKLOADS, *goals}
     assert set(peers["rows"]) == set(specs)
     of_speed = runpy.run_path(str(experiments / "speed.py"))["table"]()
     page = (ROOT / "docs" / "benchmark.md").read_text()
@@ -198,8 +199,8 @@ def test_the_limits_of_files_are_those_of_the_readers():
         "WAV": of("data.sound", "MAX_BYTES", "MAX_SAMPLES"),
         "N-MNIST": of("data.nmnist", "MAX_FILE", "MAX_FILES"),
         "SHD": of("data.shd", "MAX_FILE", "MAX_RECORDINGS", "MAX_EVENTS"),
-        "`config.json`": of("train.run", "LARGEST_JSON", "MAX_LAYERS"),
-        "`params.npz`": of("train.run", "LARGEST_PARAMS"),
+        "`config.json`": of("runs.folder", "LARGEST_JSON", "MAX_LAYERS"),
+        "`params.npz`": of("runs.folder", "LARGEST_PARAMS"),
     }
     assert len(rows) == 2 + len(limits)
     for row, (name, values) in zip(rows[2:], limits.items(), strict=True):

@@ -9,7 +9,6 @@ from jaxdigits.plots.curves import (
     learning_figure,
     lines_figure,
     pareto_figure,
-    ratio_figure,
 )
 from jaxdigits.plots.gradients import agreement_figure, alignment_figure, cosines_figure
 from jaxdigits.plots.images import (
@@ -41,7 +40,6 @@ __all__ = [
     "pareto_figure",
     "raster_figure",
     "rates_figure",
-    "ratio_figure",
     "saliency_figure",
     "spike_times_figure",
     "weights_figure",

@@ -123,8 +123,7 @@ def test_what_cannot_be_resumed_is_one_line(one_line, whole, tmp_path):
     code, said = one_line("train", "--resume", tmp_path)
     assert (code, said) == (
         1,
-        f"{tmp_path} is not a run folder (no config.json): "
-        "create one with `jaxdigits train`",
+        f"{tmp_path} is not a run folder (no config.json): create one with `jaxdigits train`",
     )
     code, said = one_line("train", "--resume", whole[1], "--epochs", 9)
     wanted = "--resume goes on with the run as it was configured: leave out 'epochs'"
