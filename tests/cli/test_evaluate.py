@@ -140,4 +140,4 @@ def test_data_that_is_not_there_is_one_line(one_line, trained, tmp_path):
     code, said = one_line("evaluate", trained[1], "--data", "mnist", "--data-dir", tmp_path)
     assert (code, said.split(" ")[0]) == (1, f"{tmp_path}:")
     code, said = one_line("evaluate", trained[1], "--data-dir", tmp_path)
-    assert (code, said) == (2, "--data-dir is for --data mnist")
+    assert (code, said) == (2, "--data-dir is for MNIST, got it with digits: leave it out")

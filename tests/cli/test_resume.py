@@ -146,7 +146,7 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
         until(lambda: ended)
     assert ended == [130]
-    assert lines == ["stopping at the next checkpoint; once more to end at once"]
+    assert lines == ["stopping at the next checkpoint; press Ctrl-C again to quit now"]
     assert signal.getsignal(signal.SIGTERM) is before
     assert signal.set_wakeup_fd(-1) == -1
 
