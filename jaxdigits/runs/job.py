@@ -202,12 +202,12 @@ def fit_one(
 
 
 def predict(run: Run, image: Any) -> np.ndarray:
-    """Return the logits [seeds, N, 10] of each of the run's networks on images [N, 28, 28]."""
+    """[seeds, N, 10] the logits of each of the run's networks on images [N, 28, 28]."""
     return predictor(run)(image)
 
 
 def predictor(run: Run) -> Callable[[Any], np.ndarray]:
-    """Return `predict` of one run; calls with equally many images share a compiled program."""
+    """`predict` of one run: all calls with equally many images are one compiled program."""
 
     @jax.jit
     def of_member(member, image):
