@@ -1,6 +1,6 @@
 """The workloads of the benchmark, W1 to W8, each with the products that are its floor.
 
-The spiking networks are those of snnTorch's tutorials: LIF neurons with a decay of 0.95 (W3:
+The spiking networks come from snnTorch's tutorials: LIF neurons with a decay of 0.95 (W3:
 0.5), threshold 1, a reset by subtraction one step later and a fast sigmoid of sharpness 25 as
 slope, in the output layer too, whose spike counts are the logits.  Nothing drops out and
 nothing is normalised.

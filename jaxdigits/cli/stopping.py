@@ -16,7 +16,7 @@ class Stop:
     def __init__(self):
         self.signal: int | None = None
 
-    def asked(self) -> bool:
+    def is_set(self) -> bool:
         """Return whether to stop."""
         return self.signal is not None
 
@@ -62,7 +62,7 @@ def _read(ours: socket.socket, stop: Stop, say: Callable[[str], None]) -> None:
         number = data[0]
         if number not in SIGNALS:
             continue
-        if stop.asked():
+        if stop.is_set():
             os._exit(128 + number)  # files are written whole beside their place, then moved
         else:
             stop.signal = number

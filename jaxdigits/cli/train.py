@@ -212,7 +212,7 @@ class Train:
                     tensorboard(board) as write,
                     epoch_reporter(config.epochs, self.json, quiet=not first) as show,
                 ):
-                    files = Checkpointing(self.resume is not None, self.keep, stop.asked, note)
+                    files = Checkpointing(self.resume is not None, self.keep, stop.is_set, note)
                     outcome = run_job(
                         config, train, test, folder, report_to([show, write], note),
                         mesh=mesh, checkpointing=files,

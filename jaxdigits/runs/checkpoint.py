@@ -23,7 +23,7 @@ from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1
 FOLDER = "checkpoints"
-LAST = 2  # checkpoints of a run: the newest, and the one before it in case that is damaged
+LAST = 2  # checkpoints of a run: the newest, and the one before it in case it is damaged
 LARGEST = 16 << 30  # bytes
 
 

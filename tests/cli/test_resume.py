@@ -139,9 +139,9 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch):
     monkeypatch.setattr("jaxdigits.cli.stopping.os._exit", ended.append)
     before = signal.getsignal(signal.SIGTERM)
     with stopping(lines.append) as stop:
-        assert not stop.asked()
+        assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
-        until(stop.asked)
+        until(stop.is_set)
         assert (stop.code(), ended) == (143, [])
         os.kill(os.getpid(), signal.SIGINT)
         until(lambda: ended)
