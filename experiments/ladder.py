@@ -76,7 +76,7 @@ def read(config: Any):
     """Return the reading of `READ` images, as a function that waits for its result."""
     import jax
 
-    from jaxdigits.bench.images import synthetic
+    from jaxdigits.bench.programs import synthetic
     from jaxdigits.train import gather_statistics, logits_of
 
     image, key = synthetic(READ).image, jax.random.key(0)

@@ -114,7 +114,7 @@ def accuracy(network: Trained, data: Dataset) -> float:
 
 def step_of(config: Config) -> Callable[[], None]:
     """Return a training step of 128 images, as a function that waits for its result."""
-    from jaxdigits.bench.images import batches, synthetic
+    from jaxdigits.bench.programs import batches, synthetic
     from jaxdigits.gradients import by_hand
     from jaxdigits.losses import cross_entropy
     from jaxdigits.train import Recipe, adamw, initial_state, train_step

@@ -29,7 +29,9 @@ def copy(tmp_path_factory):
         path = root / name
         path.parent.mkdir(exist_ok=True, parents=True)
         new = path.suffix == ".py" and not path.exists()
-        path.write_text(text if new else path.read_text().replace("\n\nNEURONS", f"\n{text}\nNEURONS"))
+        path.write_text(
+            text if new else path.read_text().replace("\n\nNEURONS", f"\n{text}\nNEURONS")
+        )
     return root
 
 

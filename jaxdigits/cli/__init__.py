@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from jaxdigits.cli.cache import keep_compiled_programs
 from jaxdigits.cli.parser import parsed_command
 from jaxdigits.errors import DataError, Diverged, DoesNotFit, RunError
 from jaxdigits.options import nearest
@@ -37,15 +38,9 @@ start is then quicker. JAXDIGITS_DEBUG=1 shows where an error came from."""
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command in `args` (by default the program's own) and exit."""
-    from jaxdigits.cli.processes import CHILD, end_with_parent, is_parent, leave, supervised
+    from jaxdigits.cli.processes import leave
 
-    args = sys.argv[1:] if args is None else args
-    if is_parent(args):
-        sys.exit(supervised(args))
-    if CHILD not in os.environ:
-        sys.exit(run(args))
-    end_with_parent()
-    leave(run(args))
+    leave(run(sys.argv[1:] if args is None else args))
 
 
 def run(args: Sequence[str]) -> int:
@@ -73,8 +68,8 @@ def _run(args: Sequence[str]) -> int:
     own = getattr(kind, "parsed", None)
     prog = f"jaxdigits {name}"
     command = own(args[1:]) if own else parsed_command(kind, prog, args[1:])
-    with compiled_programs(), others_needed():
-        return command.run()
+    keep_compiled_programs()
+    return command.run()
 
 
 def _overview() -> str:

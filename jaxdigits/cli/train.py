@@ -7,10 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from jaxdigits.cli.board import tensorboard
-from jaxdigits.cli.console import epoch_reporter, noticing, percent, say, say_json, say_note
 from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
 from jaxdigits.cli.processes import Processes, is_first
+from jaxdigits.cli.report import (
+    epoch_reporter,
+    percent,
+    report_to,
+    say,
+    say_json,
+    say_note,
+    tensorboard,
+)
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.errors import require_run
 from jaxdigits.options import Bounds, options_of, require_name, require_within
@@ -139,7 +146,7 @@ class Train:
         return self._train(config, train, test, folder, mesh)
 
     def _train(self, config, train, test, folder: Path, mesh) -> int:
-        from jaxdigits.runs.job import Stopped, run_job
+        from jaxdigits.runs.job import Checkpointing, Stopped, run_job
 
         first = is_first()  # of several processes one speaks for all
         note = say_note if first else lambda line: None
@@ -151,10 +158,10 @@ class Train:
                     tensorboard(board) as write,
                     epoch_reporter(config.epochs, self.json, quiet=not first) as show,
                 ):
+                    files = Checkpointing(self.resume is not None, self.keep, stop.is_set, note)
                     outcome = run_job(
-                        config, train, test, folder, noticing([show, write], note),
-                        mesh=mesh, resume=self.resume is not None, last=self.keep,
-                        stop=stop.asked, warn=note,
+                        config, train, test, folder, report_to([show, write], note),
+                        mesh=mesh, checkpointing=files,
                     )  # fmt: skip
             except Stopped as error:
                 note(f"stopped {error}: {again}")

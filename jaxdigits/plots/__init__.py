@@ -8,7 +8,6 @@ from jaxdigits.plots.curves import corruption_figure as corruption_figure
 from jaxdigits.plots.curves import learning_figure as learning_figure
 from jaxdigits.plots.curves import lines_figure as lines_figure
 from jaxdigits.plots.curves import pareto_figure as pareto_figure
-from jaxdigits.plots.curves import ratio_figure as ratio_figure
 from jaxdigits.plots.gradients import agreement_figure as agreement_figure
 from jaxdigits.plots.gradients import alignment_figure as alignment_figure
 from jaxdigits.plots.gradients import cosines_figure as cosines_figure

@@ -5,6 +5,7 @@ from jaxdigits.runs.config import config_for as config_for
 from jaxdigits.runs.folder import Run as Run
 from jaxdigits.runs.folder import RunError as RunError
 from jaxdigits.runs.folder import load_run as load_run
+from jaxdigits.runs.job import Checkpointing as Checkpointing
 from jaxdigits.runs.job import Outcome as Outcome
 from jaxdigits.runs.job import Stopped as Stopped
 from jaxdigits.runs.job import finish_run as finish_run

@@ -1,7 +1,7 @@
-"""The main job: a configuration in, a trained network with its test accuracy in a folder.
+"""The main job: train a configuration, and write the network and its test accuracy to a folder.
 
-The protocol is one for all: validation is a twelfth of the training set, drawn stratified
-with a fixed seed; the epoch is chosen on it; the test set is read once, at the end.
+All runs share one protocol: validation data are a twelfth of the training set, drawn stratified
+with a fixed seed; they choose the epoch; the test set is read once, at the end.
 """
 
 import time
@@ -50,13 +50,13 @@ from jaxdigits.train.sharding import (
 from jaxdigits.train.snapshot import Snapshot
 from jaxdigits.tree import parameter_count
 
-VALIDATION = 12  # one example in so many: 5,000 of MNIST's 60,000
+VALIDATION = 12  # one example in 12: 5,000 of MNIST's 60,000
 SPLIT_SEED = 0
 Report = Callable[[dict[str, Any]], None]
 
 
 class Outcome(NamedTuple):
-    """What a run came to."""
+    """The result of a run."""
 
     logits: np.ndarray
     """[seeds, N, 10] on the test set"""
@@ -66,15 +66,28 @@ class Outcome(NamedTuple):
     parameters: int
     """of one network"""
     seconds: float
-    """from the first line to the last prediction, compiling included; of a resumed run, with
-    the seconds of the epochs that it had behind it"""
+    """from the first line to the last prediction, compiling included; a resumed run adds the
+    seconds of the epochs before its checkpoint"""
     diverged: tuple[int, ...] = ()
     """seeds, not all of them, whose loss became infinite: they count with their best epoch, or
     untrained if there was none"""
 
 
+class Checkpointing(NamedTuple):
+    """Options of a run's checkpoints."""
+
+    resume: bool = False
+    """continue the run in the folder, from its newest checkpoint, to the same bits"""
+    last: int = LAST
+    """number of checkpoints in the folder, until `finish_run` removes them"""
+    stop: Callable[[], bool] = lambda: False
+    """returns whether to stop after a checkpoint; one process is enough"""
+    warn: Callable[[str], None] = lambda line: None
+    """called with one line for each damaged checkpoint"""
+
+
 class Stopped(Exception):
-    """Training was asked to stop, and all that it had is in the newest checkpoint."""
+    """Training stopped on request; the newest checkpoint has all of it."""
 
 
 def run_job(
@@ -85,27 +98,19 @@ def run_job(
     report: Report = lambda row: None,
     *,
     mesh: Mesh | None = None,
-    resume: bool = False,
-    last: int = LAST,
-    stop: Callable[[], bool] = lambda: False,
-    warn: Callable[[str], None] = lambda line: None,
+    checkpointing: Checkpointing = Checkpointing(),  # noqa: B008  (immutable)
 ) -> Outcome:
-    """Train what `config` says and write the run to `folder`.
+    """Train a configuration, write the run to `folder`, and test it once.
 
     Args:
       report: called with each epoch's row, once it is in `metrics.jsonl`.
       mesh: the devices that share the examples of a batch, or the networks of several seeds;
         None: one.  Of several processes the first writes the run, and all read it.
-      resume: go on with the run in the folder, from its newest checkpoint, to the bits that it
-        would have come to.
-      last: checkpoints that are kept; they are removed with `finish_run`.
-      stop: asked after each checkpoint whether to stop there; one process is enough.
-      warn: called with one line for each checkpoint that cannot be read.
 
     Raises:
       RunError: if the folder is not empty or cannot be written, or each of several seeds
         diverged.
-      Stopped: where `stop` said so.
+      Stopped: where `checkpointing.stop` returned True.
       Diverged: on a loss that is not finite; the last good params are then in the folder.
       ValueError: if the batch is larger than the training set.
     """
@@ -117,54 +122,48 @@ def run_job(
         check_shares(mesh, config.batch, config.microbatch)
     else:
         check_members(mesh, config.seeds)
-    if not resume:
+    if not checkpointing.resume:
         create_run(folder, config)
-    earlier = 0.0
 
     def on_epoch(row):
         append_metrics(folder, row)
         report(row)
 
-    def go_on(start: Snapshot) -> Snapshot:
-        nonlocal earlier
-        now = newest_snapshot(folder, start, warn) if resume else start
-        if not same_everywhere(int(np.max(now.state.step))):
-            raise RunError(f"{folder} has not the same checkpoints for all processes")
-        if resume:
-            remove_unfinished(folder)
-            write_metrics(folder, now.history)  # without epochs that came after the checkpoint
-        earlier = sum(row["seconds"] for row in now.history)
+    def resume(start: Snapshot) -> Snapshot:
+        nonlocal clock
+        now = _first_snapshot(folder, start, checkpointing)
+        clock -= sum(row["seconds"] for row in now.history)
         return now
 
     def save(now: Snapshot) -> None:
-        save_checkpoint(folder, now._replace(state=on_each_process(now.state, mesh)), last)
-        if any_process(stop()):
+        now = now._replace(state=on_each_process(now.state, mesh))
+        save_checkpoint(folder, now, checkpointing.last)
+        if any_process(checkpointing.stop()):
             raise Stopped(f"after step {int(np.max(now.state.step))}")
 
     network = config.build()(training=True)
-    told = dict(
-        report=on_epoch, keep=partial(save_params, folder), save=save, resume=go_on, mesh=mesh,
+    hooks = dict(
+        report=on_epoch, keep=partial(save_params, folder), save=save, resume=resume, mesh=mesh,
         watch=watcher(network, train.image, members=config.seeds, mesh=mesh,
                       batch=config.microbatch or config.batch),
     )  # fmt: skip
     try:
-        params, statistics, accuracy, epoch, lost = _train(config, train, valid, told)
+        params, statistics, accuracy, epoch, lost = _train(config, train, valid, hooks)
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
     save_params(folder, params, statistics)
     if len(lost) == config.seeds:
         raise RunError(f"the loss of seeds {lost} became infinite: lower the learning rate")
-    if mesh is not None:  # each process by itself, on its first device
+    if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
     logits = predict(Run(config, params, statistics), test.image)
-    parameters = parameter_count(params) // config.seeds
-    seconds = earlier + time.perf_counter() - clock
+    parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
 
 
 def finish_run(folder: Path, result: dict[str, Any]) -> None:
-    """Write `result.json`, after which the checkpoints are of no use and removed.
+    """Write `result.json`, and remove the checkpoints.
 
     Raises:
       RunError: if the folder cannot be written.
@@ -174,7 +173,7 @@ def finish_run(folder: Path, result: dict[str, Any]) -> None:
 
 
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
-    """The training set in two: what is trained on, and what chooses the epoch."""
+    """Split the training set in two: for training, and for choosing the epoch."""
     count = len(train.label) // VALIDATION
     train, valid = split(train, (len(train.label) - count, count), seed=SPLIT_SEED)
     return train, valid
@@ -225,10 +224,21 @@ def predictor(run: Run) -> Callable[[Any], np.ndarray]:
 
 
 def member_keys(config: Config) -> Array:
-    """[seeds] the key of each network: a member's run is the one that its seed alone gives."""
+    """Return the key [seeds] of each network: the key of the run with that seed alone."""
     # All in one program: each operation outside of `jit` is one more to compile at the start.
     seeds = config.seed + np.arange(config.seeds, dtype=np.uint32)
     return jax.vmap(jax.random.key)(seeds)
+
+
+def _first_snapshot(folder: Path, start: Snapshot, options: Checkpointing) -> Snapshot:
+    """Return the snapshot to train from, and remove what a killed run left after it."""
+    now = newest_snapshot(folder, start, options.warn) if options.resume else start
+    if not same_everywhere(int(np.max(now.state.step))):
+        raise RunError(f"the processes see different checkpoints in {folder}: share the folder")
+    if options.resume:
+        remove_unfinished(folder)
+        write_metrics(folder, now.history)  # without epochs after the checkpoint
+    return now
 
 
 def _train(config: Config, train: Dataset, valid: Dataset, told: dict[str, Any]) -> tuple:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jaxdigits.bench.images import EDGE, batches, synthetic
+from jaxdigits.bench.programs import EDGE, batches, synthetic
 
 
 def test_images_have_as_much_ink_as_mnist_and_empty_edges():

@@ -72,34 +72,15 @@ def test_it_is_compiled_once():
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine of 8 GiB of which 6 are available; a function that limits its container."""
+    """A machine of 8 GiB of which 6 are available."""
     (tmp_path / "meminfo").write_text(
         f"MemTotal: {8 << 20} kB\nMemAvailable:    {6 << 20} kB\nBuffers: 1 kB\n"
     )
     monkeypatch.setattr(memory, "MEMORY", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
-
-    def limit(most, used, cached=0):
-        (tmp_path / "memory.max").write_text(f"{most}\n")
-        (tmp_path / "memory.current").write_text(f"{used}\n")
-        (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {cached}\n")
-
-    return limit
 
 
-def test_a_cpu_has_what_the_machine_and_the_container_leave(machine):
+def test_devices_of_a_cpu_share_what_the_machine_has(machine):
     assert memory.bytes_free() == 6 << 30
-    machine("max", 1 << 30)
-    assert memory.bytes_free() == 6 << 30
-    machine(4 << 30, 1 << 30)
-    assert memory.bytes_free() == 3 << 30
-    machine(4 << 30, 2 << 30, cached=1 << 30)
-    assert memory.bytes_free() == 3 << 30
-    machine(4 << 30, 5 << 30)
-    assert memory.bytes_free() == 0
-
-
-def test_devices_of_a_cpu_share_it(machine):
     assert memory.bytes_free(4) == (6 << 30) // 4
 
 
@@ -123,5 +104,5 @@ def test_a_gpu_says_what_it_has(monkeypatch):
 
 
 def test_nobody_knows_where_the_machine_does_not_say(machine, monkeypatch):
-    monkeypatch.setattr(memory, "MEMORY", memory.CGROUP / "none")
+    monkeypatch.setattr(memory, "MEMORY", memory.MEMORY.with_name("none"))
     assert memory.bytes_free() is None
