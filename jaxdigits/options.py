@@ -23,7 +23,7 @@ LAYERS = 100  # entries of a sequence: a network is traced layer by layer
 
 
 class Bounds(NamedTuple):
-    """The least and the largest value of a number, in `Annotated`, or of a sequence's entries."""
+    """The least and the largest value of a number, or of a sequence's entries."""
 
     low: float
     high: float = float("inf")

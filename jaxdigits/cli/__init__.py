@@ -21,7 +21,7 @@ from jaxdigits.cli.parser import parsed_command
 from jaxdigits.errors import DataError, Diverged, DoesNotFit, RunError
 from jaxdigits.options import nearest
 
-COMMANDS = ("train", "evaluate", "predict", "plot", "check", "bench", "info")
+COMMANDS = ("train", "evaluate", "predict", "plot", "check", "bench", "info", "completion")
 OVERVIEW = """\
 Reading digits the way brains and machines do: networks with hand-derived gradients.
 
@@ -79,7 +79,7 @@ def _overview() -> str:
         tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text())
         kind = next(n for n in tree.body if getattr(n, "name", "") == name.capitalize())
         doc = ast.get_docstring(kind) if isinstance(kind, ast.ClassDef) else ""
-        lines.append(f"  jaxdigits {name:10s}{(doc or '').splitlines()[0]}")
+        lines.append(f"  jaxdigits {name:12s}{(doc or '').splitlines()[0]}")
     return OVERVIEW.format(commands="\n".join(lines))
 
 

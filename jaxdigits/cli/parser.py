@@ -7,6 +7,7 @@ import argparse
 import shutil
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from inspect import getdoc
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar, Union, get_args, get_origin
 
@@ -14,6 +15,8 @@ from jaxdigits.options import Option, names_of, nearest, options_of, require_nam
 
 T = TypeVar("T")
 POSITIONAL = "positional"
+Run = Annotated[Path, "RUN", POSITIONAL]
+Names = Annotated[tuple[str, ...], "NAME", POSITIONAL]
 Folder = Annotated[Path | None, "DIR"]
 File = Annotated[Path | None, "FILE"]
 WIDTH = 100  # columns, where there is no terminal
@@ -29,24 +32,27 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the message as a `Usage`, for the caller to print."""
-        message = message.removeprefix("argument ")
+        message = message.removeprefix("argument ").replace(": must be", " must be")
         raise Usage(f"{message}; `{self.prog} --help` lists the options")
 
 
-def make_parser(
-    prog: str, description: str, groups: Mapping[str, Sequence[Option]], examples: str = ""
-) -> Parser:
+def make_parser(prog: str, description: str, groups: Mapping[str, Sequence[Option]]) -> Parser:
     """A parser of groups of options; only options that are passed appear in its result."""
     parser = Parser(
-        prog, description=description, epilog=examples, formatter_class=_Format,
+        prog, description=description, formatter_class=_Format,
         argument_default=argparse.SUPPRESS, allow_abbrev=False, add_help=False,
     )  # fmt: skip
     for title, options in groups.items():
         group = parser.add_argument_group(title)
-        for option in options:
-            _add(group, option)
+        add_options(group, options)
     group.add_argument("-h", "--help", action="help", help="Show this text.")
     return parser
+
+
+def add_options(group: Any, options: Iterable[Option]) -> None:
+    """Add options to a parser, or to a group of one."""
+    for option in options:
+        _add(group, option)
 
 
 def parse(parser: Parser, args: Sequence[str]) -> dict[str, Any]:
@@ -67,9 +73,7 @@ def parse(parser: Parser, args: Sequence[str]) -> dict[str, Any]:
 
 def parsed_command(command: type[T], prog: str, args: Sequence[str]) -> T:
     """A command's dataclass, from the arguments."""
-    text = (command.__doc__ or "").split("\n\n  $ ")
-    examples = "".join(f"\n  $ {line}" for line in text[1:])
-    parser = make_parser(prog, text[0], {"options": options_of(command)}, examples)
+    parser = make_parser(prog, getdoc(command) or "", {"options": options_of(command)})
     return command(**parse(parser, args))
 
 
@@ -112,7 +116,7 @@ def _add(group: Any, option: Option) -> None:
 
 
 class _Several(argparse.Action):
-    """Store values as a tuple; a single one by itself where the default is no tuple (`const`)."""
+    """Store values as a tuple; a single one as it is, where the default is no tuple."""
 
     def __call__(self, parser: Any, namespace: Any, values: Any, option_string: Any = None):
         one = len(values) == 1 and not self.const
@@ -120,7 +124,7 @@ class _Several(argparse.Action):
 
 
 class _Format(argparse.RawDescriptionHelpFormatter):
-    """Options in one column, their texts in another, as wide as the terminal up to WIDTH."""
+    """Options in one column and texts in another, as wide as the terminal up to WIDTH."""
 
     def __init__(self, prog: str):
         width = min(WIDTH, shutil.get_terminal_size((WIDTH, 24)).columns)

@@ -20,7 +20,7 @@ from jaxdigits.cli.report import (
 )
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.errors import require_run
-from jaxdigits.options import Bounds, options_of, require_name, require_within
+from jaxdigits.options import Bounds, Option, options_of, require_name, require_within
 
 TEXT = """\
 Train a network, choose its epoch on validation data, and test it once.
@@ -215,6 +215,22 @@ class Train:
         )
         if self.json:
             say_json(result)
+
+
+def every_option() -> list[Option]:
+    """The options of all networks, each once."""
+    from jaxdigits.models import NETWORKS
+    from jaxdigits.runs.config import Config, network_options
+    from jaxdigits.spikes import NEURONS
+
+    pairs = [(network, neuron) for network in NETWORKS for neuron in NEURONS]
+    tables = [network_options(network, neuron) for network, neuron in pairs]
+    shared = (
+        *options_of(Config, without=("network", "options")), *options_of(Processes),
+        *options_of(Train, without=("machines", "network", "settings")),
+    )  # fmt: skip
+    every = {name: option for table in tables for name, option in table.items()}
+    return list((every | {option.name: option for option in shared}).values())
 
 
 def _new_folder(network: str, data: str) -> Path:

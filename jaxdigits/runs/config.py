@@ -103,11 +103,17 @@ class Config:
         if self.adversarial and (
             self.gradient != "by_hand" or self.network not in WITH_PIXEL_SLOPES
         ):
+            networks = " or ".join(WITH_PIXEL_SLOPES)
             raise ValueError(
-                f"adversarial needs gradient by_hand and one of {', '.join(WITH_PIXEL_SLOPES)}; "
-                f"got {self.gradient} and {self.network}"
+                f"adversarial needs gradient by_hand and {networks}, got {self.gradient} and "
+                f"{self.network}"
             )
         object.__setattr__(self, "options", whole_options(self.network, self.options))
+
+    @property
+    def hears(self) -> bool:
+        """Whether the network takes a sound with each image."""
+        return isinstance(FEATURES[self.data], Mapping)
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
@@ -120,7 +126,7 @@ class Config:
         if self.augment is None:
             return None
         of_image = AUGMENTS[self.augment]
-        if not isinstance(FEATURES[self.data], Mapping):
+        if not self.hears:
             return of_image
         return of_senses({"image": of_image, "sound": other_speech()})
 
@@ -139,8 +145,8 @@ def _by_rule(
     """The network by a learning rule in training; evaluation has a forward pass only."""
     if "chain" not in signature(models.NETWORKS[network]).parameters:
         raise ValueError(
-            f"{network} learns by backpropagation only: a rule takes the dense layers of mlp or "
-            "snn"
+            f"{network} learns by backpropagation only: a rule takes the dense layers of mlp "
+            "or snn"
         )
     chain = {"chain": RULES[rule].chain} if training else {}
     return models.NETWORKS[network](**options, **chain, training=training, **rest)

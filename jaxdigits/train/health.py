@@ -143,9 +143,9 @@ def _inputs(network: Layer, params: Any, residual: Any) -> Iterator[tuple[str, A
     learnt = False
     for path, layer, p, kept in _leaves(network, params, residual):
         has_weights = isinstance(p, Mapping) and "weight" in p
-        if has_weights and learnt and isinstance(kept, Array):
-            if jnp.issubdtype(kept.dtype, jnp.floating):
-                yield f"{layer.about.name} {path}" if layer.about else path, kept
+        floats = isinstance(kept, Array) and jnp.issubdtype(kept.dtype, jnp.floating)
+        if has_weights and learnt and floats:
+            yield f"{layer.about.name} {path}" if layer.about else f"layer {path}", kept
         learnt |= bool(jax.tree.leaves(p))
 
 
