@@ -27,6 +27,7 @@ from jaxdigits.data import mnist
 from jaxdigits.data.mnist import FILES
 from jaxdigits.runs import config_for
 from jaxdigits.runs.job import fit_one, validation_split
+from jaxdigits.train.snapshot import Hooks
 
 MEMORY_SHARE = ".2"  # of a GPU's memory: this process may hold the rest
 
@@ -110,7 +111,9 @@ def train_until(goal: Goal, folder: Path, start: float) -> Row:
             raise Reached
 
     with suppress(Reached):
-        fit_one(config_for(goal.network, "mnist", epochs=goal.epochs), train, valid, look)
+        fit_one(
+            config_for(goal.network, "mnist", epochs=goal.epochs), train, valid, Hooks(look)
+        )
     end, compiling = time.time(), covered(spans)
     return dict(
         what=goal.what,

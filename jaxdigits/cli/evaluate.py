@@ -65,7 +65,7 @@ class Evaluate:
         if self.figure:
             self._figure(np.eye(10, dtype=int))  # what cannot be drawn had better fail now
         _, test = mnist(self.data_dir) if name == "mnist" else DATASETS[name]()
-        logits = predict(run, test.image)
+        logits = predict(run, test.inputs)
         result = score(logits, test.label)
         # All of the run's networks together: each judges each image.
         prediction, label = logits.argmax(-1).ravel(), np.tile(test.label, len(logits))

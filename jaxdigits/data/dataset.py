@@ -26,8 +26,8 @@ class Dataset:
     """
 
     inputs: Any
-    """an `Inputs` of N examples; for digits it holds [N, 28, 28] uint8, where 0 is paper and 255
-    the darkest stroke"""
+    """an `Inputs` of N examples; for digits it holds [N, 28, 28] uint8, where 0 is paper and
+    255 the darkest stroke"""
     label: Array | np.ndarray
     """[N] int32, each >= 0: the digit; for SHD 0 to 19, digits in two languages"""
     classes: int
@@ -62,14 +62,14 @@ class Dataset:
             )
         if not len(values):
             raise ValueError("a data set needs at least one example, got none")
-        least, classes = values.min(), values.max() + 1 if classes is None else classes
-        if least < 0 or values.max() >= classes:
+        least, most = int(values.min()), int(values.max())
+        classes = most + 1 if classes is None else classes
+        if least < 0 or most >= classes:
             raise ValueError(
-                f"label must be >= 0 and below classes, {classes}, "
-                f"got labels from {least} to {values.max()}"
+                f"label must be >= 0 and below classes, {classes}, got {least} to {most}"
             )
         convert = jnp.asarray if isinstance(label, Array) else np.asarray
-        self._set(inputs, convert(label, np.int32), int(classes))
+        self._set(inputs, convert(label, np.int32), classes)
 
     def __getitem__(self, rows: Any) -> "Dataset":
         """Return the data set of some examples: a slice, or an array of their numbers."""
@@ -87,7 +87,7 @@ class Dataset:
     @classmethod
     def tree_unflatten(cls, classes: int, children: Any) -> "Dataset":
         data = object.__new__(cls)
-        data._set(*children, classes)
+        data._set(children[0], children[1], classes)
         return data
 
     def _set(self, inputs: Any, label: Any, classes: int) -> None:

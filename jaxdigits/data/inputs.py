@@ -1,6 +1,6 @@
 """Inputs of a network: an array of examples, or one kind of inputs for each sense.
 
-Each kind has the members of `Inputs`, so nothing else needs to know how its examples are stored.
+Each kind has the members of `Inputs`, so nothing else needs to know how examples are stored.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -32,7 +32,7 @@ def any_recording(images: Dataset, sounds: Sounds) -> Dataset:
 
 
 def recordings_in_turn(images: Dataset, sounds: Sounds) -> Dataset:
-    """Pair each of the images [N, H, W] with one recording: the recordings of its digit in turn.
+    """Pair each of the images [N, H, W] with one recording of its digit, taken in turn.
 
     The first image of a digit has its first recording, and so on; after the last recording
     comes the first again.

@@ -59,9 +59,9 @@ def by_autodiff(network: Layer, loss: Loss) -> Estimator:
 def in_microbatches(estimator: Estimator, count: int) -> Estimator:
     """Make the same estimate from `count` equal microbatches, one after another.
 
-    Loss and gradient are the means over the microbatches, so they are the same to rounding where
+    Loss and gradient are the means over the microbatches.  They are the same to rounding where
     the loss is a mean over examples and no layer mixes them, as batch norm does.  The residual
-    exists for one microbatch at a time, which needs less memory and on a CPU often stays in its
+    exists for one microbatch at a time, which needs less memory and on a CPU often fits its
     cache; the residual that is returned is ().
 
     Raises:

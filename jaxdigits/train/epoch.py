@@ -44,8 +44,8 @@ class Metrics(NamedTuple):
     valid_loss: Array
     valid_accuracy: Array
     firing_rates: Array
-    """[spiking layers] on the validation data, in spikes per neuron and time step; or per neuron
-    and example, where spikes are times"""
+    """[spiking layers] on the validation data, in spikes per neuron and time step; or per
+    neuron and example, where spikes are times"""
 
 
 def run_epoch(
@@ -123,7 +123,7 @@ def train_step(
 
 
 def _as_stored(inputs: Any, augmented: Any) -> Any:
-    """Return augmented images as bytes if the data are: bytes are coded in spikes far sooner."""
+    """Return augmented images as bytes if the data are: spikes code bytes far sooner."""
     return jax.tree.map(_same_type, inputs, augmented)
 
 
@@ -154,9 +154,7 @@ def estimator_of(recipe: Recipe, params: Params, batch: Any, keys: Array) -> Est
         share = len(keys) // device_count(recipe.mesh)
         own = jax.tree.map(lambda a: a[:share], (batch[0], keys))
         count = microbatches(network, params, *own)
-    return in_shares(
-        recipe.mesh, in_microbatches(estimator, count) if count > 1 else estimator
-    )
+    return in_shares(recipe.mesh, in_microbatches(estimator, count) if count > 1 else estimator)
 
 
 def before_first_epoch(recipe: Recipe, state: TrainState, train: Dataset) -> Best:

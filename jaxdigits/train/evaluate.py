@@ -1,4 +1,4 @@
-"""Networks in evaluation: the logits of inputs, and the statistics that batch norms remember."""
+"""Networks in evaluation: logits, and the statistics that batch norms remember."""
 
 from typing import Any
 

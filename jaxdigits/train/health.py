@@ -1,7 +1,7 @@
 """Trouble inside a network while it trains, and the layer that has it.
 
-After each epoch the training network makes one pass over a few training examples.  The result is
-a function of the state alone, so a run that was stopped and resumed has the same.
+After each epoch the training network makes one pass over a few training examples.  The result
+is a function of the state alone, so a run that was stopped and resumed has the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping

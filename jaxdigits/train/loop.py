@@ -150,7 +150,7 @@ def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:
 
 
 def features_of(network: Layer, shape: Any) -> tuple[Any, Any]:
-    """Return (the shapes of the params, the feature shape of the outputs), without computing."""
+    """Return the shapes of the params and the feature shape of the outputs, by tracing."""
     shapes = []
 
     def init(key):

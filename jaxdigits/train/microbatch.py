@@ -1,7 +1,7 @@
 """The number of examples of a batch that an update takes at a time.
 
-On a CPU, arrays that leave the cache cost more than the arithmetic between the products.  An
-update that takes its batch in microbatches, whose largest array stays near `CACHE`, has the same
+On a CPU, arrays that leave the cache cost more than the arithmetic between the products.  So an
+update takes its batch in microbatches, whose largest array stays near `CACHE`.  It has the same
 gradient to rounding, needs less memory, and is faster.
 """
 

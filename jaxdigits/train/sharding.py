@@ -5,11 +5,12 @@ params and data are on every device.  (Examples are gathered by number, so shard
 save nothing: each device may need any of them.)  Each device makes the gradient of its share of
 the batch, and their mean is the gradient.  Where a network mixes examples, as batch norm does,
 XLA shares the program of the whole batch instead and adds up the devices' sums, so the
-statistics are over the whole batch.  `fit_population` shards the members, which are independent.
+statistics are over the whole batch.  `fit_population` shards the members, as these are
+independent.
 
-The spikes of an example depend on its key alone, so they are the same for any number of devices,
-and so are the batches.  The order of a sum is not the same, so the last bits of a gradient
-differ.
+The spikes of an example depend on its key alone, so any number of devices has the same spikes
+and the same batches.  The order of a sum depends on the number, and so do the last bits of a
+gradient.
 """
 
 from collections.abc import Callable
@@ -151,14 +152,14 @@ def in_shares(mesh: Mesh | None, estimator: Estimator) -> Estimator:
 
 
 def on_each_process(tree: Any, mesh: Mesh | None) -> Any:
-    """Return a pytree that is whole in each process.  Collective: every process must call it."""
+    """Return a pytree that is whole in each process.  Collective: each process must call it."""
     if jax.process_count() == 1:
         return tree
     return jax.jit(lambda tree: tree, out_shardings=everywhere(mesh))(tree)
 
 
 def any_process(flag: bool) -> bool:
-    """Return whether `flag` is true in any process.  Collective: every process must call it."""
+    """Return whether `flag` is true in any process.  Collective: each process must call it."""
     return max(_of_all(int(flag))) > 0
 
 

@@ -1,7 +1,7 @@
 """The state of a training between two of its programs, and the hooks that are called there.
 
-The order of an epoch is a function of (key, epoch) and the spikes of an update are a function of
-(key, update).  So a snapshot is all that the same bits need to follow.
+The order of an epoch is a function of (key, epoch), and the spikes of an update are a function
+of (key, update).  So nothing else is needed to continue with the same bits.
 """
 
 from collections.abc import Callable, Mapping
