@@ -1,7 +1,6 @@
 """Files and downloads in, `Dataset` out."""
 
 from jaxdigits.data.catalogue import DATASETS as DATASETS
-from jaxdigits.data.dataset import DataError as DataError
 from jaxdigits.data.dataset import Dataset as Dataset
 from jaxdigits.data.dataset import split as split
 from jaxdigits.data.digits import digits as digits
@@ -16,6 +15,9 @@ from jaxdigits.data.idx import read_idx as read_idx
 from jaxdigits.data.inputs import Drawn as Drawn
 from jaxdigits.data.inputs import Inputs as Inputs
 from jaxdigits.data.inputs import Packed as Packed
+from jaxdigits.data.inputs import Senses as Senses
+from jaxdigits.data.inputs import Stored as Stored
+from jaxdigits.data.inputs import as_inputs as as_inputs
 from jaxdigits.data.mnist import mnist as mnist
 from jaxdigits.data.nmnist import NMNIST_SHAPE as NMNIST_SHAPE
 from jaxdigits.data.nmnist import nmnist as nmnist
@@ -30,3 +32,4 @@ from jaxdigits.data.shd import read_shd as read_shd
 from jaxdigits.data.shd import shd as shd
 from jaxdigits.data.sound import Recording as Recording
 from jaxdigits.data.sound import read_sound as read_sound
+from jaxdigits.errors import DataError as DataError

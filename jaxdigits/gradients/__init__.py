@@ -12,7 +12,7 @@ from jaxdigits.gradients.estimators import ESTIMATORS as ESTIMATORS
 from jaxdigits.gradients.estimators import Estimator as Estimator
 from jaxdigits.gradients.estimators import by_autodiff as by_autodiff
 from jaxdigits.gradients.estimators import by_hand as by_hand
-from jaxdigits.gradients.estimators import in_parts as in_parts
+from jaxdigits.gradients.estimators import in_microbatches as in_microbatches
 from jaxdigits.gradients.probes import Differences as Differences
 from jaxdigits.gradients.report import BadGradient as BadGradient
 from jaxdigits.gradients.report import Report as Report

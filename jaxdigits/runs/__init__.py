@@ -1,9 +1,9 @@
 """Runs on disk: configurations, the main job, run folders and checkpoints."""
 
+from jaxdigits.errors import RunError as RunError
 from jaxdigits.runs.config import Config as Config
 from jaxdigits.runs.config import config_for as config_for
 from jaxdigits.runs.folder import Run as Run
-from jaxdigits.runs.folder import RunError as RunError
 from jaxdigits.runs.folder import load_run as load_run
 from jaxdigits.runs.job import Checkpointing as Checkpointing
 from jaxdigits.runs.job import Outcome as Outcome

@@ -72,7 +72,7 @@ class Config:
     """how far pixels move to mislead the network; 0.1 to 0.25 is usual"""
     patience: Annotated[int, Bounds(1)] | None = None
     """stop after this many epochs without a better one"""
-    steps_per_save: Annotated[int, Bounds(1)] | None = None
+    updates_per_save: Annotated[int, Bounds(1)] | None = None
     """save after this many updates of an epoch, too"""
     gradient: Annotated[str, GRADIENTS] = "by_hand"
     """how the gradient is computed"""
