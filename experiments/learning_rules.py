@@ -35,7 +35,7 @@ from jaxdigits.data import Dataset, mnist, split
 from jaxdigits.gradients import by_hand
 from jaxdigits.losses import cross_entropy
 from jaxdigits.measure import score
-from jaxdigits.models import build
+from jaxdigits.models import snn
 from jaxdigits.plots import lines_figure
 from jaxdigits.runs import Config, config_for
 from jaxdigits.train import (
@@ -166,7 +166,7 @@ def alignment(c: Config, valid: Dataset):
     """Map params of all members to [members][dense layers] cosines with BPTT's gradient."""
     loss = cross_entropy(c.smoothing)
     rule = c.estimator()(c.build()(training=True), loss)
-    bptt = by_hand(build("snn", NETWORK), loss)
+    bptt = by_hand(snn(**NETWORK), loss)
     batch = valid.inputs[:ALIGNED], valid.label[:ALIGNED]
 
     def weights(estimate, params):
@@ -189,7 +189,7 @@ def same(label: str) -> dict[str, Any]:
     for seed in SEEDS:
         key, rows = jax.random.key(seed), slice(32 * seed, 32 * (seed + 1))
         batch = train.inputs[rows], train.label[rows]
-        params, _ = build("snn", NETWORK).init(key, (28, 28))
+        params, _ = snn(**NETWORK).init(key, (28, 28))
         both = []
         for name in (label, SAME_AS[label]):
             c = config(name)

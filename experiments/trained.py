@@ -23,7 +23,7 @@ import numpy as np
 
 from jaxdigits.data import DATASETS, Dataset
 from jaxdigits.runs import Config, config_for, load_run, predict, validation_split
-from jaxdigits.runs.config import LATER, to_json
+from jaxdigits.runs.config import to_json
 from jaxdigits.runs.folder import append_metrics, create_run, save_params, write_json
 from jaxdigits.runs.job import _train
 from jaxdigits.train import Hooks
@@ -65,9 +65,7 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
     """
     from core import machine
 
-    # Later options at their old values are not in the name: names outlive options.
-    told = {k: v for k, v in to_json(config).items() if k not in LATER or v != LATER[k]}
-    text = json.dumps(told, sort_keys=True) + named
+    text = json.dumps(to_json(config), sort_keys=True) + named
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     folder = FOLDER / f"{config.network}-{digest}"
     kept = folder / "record.json"

@@ -42,6 +42,7 @@ def make_parser(prog: str, description: str, groups: Mapping[str, Sequence[Optio
         prog, description=description, formatter_class=_Format,
         argument_default=argparse.SUPPRESS, allow_abbrev=False, add_help=False,
     )  # fmt: skip
+    group: Any = parser
     for title, options in groups.items():
         group = parser.add_argument_group(title)
         add_options(group, options)

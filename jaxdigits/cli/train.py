@@ -128,7 +128,7 @@ class Train:
         from jaxdigits.runs.folder import load_config, read_result
 
         config = load_config(folder)
-        changes = dict(network=self.network, out=self.out, **self.settings)
+        changes: dict[str, Any] = dict(network=self.network, out=self.out, **self.settings)
         changes |= changes.pop("options", {})
         if passed := [name for name, value in changes.items() if value is not None]:
             raise ValueError(

@@ -222,11 +222,12 @@ def check_network(config: Config) -> None:
     network, key = config.build()(training=True), jax.random.key(0)
     features = FEATURES[config.data]
     jax.eval_shape(lambda: network.init(key, features)[0])
-    if config.microbatch is not None and config.microbatch < config.batch:
+    examples = config.microbatch
+    if examples is not None and examples < config.batch:
 
         def try_part():
-            x = jax.tree.map(jnp.asarray, blank(features, config.microbatch))
-            keys = jax.random.split(key, config.microbatch)
+            x = jax.tree.map(jnp.asarray, blank(features, examples))
+            keys = jax.random.split(key, examples)
             require_apart(network, network.init(key, features)[0], x, keys)
 
         jax.eval_shape(try_part)

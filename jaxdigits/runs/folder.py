@@ -219,7 +219,6 @@ def in_one_line(error: Exception) -> str:
 
 def _read_config(folder: Path) -> tuple[Config, Any]:
     """Return a run's configuration, and the template of its params."""
-    make = "create one with `jaxdigits train`"
     require_run(folder)
     try:
         head = _read_json(folder / "config.json")

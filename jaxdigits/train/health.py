@@ -163,7 +163,8 @@ def _leaves(network: Layer, params: Any, residual: Any, path: str = "") -> Itera
     if not children or not shaped or len(params) != len(children):
         yield path, network, params, residual
         return
-    ps, rs = dict(of(params)), dict(of(kept))
+    ps: dict[Any, Any] = dict(of(params))
+    rs: dict[Any, Any] = dict(of(kept))
     for name, layer in children:
         key = name if side_by_side else int(name)
         yield from _leaves(layer, ps[key], rs[key], f"{path}/{name}".lstrip("/"))
