@@ -36,7 +36,7 @@ from trained import join, load
 
 RESULTS = Path(__file__).with_suffix(".json")
 PROGRAM = "from jaxdigits.cli import main; main()"
-SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--steps-per-save", "4")
+SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--updates-per-save", "4")
 STEPS = 800  # of the small network
 KILLS = 4  # of a run at most, or one that is killed while it starts would never end
 FAULTS = 500

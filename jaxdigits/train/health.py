@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from jaxdigits.about import children_of
 from jaxdigits.data import as_inputs
+from jaxdigits.data.inputs import select
 from jaxdigits.layer import Layer, Params
 from jaxdigits.spikes import events, traces
 from jaxdigits.train.sharding import everywhere, place
@@ -76,7 +77,7 @@ def watcher(
         infinite = jax.tree.map(lambda a: a[0], batches.infinite)
         return mean._replace(infinite=infinite, dead=dead)
 
-    few = place(inputs.select(np.arange(len(rows))), everywhere(mesh))
+    few = place(select(inputs, np.arange(len(rows))), everywhere(mesh))
     of_all = of_state if members == 1 else jax.vmap(of_state, (0, None))
     program = jax.jit(of_all, out_shardings=everywhere(mesh))
 
