@@ -29,7 +29,7 @@ def rows() -> dict[str, np.ndarray]:
     from jaxdigits import data
 
     train, _ = data.mnist()
-    image = jnp.asarray(train.image[:SHOWN])
+    image = jnp.asarray(train.inputs[:SHOWN])
     augments = {
         "as they are": data.compose(),
         "affine": data.warp(data.affine(rotation=15, shift=2, scale=0.15, shear=0.15)),

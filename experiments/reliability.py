@@ -149,13 +149,14 @@ def faults() -> None:
     _join("faults", lambda of: of.update(found | dict(samples=FAULTS, size=len(good))))
 
 
-def fit_small(**told: Any) -> None:
+def fit_small(**hooks: Any) -> None:
     """Three epochs of the small network, in this process."""
     from jaxdigits.data import digits
     from jaxdigits.runs import config_for, fit_one, validation_split
+    from jaxdigits.train import Hooks
 
     config = config_for("mlp", "digits", epochs=3, options=dict(hidden=[8]))
-    fit_one(config, *validation_split(digits()[0]), **told)
+    fit_one(config, *validation_split(digits()[0]), Hooks(**hooks))
 
 
 def saving() -> None:
@@ -172,6 +173,7 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
     from jaxdigits.runs import config_for, fit_one, validation_split
     from jaxdigits.runs.checkpoint import checkpoints, save_checkpoint
     from jaxdigits.runs.folder import save_params
+    from jaxdigits.train import Hooks
 
     config = config_for(network, "mnist", epochs=2, schedule="constant")
     train, valid = validation_split(mnist()[0])
@@ -184,7 +186,7 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
             save_checkpoint(run, now)
             seconds.append(time.perf_counter() - clock)
 
-    fitted = fit_one(config, train, valid, save=save)
+    fitted = fit_one(config, train, valid, Hooks(save=save))
     epoch = fitted.history[1]["seconds"]  # the first has compiled
     size = checkpoints(run)[0].stat().st_size
     return dict(epoch=epoch, saving=float(np.median(seconds)), megabytes=size / 1e6)

@@ -28,6 +28,7 @@ from jaxdigits.cli import _set_flags
 from jaxdigits.data import mnist
 from jaxdigits.runs import config_for, fit_one, validation_split
 from jaxdigits.runs.folder import write_json
+from jaxdigits.train import Hooks
 
 BENCH = Path(__file__).with_name("bench.json")
 Row = dict[str, Any]
@@ -102,7 +103,7 @@ def train_until(goal: Goal, start: float) -> Row:
 
     with suppress(Reached):
         config = config_for(goal.network, "mnist", epochs=goal.epochs)
-        fit_one(config, train, valid, report=look)
+        fit_one(config, train, valid, Hooks(look))
     end, compiling = time.time(), covered(spans)
     return dict(
         what=goal.title,

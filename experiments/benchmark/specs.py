@@ -84,7 +84,7 @@ def images(spec: Spec, *, seed: int = 0) -> dict[str, np.ndarray]:
     from jaxdigits.bench.programs import synthetic
 
     data = synthetic(max(2048, spec["batch"]), seed=seed)
-    return {"image": np.asarray(data.image), "label": np.asarray(data.label)}
+    return {"image": np.asarray(data.inputs[:]), "label": np.asarray(data.label)}
 
 
 def save(path: Path, arrays: dict[str, np.ndarray]) -> Path:

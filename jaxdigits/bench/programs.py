@@ -17,9 +17,7 @@ import optax
 from jax import Array
 
 from jaxdigits.data import Dataset
-from jaxdigits.gradients import by_hand
 from jaxdigits.layer import Layer
-from jaxdigits.losses import cross_entropy
 from jaxdigits.spikes import traces
 from jaxdigits.train import Recipe, TrainState, initial_state, logits_of, train_step
 
@@ -74,10 +72,10 @@ def inference(network: Layer, batch: int) -> Program:
     """Build a step from images to digits."""
     params, _ = jax.jit(lambda key: network.init(key, SHAPE))(jax.random.key(0))
     count = 2 if batch > 1 else 8
-    inputs = [(synthetic(batch, seed=i).image, jax.random.key(i)) for i in range(count)]
+    inputs = [(synthetic(batch, seed=i).inputs, jax.random.key(i)) for i in range(count)]
 
-    def predict(params, image, key):
-        return logits_of(network, params, image, key)[0].argmax(-1)
+    def predict(params, images, key):
+        return logits_of(network, params, images, key)[0].argmax(-1)
 
     return _repeated(predict, params, inputs)
 
@@ -174,14 +172,18 @@ def _repeated(function: Callable, params: Any, inputs: Iterable[tuple]) -> Progr
     return Program(step, seconds, memory)
 
 
+def _recipe(network: Layer, rate: float | Array, **options: Any) -> Recipe:
+    build = lambda training, statistics=(): network
+    return Recipe(build, optax.adam(rate), epochs=1, **options)
+
+
 def _start(network: Layer, rate: float | Array, key: Array) -> TrainState:
-    return initial_state(network, SHAPE, optax.adam(rate), key)
+    return initial_state(_recipe(network, rate), SHAPE, key)
 
 
 def _train(network: Layer, rate: float | Array, state, data, rows, *, microbatch=None):
-    build = lambda training, statistics=(): network
-    recipe = Recipe(build, cross_entropy(), by_hand, len(rows), None, microbatch)
-    return train_step(recipe, optax.adam(rate), state, data, rows)
+    recipe = _recipe(network, rate, batch=len(rows), microbatch=microbatch)
+    return train_step(recipe, state, data, rows)
 
 
 def _rates(members: int) -> Array:

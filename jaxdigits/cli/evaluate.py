@@ -89,7 +89,7 @@ class Evaluate:
             say_note(f"{self.run_folder} has no result yet: this is its best network so far")
         if self.figure:
             self._figure(np.eye(10, dtype=int))  # fail now rather than at the end
-        logits = predict(run, test.image)
+        logits = predict(run, test.inputs)
         scores = score(logits, test.label)
         # All of the run's networks together: each reads each image.
         prediction, label = logits.argmax(-1).ravel(), np.tile(test.label, len(logits))

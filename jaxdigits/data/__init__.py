@@ -6,7 +6,7 @@ from jaxdigits.data.digits import digits
 from jaxdigits.data.events import SensorEvents, binned
 from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, official_split
 from jaxdigits.data.idx import read_idx
-from jaxdigits.data.inputs import Drawn, Inputs, Packed
+from jaxdigits.data.inputs import Drawn, Inputs, Packed, Senses, Stored, as_inputs
 from jaxdigits.data.mnist import mnist
 from jaxdigits.data.nmnist import NMNIST_SHAPE, nmnist, read_nmnist
 from jaxdigits.data.pairs import any_recording, digits_fsdd, mnist_fsdd, recordings_in_turn
@@ -25,9 +25,12 @@ __all__ = [
     "Inputs",
     "Packed",
     "Recording",
+    "Senses",
     "SensorEvents",
     "Sounds",
+    "Stored",
     "any_recording",
+    "as_inputs",
     "binned",
     "digits",
     "digits_fsdd",

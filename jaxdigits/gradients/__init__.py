@@ -15,7 +15,7 @@ from jaxdigits.gradients.estimators import (
     Estimator,
     by_autodiff,
     by_hand,
-    in_parts,
+    in_microbatches,
 )
 from jaxdigits.gradients.probes import Differences
 from jaxdigits.gradients.report import BadGradient, Report, Row
@@ -37,5 +37,5 @@ __all__ = [
     "check_network",
     "check_pair",
     "check_spiking",
-    "in_parts",
+    "in_microbatches",
 ]

@@ -36,10 +36,11 @@ from jaxdigits.runs.folder import (
     write_result,
 )
 from jaxdigits.train.evaluate import logits_of
-from jaxdigits.train.fit import Diverged, Fit, Keep, fit
+from jaxdigits.train.fit import NO_HOOKS, Diverged, Fit, fit
 from jaxdigits.train.health import watcher
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.population import fit_population
+from jaxdigits.train.recipe import Recipe
 from jaxdigits.train.sharding import (
     any_process,
     check_members,
@@ -47,7 +48,7 @@ from jaxdigits.train.sharding import (
     on_each_process,
     same_everywhere,
 )
-from jaxdigits.train.snapshot import Snapshot
+from jaxdigits.train.snapshot import Hooks, Snapshot
 from jaxdigits.tree import parameter_count
 
 VALIDATION = 12  # one example in 12: 5,000 of MNIST's 60,000
@@ -142,13 +143,11 @@ def run_job(
             raise Stopped(f"after step {int(np.max(now.state.step))}")
 
     network = config.build()(training=True)
-    hooks = dict(
-        report=on_epoch, keep=partial(save_params, folder), save=save, resume=resume, mesh=mesh,
-        watch=watcher(network, train.image, members=config.seeds, mesh=mesh,
-                      batch=config.microbatch or config.batch),
-    )  # fmt: skip
+    watch = watcher(network, train.inputs, members=config.seeds, mesh=mesh,
+                    batch=config.microbatch or config.batch)  # fmt: skip
+    hooks = Hooks(on_epoch, partial(save_params, folder), watch, save, resume)
     try:
-        params, statistics, accuracy, epoch, lost = _train(config, train, valid, hooks)
+        params, statistics, accuracy, epoch, lost = _train(config, train, valid, hooks, mesh)
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
@@ -157,7 +156,7 @@ def run_job(
         raise RunError(f"the loss of seeds {lost} became infinite: lower the learning rate")
     if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
-    logits = predict(Run(config, params, statistics), test.image)
+    logits = predict(Run(config, params, statistics), test.inputs)
     parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
 
@@ -183,44 +182,42 @@ def fit_one(
     config: Config,
     train: Dataset,
     valid: Dataset,
-    report: Report = lambda row: None,
-    keep: Keep = lambda params, statistics: None,
-    **told: Any,
+    hooks: Hooks = NO_HOOKS,
+    mesh: Mesh | None = None,
 ) -> Fit:
-    """The network of `config.seed`, trained as the configuration says.
-
-    Args:
-      report, keep: as for `fit`; and so are others, as `mesh`, `save` and `resume`.
+    """Train the network of `config.seed` as the configuration says.
 
     Raises:
       Diverged, ValueError: as `fit`.
     """
     key = jax.random.key(config.seed)
-    return fit(config.build(), train, valid, _optimizer(config, train), key,
-               patience=config.patience, report=report, keep=keep,
-               **_options(config), **told)  # fmt: skip
+    return fit(_recipe(config, _optimizer(config, train), mesh), train, valid, key, hooks)
 
 
-def predict(run: Run, image: Any) -> np.ndarray:
-    """[seeds, N, 10] the logits of each of the run's networks on images [N, 28, 28]."""
-    return predictor(run)(image)
+def predict(run: Run, inputs: Any) -> np.ndarray:
+    """Return the logits [seeds, N, K] of each of the run's networks on N inputs.
+
+    Args:
+      inputs: as for `logits_of`.
+    """
+    return predictor(run)(inputs)
 
 
 def predictor(run: Run) -> Callable[[Any], np.ndarray]:
-    """`predict` of one run: all calls with equally many images are one compiled program."""
+    """Return `predict` of one run: calls with the same number of inputs share a program."""
 
     @jax.jit
-    def of_member(member, image):
+    def of_member(member, inputs):
         params, statistics, key = member
         network = run.config.build()(training=False, statistics=statistics)
-        return logits_of(network, params, image, key)[0]
+        return logits_of(network, params, inputs, key)[0]
 
     members = [(run.params, run.statistics, jax.random.key(run.config.seed))]
     if run.config.seeds > 1:
         keys = member_keys(run.config)
         pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
         members = [pick(i) for i in range(run.config.seeds)]
-    return lambda image: np.stack([of_member(member, image) for member in members])
+    return lambda inputs: np.stack([of_member(member, inputs) for member in members])
 
 
 def member_keys(config: Config) -> Array:
@@ -241,28 +238,31 @@ def _first_snapshot(folder: Path, start: Snapshot, options: Checkpointing) -> Sn
     return now
 
 
-def _train(config: Config, train: Dataset, valid: Dataset, told: dict[str, Any]) -> tuple:
+def _train(
+    config: Config, train: Dataset, valid: Dataset, hooks: Hooks, mesh: Mesh | None
+) -> tuple:
     if config.seeds == 1:
-        fitted = fit_one(config, train, valid, **told)
+        fitted = fit_one(config, train, valid, hooks, mesh)
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
-    many = fit_population(config.build(), train, valid, lambda _: _optimizer(config, train),
-                          member_keys(config), **_options(config), **told)  # fmt: skip
+    optimizer = _optimizer(config, train)
+    recipe = _recipe(config, lambda _: optimizer, mesh)
+    many = fit_population(recipe, train, valid, member_keys(config), hooks=hooks)
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
     return many.params, many.statistics, *lists, lost
 
 
 def _optimizer(config: Config, train: Dataset) -> optax.GradientTransformation:
-    steps = config.epochs * (len(train.label) // config.batch)
+    updates = config.epochs * (len(train) // config.batch)
     decay, schedule = config.weight_decay, config.schedule
-    return adamw(config.learning_rate, steps, weight_decay=decay, schedule=schedule)
+    return adamw(config.learning_rate, updates, weight_decay=decay, schedule=schedule)
 
 
-def _options(config: Config) -> dict[str, Any]:
-    """What `fit` and `fit_population` are told alike."""
-    return dict(
-        epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
-        estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
-        augment=config.augmentation(), steps_per_save=config.steps_per_save,
+def _recipe(config: Config, optimizer: Any, mesh: Mesh | None) -> Recipe:
+    return Recipe(
+        config.build(), optimizer, epochs=config.epochs, batch=config.batch,
+        loss=cross_entropy(config.smoothing), estimator=config.estimator(), ema=config.ema,
+        microbatch=config.microbatch, augment=config.augmentation(), patience=config.patience,
+        updates_per_save=config.steps_per_save, mesh=mesh,
     )  # fmt: skip
