@@ -51,7 +51,7 @@ def test_training_takes_another_step_on_other_examples_at_each_call(calls):
     assert isinstance(first, TrainState)
     assert (first.step, second.step) == (0, 1)  # from which the keys of a step are made
     assert set(rows) != set(others)
-    assert len(data.image) == programs.EXAMPLES
+    assert len(data) == programs.EXAMPLES
     weights = [state.params[2]["weight"] for state in (first, second)]
     assert (weights[0] != weights[1]).any()
 

@@ -17,7 +17,7 @@ def pictures(tmp_path_factory):
     """Six test digits, enlarged four times, dark on light."""
     folder, (_, test) = tmp_path_factory.mktemp("pictures"), digits()
     paths = [folder / f"{i}.png" for i in range(6)]
-    for path, image in zip(paths, test.image, strict=False):
+    for path, image in zip(paths, test.inputs[:], strict=False):
         Image.fromarray(np.kron(255 - image, np.ones((4, 4), np.uint8))).save(path)
     return paths
 

@@ -50,7 +50,7 @@ def heard(cli, hum, tmp_path_factory):
 def files(tmp_path_factory):
     """A picture of a seven, and a stereo recording of it at another rate."""
     folder, (_, test) = tmp_path_factory.mktemp("files"), digits()
-    seven = test.image[list(test.label).index(7)]
+    seven = test.inputs[list(test.label).index(7)]
     Image.fromarray(np.kron(255 - seven, np.ones((4, 4), np.uint8))).save(folder / "7.png")
     stereo = np.repeat(np.repeat(tone(7), 2)[:, None], 2, 1)
     soundfile.write(folder / "7.wav", stereo, 2 * RATE)
@@ -65,7 +65,7 @@ def test_it_learns_and_its_run_is_a_run(heard, monkeypatch, hum):
     config = json.loads((folder / "config.json").read_text())["config"]
     assert config["options"]["decay"] == 0.8  # a default of this network joins what is given
     monkeypatch.setattr(pairs, "fsdd", lambda: hum)
-    logits = predict(load_run(folder), pairs.digits_fsdd()[1].image)
+    logits = predict(load_run(folder), pairs.digits_fsdd()[1].inputs)
     right = (logits[0].argmax(-1) == digits()[1].label).mean()
     assert right == pytest.approx(answer.json()["test_accuracy"])
 

@@ -74,14 +74,14 @@ def data():
 def test_digits_are_what_they_say(data):
     assert [len(part.label) for part in data] == [1437, 360]
     for part in data:
-        assert part.image.shape == (len(part.label), 28, 28)
-        assert (part.image.dtype, part.label.dtype) == (np.uint8, np.int32)
+        assert part.inputs.array.shape == (len(part), 28, 28)
+        assert (part.inputs.array.dtype, part.label.dtype) == (np.uint8, np.int32)
         share = np.array([178, 182, 177, 183, 181, 182, 181, 179, 174, 180]) / 1797
         assert np.abs(np.bincount(part.label) - share * len(part.label)).max() <= 1
 
 
 def test_digits_have_the_geometry_of_mnist(data):
-    for image in (part.image for part in data):
+    for image in (part.inputs.array for part in data):
         assert np.abs(centre_of_mass(image) - 14).max() <= 0.5
         rows, columns = image.any(2).sum(1), image.any(1).sum(1)
         assert max(rows.max(), columns.max()) == 20

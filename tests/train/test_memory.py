@@ -1,12 +1,14 @@
 """Memory: what a program needs is known before it runs, and said if it is too much."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import optax
 import pytest
 
 from jaxdigits.models import mlp, snn
-from jaxdigits.train import DoesNotFit, fit, memory
+from jaxdigits.train import DoesNotFit, Hooks, Recipe, fit, memory
 
 GB = 10**9
 
@@ -41,10 +43,9 @@ def test_too_large_is_one_line_that_says_what_to_change():
 
 def test_fit_says_so_before_it_trains(small, monkeypatch):
     monkeypatch.setattr(memory, "bytes_free", lambda devices: 1000)
-    rows = []
+    rows, recipe = [], Recipe(partial(mlp, hidden=(8,)), optax.sgd(0.1), epochs=1)
     with pytest.raises(DoesNotFit, match=r"needs 0\.\d\d GB of memory besides the data"):
-        fit(lambda **o: mlp(hidden=(8,), **o), *small, optax.sgd(0.1), jax.random.key(0),
-            epochs=1, report=rows.append)  # fmt: skip
+        fit(recipe, *small, jax.random.key(0), Hooks(report=rows.append))
     assert rows == []
 
 
@@ -52,8 +53,9 @@ def test_a_small_batch_needs_less_for_validation_too(small, monkeypatch):
     needed = []
     monkeypatch.setattr(memory, "require_room", lambda need, free: needed.append(need))
     for batch in (64, 4):
-        fit(lambda **o: snn(hidden=(64,), steps=30, **o), *small, optax.sgd(0.1),
-            jax.random.key(0), epochs=1, batch=batch)  # fmt: skip
+        build = partial(snn, hidden=(64,), steps=30)
+        recipe = Recipe(build, optax.sgd(0.1), epochs=1, batch=batch)
+        fit(recipe, *small, jax.random.key(0))
     assert needed[1] < 0.5 * needed[0]
 
 
