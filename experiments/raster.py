@@ -2,9 +2,9 @@
 
     python experiments/raster.py
 
-trains a small `snn` on the embedded digits (half a minute) and draws docs/images/raster.png: a
-test digit that the network reads rightly; spikes of its pixels and of the hidden neurons, some
-of each, over the time steps; and each class's share of the network's belief as it grows, the
+trains a small `snn` on the embedded digits (half a minute) and draws docs/images/raster.png.
+The picture shows a test digit that the network reads correctly; spikes of some of its pixels
+and of some hidden neurons over the time steps; and the growing probability of each class, the
 softmax of the output's membrane potentials averaged over the steps so far.
 """
 
@@ -30,7 +30,7 @@ build = partial(snn, hidden=(100,), steps=STEPS)
 
 
 def seen() -> dict[str, Any]:
-    """A test digit, and what a trained network makes of it at each step."""
+    """Return a test digit, and the state of a trained network at each step."""
     train, test = digits()
     train, valid = split(train, (1317, 120), seed=0)
     key = jax.random.key(0)
@@ -57,7 +57,7 @@ def seen() -> dict[str, Any]:
 
 
 def draw(image, label, pixels, hidden, belief) -> None:
-    """The picture, from left to right as the digit becomes an answer."""
+    """Draw the picture, from left to right as the digit becomes an answer."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 2.9), layout="constrained", facecolor="white")

@@ -1,9 +1,9 @@
-"""Trainings that experiments share: each is done once, and kept in runs/experiments.
+"""Trainings that experiments share: each runs once, and is kept in runs/experiments.
 
-A configuration has a folder of its own, named after what it says.  It is a run as
-`jaxdigits train` writes one, which saw 55,000 images, chose its epoch on 5,000 others and has
-not read the test set; `record.json` tells how it went.  After a change of the library that
-moves numbers, remove runs/experiments.
+Each configuration has a folder of its own, named after its settings.  The folder is a run as
+`jaxdigits train` writes it.  Its network learned from 55,000 images, chose its epoch on 5,000
+others and has not read the test set; `record.json` has its history.  After a change of the
+library that moves numbers, remove runs/experiments.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ import numpy as np
 
 from jaxdigits.data import DATASETS, Dataset
 from jaxdigits.runs import Config, config_for, load_run, predict, validation_split
-from jaxdigits.runs.config import LATER, to_json
+from jaxdigits.runs.config import to_json
 from jaxdigits.runs.folder import append_metrics, create_run, save_params, write_json
 from jaxdigits.runs.job import _train
 from jaxdigits.train import Hooks
@@ -33,7 +33,7 @@ FOLDER = Path(__file__).parent.parent / "runs" / "experiments"
 
 
 class Trained(NamedTuple):
-    """A network that was trained, or several in one program, and how."""
+    """A trained network, or several in one program, and the record of the training."""
 
     folder: Path
     records: list[dict[str, Any]]
@@ -42,12 +42,12 @@ class Trained(NamedTuple):
 
     @property
     def record(self) -> dict[str, Any]:
-        """Of the first."""
+        """Return the record of the first network."""
         return self.records[0]
 
 
 def config_of(network: str, settings: dict[str, Any], seed: int, data: str = "mnist") -> Config:
-    """The configuration; what is no setting of its own is the network's."""
+    """Return the configuration; settings that are not given are the network's defaults."""
     known = Config.__dataclass_fields__
     own = {k: v for k, v in settings.items() if k in known}
     options = {k: v for k, v in settings.items() if k not in known}
@@ -58,16 +58,14 @@ Data = Callable[[], tuple[Dataset, Dataset]]
 
 
 def trained(config: Config, data: Data | None = None, named: str = "") -> Trained:
-    """The networks of a configuration: trained now, or kept of an earlier time.
+    """Return the networks of a configuration: trained now, or kept from an earlier time.
 
     Args:
-      data: () -> (train, test), if it is not what the configuration says, and `named` its name.
+      data: () -> (train, test), if it is not the configuration's data, and `named` its name.
     """
     from core import machine
 
-    # What is as it was before there was a choice is not in the name: names outlive options.
-    told = {k: v for k, v in to_json(config).items() if k not in LATER or v != LATER[k]}
-    text = json.dumps(told, sort_keys=True) + named
+    text = json.dumps(to_json(config), sort_keys=True) + named
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     folder = FOLDER / f"{config.network}-{digest}"
     kept = folder / "record.json"
@@ -103,18 +101,18 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
 
 
 def accuracies(networks: Trained, data: Dataset) -> list[float]:
-    """The share of a data set's images that each network reads right."""
+    """Return the share of a data set's images that each network reads right."""
     logits = predict(load_run(networks.folder), data.inputs)
     return (logits.argmax(-1) == np.asarray(data.label)).mean(-1).tolist()
 
 
 def accuracy(network: Trained, data: Dataset) -> float:
-    """That of the first."""
+    """Return the accuracy of the first network."""
     return accuracies(network, data)[0]
 
 
 def step_of(config: Config) -> Callable[[], None]:
-    """A training step of 128 images, as a function that waits for it."""
+    """Return a training step of 128 images, as a function that waits for its result."""
     from jaxdigits.bench.programs import batches, synthetic
     from jaxdigits.train import Recipe, adamw, initial_state, train_step
 
@@ -135,12 +133,12 @@ def step_of(config: Config) -> Callable[[], None]:
 
 
 def load(path: Path, empty: Any) -> Any:
-    """What is in a file of results."""
+    """Return the content of a file of results."""
     return json.loads(path.read_text()) if path.exists() else empty
 
 
 def join(path: Path, empty: Any, add: Callable[[Any], None]) -> None:
-    """Add to a file of results, which another process may be about to do as well."""
+    """Add to a file of results, which another process may extend at the same time."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open(FOLDER / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,18 +1,18 @@
-"""A network that sees a digit and hears it: what each sense adds, and what it does without one.
+"""A network that sees a digit and hears it: the gain of each sense, and the loss without it.
 
     JAXDIGITS_DATA=FOLDER python experiments/two_senses.py train [ARM ...]
     JAXDIGITS_DATA=FOLDER python experiments/two_senses.py speakers [SPEAKER ...]
     JAXDIGITS_DATA=FOLDER python experiments/two_senses.py noise
     python experiments/two_senses.py table
 
-Images are MNIST's, sounds those of the Free Spoken Digit Dataset.  In training an image is
-heard with any recording of its digit; in the test with the recordings of its digit in turn.  A
+Images are MNIST's, and sounds come from the Free Spoken Digit Dataset.  In training an image is
+paired with any recording of its digit; in the test with the recordings of its digit in turn.  A
 twelfth of the images and of each digit's recordings choose the epoch.
 
 `train` trains each arm over `SEEDS` seeds and tests it: on pairs, with one sense missing, and
 on pairs of different digits, which a network should notice.  `speakers` trains without one of
-the six speakers and tests on that one alone.  `noise` tests seed 0 of three arms on worse
-images and worse sounds.  All join two_senses.json, where what is there is not done again.
+the six speakers and tests on that speaker alone.  `noise` tests seed 0 of three arms on worse
+images and worse sounds.  Results join two_senses.json; existing results are not repeated.
 """
 
 import sys
@@ -68,12 +68,12 @@ CORRUPTION = "gaussian_noise"
 
 
 def arm(name: str, seed: int) -> Trained:
-    """The network of an arm and a seed."""
+    """Train the network of an arm and a seed."""
     return trained(config_of("multimodal", ARMS[name], seed, "mnist+fsdd"))
 
 
 def of_speaker(name: str, speaker: str) -> tuple[Trained, Dataset]:
-    """An arm that never heard a speaker, and the test with that speaker's recordings."""
+    """Train an arm without a speaker, and return its test with that speaker's recordings."""
     train, test = mnist()
     heard, left_out = leave_speaker_out(fsdd(), speaker)
     data = lambda: (any_recording(train, heard), test)
@@ -82,19 +82,19 @@ def of_speaker(name: str, speaker: str) -> tuple[Trained, Dataset]:
 
 
 def probabilities(network: Trained, inputs: Any) -> np.ndarray:
-    """[N, 10]"""
+    """Return probabilities [N, 10]."""
     logits = predictor(load_run(network.folder))(inputs)[0]
     return np.asarray(jax.nn.softmax(logits, -1))
 
 
 def without(test: Dataset, sense: str) -> dict[str, Any]:
-    """The inputs of a test in which a sense is absent."""
+    """Return the inputs of a test in which a sense is absent."""
     absent = _blank if sense == "image" else _silenced
     return test.inputs.senses | {sense: absent(test.inputs[sense])}
 
 
 def mismatched(test: Dataset) -> dict[str, Any]:
-    """The inputs of a test in which each image has a recording of another digit."""
+    """Return the inputs of a test in which each image has a recording of another digit."""
     sound, label = test.inputs["sound"], np.asarray(test.label)
     spoken = (label + 1 + np.arange(len(label)) % 9) % 10
     by_digit = {d: sound.among[label == d, 0] for d in range(10)}
@@ -103,7 +103,7 @@ def mismatched(test: Dataset) -> dict[str, Any]:
 
 
 def results_of(network: Trained, test: Dataset, partner: np.ndarray) -> dict[str, Any]:
-    """How a network did on pairs, and if it has both senses, with one and in conflict."""
+    """Test a network on pairs; if it has both senses, also with one and in conflict."""
     right = lambda p: p.argmax(-1) == test.label
     both = right(probabilities(network, test.inputs))
     found = dict(
@@ -116,7 +116,7 @@ def results_of(network: Trained, test: Dataset, partner: np.ndarray) -> dict[str
         sense: probabilities(network, without(test, sense)) for sense in test.inputs.senses
     }
     found |= {f"without {sense}": float(right(p).mean()) for sense, p in alone.items()}
-    # What the eye alone and the ear alone say: how likely is it that they mean the same?
+    # The probability that the eye alone and the ear alone mean the same digit.
     agree = lambda eye, ear: (eye * ear).sum(-1)
     eye, ear = alone["sound"], alone["image"]
     other = probabilities(network, without(replace(test, inputs=mismatched(test)), "image"))
@@ -126,7 +126,7 @@ def results_of(network: Trained, test: Dataset, partner: np.ndarray) -> dict[str
 
 
 def noise() -> dict[str, Any]:
-    """Accuracy of the arms for one sense and of middle fusion, as image and sound get worse."""
+    """Test the arms for one sense and middle fusion, as image and sound get worse."""
     test = mnist_fsdd()[1]
     rows = jnp.arange(len(test.label))
     keys = example_keys(jax.random.key(1), rows)
@@ -159,7 +159,7 @@ def main() -> None:
         print(table(results), speakers_table(results), noise_table(results), sep="\n\n")
         print("", *claims(results), sep="\n")
     elif todo in known and set(names) <= set(known[todo]):
-        _set_flags()  # what `jaxdigits` sets
+        _set_flags()  # as `jaxdigits` sets them
         for name in names or known[todo]:
             {"train": train_arm, "speakers": train_speaker}[todo](name)
     elif todo == "noise":
@@ -172,7 +172,7 @@ def main() -> None:
 
 
 def train_arm(name: str) -> None:
-    """All seeds of an arm."""
+    """Train all seeds of an arm."""
     test = mnist_fsdd()[1]
     partner = test.inputs["sound"].among[:, 0]
     for seed in range(SEEDS):
@@ -186,7 +186,7 @@ def train_arm(name: str) -> None:
 
 
 def train_speaker(speaker: str) -> None:
-    """The ear and both senses, without a speaker."""
+    """Train the ear and both senses, without a speaker."""
     for name in ("sound", "middle"):
         if name not in load(RESULTS, {}).get("speakers", {}).get(speaker, {}):
             network, test = of_speaker(name, speaker)

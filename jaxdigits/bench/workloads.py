@@ -17,7 +17,7 @@ from jaxdigits.bench import programs
 from jaxdigits.bench.products import Product, conv_products, dense_products, in_order
 from jaxdigits.layer import Layer, serial
 from jaxdigits.models import conv_snn, mlp, snn
-from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD
+from jaxdigits.models.choices import MNIST_MEAN, MNIST_STD
 from jaxdigits.spikes import fast_sigmoid, lif, spike_count
 from jaxdigits.train.evaluate import BATCH as PART
 

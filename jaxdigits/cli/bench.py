@@ -1,14 +1,11 @@
 """`jaxdigits bench`."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg
-
+from jaxdigits.cli.parser import File, Names
 from jaxdigits.cli.report import say, table
 
-File = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
 COLUMNS = {"step ms": 9, "quartiles": 19, "floor ms": 9, "ratio": 6, "samples/s": 10,
            "GFLOP/s": 8, "MB": 7, "compile s": 9}  # fmt: skip
 
@@ -27,12 +24,10 @@ class Bench:
       $ jaxdigits bench W1 W4-forward --repeats 50
     """
 
-    workloads: Positional[tuple[str, ...]] = ()
+    workloads: Names = ()
     """Workloads to time, as `W1 W4-forward`; by default all."""
-    device: Annotated[
-        str | None, arg(metavar="NAME", help_behavior_hint="(default: JAX's)")
-    ] = None
-    """Kind of device: cpu, gpu or tpu."""
+    device: Annotated[str | None, "NAME"] = None
+    """Kind of device: cpu, gpu or tpu; by default JAX's own."""
     repeats: int = 20
     """How often step and floor are timed, in turn."""
     json: File = None

@@ -12,9 +12,9 @@ VARIABLE = "JAXDIGITS_CACHE"
 
 def keep_compiled_programs() -> None:
     """Store compiled programs in the folder JAXDIGITS_CACHE, if it is set, for later starts."""
-    import jax
-
     if folder := os.environ.get(VARIABLE):
+        import jax
+
         jax.config.update(
             "jax_compilation_cache_dir", str(Path(folder).expanduser().absolute())
         )

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from tyro.conf import Positional
-
+from jaxdigits.cli.parser import Names
 from jaxdigits.cli.report import say, say_json
-from jaxdigits.gradients import Report
 
 
 @dataclass(frozen=True)
@@ -21,7 +19,7 @@ class Check:
       $ jaxdigits check lif snn
     """
 
-    names: Positional[tuple[str, ...]] = ()
+    names: Names = ()
     """Names of layers, losses or networks, as `lif cnn`; by default all."""
     tolerance: float = 1e-10
     """Largest relative error that counts as agreement."""
@@ -53,7 +51,7 @@ class Check:
         return 1 if bad else 0
 
 
-def largest_difference(report: Report) -> str:
+def largest_difference(report) -> str:
     """Return the largest error against differences; "n/a" where there are none."""
     errors = [row.error for row in report.rows if row.verdict != "not applicable"
             and row.witness in ("directions", "coordinates")]  # fmt: skip

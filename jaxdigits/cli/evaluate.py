@@ -4,19 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
-from tyro.conf import Positional, arg
 
+from jaxdigits.cli.parser import File, Folder, Run
 from jaxdigits.cli.report import percent, say, say_json, say_note, table
-from jaxdigits.data import DATASETS, mnist
-from jaxdigits.data.catalogue import FEATURES
+from jaxdigits.errors import require_run
+from jaxdigits.options import require_name
 
-Folder = Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")]
-Severities = Annotated[
-    tuple[int, ...], arg(metavar="SEVERITY [SEVERITY ...]", help_behavior_hint="")
-]
+Severities = Annotated[tuple[int, ...], "SEVERITY"]
 
 
 def read_data(name: str, folder: Path | None):
@@ -25,6 +22,8 @@ def read_data(name: str, folder: Path | None):
     Raises:
       ValueError: for a folder with another data set.
     """
+    from jaxdigits.data import DATASETS, mnist
+
     if folder is not None and name != "mnist":
         raise ValueError(f"--data-dir is for MNIST, got it with {name}: leave it out")
     return mnist(folder) if name == "mnist" else DATASETS[name]()
@@ -51,16 +50,13 @@ class Evaluate:
       $ jaxdigits evaluate runs/cnn --json > result.json
     """
 
-    run_folder: Positional[Path]
+    run_folder: Run
     """Folder of a run, as `train` printed it."""
-    data: Annotated[
-        Literal["digits", "mnist", "digits+fsdd", "mnist+fsdd"] | None,
-        arg(metavar="NAME", help_behavior_hint="(default: the data of the training)"),
-    ] = None
-    """Data set of the test images: digits or mnist, with +fsdd for a run of multimodal."""
+    data: Annotated[str | None, "NAME"] = None
+    """Data set of the test images; by default the data of the training."""
     data_dir: Folder = None
     """Folder with MNIST's four files."""
-    figure: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    figure: File = None
     """File for a picture of the confusion matrix (.png, .svg or .pdf). Needs the extra `plots`;
     where it is installed, RUN/confusion.png is the default."""
     corruptions: Severities = ()
@@ -71,15 +67,20 @@ class Evaluate:
 
     def run(self) -> int:
         """Evaluate, and print the tables."""
+        require_run(self.run_folder)
         from jaxdigits.measure import confusion_matrix, per_class, score
         from jaxdigits.runs.folder import load_run, read_result
         from jaxdigits.runs.job import predict
 
         tell = partial(say, json_wanted=self.json)
+        from jaxdigits.data import DATASETS
+        from jaxdigits.data.catalogue import FEATURES
+
         run = load_run(self.run_folder)
         name = self.data or run.config.data
+        require_name("data", DATASETS, name)
         check_severities(self.corruptions)
-        if isinstance(FEATURES[name], dict) != isinstance(FEATURES[run.config.data], dict):
+        if isinstance(FEATURES[name], dict) != run.config.hears:
             raise ValueError(
                 f"--data {name} has other senses than {run.config.data}, the data of "
                 f"{self.run_folder}: add or remove +fsdd"

@@ -8,10 +8,8 @@ from pathlib import Path
 
 from jaxdigits.cli.cache import VARIABLE
 from jaxdigits.cli.report import say, say_json
-from jaxdigits.data.fsdd import SPEAKERS, TAKES
-from jaxdigits.data.mnist import FILES
 
-PACKAGES = ("jaxdigits", "jax", "jaxlib", "numpy", "optax", "scipy", "scikit-learn", "tyro")
+PACKAGES = ("jaxdigits", "jax", "jaxlib", "numpy", "optax", "scipy", "scikit-learn")
 EXTRAS = {
     "plots": ("matplotlib", "figures and reports"),
     "audio": ("soundfile", "spoken digits"),
@@ -110,10 +108,14 @@ def _downloads() -> Path:
 
 
 def _has_mnist(place: Path) -> bool:
+    from jaxdigits.data.mnist import FILES
+
     return all((place / n).is_file() or (place / f"{n}.gz").is_file() for n in FILES)
 
 
 def _has_fsdd(place: Path) -> bool:
+    from jaxdigits.data.fsdd import SPEAKERS, TAKES
+
     return len(list(place.glob("?_*_*.wav"))) >= 10 * len(SPEAKERS) * TAKES
 
 

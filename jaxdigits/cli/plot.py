@@ -1,13 +1,11 @@
 """`jaxdigits plot`."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated
 
-from tyro.conf import Positional, arg
-
-from jaxdigits.cli.evaluate import Folder, Severities, check_severities, read_data
+from jaxdigits.cli.evaluate import Severities, check_severities, read_data
+from jaxdigits.cli.parser import Folder, Run
 from jaxdigits.cli.report import say, say_json
+from jaxdigits.errors import require_run
 
 
 @dataclass(frozen=True)
@@ -25,12 +23,10 @@ class Plot:
     Needs the extra `plots`: pip install "jaxdigits[plots]".
     """
 
-    run_folder: Positional[Path]
+    run_folder: Run
     """Folder of a run, as `train` printed it."""
-    out: Annotated[
-        Path | None, arg(metavar="DIR", help_behavior_hint="(default: RUN/plots)")
-    ] = None
-    """Folder for the figures and the report."""
+    out: Folder = None
+    """Folder for the figures and the report; by default RUN/plots."""
     data_dir: Folder = None
     """Folder with MNIST's four files."""
     corruptions: Severities = ()
@@ -47,6 +43,7 @@ class Plot:
         from jaxdigits.plots.style import png
         from jaxdigits.runs.folder import load_run
 
+        require_run(self.run_folder)
         check_severities(self.corruptions)
         run, record = load_run(self.run_folder), read_record(self.run_folder)
         config = run.config

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from tyro.conf import Positional, arg
 
+from jaxdigits.cli.parser import POSITIONAL, File, Run
 from jaxdigits.cli.report import say, say_json, say_note
-from jaxdigits.data import DataError, read_picture, read_sound
-from jaxdigits.data.catalogue import FEATURES, blank
-from jaxdigits.data.sound import RATE, fixed_length
+from jaxdigits.errors import DataError, require_run
 
 Answer = Callable[[Any], np.ndarray]  # (inputs) -> the probability of each digit [10]
 
@@ -33,19 +31,20 @@ class Predict:
     A run of several networks answers with the mean of their probabilities.
     """
 
-    run_folder: Positional[Path]
+    run_folder: Run
     """Folder of a run, as `train` printed it."""
-    images: Annotated[Positional[tuple[Path, ...]], arg(help_behavior_hint="")] = ()
+    images: Annotated[tuple[Path, ...], "IMAGE", POSITIONAL] = ()
     """Pictures of one digit each."""
-    image: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    image: File = None
     """A picture, for a run of multimodal."""
-    audio: Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")] = None
+    audio: File = None
     """A recording of the digit, alone or with --image."""
     json: bool = False
     """Print one JSON object per line."""
 
     def run(self) -> int:
         """Predict, and print a line per picture."""
+        require_run(self.run_folder)
         from jaxdigits.runs.folder import load_run
         from jaxdigits.runs.job import predictor
 
@@ -74,10 +73,7 @@ class Predict:
 
     def _check_senses(self, config, pairs) -> None:
         """Raise a ValueError for a file that the network has no sense for."""
-        from jaxdigits.runs.config import HEARING
-
-        senses = config.options.get("senses", ("image", "sound"))
-        senses = senses if config.network in HEARING else ("image",)
+        senses = config.options["senses"] if config.hears else ("image",)
         for image, audio in pairs:
             if audio and "sound" not in senses:
                 raise ValueError(f"{self.run_folder} has no sound: leave out --audio")
@@ -108,10 +104,12 @@ class Predict:
 
 def _read(image: Path | None, audio: Path | None, config) -> Any:
     """Return the network's inputs: a picture, or a dict of both senses, with zeros for none."""
-    from jaxdigits.runs.config import HEARING
+    from jaxdigits.data import read_picture, read_sound
+    from jaxdigits.data.catalogue import FEATURES, blank
+    from jaxdigits.data.sound import RATE, fixed_length
 
     picture = read_picture(image)[None] if image else None
-    if config.network not in HEARING:
+    if not config.hears:
         return picture
     inputs = blank(FEATURES[config.data], 1)
     if picture is not None:

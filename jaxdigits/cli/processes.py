@@ -10,30 +10,22 @@ import sys
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from tyro.conf import arg
-
 START = 120  # seconds that processes wait for each other at the start
 SILENCE = 20  # seconds without a sign of life after which a process counts as dead
-
-
-def _none(metavar: str, text: str) -> Any:
-    return arg(metavar=metavar, help_behavior_hint=f"(default: {text})")
 
 
 @dataclass(frozen=True)
 class Processes:
     """Many devices, and many processes or hosts: the same network, to rounding."""
 
-    devices: Annotated[int | None, _none("INT", "1, or all of several processes")] = None
-    """Devices that share the examples of each batch, or with --seeds the networks. A CPU
-    simulates that many."""
-    coordinator: Annotated[str | None, _none("HOST:PORT", "one process")] = None
-    """Host of process 0 and a free port there, the same for all processes; auto: ask Slurm,
-    Open MPI or Cloud TPU."""
-    processes: Annotated[int | None, _none("INT", "the cluster's answer")] = None
-    """With --coordinator: number of processes."""
-    process: Annotated[int | None, _none("INT", "the cluster's answer")] = None
-    """With --coordinator: number of this process, from 0. Process 0 writes the run."""
+    devices: int | None = None
+    """Devices that share each batch, or the networks of --seeds; a CPU simulates them."""
+    coordinator: Annotated[str | None, "HOST:PORT"] = None
+    """Process 0 and a free port there; auto: ask Slurm, Open MPI or Cloud TPU."""
+    processes: int | None = None
+    """Number of processes, with --coordinator."""
+    process: int | None = None
+    """Number of this process, from 0, with --coordinator; process 0 writes the run."""
 
     def start(self):
         """Join the other processes and return the mesh to train on; None: one device.

@@ -9,14 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxdigits.data.inputs import Inputs, as_inputs
+from jaxdigits.data.inputs import Inputs, as_inputs, partition, select
 
 
-class DataError(ValueError):
-    """A file or a download that failed: one line with the problem and its remedy."""
-
-
-@jax.tree_util.register_pytree_with_keys_class
+@jax.tree_util.register_pytree_node_class
 @dataclass(frozen=True, eq=False, init=False)
 class Dataset:
     """Examples with their classes, as stored; the step scales them, on the device.
@@ -75,14 +71,13 @@ class Dataset:
         """Return the data set of some examples: a slice, or an array of their numbers."""
         if isinstance(rows, int):  # also ends `inputs, label = data` with a line of its own
             raise TypeError("select examples by a slice or an array, as in data[:8]")
-        return Dataset(self.inputs.select(rows), self.label[rows], self.classes)
+        return Dataset(select(self.inputs, rows), self.label[rows], self.classes)
 
     def __len__(self) -> int:
         return len(self.label)
 
-    def tree_flatten_with_keys(self) -> tuple[Any, int]:
-        key = jax.tree_util.GetAttrKey
-        return ((key("inputs"), self.inputs), (key("label"), self.label)), self.classes
+    def tree_flatten(self) -> tuple[Any, int]:
+        return (self.inputs, self.label), self.classes
 
     @classmethod
     def tree_unflatten(cls, classes: int, children: Any) -> "Dataset":
@@ -121,7 +116,7 @@ def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, .
     counts = _shares(sizes, np.bincount(number))
     owner = np.concatenate([np.repeat(np.arange(len(sizes)), n) for n in counts.T])
     groups = [np.sort(by_class[owner == i]) for i in range(len(sizes))]
-    inputs = zip(data.inputs.partition(groups, seed), groups, strict=True)
+    inputs = zip(partition(data.inputs, groups, seed), groups, strict=True)
     return tuple(Dataset(x, label[rows], data.classes) for x, rows in inputs)
 
 

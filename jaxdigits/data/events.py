@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.inputs import Packed
+from jaxdigits.errors import DataError
 
 
 class SensorEvents(NamedTuple):

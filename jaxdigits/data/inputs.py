@@ -5,6 +5,7 @@ Each kind has the members of `Inputs`, so nothing else needs to know how example
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,17 +41,6 @@ class Inputs(Protocol):
         """
         ...
 
-    def select(self, rows: Any) -> "Inputs":
-        """Return the inputs of some examples: a slice, or an array of their numbers."""
-        ...
-
-    def partition(self, groups: Sequence[np.ndarray], seed: int) -> list["Inputs"]:
-        """Return the inputs of disjoint groups of examples, each an array of their numbers.
-
-        The groups share no value that an example can draw, unless the `Drawn` does.
-        """
-        ...
-
 
 @register_dataclass
 @dataclass(frozen=True, eq=False)
@@ -76,12 +66,6 @@ class Stored:
 
     def take(self, rows: Array, keys: Array) -> Array:
         return jnp.asarray(self.array)[rows]
-
-    def select(self, rows: Any) -> "Stored":
-        return Stored(self.array[rows])
-
-    def partition(self, groups: Sequence[np.ndarray], seed: int) -> list[Inputs]:
-        return [self.select(rows) for rows in groups]
 
 
 @register_dataclass
@@ -114,19 +98,6 @@ class Drawn:
         place = jax.vmap(pick)(fold_in(keys, DRAWN))
         return jnp.asarray(self.value)[jnp.take_along_axis(among, place, 1)[:, 0]]
 
-    def select(self, rows: Any) -> "Drawn":
-        return replace(self, group=self.group[rows])
-
-    def partition(self, groups: Sequence[np.ndarray], seed: int) -> list[Inputs]:
-        """Partition the values as well, in proportion to the sizes of the groups of examples.
-
-        Raises:
-          ValueError: if there are fewer values to draw from than groups.
-        """
-        shares = _shares(np.asarray(self.among), [len(rows) for rows in groups], seed)
-        pairs = zip(groups, shares, strict=True)
-        return [replace(self.select(rows), among=among) for rows, among in pairs]
-
 
 @register_dataclass
 @dataclass(frozen=True, eq=False)
@@ -145,12 +116,6 @@ class Packed:
     def take(self, rows: Array, keys: Array) -> Array:
         bits = jnp.asarray(self.bits)[rows]
         return jnp.unpackbits(bits, axis=1, count=prod(self.shape)).reshape(-1, *self.shape)
-
-    def select(self, rows: Any) -> "Packed":
-        return replace(self, bits=self.bits[rows])
-
-    def partition(self, groups: Sequence[np.ndarray], seed: int) -> list[Inputs]:
-        return [self.select(rows) for rows in groups]
 
 
 @register_dataclass
@@ -179,13 +144,6 @@ class Senses:
         draw = {name: fold_in(keys, i) for i, name in enumerate(sorted(self.senses))}
         return {name: inputs.take(rows, draw[name]) for name, inputs in self.senses.items()}
 
-    def select(self, rows: Any) -> "Senses":
-        return Senses({name: inputs.select(rows) for name, inputs in self.senses.items()})
-
-    def partition(self, groups: Sequence[np.ndarray], seed: int) -> list[Inputs]:
-        senses = {name: x.partition(groups, seed) for name, x in self.senses.items()}
-        return [Senses({name: senses[name][i] for name in senses}) for i in range(len(groups))]
-
 
 def as_inputs(inputs: Any) -> Inputs:
     """Return an array as `Stored`, a dict as `Senses`, and inputs of any kind as they are.
@@ -205,7 +163,35 @@ def as_inputs(inputs: Any) -> Inputs:
     return Stored(array)
 
 
-def _shares(among: np.ndarray, sizes: Sequence[int], seed: int) -> list[np.ndarray]:
+def select(inputs: Any, rows: Any) -> Any:
+    """Return the inputs of some examples: a slice, or an array of their numbers."""
+    rows_of = lambda x: replace(x, group=x.group[rows]) if is_drawn(x) else x[rows]
+    return jax.tree.map(rows_of, inputs, is_leaf=is_drawn)
+
+
+def partition(inputs: Any, groups: Sequence[np.ndarray], seed: int) -> list[Any]:
+    """Return the inputs of disjoint groups of examples, each an array of their numbers.
+
+    Each `Drawn` partitions its values as well, in proportion to the sizes of the groups.
+
+    Raises:
+      ValueError: if there are fewer values to draw from than groups.
+    """
+    sizes = [len(rows) for rows in groups]
+
+    def own(i, x):
+        return replace(x, among=_shares(x.among, sizes, seed)[i]) if is_drawn(x) else x
+
+    sets = enumerate(select(inputs, rows) for rows in groups)
+    return [jax.tree.map(partial(own, i), x, is_leaf=is_drawn) for i, x in sets]
+
+
+def is_drawn(inputs: Any) -> bool:
+    """Return whether the inputs are `Drawn`: not all their arrays have one row an example."""
+    return isinstance(inputs, Drawn)
+
+
+def _shares(among: Any, sizes: Sequence[int], seed: int) -> list[np.ndarray]:
     """Return an array [G, R] for each size: the values that its examples draw from.
 
     Each has at least one value of each group, and the rest in proportion to the sizes.  Where a
@@ -213,7 +199,7 @@ def _shares(among: np.ndarray, sizes: Sequence[int], seed: int) -> list[np.ndarr
     """
     generator, shares = np.random.PCG64(seed), [[] for _ in sizes]
     along = np.cumsum(sizes)
-    for of_group in among:
+    for of_group in np.asarray(among):
         values = np.unique(of_group)
         if len(values) < len(sizes):
             raise ValueError(

@@ -25,6 +25,7 @@ import numpy as np
 
 from jaxdigits.data.archive import require_stored
 from jaxdigits.data.catalogue import FEATURES, blank
+from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.runs.config import Config, from_json, to_json
@@ -37,10 +38,6 @@ LARGEST_JSON = 1 << 20  # bytes; a configuration has some hundred
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
 MAX_LAYERS = 100  # entries of a list; a network is traced layer by layer
 MOST = {"steps": 10_000, "taps": 1_000, "bands": 10_000, "most": 100, "microbatch": 1 << 14}
-
-
-class RunError(Exception):
-    """A run folder cannot be written or read: one line with its name and the remedy."""
 
 
 class Run(NamedTuple):
@@ -222,11 +219,7 @@ def in_one_line(error: Exception) -> str:
 
 def _read_config(folder: Path) -> tuple[Config, Any]:
     """Return a run's configuration, and the template of its params."""
-    make = "create one with `jaxdigits train`"
-    if not folder.is_dir():
-        raise RunError(f"{folder}: no such folder; {make}")
-    if not (folder / "config.json").is_file():
-        raise RunError(f"{folder} is not a run folder (no config.json): {make}")
+    require_run(folder)
     try:
         head = _read_json(folder / "config.json")
         if not isinstance(head, dict) or head.get("format") != FORMAT:

@@ -264,5 +264,5 @@ def _recipe(config: Config, optimizer: Any, mesh: Mesh | None) -> Recipe:
         config.build(), optimizer, epochs=config.epochs, batch=config.batch,
         loss=cross_entropy(config.smoothing), estimator=config.estimator(), ema=config.ema,
         microbatch=config.microbatch, augment=config.augmentation(), patience=config.patience,
-        updates_per_save=config.steps_per_save, mesh=mesh,
+        updates_per_save=config.updates_per_save, mesh=mesh,
     )  # fmt: skip

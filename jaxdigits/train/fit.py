@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from jaxdigits.data import Dataset
+from jaxdigits.errors import Diverged
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.train.loop import run
@@ -28,14 +29,6 @@ class Fit(NamedTuple):
     """one row an epoch, as `Hooks.report` gets them"""
     state: TrainState
     """after the last epoch"""
-
-
-class Diverged(RuntimeError):
-    """A loss that is infinite or not a number; `fit` holds the last good network."""
-
-    def __init__(self, message: str, fit: Fit):
-        super().__init__(message)
-        self.fit = fit
 
 
 NO_HOOKS = Hooks()

@@ -13,7 +13,9 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
+from jaxdigits.about import children_of
 from jaxdigits.data import as_inputs
+from jaxdigits.data.inputs import select
 from jaxdigits.layer import Layer, Params
 from jaxdigits.spikes import events, traces
 from jaxdigits.train.sharding import everywhere, place
@@ -75,7 +77,7 @@ def watcher(
         infinite = jax.tree.map(lambda a: a[0], batches.infinite)
         return mean._replace(infinite=infinite, dead=dead)
 
-    few = place(inputs.select(np.arange(len(rows))), everywhere(mesh))
+    few = place(select(inputs, np.arange(len(rows))), everywhere(mesh))
     of_all = of_state if members == 1 else jax.vmap(of_state, (0, None))
     program = jax.jit(of_all, out_shardings=everywhere(mesh))
 
@@ -101,7 +103,7 @@ def examine(network: Layer, params: Params, inputs: Any, keys: Array) -> Health:
         {name: gain(leaf) for name, leaf in weights.items()},
         mean(steps) | mean(times),
         mean(spikes > 0 for spikes in steps),
-        {f"the units before {name}": dead(x) for name, x in _inputs(params, residual)},
+        {f"the units before {name}": dead(x) for name, x in _inputs(network, params, residual)},
     )
 
 
@@ -135,27 +137,35 @@ def _layers(values: Mapping[str, Array], bad: Callable[[np.ndarray], np.ndarray]
     return ", ".join(f"{name}{count(b)}" for name, b in flags.items() if b.any())
 
 
-def _inputs(
-    params: Any, residual: Any, path: str = "", learnt: bool = False
-) -> Iterator[tuple[str, Array]]:
+def _inputs(network: Layer, params: Any, residual: Any) -> Iterator[tuple[str, Array]]:
     """Yield (name, input) of each layer with weights that has another before it.
 
-    The residual of a layer with weights is its input, and a chain of layers has the residuals
-    of its layers.  Residuals of other kinds of layers (a learning rule, a recomputed layer) are
-    passed over.
+    The layers are those of the network's `about`; a layer with weights keeps its input.  The
+    residual of a learning rule, or of a layer that computes again, is passed over.
     """
-    if isinstance(params, tuple) and isinstance(residual, tuple) and (
-        len(params) == len(residual)
-    ):  # fmt: skip
-        for i, (p, r) in enumerate(zip(params, residual, strict=True)):
-            yield from _inputs(p, r, f"{path}{i}/", learnt)
-            learnt |= bool(jax.tree.leaves(p))
-    elif isinstance(params, Mapping) and "weight" in params:
-        x = residual if isinstance(residual, Array) else None
-        if learnt and x is not None and jnp.issubdtype(x.dtype, jnp.floating):
-            yield f"layer {path.rstrip('/')}", x
-    elif isinstance(params, Mapping) and isinstance(residual, tuple):
-        branches = residual[0]
-        for name in params:
-            if isinstance(branches, Mapping) and name in branches:
-                yield from _inputs(params[name], branches[name], f"{path}{name}/")
+    learnt = False
+    for path, layer, p, kept in _leaves(network, params, residual):
+        has_weights = isinstance(p, Mapping) and "weight" in p
+        floats = isinstance(kept, Array) and jnp.issubdtype(kept.dtype, jnp.floating)
+        if has_weights and learnt and floats:
+            yield f"{layer.about.name} {path}" if layer.about else f"layer {path}", kept
+        learnt |= bool(jax.tree.leaves(p))
+
+
+def _leaves(network: Layer, params: Any, residual: Any, path: str = "") -> Iterator[tuple]:
+    """Yield (path, layer, params, residual) of each layer in the combinators of a network."""
+    children = list(children_of(network.about)) if network.about else []
+    of = lambda tree: tree.items() if isinstance(tree, Mapping) else enumerate(tree)
+    side_by_side = isinstance(params, Mapping)
+    kept = (
+        residual[0] if side_by_side and isinstance(residual, tuple) and residual else residual
+    )
+    shaped = isinstance(kept, Mapping if side_by_side else tuple) and len(kept) == len(children)
+    if not children or not shaped or len(params) != len(children):
+        yield path, network, params, residual
+        return
+    ps: dict[Any, Any] = dict(of(params))
+    rs: dict[Any, Any] = dict(of(kept))
+    for name, layer in children:
+        key = name if side_by_side else int(name)
+        yield from _leaves(layer, ps[key], rs[key], f"{path}/{name}".lstrip("/"))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,18 +25,6 @@ from jaxdigits.train.sharding import (
 )
 from jaxdigits.train.snapshot import Hooks, Snapshot, resumed
 from jaxdigits.train.state import initial_state
-
-
-class Programs(NamedTuple):
-    """The compiled programs of a training; for a population each runs all members."""
-
-    start: Callable[..., Any]
-    """(key, hyperparameters, train) -> (state, best)"""
-    chunk: Callable[..., Any]
-    """(hyperparameters, state, train) -> (state, losses), some updates of an epoch"""
-    epoch: Callable[..., Any]
-    """(hyperparameters, state, best, losses, train, valid) -> (state, best, metrics), the rest
-    of the epoch whose first updates had these losses"""
 
 
 def run(
@@ -65,20 +53,19 @@ def run(
     key, hyperparameters = place((key, hyperparameters), own)
     updates = len(train) // recipe.batch
     every = recipe.updates_per_save or updates
-    programs = compiled(recipe, every, many=many)
-    state, best = programs.start(key, hyperparameters, train)
+    start, chunk, finish = compiled(recipe, every, many=many)
+    state, best = start(key, hyperparameters, train)
     losses = np.zeros((*jnp.shape(state.step), 0), jnp.result_type(float))
     now = resumed(hooks, Snapshot(state, best, losses, ()), own, whole)
     while len(now.history) < recipe.epochs and not out_of_patience(now, recipe.patience):
         epoch, clock = len(now.history) + 1, time.perf_counter()
         while now.losses.shape[-1] + every < updates:
-            state, losses = programs.chunk(hyperparameters, now.state, train)
+            state, losses = chunk(hyperparameters, now.state, train)
             losses = np.concatenate([now.losses, losses], -1)
             now = now._replace(state=state, losses=losses)
             hooks.save(now)
-        state, best, metrics = programs.epoch(
-            hyperparameters, now.state, now.best, now.losses, train, valid
-        )
+        so_far = hyperparameters, now.state, now.best, now.losses
+        state, best, metrics = finish(*so_far, train, valid)
         lists = {name: np.asarray(value).tolist() for name, value in metrics._asdict().items()}
         row = {"epoch": epoch, **lists, "seconds": time.perf_counter() - clock}
         history = (*now.history, {**row, **hooks.watch(state)})
@@ -90,8 +77,14 @@ def run(
     return now
 
 
-def compiled(recipe: Recipe, every: int, *, many: bool) -> Programs:
-    """Return the programs of a training, whose chunks have `every` updates."""
+def compiled(recipe: Recipe, every: int, *, many: bool) -> tuple[Callable, Callable, Callable]:
+    """Return the programs of a training; for a population each runs all members.
+
+    start: (key, hyperparameters, train) -> (state, best)
+    chunk: (hyperparameters, state, train) -> (state, losses), after `every` updates
+    finish: (hyperparameters, state, best, losses, train, valid) -> (state, best, metrics),
+      the rest of the epoch whose first updates had these losses
+    """
     mesh = recipe.mesh
     # The members of a population share the devices, so the examples of one member do not.
     share = None if many else mesh
@@ -106,7 +99,7 @@ def compiled(recipe: Recipe, every: int, *, many: bool) -> Programs:
     def chunk(hyper, state, train):
         return run_updates(member(hyper), every, state, train)
 
-    def epoch(hyper, state, best, losses, train, valid):
+    def finish(hyper, state, best, losses, train, valid):
         return run_epoch(member(hyper), state, best, train, valid, losses)
 
     def of_all(f: Callable, own: int, data: int) -> Callable:
@@ -118,10 +111,10 @@ def compiled(recipe: Recipe, every: int, *, many: bool) -> Programs:
     own, whole = by_member(mesh) if many else everywhere(mesh), everywhere(mesh)
     jit = lambda f, *shardings, **options: jax.jit(f, out_shardings=shardings, **options)
     fitting = partial(within_memory, devices=local_device_count(mesh))
-    return Programs(
+    return (
         jit(of_all(start, 2, 1), own, whole),
         fitting(jit(of_all(chunk, 2, 1), own, whole, donate_argnums=1)),
-        fitting(jit(of_all(epoch, 4, 2), own, whole, whole, donate_argnums=(1, 2))),
+        fitting(jit(of_all(finish, 4, 2), own, whole, whole, donate_argnums=(1, 2))),
     )
 
 

@@ -11,11 +11,9 @@ from typing import Any
 
 import jax
 
+from jaxdigits.errors import DoesNotFit
+
 MEMORY = Path("/proc/meminfo")
-
-
-class DoesNotFit(RuntimeError):
-    """Training needs more memory than the device has; the message says what to change."""
 
 
 def within_memory(program: Any, devices: int = 1) -> Callable:

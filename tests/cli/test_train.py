@@ -6,9 +6,9 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.options import given
+
 from jaxdigits.cli.train import OPTIONS, Train
 from jaxdigits.runs import job
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.models import mlp, snn
-from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD
+from jaxdigits.models.choices import MNIST_MEAN, MNIST_STD
 from jaxdigits.train import gather_statistics, logits_of
 
 KEY = jax.random.key(0)
