@@ -15,7 +15,7 @@ from jaxdigits.layers import relu
 
 HELP = {
     "train": ["--data", "--epochs", "--learning-rate", "--seeds", "--gradient", "--out",
-              "--json", "--hidden", "--dropout-rate", "--steps", "--encoder", "--learn", "conv_snn"],
+              "--json", "--hidden", "--dropout-rate", "--steps", "--encoder", "--learn"],
     "completion": ["SHELL", "bash"],
     "evaluate": ["--data", "--data-dir", "--figure", "--json"],
     "predict": ["--json", "RUN", "IMAGE"],
