@@ -43,7 +43,7 @@ def machine() -> str:
     """Return the processor and its cores, or the accelerator, and the version of JAX."""
     import jax
 
-    from jaxdigits.bench.record import processor
+    from jaxdigits.bench import processor
 
     device = jax.devices()[0]
     name = f"{processor()}, {os.cpu_count()} cores"

@@ -53,7 +53,7 @@ def trained(
     from jaxdigits.data import digits
     from jaxdigits.losses import cross_entropy
     from jaxdigits.runs import config_for, validation_split
-    from jaxdigits.train import adamw, fit
+    from jaxdigits.train import Hooks, Recipe, adamw, fit
 
     config = config_for(network, "digits", **({"epochs": EPOCHS} | changes))
     train, valid = validation_split(digits()[0])
@@ -71,11 +71,12 @@ def trained(
             seen.extend(np.asarray(a) for a in jax.tree.leaves(state.params))
         return {}
 
-    fitted = fit(
-        config.build(), train, valid, optimizer, jax.random.key(0), epochs=config.epochs,
-        batch=config.batch, loss=cross_entropy(config.smoothing), ema=config.ema,
-        microbatch=config.microbatch, mesh=mesh, watch=watch,
+    recipe = Recipe(
+        config.build(), optimizer, epochs=config.epochs, batch=config.batch,
+        loss=cross_entropy(config.smoothing), ema=config.ema, microbatch=config.microbatch,
+        mesh=mesh,
     )  # fmt: skip
+    fitted = fit(recipe, train, valid, jax.random.key(0), Hooks(watch=watch))
     last = fitted.history[-1]
     return seen, dict(
         losses=[row["loss"] for row in fitted.history],
@@ -95,7 +96,7 @@ def digest(mesh) -> str:
     from jaxdigits.train.sharding import each_its_share, everywhere, over_devices, place
     from jaxdigits.train.state import order_of_epoch, step_keys
 
-    image, key = place((digits()[0].image, jax.random.key(0)), everywhere(mesh))
+    image, key = place((digits()[0].inputs[:], jax.random.key(0)), everywhere(mesh))
 
     def spikes(rows, image, key):
         keys = step_keys(key, jnp.int32(7), rows)

@@ -76,10 +76,10 @@ def read(config: Any):
     """Return the reading of `READ` images, as a function that waits for its result."""
     import jax
 
-    from jaxdigits.bench.images import synthetic
+    from jaxdigits.bench.programs import synthetic
     from jaxdigits.train import gather_statistics, logits_of
 
-    image, key = synthetic(READ).image, jax.random.key(0)
+    image, key = synthetic(READ).inputs[:], jax.random.key(0)
     network = config.build()(training=True)
     params, _ = network.init(key, (28, 28))
     seen = gather_statistics(network, params, image, key)

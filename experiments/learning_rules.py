@@ -35,12 +35,20 @@ from jaxdigits.data import Dataset, mnist, split
 from jaxdigits.gradients import by_hand
 from jaxdigits.losses import cross_entropy
 from jaxdigits.measure import score
-from jaxdigits.models import build
+from jaxdigits.models import snn
 from jaxdigits.plots import lines_figure
 from jaxdigits.runs import Config, config_for
-from jaxdigits.train import Recipe, adamw, fit_population, initial_state, logits_of, run_epoch
+from jaxdigits.train import (
+    Hooks,
+    Recipe,
+    adamw,
+    fit_population,
+    initial_state,
+    logits_of,
+    run_epoch,
+)
 from jaxdigits.train.epoch import before_first_epoch
-from jaxdigits.train.fit import on_device
+from jaxdigits.train.sharding import place
 from jaxdigits.tree import relative_error
 
 HERE = Path(__file__).parent
@@ -99,11 +107,12 @@ def train_many(c: Config, keys: jax.Array, rates: Any, sets, watch: Any = lambda
     """Train one network per key and learning rate, in one program."""
     steps = c.epochs * (len(sets[0].label) // c.batch)
     optimizer = lambda rate: adamw(rate, steps, weight_decay=c.weight_decay)
-    return fit_population(
-        c.build(), sets[0], sets[1], optimizer, keys, jnp.asarray(rates), epochs=c.epochs,
-        batch=c.batch, loss=cross_entropy(c.smoothing), estimator=c.estimator(), ema=c.ema,
-        watch=watch, report=progress,
+    recipe = Recipe(
+        c.build(), optimizer, epochs=c.epochs, batch=c.batch, loss=cross_entropy(c.smoothing),
+        estimator=c.estimator(), ema=c.ema,
     )  # fmt: skip
+    hooks = Hooks(report=progress, watch=watch)
+    return fit_population(recipe, sets[0], sets[1], keys, jnp.asarray(rates), hooks)
 
 
 def progress(row: dict[str, Any]) -> None:
@@ -138,7 +147,7 @@ def run(label: str) -> dict[str, Any]:
     @jax.jit
     def test(params, key):
         network = c.build()(training=False, statistics=())
-        return logits_of(network, params, sets[2].image, key)[0]
+        return logits_of(network, params, sets[2].inputs, key)[0]
 
     member = lambda i: jax.tree.map(lambda a: a[i], many.params)
     logits = np.stack([test(member(i), keys[i]) for i in range(len(keys))])
@@ -157,8 +166,8 @@ def alignment(c: Config, valid: Dataset):
     """Map params of all members to [members][dense layers] cosines with BPTT's gradient."""
     loss = cross_entropy(c.smoothing)
     rule = c.estimator()(c.build()(training=True), loss)
-    bptt = by_hand(build("snn", NETWORK), loss)
-    batch = Dataset(valid.image[:ALIGNED], valid.label[:ALIGNED])
+    bptt = by_hand(snn(**NETWORK), loss)
+    batch = valid.inputs[:ALIGNED], valid.label[:ALIGNED]
 
     def weights(estimate, params):
         grads = estimate(params, batch, jax.random.key(0))[1]
@@ -179,8 +188,8 @@ def same(label: str) -> dict[str, Any]:
     worst = 0.0
     for seed in SEEDS:
         key, rows = jax.random.key(seed), slice(32 * seed, 32 * (seed + 1))
-        batch = Dataset(train.image[rows], train.label[rows])
-        params, _ = build("snn", NETWORK).init(key, (28, 28))
+        batch = train.inputs[rows], train.label[rows]
+        params, _ = snn(**NETWORK).init(key, (28, 28))
         both = []
         for name in (label, SAME_AS[label]):
             c = config(name)
@@ -198,19 +207,15 @@ def epoch_times(labels: list[str]) -> dict[str, float]:
     programs, states = {}, {}
     for label in labels:
         c = config(label)
-        recipe = Recipe(
-            c.build(), cross_entropy(c.smoothing), c.estimator(), c.batch, c.ema
-        )  # fmt: skip
         optimizer = adamw(c.learning_rate, 10_000, weight_decay=c.weight_decay)
-        network = recipe.build(training=True)
-        state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
-        args = (
-            state,
-            before_first_epoch(recipe, state, train),
-            on_device(train),
-            on_device(valid),
-        )
-        programs[label] = jax.jit(partial(run_epoch, recipe, optimizer)).lower(*args).compile()
+        recipe = Recipe(
+            c.build(), optimizer, epochs=1, batch=c.batch, loss=cross_entropy(c.smoothing),
+            estimator=c.estimator(), ema=c.ema,
+        )  # fmt: skip
+        state = initial_state(recipe, (28, 28), jax.random.key(0))
+        best = before_first_epoch(recipe, state, train)
+        args = state, best, *place((train, valid), None)
+        programs[label] = jax.jit(partial(run_epoch, recipe)).lower(*args).compile()
         states[label] = args
     seconds: dict[str, list[float]] = {label: [] for label in labels}
     for _ in range(ROUNDS):

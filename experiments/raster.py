@@ -21,7 +21,7 @@ from jaxdigits import snn
 from jaxdigits.data import digits, split
 from jaxdigits.keys import fold_in
 from jaxdigits.spikes import rate, traces
-from jaxdigits.train import fit
+from jaxdigits.train import Recipe, fit
 
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "raster.png"
 STEPS, SHOWN = 25, 36  # time steps; about how many pixels and neurons that fire are shown
@@ -34,10 +34,10 @@ def seen() -> dict[str, Any]:
     train, test = digits()
     train, valid = split(train, (1317, 120), seed=0)
     key = jax.random.key(0)
-    fitted = fit(build, train, valid, optax.adam(2e-3), key, epochs=15, batch=64)
+    fitted = fit(Recipe(build, optax.adam(2e-3), epochs=15, batch=64), train, valid, key)
     network = build(training=False)
     for n in range(len(test.label)):
-        image = test.image[n : n + 1]
+        image = test.inputs[n : n + 1]
         logits, residual = network.forward(fitted.params, image, key)
         if test.label[n] == DIGIT == logits.argmax():
             break

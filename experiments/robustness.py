@@ -51,7 +51,9 @@ def measure(
 
     predict = predictor(load_run(folder))
     error = lambda right: round(1 - float(right), 4)
-    clean = error((predict(data.image / np.float32(255))[0].argmax(-1) == data.label).mean())
+    clean = error(
+        (predict(data.inputs[:] / np.float32(255))[0].argmax(-1) == data.label).mean()
+    )
     found = robustness(predict, data, jax.random.key(0), severities=severities)
     errors = {
         corruption: {str(s): error(accuracies[0]) for s, accuracies in by_severity.items()}

@@ -23,9 +23,10 @@ import numpy as np
 
 from jaxdigits.data import DATASETS, Dataset
 from jaxdigits.runs import Config, config_for, load_run, predict, validation_split
-from jaxdigits.runs.config import LATER, to_json
+from jaxdigits.runs.config import to_json
 from jaxdigits.runs.folder import append_metrics, create_run, save_params, write_json
 from jaxdigits.runs.job import _train
+from jaxdigits.train import Hooks
 from jaxdigits.tree import parameter_count
 
 FOLDER = Path(__file__).parent.parent / "runs" / "experiments"
@@ -64,9 +65,7 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
     """
     from core import machine
 
-    # Later options at their old values are not in the name: names outlive options.
-    told = {k: v for k, v in to_json(config).items() if k not in LATER or v != LATER[k]}
-    text = json.dumps(told, sort_keys=True) + named
+    text = json.dumps(to_json(config), sort_keys=True) + named
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     folder = FOLDER / f"{config.network}-{digest}"
     kept = folder / "record.json"
@@ -85,7 +84,7 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
         loss, valid = np.mean(row["loss"]), 100 * np.mean(curve[-1])
         print(f"{row['epoch']:3d} {loss:.4f} {valid:.2f}", flush=True)
 
-    params, statistics, valid_, best, _ = _train(config, train, valid, dict(report=report))
+    params, statistics, valid_, best, _ = _train(config, train, valid, Hooks(report), None)
     save_params(folder, params, statistics)
     facts = dict(
         parameters=parameter_count(params) // config.seeds,
@@ -103,7 +102,7 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
 
 def accuracies(networks: Trained, data: Dataset) -> list[float]:
     """Return the share of a data set's images that each network reads right."""
-    logits = predict(load_run(networks.folder), data.image)
+    logits = predict(load_run(networks.folder), data.inputs)
     return (logits.argmax(-1) == np.asarray(data.label)).mean(-1).tolist()
 
 
@@ -114,17 +113,14 @@ def accuracy(network: Trained, data: Dataset) -> float:
 
 def step_of(config: Config) -> Callable[[], None]:
     """Return a training step of 128 images, as a function that waits for its result."""
-    from jaxdigits.bench.images import batches, synthetic
-    from jaxdigits.gradients import by_hand
-    from jaxdigits.losses import cross_entropy
+    from jaxdigits.bench.programs import batches, synthetic
     from jaxdigits.train import Recipe, adamw, initial_state, train_step
 
-    optimizer, data = adamw(1e-3, 1000), synthetic(2048)
-    augment = config.augmentation()
-    recipe = Recipe(config.build(), cross_entropy(), by_hand, 128, 0.99, augment=augment)
-    network = config.build()(training=True)
-    state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
-    program = jax.jit(partial(train_step, recipe, optimizer), donate_argnums=0)
+    recipe = Recipe(
+        config.build(), adamw(1e-3, 1000), epochs=1, ema=0.99, augment=config.augmentation()
+    )
+    data, state = synthetic(2048), initial_state(recipe, (28, 28), jax.random.key(0))
+    program = jax.jit(partial(train_step, recipe), donate_argnums=0)
     order = cycle(batches(2048, 128, 8))
 
     def run() -> None:

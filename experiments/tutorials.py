@@ -154,8 +154,8 @@ TUTORIALS = {
 
 def run(name: str) -> dict[str, Any]:
     """Train eight networks, and read the test set."""
-    from jaxdigits.data import Dataset, mnist
-    from jaxdigits.train import fit_population, logits_of
+    from jaxdigits.data import mnist
+    from jaxdigits.train import Hooks, Recipe, fit_population, logits_of
 
     of = TUTORIALS[name]
     train, test = mnist()
@@ -167,17 +167,17 @@ def run(name: str) -> dict[str, Any]:
         return {}
 
     # Nothing is chosen: the validation images are some of those that it learns from.
-    seen = Dataset(train.image[:1000], train.label[:1000])
-    fit_population(
-        of.build, train, seen, lambda _: optax.adam(of.learning_rate), keys, epochs=of.epochs,
-        batch=of.batch, loss=of.loss, watch=watch,
-        report=lambda row: print(name, row["epoch"], row["loss"], row["seconds"], flush=True),
+    recipe = Recipe(
+        of.build, lambda _: optax.adam(of.learning_rate), epochs=of.epochs, batch=of.batch,
+        loss=of.loss,
     )  # fmt: skip
+    report = lambda row: print(name, row["epoch"], row["loss"], row["seconds"], flush=True)
+    fit_population(recipe, train, train[:1000], keys, hooks=Hooks(report=report, watch=watch))
     predict = jax.jit(partial(logits_of, of.build(training=False)))
     accuracies = []
     for i in range(SEEDS):
         params = jax.tree.map(lambda a, i=i: a[i], last[0])
-        logits, _ = predict(params, test.image, keys[i])
+        logits, _ = predict(params, test.inputs, keys[i])
         accuracies.append(float((logits.argmax(-1) == test.label).mean()))
     return dict(test=accuracies, seconds=time.perf_counter() - clock, machine=machine())
 

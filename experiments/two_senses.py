@@ -16,6 +16,7 @@ images and worse sounds.  Results join two_senses.json; existing results are not
 """
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from jaxdigits.data import (
     SPEAKERS,
     Dataset,
     Drawn,
+    Stored,
     any_recording,
     fsdd,
     leave_speaker_out,
@@ -48,7 +50,6 @@ from jaxdigits.data import (
     mnist_fsdd,
     recordings_in_turn,
 )
-from jaxdigits.data.inputs import take
 from jaxdigits.keys import example_keys
 from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt
 from jaxdigits.runs import load_run, predictor
@@ -88,35 +89,37 @@ def probabilities(network: Trained, inputs: Any) -> np.ndarray:
 
 def without(test: Dataset, sense: str) -> dict[str, Any]:
     """Return the inputs of a test in which a sense is absent."""
-    absent = np.zeros_like if sense == "image" else _silenced
-    return test.image | {sense: absent(test.image[sense])}
+    absent = _blank if sense == "image" else _silenced
+    return test.inputs.senses | {sense: absent(test.inputs[sense])}
 
 
 def mismatched(test: Dataset) -> dict[str, Any]:
     """Return the inputs of a test in which each image has a recording of another digit."""
-    sound, label = test.image["sound"], np.asarray(test.label)
+    sound, label = test.inputs["sound"], np.asarray(test.label)
     spoken = (label + 1 + np.arange(len(label)) % 9) % 10
     by_digit = {d: sound.among[label == d, 0] for d in range(10)}
     turn = np.array([by_digit[d][n % len(by_digit[d])] for n, d in enumerate(spoken)])
-    return test.image | {"sound": sound._replace(among=turn[:, None])}
+    return test.inputs.senses | {"sound": replace(sound, among=turn[:, None])}
 
 
 def results_of(network: Trained, test: Dataset, partner: np.ndarray) -> dict[str, Any]:
     """Test a network on pairs; if it has both senses, also with one and in conflict."""
     right = lambda p: p.argmax(-1) == test.label
-    both = right(probabilities(network, test.image))
+    both = right(probabilities(network, test.inputs))
     found = dict(
         test=float(both.mean()), interval=bootstrap_of_pairs(both, partner),
         wrong=np.flatnonzero(~both).tolist(),
     ) | network.record  # fmt: skip
     if len(load_run(network.folder).config.options.get("senses", "both")) == 1:
         return found
-    alone = {sense: probabilities(network, without(test, sense)) for sense in test.image}
+    alone = {
+        sense: probabilities(network, without(test, sense)) for sense in test.inputs.senses
+    }
     found |= {f"without {sense}": float(right(p).mean()) for sense, p in alone.items()}
     # The probability that the eye alone and the ear alone mean the same digit.
     agree = lambda eye, ear: (eye * ear).sum(-1)
     eye, ear = alone["sound"], alone["image"]
-    other = probabilities(network, without(test._replace(image=mismatched(test)), "image"))
+    other = probabilities(network, without(replace(test, inputs=mismatched(test)), "image"))
     score = -np.concatenate([agree(eye, ear), agree(eye, other)])
     conflict = np.repeat([False, True], len(test.label))
     return found | {"conflict": area_under_curve(score, conflict)}
@@ -127,7 +130,7 @@ def noise() -> dict[str, Any]:
     test = mnist_fsdd()[1]
     rows = jnp.arange(len(test.label))
     keys = example_keys(jax.random.key(1), rows)
-    pair = take(test.image, rows, keys)
+    pair = test.inputs.take(rows, keys)
     image, sound = pair["image"], pair["sound"]
     worse = {str(s): partial(corrupt, CORRUPTION, severity=s) for s in SEVERITIES}
     louder = {str(d): add_noise(d, d) for d in DECIBELS}
@@ -171,7 +174,7 @@ def main() -> None:
 def train_arm(name: str) -> None:
     """Train all seeds of an arm."""
     test = mnist_fsdd()[1]
-    partner = test.image["sound"].among[:, 0]
+    partner = test.inputs["sound"].among[:, 0]
     for seed in range(SEEDS):
         if str(seed) not in load(RESULTS, {}).get("arms", {}).get(name, {}):
             found = results_of(arm(name, seed), test, partner)
@@ -187,12 +190,16 @@ def train_speaker(speaker: str) -> None:
     for name in ("sound", "middle"):
         if name not in load(RESULTS, {}).get("speakers", {}).get(speaker, {}):
             network, test = of_speaker(name, speaker)
-            found = results_of(network, test, test.image["sound"].among[:, 0])
+            found = results_of(network, test, test.inputs["sound"].among[:, 0])
             add = lambda r, n=name, found=found: (
                 r.setdefault("speakers", {}).setdefault(speaker, {}).update({n: found})
             )
             join(RESULTS, {}, add)
             print(speaker, name, f"{100 * found['test']:.2f}", flush=True)
+
+
+def _blank(images: Stored) -> np.ndarray:
+    return np.zeros_like(images.array)
 
 
 def _silenced(sound: Drawn) -> np.ndarray:

@@ -5,6 +5,8 @@ pytrees, every gradient is derived by hand and checked against `jax.grad`, and n
 state.  The map:
 
     jaxdigits.layer        Layer, and how layers compose: serial, parallel, residual, recomputed
+    jaxdigits.about        the constructor and arguments that a layer remembers
+    jaxdigits.options      signatures as tables of options
     jaxdigits.layers       dense, convolution, pooling, norms, activations, dropout, noise,
                            log-mel, the spoken part of a sound
     jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, synapses, adaptive
@@ -22,55 +24,9 @@ state.  The map:
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products
     jaxdigits.cli          the command line
 
-Rooms from `augment` to `bench` are imported at first use, since some need optax or SciPy.
+The public names stand in `__init__.pyi`; each room is imported at its first use.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from jaxdigits import data, gradients, layers, losses, models, spikes
-from jaxdigits.gradients import by_autodiff, by_hand, check
-from jaxdigits.layer import Layer, differentiable, parallel, recomputed, residual, serial
-from jaxdigits.models import cnn, conv_snn, event_snn, mlp, multimodal, snn
-
-if TYPE_CHECKING:
-    from jaxdigits import augment, bench, certificate, measure, plots, runs, train
-
-__all__ = [
-    "Layer",
-    "augment",
-    "bench",
-    "by_autodiff",
-    "by_hand",
-    "certificate",
-    "check",
-    "cnn",
-    "conv_snn",
-    "data",
-    "differentiable",
-    "event_snn",
-    "gradients",
-    "layers",
-    "losses",
-    "measure",
-    "mlp",
-    "models",
-    "multimodal",
-    "parallel",
-    "plots",
-    "recomputed",
-    "residual",
-    "runs",
-    "serial",
-    "snn",
-    "spikes",
-    "train",
-]
-
-LATER = ("augment", "bench", "certificate", "measure", "plots", "runs", "train")
-
-
-def __getattr__(name: str) -> Any:
-    if name in LATER:
-        return import_module(f"jaxdigits.{name}")
-    raise AttributeError(f"module 'jaxdigits' has no attribute {name!r}")
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

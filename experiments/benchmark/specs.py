@@ -81,10 +81,10 @@ def check_arrays(spec: Spec, *, shrinks: bool = False, seed: int = 0) -> dict[st
 
 def images(spec: Spec, *, seed: int = 0) -> dict[str, np.ndarray]:
     """Return uint8 images [N, 28, 28] and labels [N] to draw batches from, the same for all."""
-    from jaxdigits.bench.images import synthetic
+    from jaxdigits.bench.programs import synthetic
 
     data = synthetic(max(2048, spec["batch"]), seed=seed)
-    return {"image": np.asarray(data.image), "label": np.asarray(data.label)}
+    return {"image": np.asarray(data.inputs[:]), "label": np.asarray(data.label)}
 
 
 def save(path: Path, arrays: dict[str, np.ndarray]) -> Path:

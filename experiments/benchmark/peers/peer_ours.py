@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxdigits import bench, serial
 from jaxdigits.bench.workloads import convolutional, perceptron, spiking_conv
 from jaxdigits.layers import dense
-from jaxdigits.models.parts import MNIST_MEAN as MEAN
-from jaxdigits.models.parts import MNIST_STD as STD
+from jaxdigits.models.choices import MNIST_MEAN as MEAN
+from jaxdigits.models.choices import MNIST_STD as STD
 from jaxdigits.spikes import PRESETS, lif, spike_count
 
 # A neuron by its decay: its name among the presets.
