@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from core import machine
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "devices.json"
@@ -265,7 +265,7 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    _set_flags()  # what `jaxdigits` sets
+    set_flags()  # what `jaxdigits` sets
     what, *args = sys.argv[1:] or ("run",)
     if what == "process":
         return one_of_two(*args)

@@ -36,7 +36,7 @@ from two_senses_tables import (
 )
 
 from jaxdigits.augment import add_noise
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.data import (
     SPEAKERS,
     Dataset,
@@ -156,11 +156,11 @@ def main() -> None:
         print(table(results), speakers_table(results), noise_table(results), sep="\n\n")
         print("", *claims(results), sep="\n")
     elif todo in known and set(names) <= set(known[todo]):
-        _set_flags()  # what `jaxdigits` sets
+        set_flags()  # what `jaxdigits` sets
         for name in names or known[todo]:
             {"train": train_arm, "speakers": train_speaker}[todo](name)
     elif todo == "noise":
-        _set_flags()
+        set_flags()
         found = noise()
         join(RESULTS, {}, lambda r: r.update(noise=found))
         draw(load(RESULTS, {}))

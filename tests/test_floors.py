@@ -10,7 +10,7 @@ import jaxdigits
 
 ROOT = Path(jaxdigits.__file__).parent
 FLOORS = {
-    "keys": 0, "layer": 0, "tree": 0, "chain": 0,
+    "keys": 0, "layer": 0, "tree": 0, "chain": 0, "fast": 0,
     "layers": 1, "spikes": 1, "losses": 1, "data": 1, "augment": 1,
     "models": 2, "gradients": 2,
     "certificate": 3, "train": 3, "measure": 3,

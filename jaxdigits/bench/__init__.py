@@ -1,6 +1,6 @@
 """The benchmark: steps of the library beside the matrix products they cannot do without."""
 
-from jaxdigits.bench.allocator import keep_freed_memory
+from jaxdigits.fast.allocator import keep_freed_memory
 from jaxdigits.bench.cold import GOALS, Goal, measure_cold, mnist_folder
 from jaxdigits.bench.products import Product, conv_products, dense_products, floor
 from jaxdigits.bench.programs import Program

@@ -17,7 +17,7 @@ from typing import Literal
 import jax.numpy as jnp
 
 from jaxdigits.layer import Layer, Static, without_params
-from jaxdigits.spikes.scan import elementwise_scan
+from jaxdigits.fast.scan import elementwise_scan
 
 
 def leaky_readout(

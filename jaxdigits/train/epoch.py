@@ -16,6 +16,7 @@ from jax.sharding import Mesh
 from jaxdigits.augment import Augment
 from jaxdigits.data import Dataset
 from jaxdigits.data.inputs import take
+from jaxdigits.fast.products import computed_once
 from jaxdigits.gradients import Estimator, by_autodiff, by_hand, in_parts
 from jaxdigits.keys import fold_in
 from jaxdigits.layer import Layer, Params
@@ -144,7 +145,7 @@ def train_step(
     estimate = estimator_of(recipe, state.params, batch, keys)
     loss, grads, _ = estimate(state.params, batch, keys)
     # Once all gradients are there no params are read again, and each may be updated in place.
-    grads = jax.lax.optimization_barrier(grads)
+    grads = computed_once(grads)
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = state.average

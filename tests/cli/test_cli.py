@@ -99,42 +99,6 @@ def test_debugging_shows_the_traceback(cli, monkeypatch):
         cli("check", "magic")
 
 
-@pytest.mark.parametrize(("version", "convolutions"), [("0.10.2", 1), ("0.11.0", 0)])
-@pytest.mark.parametrize("mine", ["--mine", "--mine --of=two", ""])
-def test_the_flags_leave_the_users_own_the_last_word(monkeypatch, version, convolutions, mine):
-    monkeypatch.setenv("XLA_FLAGS", mine)
-    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    monkeypatch.setattr(program, "version", lambda name: version)
-    program._set_flags()
-    first, *rest = os.environ["XLA_FLAGS"].split()
-    assert first == "--xla_disable_hlo_passes=cse_barrier_expander"
-    assert rest[convolutions:] == mine.split()
-    assert all(flag.startswith("--xla_cpu_experimental") for flag in rest[:convolutions])
-
-
-@pytest.mark.parametrize("plugin", ["jax_plugins", "libtpu"])
-def test_an_accelerator_has_flags_of_its_own_only(monkeypatch, plugin):
-    monkeypatch.setenv("XLA_FLAGS", "--mine")
-    monkeypatch.setattr(program, "find_spec", lambda name: True if name == plugin else None)
-    for platforms, flags in (("", 1), ("cuda", 1), ("cuda,cpu", 1), ("cpu", 2)):
-        monkeypatch.setenv("JAX_PLATFORMS", platforms)
-        program._set_flags()
-        assert os.environ["XLA_FLAGS"].count("--") - ("ynn" in os.environ["XLA_FLAGS"]) == flags
-
-
-@pytest.mark.parametrize(
-    ("args", "platforms", "flags"),
-    [(["--device", "cpu"], "", 2), (["--device=cpu"], "cuda", 2), (["--device"], "cpu", 2),
-     (["--device", "gpu"], "cpu", 1)],
-)  # fmt: skip
-def test_the_device_that_is_asked_for_has_its_flags(monkeypatch, args, platforms, flags):
-    monkeypatch.setenv("XLA_FLAGS", "--mine")
-    monkeypatch.setenv("JAX_PLATFORMS", platforms)
-    monkeypatch.setattr(program, "find_spec", lambda name: True)
-    program._set_flags(["bench", *args])
-    assert os.environ["XLA_FLAGS"].count("--") - ("ynn" in os.environ["XLA_FLAGS"]) == flags
-
-
 def spawn(*args, **options):
     command = [sys.executable, "-c", "from jaxdigits.cli import main; main()", *args]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
