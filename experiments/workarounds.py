@@ -12,6 +12,7 @@ Flags of XLA are options of the compiler here.  Results join workarounds.json as
 """
 
 import argparse
+import ctypes
 import json
 import os
 import re
@@ -27,6 +28,9 @@ import numpy as np
 
 RESULTS = Path(__file__).with_suffix(".json")
 ALLOCATOR = "keep_freed_memory"
+# What glibc comes to by itself once blocks of 32 MB are freed: TRIM_THRESHOLD, TOP_PAD,
+# MMAP_THRESHOLD and MMAP_MAX of mallopt.
+GLIBC = {-1: 1 << 26, -2: 1 << 17, -3: 1 << 25, -4: 1 << 16}
 FEWEST = 5  # turns
 FAST = 0.1  # the quantile of the times on the clock that stands for a quiet machine
 
@@ -53,16 +57,18 @@ def compiled_step(make: Callable[[], Any], options: dict[str, str]) -> tuple[Cal
 def steps_of(name: str) -> dict[str, Callable]:
     """The steps of a workload: as it is, and without each workaround that it has."""
     from jaxdigits.bench import WORKLOADS
-    from jaxdigits.fast.allocator import give_freed_memory_back, keep_freed_memory
+    from jaxdigits.fast.allocator import keep_freed_memory
     from jaxdigits.fast.flags import flags
     from jaxdigits.fast.switch import WORKAROUNDS, without
 
     make = WORKLOADS[name].program
     options = dict(flag.removeprefix("--").split("=") for flag in flags().split())
     step, text = compiled_step(make, options)
+    mallopt = ctypes.CDLL(None).mallopt
 
     def step_without_memory():
-        give_freed_memory_back()
+        for option in GLIBC.items():
+            mallopt(*option)
         step()
         keep_freed_memory()
 

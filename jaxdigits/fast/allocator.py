@@ -1,11 +1,11 @@
-"""The C library's allocator, told to keep what is freed."""
+"""The C library's allocator keeps freed memory."""
 
 import ctypes
 import sys
 
 # Of glibc's malloc.h: parameters of mallopt.
-TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD, MMAP_MAX = -1, -2, -3, -4
-KEPT = 1 << 26  # bytes asked of the kernel at a time
+TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
+PAD = 1 << 26  # bytes asked of the kernel at a time
 
 
 def keep_freed_memory() -> bool:
@@ -15,16 +15,10 @@ def keep_freed_memory() -> bool:
     kernel, which clears the pages of the next ones, at every short step.  A program that runs
     a whole epoch does not need this.  For glibc only.
     """
-    return _set((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, KEPT))
-
-
-def give_freed_memory_back() -> bool:
-    """Set glibc's own habit, as it is once blocks of 32 MB and more have been freed."""
-    return _set((MMAP_MAX, 1 << 16), (MMAP_THRESHOLD, 1 << 25), (TRIM_THRESHOLD, 1 << 26), (TOP_PAD, 1 << 17))
-
-
-def _set(*options: tuple[int, int]) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and all(mallopt(*option) for option in options)
+    if mallopt is None:
+        return False
+    options = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, PAD))
+    return all(mallopt(*option) for option in options)

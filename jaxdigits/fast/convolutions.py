@@ -32,7 +32,7 @@ IMAGES = ("NHWC", "HWIO", "NHWC")
 
 def convolve(a: Array, b: Array, *args: Any, layout: Layout = IMAGES, **options: Any) -> Array:
     """Return `jax.lax.conv_general_dilated`, whose `dimension_numbers` are `layout`."""
-    order = IMAGES if uses("order") else layout
+    order = IMAGES if uses("conv weight by hand") else layout
     if order != layout:
         a, b = _in_order(a, layout[0], order[0]), _in_order(b, layout[1], order[1])
     y = jax.lax.conv_general_dilated(a, b, *args, dimension_numbers=order, **options)

@@ -11,14 +11,14 @@ from typing import Any
 
 import jax
 
-WORKAROUNDS = frozenset({
-    "pieces", "narrow", "bfloat16", "sum", "barrier", "bands", "order", "in place", "kernel",
-    "threefry",
-})  # fmt: skip
-"""by name, in the order of jaxdigits/fast/__init__.py"""
+WORKAROUNDS = (
+    "row in pieces", "narrow transposed", "bfloat16 rewritten", "sum as product",
+    "barrier dense", "barrier conv", "barrier epoch", "bands", "conv weight by hand",
+    "in place", "kernel", "threefry",
+)  # fmt: skip
 
 _off: Any = jax.make_user_context(
-    WORKAROUNDS if os.environ.get("JAXDIGITS_FAST") == "0" else frozenset()
+    WORKAROUNDS if os.environ.get("JAXDIGITS_FAST") == "0" else ()
 )
 
 
@@ -28,11 +28,11 @@ def without(*names: str) -> AbstractContextManager[None]:
     Raises:
       ValueError: for a name that is not in `WORKAROUNDS`.
     """
-    if unknown := sorted(set(names) - WORKAROUNDS):
+    if unknown := set(names) - set(WORKAROUNDS):
         raise ValueError(
-            f"unknown workaround {unknown[0]!r}: choose from {sorted(WORKAROUNDS)}"
+            f"unknown workaround {unknown.pop()!r}: choose from {', '.join(WORKAROUNDS)}"
         )
-    return _off(frozenset(names) or WORKAROUNDS)
+    return _off(tuple(sorted(names)) or WORKAROUNDS)
 
 
 def uses(name: str) -> bool:

@@ -28,7 +28,7 @@ from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
 from jaxdigits.layers.precision import (
     Precision,
-    multiply_transpose,
+    by_transpose,
     operand,
     require_precision,
 )
@@ -94,7 +94,7 @@ def conv2d(
 
     def backward(params, x, y_bar):
         images, outs = x.reshape(-1, *x.shape[-3:]), y_bar.reshape(-1, *y_bar.shape[-3:])
-        outs = computed_once(outs)
+        outs = computed_once(outs, "conv")
         around = edges(*x.shape[-3:-1])
         # Of n rows in, o out, f of the kernel and p before the first, ȳ↑ has s(o − 1) + 1; the
         # padding behind the last row is what makes the result n rows (f for W̄).
@@ -112,7 +112,7 @@ def conv2d(
 
         (h, _, _, top), (w, _, _, left) = rows
         x_bar = input_gradient(
-            by_convolution, partial(multiply_transpose, precision=precision),
+            by_convolution, partial(by_transpose, precision=precision),
             outs, params["weight"], stride=stride, corner=(top, left), size=(h, w),
         )  # fmt: skip
         padding = [(p, f - 1 + span - n - p) for n, span, f, p in rows]

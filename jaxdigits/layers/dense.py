@@ -16,11 +16,11 @@ from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
 from jaxdigits.layers.precision import (
     Precision,
-    multiply,
-    multiply_transpose,
+    product,
+    by_transpose,
     operand,
     require_precision,
-    transpose_multiply,
+    transpose_by,
 )
 
 
@@ -52,16 +52,16 @@ def dense(
 
     def forward(params, x, key):
         require_floats(x, "dense")
-        x = computed_once(operand(x, precision))
-        y = multiply(x, params["weight"], precision)
+        x = computed_once(operand(x, precision), "dense")
+        y = product(x, params["weight"], precision)
         return (y + params["bias"] if bias else y), x
 
     def backward(params, x, y_bar):
         rows, rows_bar = x.reshape(-1, x.shape[-1]), y_bar.reshape(-1, n)
-        grads = {"weight": transpose_multiply(rows, rows_bar, precision)}
+        grads = {"weight": transpose_by(rows, rows_bar, precision)}
         if bias:
             grads["bias"] = sum_of_rows(rows_bar)
-        x_bar = multiply_transpose(rows_bar, params["weight"], precision)
+        x_bar = by_transpose(rows_bar, params["weight"], precision)
         return grads, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)

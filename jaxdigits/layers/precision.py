@@ -34,22 +34,22 @@ def operand(a: Array, precision: Precision) -> Array:
     return a.astype(jnp.bfloat16) if precision == "mixed" else a
 
 
-def multiply(a: Array, b: Array, precision: Precision) -> Array:
+def product(a: Array, b: Array, precision: Precision) -> Array:
     """Return a b [..., m, n] of a [..., m, k] and b [k, n]."""
     return _rounded(products.multiply, a, b, precision)
 
 
-def multiply_transpose(a: Array, b: Array, precision: Precision) -> Array:
+def by_transpose(a: Array, b: Array, precision: Precision) -> Array:
     """Return a bᵀ [m, k] of a [m, n] and b [k, n]."""
     return _rounded(products.multiply_transpose, a, b, precision)
 
 
-def transpose_multiply(a: Array, b: Array, precision: Precision) -> Array:
+def transpose_by(a: Array, b: Array, precision: Precision) -> Array:
     """Return aᵀ b [k, n] of a [m, k] and b [m, n]."""
     return _rounded(products.transpose_multiply, a, b, precision)
 
 
 def _rounded(
-    product: Callable[[Array, Array, DTypeLike], Array], a: Array, b: Array, precision: Precision
+    of: Callable[[Array, Array, DTypeLike], Array], a: Array, b: Array, precision: Precision
 ) -> Array:
-    return product(operand(a, precision), operand(b, precision), jnp.result_type(a, b))
+    return of(operand(a, precision), operand(b, precision), jnp.result_type(a, b))

@@ -145,7 +145,7 @@ def train_step(
     estimate = estimator_of(recipe, state.params, batch, keys)
     loss, grads, _ = estimate(state.params, batch, keys)
     # Once all gradients are there no params are read again, and each may be updated in place.
-    grads = computed_once(grads)
+    grads = computed_once(grads, "epoch")
     updates, opt_state = optimizer.update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = state.average

@@ -8,7 +8,7 @@ import pytest
 from jaxdigits.fast.convolutions import NARROW as FEW_CHANNELS
 from jaxdigits.fast.products import NARROW
 from jaxdigits.layers import conv2d, dense
-from jaxdigits.layers.precision import multiply
+from jaxdigits.layers.precision import product
 
 KEY = jax.random.key(0)
 # name: (layer of a precision, feature shape, examples)
@@ -147,7 +147,7 @@ def test_mixed_in_a_stack_and_in_a_loop_is_each_alone(name):
 def test_sums_are_those_of_the_wider_dtype():
     # 256 + 1 has nine significant bits: a sum in bfloat16 would lose the one.
     a = jnp.array([[256.0, 1.0]])
-    assert multiply(a, jnp.ones((2, 1)), "mixed").item() == 257
+    assert product(a, jnp.ones((2, 1)), "mixed").item() == 257
 
 
 @pytest.mark.parametrize("make", [dense, conv2d])
