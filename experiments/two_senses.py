@@ -36,7 +36,6 @@ from two_senses_tables import (
 )
 
 from jaxdigits.augment import add_noise
-from jaxdigits.fast.flags import set_flags
 from jaxdigits.data import (
     SPEAKERS,
     Dataset,
@@ -49,6 +48,7 @@ from jaxdigits.data import (
     recordings_in_turn,
 )
 from jaxdigits.data.inputs import take
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.keys import example_keys
 from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt
 from jaxdigits.runs import load_run, predictor

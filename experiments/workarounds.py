@@ -45,8 +45,9 @@ def compiled_step(make: Callable[[], Any], options: dict[str, str]) -> tuple[Cal
 
     def compiled(function, *args, donate=()):
         lowered = jax.jit(function, donate_argnums=tuple(donate)).lower(*args)
-        program = lowered.compile(compiler_options=options)
-        texts.append(re.split(r"^(?=%|ENTRY)", program.as_text(), maxsplit=1, flags=re.M)[1])
+        program = lowered.compile(compiler_options={**options})
+        text = program.as_text() or ""
+        texts.append(re.split(r"^(?=%|ENTRY)", text, maxsplit=1, flags=re.MULTILINE)[1])
         return program, 0.0, 0
 
     with mock.patch.object(programs, "compiled", compiled):
@@ -106,11 +107,13 @@ def measure(name: str, seconds: float) -> dict[str, Any]:
     for workaround, times in turns.items():
         times = np.array(times)
         ratios = {
-            kind: quartiles(times[:, i] / base[:, i])._asdict()
+            kind: quartiles(list(times[:, i] / base[:, i]))._asdict()
             for i, kind in enumerate(("clock", "processor"))
         }
         rows[workaround] = ratios | dict(fast=least(times) / least(base))
-    return dict(turns=len(base), step_seconds=quartiles(base[:, 0])._asdict(), ratios=rows)
+    return dict(
+        turns=len(base), step_seconds=quartiles(list(base[:, 0]))._asdict(), ratios=rows
+    )
 
 
 def table() -> str:

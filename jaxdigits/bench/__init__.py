@@ -1,6 +1,5 @@
 """The benchmark: steps of the library beside the matrix products they cannot do without."""
 
-from jaxdigits.fast.allocator import keep_freed_memory
 from jaxdigits.bench.cold import GOALS, Goal, measure_cold, mnist_folder
 from jaxdigits.bench.products import Product, conv_products, dense_products, floor
 from jaxdigits.bench.programs import Program
@@ -16,6 +15,7 @@ from jaxdigits.bench.record import (
 )
 from jaxdigits.bench.timing import Quartiles, in_turn, quartiles
 from jaxdigits.bench.workloads import WORKLOADS, Workload, select
+from jaxdigits.fast.allocator import keep_freed_memory
 
 __all__ = [
     "GOALS",

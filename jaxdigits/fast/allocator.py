@@ -1,4 +1,8 @@
-"""The C library's allocator keeps freed memory."""
+"""The C library's allocator keeps freed memory.
+
+Measured with jax 0.10.2: without `keep_freed_memory`, W7-mlp-1 takes 1.32 times as long.  Try
+without after jax 0.12.
+"""
 
 import ctypes
 import sys

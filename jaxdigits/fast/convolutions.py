@@ -3,9 +3,12 @@
 **Order.**  In a loop (an epoch is one), XLA's CPU compiler has fast convolutions for NHWC and
 HWIO only.  So `convolve` transposes arrays of another order by hand.
 
-**Bands.**  The input gradient is a product with a band matrix.  With stride 1, x̄[u, v, c] = Σ_{a,b,o} W[a, b, c, o] ȳ[u − a, v − b, o], for all u and v where
-that meets an output.  For P neighbours v' = 0..P−1 of an output row, and the input columns
-0..P+m−2 that they see,
+**Bands.**  The input gradient is a product with a band matrix.  With stride 1,
+
+    x̄[u, v, c] = Σ_{a,b,o} W[a, b, c, o] ȳ[u − a, v − b, o]
+
+for all u and v where that meets an output.  For P neighbours v' = 0..P−1 of an output row, and
+the input columns 0..P+m−2 that they see,
 
     M[a, v, c, v', o] = W[a, v − v', c, o]  where 0 ≤ v − v' < m, else 0
 

@@ -1,6 +1,10 @@
 """The three matrix products of a layer with weights, and its sum over rows.
 
 Each is one line of JAX, which XLA's CPU compiler makes slow in some shapes.
+
+Measured with jax 0.10.2: without `row in pieces`, W7-mlp-1 takes 1.16 times as long; without
+`barrier dense`, W7-mlp-1 takes 1.21 times as long; without `sum as product`, W4-backward takes
+1.17 times as long.  Try without after jax 0.12.
 """
 
 from typing import Any

@@ -7,7 +7,8 @@ recurrence of its own, for t = 1..T (or T..1):
 
 `jax.lax.scan` of it has the same result as the kernel (`jaxdigits.fast.kernel`) and the loop
 (`jaxdigits.fast.in_place`), which are there for their speed.  What they cannot do is a scan,
-and static facts alone decide: the device, the dtype, the shapes and the jaxpr of f.
+and static facts alone decide: the device, the dtype, the shapes and the jaxpr of f, beside
+`jaxdigits.fast.switch`.
 Derivatives are always those of the scan.
 """
 

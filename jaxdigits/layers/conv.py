@@ -82,7 +82,6 @@ def conv2d(
         params = {"weight": uniform(key, (k, m, c, channels), gain / (k * m * c))}
         return params | ({"bias": jnp.zeros(channels)} if bias else {}), (*out, channels)
 
-
     convolved = partial(_convolve, precision=precision)
 
     def forward(params, x, key):

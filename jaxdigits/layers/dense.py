@@ -16,9 +16,9 @@ from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
 from jaxdigits.layers.precision import (
     Precision,
-    product,
     by_transpose,
     operand,
+    product,
     require_precision,
     transpose_by,
 )

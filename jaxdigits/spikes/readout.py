@@ -16,8 +16,8 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from jaxdigits.layer import Layer, Static, without_params
 from jaxdigits.fast.scan import elementwise_scan
+from jaxdigits.layer import Layer, Static, without_params
 
 
 def leaky_readout(

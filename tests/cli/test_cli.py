@@ -1,14 +1,12 @@
 """The program as a whole: help, exit codes, `check`, and the real thing in a process."""
 
 import json
-import os
 import subprocess
 import sys
 
 import jax.numpy as jnp
 import pytest
 
-from jaxdigits import cli as program
 from jaxdigits.certificate import CASES
 from jaxdigits.certificate.certify import Case
 from jaxdigits.layers import relu

@@ -9,7 +9,6 @@ import pytest
 
 from jaxdigits.fast import convolutions as conv
 from jaxdigits.fast.convolutions import PIECE, banded_input_gradient
-from jaxdigits.fast.switch import without
 from jaxdigits.layers import conv2d
 
 KEY = jax.random.key(0)

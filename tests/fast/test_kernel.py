@@ -9,6 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits.fast.kernel import (
+    AHEAD,
+    BLOCK,
+    ELEMENTWISE,
+    has_kernels,
+    inner_jaxpr,
+    kernel_scan,
+    step_of,
+)
+from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.spikes import (
     Convention,
     alif,
@@ -21,16 +31,6 @@ from jaxdigits.spikes import (
     sigmoid,
     triangle,
 )
-from jaxdigits.fast.kernel import (
-    AHEAD,
-    BLOCK,
-    ELEMENTWISE,
-    has_kernels,
-    inner_jaxpr,
-    kernel_scan,
-    step_of,
-)
-from jaxdigits.fast.scan import elementwise_scan
 
 # A GPU is to run what its users run.
 pytestmark = [pytest.mark.usefixtures("quick_compile")] * (jax.default_backend() == "cpu")

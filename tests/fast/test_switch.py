@@ -44,7 +44,9 @@ def spiking():
     params, _ = network.init(KEY, (28, 28))
     image = jax.random.randint(KEY, (4, 28, 28), 0, 256).astype(jnp.uint8)
     estimate = by_hand(network, cross_entropy())
-    run = lambda params, image: estimate(params, (image, jnp.arange(4)), jax.random.split(KEY, 4))
+    run = lambda params, image: estimate(
+        params, (image, jnp.arange(4)), jax.random.split(KEY, 4)
+    )
     return run, (params, image)
 
 
@@ -63,11 +65,20 @@ RUNS = {
     "dense": (lambda: both_ways(dense(65), (5, 8)), {"barrier dense", "sum as product"}),
     "a narrow dense": (lambda: both_ways(dense(3), (5, 8)), {"narrow transposed"}),
     "a single row": (lambda: both_ways(dense(65), (1, 8)), {"row in pieces"}),
-    "mixed precision": (lambda: both_ways(dense(5, precision="mixed"), (6, 8)), {"bfloat16 rewritten"}),
-    "conv2d": (lambda: both_ways(conv2d(4), (2, 6, 5, 3)), {"bands", "conv weight by hand", "barrier conv"}),
+    "mixed precision": (
+        lambda: both_ways(dense(5, precision="mixed"), (6, 8)),
+        {"bfloat16 rewritten"},
+    ),
+    "conv2d": (
+        lambda: both_ways(conv2d(4), (2, 6, 5, 3)),
+        {"bands", "conv weight by hand", "barrier conv"},
+    ),
     "lif": (lambda: both_ways(lif(), (6, 3, 5)), {"in place"}),
     "random spikes": (
-        lambda: (lambda x: rate(3).forward((), x, jax.random.split(KEY, 2)), (jnp.ones((2, 6)),)),
+        lambda: (
+            lambda x: rate(3).forward((), x, jax.random.split(KEY, 2)),
+            (jnp.ones((2, 6)),),
+        ),
         {"threefry"},
     ),
     "the gradient of a spiking network": (spiking, {"in place", "threefry", "barrier dense"}),
@@ -112,12 +123,14 @@ def test_a_jitted_function_keeps_both_ways_apart():
 
 
 def test_an_unknown_workaround_is_refused():
-    with pytest.raises(ValueError, match="unknown workaround 'magic': choose from .*bands"):
+    with pytest.raises(ValueError, match=r"unknown workaround 'magic': choose from .*bands"):
         without("magic")
 
 
 def test_the_environment_switches_all_off():
-    program = "from jaxdigits.fast import switch as s; print(sorted(filter(s.uses, s.WORKAROUNDS)))"
+    program = (
+        "from jaxdigits.fast import switch as s; print(sorted(filter(s.uses, s.WORKAROUNDS)))"
+    )
     environment = os.environ | {"JAXDIGITS_FAST": "0"}
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment, capture_output=True, text=True
