@@ -47,33 +47,12 @@ def _in_order(x: Array, old: str, new: str) -> Array:
 
 
 def input_gradient(
-    convolve: Product,
-    multiply_transpose: Product,
-    outs: Array,
-    weight: Array,
-    *,
-    stride: int,
-    corner: tuple[int, int],
-    size: tuple[int, int],
+    by_bands: Product, by_convolution: Product, outs: Array, weight: Array
 ) -> Array:
-    """Return x̄ [N, h, w, C] from ȳ [N, o, p, O] and the kernel [k, m, C, O].
-
-    Args:
-      convolve: (outs, weight) -> x̄ as a convolution; a band matrix replaces it on a CPU, for
-        stride 1 and few input channels.
-      multiply_transpose: (a, b) -> a bᵀ
-      corner: the rows and columns of zeros before the image.
-      size: (h, w)
-    """
-    if stride > 1 or weight.shape[2] >= NARROW or not uses("bands"):
-        return convolve(outs, weight)
-
-    def by_bands(outs, weight):
-        (top, left), (h, w) = corner, size
-        x_bar = banded_input_gradient(outs, weight, multiply_transpose)
-        return x_bar[:, top : top + h, left : left + w]
-
-    return jax.lax.platform_dependent(outs, weight, cpu=by_bands, default=convolve)
+    """Return x̄ by bands on a CPU if the kernel has few input channels, else by convolution."""
+    if weight.shape[2] >= NARROW or not uses("bands"):
+        return by_convolution(outs, weight)
+    return jax.lax.platform_dependent(outs, weight, cpu=by_bands, default=by_convolution)
 
 
 def banded_input_gradient(outs: Array, weight: Array, multiply_transpose: Product) -> Array:

@@ -22,16 +22,11 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.fast.convolutions import IMAGES, Layout, convolve, input_gradient
+from jaxdigits.fast import convolutions as fast
 from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
-from jaxdigits.layers.precision import (
-    Precision,
-    by_transpose,
-    operand,
-    require_precision,
-)
+from jaxdigits.layers.precision import Precision, by_transpose, operand, require_precision
 
 EXCHANGED = ("CHWN", "IHWO", "HWNC")  # images taking the part of channels
 
@@ -109,11 +104,14 @@ def conv2d(
             flipped = weight[::-1, ::-1].swapaxes(2, 3)
             return convolved(outs, flipped, padding, spread=(stride, 1))
 
-        (h, _, _, top), (w, _, _, left) = rows
-        x_bar = input_gradient(
-            by_convolution, partial(by_transpose, precision=precision),
-            outs, params["weight"], stride=stride, corner=(top, left), size=(h, w),
-        )  # fmt: skip
+        def by_bands(outs, weight):
+            (h, _, _, top), (w, _, _, left) = rows
+            product = partial(by_transpose, precision=precision)
+            x_bar = fast.banded_input_gradient(outs, weight, product)
+            return x_bar[:, top : top + h, left : left + w]
+
+        quick = by_bands if stride == 1 else by_convolution
+        x_bar = fast.input_gradient(quick, by_convolution, outs, params["weight"])
         padding = [(p, f - 1 + span - n - p) for n, span, f, p in rows]
         w_bar = convolved(images, outs, padding, spread=(1, stride), layout=EXCHANGED)
         grads = {"weight": w_bar}
@@ -131,11 +129,11 @@ def _convolve(
     *,
     stride: int = 1,
     spread: tuple[int, int] = (1, 1),
-    layout: Layout = IMAGES,
+    layout: fast.Layout = fast.IMAGES,
     precision: Precision,
 ) -> Array:
     """`spread` puts so many rows and columns, less one of zeros, for each of both arrays."""
-    return convolve(
+    return fast.convolve(
         operand(images, precision), operand(kernel, precision), (stride, stride), padding,
         lhs_dilation=spread[:1] * 2, rhs_dilation=spread[1:] * 2, layout=layout,
         preferred_element_type=images.dtype,
