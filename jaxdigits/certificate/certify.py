@@ -7,9 +7,37 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.certificate.cases import CASES, EXAMPLES, STEPS, Case
+from jaxdigits import layers as ly
+from jaxdigits import losses, models, spikes
+from jaxdigits.about import gathered
+from jaxdigits.case import STEPS, Case
 from jaxdigits.gradients import Report, check, check_loss
+from jaxdigits.layer import parallel, recomputed, residual, serial
 from jaxdigits.losses import Loss
+
+EXAMPLES = 4
+
+
+def _branches():
+    return {"a": serial(ly.dense(4), ly.tanh()), "b": ly.dense(4)}
+
+
+_COMBINATORS = {
+    "residual": Case(lambda: residual(serial(ly.dense(9), ly.tanh())), (9,)),
+    "parallel, concatenated": Case(lambda: parallel(_branches()), (9,)),
+    "parallel, summed": Case(lambda: parallel(_branches(), fuse="sum"), (9,)),
+    "recomputed": Case(
+        lambda: recomputed(serial(ly.dense(4), ly.tanh(), ly.dropout(0.3))), (9,)
+    ),
+}
+KINDS: dict[str, dict[str, Case]] = {
+    "layers": gathered(vars(ly), "CASES") | _COMBINATORS,
+    "spikes": gathered(vars(spikes), "CASES"),
+    "losses": losses.CASES,
+    "networks": gathered(vars(models), "CASES"),
+}
+"""the cases of each kind of thing, from the files of the things"""
+CASES = {name: case for cases in KINDS.values() for name, case in cases.items()}
 
 
 def certify(

@@ -22,6 +22,8 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.fast import convolutions as fast
 from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
@@ -31,6 +33,7 @@ from jaxdigits.layers.precision import Precision, by_transpose, operand, require
 EXCHANGED = ("CHWN", "IHWO", "HWNC")  # images taking the part of channels
 
 
+@constructor
 def conv2d(
     channels: int,
     size: int | tuple[int, int] = 3,
@@ -79,7 +82,7 @@ def conv2d(
 
     convolved = partial(_convolve, precision=precision)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         require_floats(x, "conv2d")
         images = x.reshape(-1, *x.shape[-3:])
         y = convolved(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
@@ -145,3 +148,17 @@ def _padding(n: int, size: int, stride: int, padding: str) -> tuple[int, int]:
         return 0, 0
     total = max(0, (-(-n // stride) - 1) * stride + size - n)
     return total // 2, total - total // 2
+
+
+_IMAGE = (7, 6, 4)
+CASES = {
+    "conv2d": Case(lambda: conv2d(3), _IMAGE),
+    "conv2d, even kernel": Case(lambda: conv2d(3, (2, 4)), _IMAGE),
+    "conv2d, many channels": Case(lambda: conv2d(2), (4, 3, 16)),
+    "conv2d VALID": Case(lambda: conv2d(3, 3, padding="VALID"), _IMAGE),
+    "conv2d, stride 2": Case(lambda: conv2d(3, 3, stride=2), _IMAGE),
+    "conv2d VALID, stride 2, no bias": Case(
+        lambda: conv2d(3, (2, 3), stride=2, padding="VALID", bias=False), _IMAGE
+    ),
+    "conv2d, stride 3 over time": Case(lambda: conv2d(2, 2, stride=3), _IMAGE, "current"),
+}

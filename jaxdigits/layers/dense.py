@@ -11,6 +11,8 @@ The leading axes (batch, time) are merged, so each of the three is one matrix pr
 
 import jax.numpy as jnp
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
@@ -24,6 +26,7 @@ from jaxdigits.layers.precision import (
 )
 
 
+@constructor
 def dense(
     n: int, *, bias: bool = True, gain: float = 2.0, precision: Precision = "full"
 ) -> Layer:
@@ -50,7 +53,7 @@ def dense(
         params = {"weight": uniform(key, (shape[0], n), gain / shape[0])}
         return params | ({"bias": jnp.zeros(n)} if bias else {}), (n,)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         require_floats(x, "dense")
         x = computed_once(operand(x, precision), "dense")
         y = product(x, params["weight"], precision)
@@ -65,3 +68,10 @@ def dense(
         return grads, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)
+
+
+CASES = {
+    "dense": Case(lambda: dense(5), (7,)),
+    "dense, wide, no bias": Case(lambda: dense(65, bias=False), (7,)),
+    "dense over time": Case(lambda: dense(5), (7,), "current"),
+}

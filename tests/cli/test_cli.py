@@ -17,7 +17,7 @@ HELP = {
     "evaluate": ["--data", "--data-dir", "--figure", "--json"],
     "predict": ["--json", "PATH"],
     "check": ["--tolerance", "--json"],
-    "bench": ["--repeats", "--json", "--compare", "--figure"],
+    "bench": ["--repeats", "--json", "--compare"],
 }  # fmt: skip
 
 

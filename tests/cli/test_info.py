@@ -62,7 +62,7 @@ def test_an_extra_that_is_missing_has_the_line_that_installs_it(cli, home, monke
 def test_the_cache_of_programs_is_where_they_would_be_kept(cli, home, monkeypatch):
     monkeypatch.setenv("JAXDIGITS_CACHE", str(home / "programs"))
     programs = cli("info", "--json").json()["caches"]["programs"]
-    assert programs.startswith(str(home / "programs" / "jaxlib-"))
+    assert programs == str(home / "programs")
 
 
 def test_the_list_of_commands_has_a_line_each_and_says_how_to_complete(cli):

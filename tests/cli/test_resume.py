@@ -122,8 +122,9 @@ def test_a_run_that_has_its_result_is_left_alone(cli, whole):
 def test_what_cannot_be_resumed_is_one_line(one_line, whole, tmp_path):
     code, said = one_line("train", "--resume", tmp_path)
     assert (code, said) == (
-        1, f"{tmp_path} is no run: it has no config.json; `jaxdigits train` makes one",
-    )  # fmt: skip
+        1,
+        f"{tmp_path} is not a run folder (no config.json): create one with `jaxdigits train`",
+    )
     code, said = one_line("train", "--resume", whole[1], "--epochs", 9)
     wanted = "--resume goes on with the run as it was configured: leave out 'epochs'"
     assert (code, said) == (2, wanted)
@@ -138,14 +139,14 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch):
     monkeypatch.setattr("jaxdigits.cli.stopping.os._exit", ended.append)
     before = signal.getsignal(signal.SIGTERM)
     with stopping(lines.append) as stop:
-        assert not stop.asked()
+        assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
-        until(stop.asked)
+        until(stop.is_set)
         assert (stop.code(), ended) == (143, [])
         os.kill(os.getpid(), signal.SIGINT)
         until(lambda: ended)
     assert ended == [130]
-    assert lines == ["stopping at the next checkpoint; once more to end at once"]
+    assert lines == ["stopping at the next checkpoint; press Ctrl-C again to quit now"]
     assert signal.getsignal(signal.SIGTERM) is before
     assert signal.set_wakeup_fd(-1) == -1
 
@@ -190,7 +191,7 @@ class Writer:
 def test_tensorboard_gets_every_number_of_a_row(monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from jaxdigits.cli.board import tensorboard
+    from jaxdigits.cli.report import tensorboard
 
     Writer.made = []
     module = SimpleNamespace(SummaryWriter=Writer)

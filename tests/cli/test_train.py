@@ -6,9 +6,9 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-
 from jaxdigits.cli.neurons import Neurons
 from jaxdigits.cli.options import given
+
 from jaxdigits.cli.train import OPTIONS, Train
 from jaxdigits.runs import job
 
@@ -131,7 +131,7 @@ class Terminal:
 
 @pytest.mark.parametrize("error", [None, ValueError("too bad")])
 def test_on_a_terminal_a_bar_shows_the_epochs_and_ends_its_line(monkeypatch, error):
-    from jaxdigits.cli.console import epoch_reporter, say
+    from jaxdigits.cli.report import epoch_reporter, say
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
