@@ -52,12 +52,11 @@ def spiking():
 
 def training():
     """A training step, and its state."""
-    network, optimizer = serial(flatten(2), dense(65), dense(10)), optax.sgd(0.1)
-    recipe = Recipe(lambda **_: network, cross_entropy(), by_hand, 4, None)
-    state = initial_state(network, (4, 4), optimizer, KEY)
+    network = serial(flatten(2), dense(65), dense(10))
+    recipe = Recipe(lambda **_: network, optax.sgd(0.1), epochs=1, batch=4)
+    state = initial_state(recipe, (4, 4), KEY)
     data = Dataset(jax.random.normal(KEY, (8, 4, 4)), jnp.arange(8))
-    run = lambda state: train_step(recipe, optimizer, state, data, jnp.arange(4))
-    return run, (state,)
+    return lambda state: train_step(recipe, state, data, jnp.arange(4)), (state,)
 
 
 # What runs, and the workarounds that its program shows.
