@@ -55,6 +55,11 @@ def dense(
 
     def forward(params, x, key=None):
         require_floats(x, "dense")
+        if x.shape[-1] != len(params["weight"]):
+            raise ValueError(
+                f"dense has weights for {len(params['weight'])} features, got {x.shape[-1]}: "
+                "pass inputs of the size that init had"
+            )
         x = computed_once(operand(x, precision), "dense")
         y = product(x, params["weight"], precision)
         return (y + params["bias"] if bias else y), x
