@@ -125,7 +125,7 @@ def remove_checkpoints(run: Path) -> None:
             (run / FOLDER).rmdir()
 
 
-def to_bytes(snapshot: Snapshot) -> memoryview:
+def to_bytes(snapshot: Snapshot) -> bytes:
     """A snapshot as the bytes of its file."""
     named = named_leaves((snapshot.state, snapshot.best))
     about = dict(
@@ -141,9 +141,10 @@ def to_bytes(snapshot: Snapshot) -> memoryview:
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                 np.lib.format.write_array(entry, array, allow_pickle=False)
         archive.comment = b"0" * DIGEST
-    data = file.getbuffer()  # without a copy: it may be large
-    data[-DIGEST:] = _digest(data[:-DIGEST])
-    return data
+    digest = _digest(file.getbuffer()[:-DIGEST])
+    file.seek(-DIGEST, io.SEEK_END)
+    file.write(digest)
+    return file.getvalue()  # shares the buffer: a view that outlives `file` raises BufferError
 
 
 def _from_bytes(data: bytes, like: Snapshot) -> Snapshot:
