@@ -60,6 +60,7 @@ def files(tmp_path_factory):
 def test_it_learns_and_its_run_is_a_run(heard, monkeypatch, hum):
     answer, folder = heard
     assert answer.code == 0, answer.err
+    print("HEARD", answer.json()["test_accuracy"], answer.err)
     assert answer.json()["test_accuracy"] > 0.3
     assert answer.err.startswith("training multimodal on 1437 images of digits+fsdd")
     config = json.loads((folder / "config.json").read_text())["config"]
@@ -70,6 +71,7 @@ def test_it_learns_and_its_run_is_a_run(heard, monkeypatch, hum):
     assert right == pytest.approx(answer.json()["test_accuracy"])
 
 
+@pytest.mark.usefixtures("two_corruptions")
 def test_evaluate_tests_it_on_pairs_and_on_worse_images(cli, heard, monkeypatch, hum):
     monkeypatch.setattr(pairs, "fsdd", lambda: hum)
     answer = cli("evaluate", heard[1], "--json", "--corruptions", 5)
