@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from jaxdigits.runs import RunError
-from jaxdigits.train import Snapshot, TrainState
 from jaxdigits.runs.checkpoint import (
     Damaged,
     checkpoints,
@@ -25,6 +24,7 @@ from jaxdigits.runs.checkpoint import (
     save_checkpoint,
     to_bytes,
 )
+from jaxdigits.train import Snapshot, TrainState
 from jaxdigits.train.epoch import Best
 
 HISTORY = ({"epoch": 1, "loss": 0.1 + 0.2, "firing_rates": [], "seconds": 1.5},)
