@@ -3,9 +3,9 @@
     python tests/mutants.py tests/layers tests/spikes tests/test_contract.py
 
 Each mistake of the two tables (`test_planted_mistakes.py`) is written into a copy of the
-package, and the tests that execute the mistaken function run there until one fails.  Results
-are saved after each run, and a second call continues.  In `found`, true: a test of the file
-found the mistake; false: none did; a file that never executes the function is not listed.
+package.  Then the tests that execute the mistaken function run there, until one fails.  A
+second call continues where the first stopped.  In `found`, true: a test of the file found the
+mistake; false: none did; a file that never executes the function is not listed.
 """
 
 import ast
@@ -21,22 +21,18 @@ from collections import defaultdict
 from importlib import import_module
 from pathlib import Path
 
-import jax
-import optax  # noqa: F401  imported here once, for every fork
+import jax  # noqa: F401  imported here, once for every fork
 import pytest
-import scipy.stats  # noqa: F401
 
 HERE = Path(__file__).resolve().parent
-MATRIX, SECONDS = HERE / "mutants.json", 600
-TABLES = {"gradients": "", "gradients/rules": "gradients.rules."}
+MATRIX, SECONDS, TABLE = HERE / "mutants.json", 600, "test_planted_mistakes.py"
 
 
 def mistakes():
     """{name: (file, function, old, new)} of both tables."""
     rows = {}
-    for folder, package in TABLES.items():
-        path = HERE / folder / "test_planted_mistakes.py"
-        spec = importlib.util.spec_from_file_location("table", path)
+    for folder, package in {"gradients": "", "gradients/rules": "gradients.rules."}.items():
+        spec = importlib.util.spec_from_file_location("table", HERE / folder / TABLE)
         spec.loader.exec_module(table := importlib.util.module_from_spec(spec))
         for name, case, *module, function, old, new in table.MISTAKES:
             module = package + module[0] if module else table.module_of(case, function)
@@ -59,15 +55,14 @@ def planted(source, function, old, new):
     return "".join([*lines[:first], body.replace(old, new), *lines[last:]])
 
 
-def marked(source, names, rows):
+def marked(source, rows):
     """The source with a mark in the innermost function around each mistake."""
     lines, marks = source.splitlines(keepends=True), defaultdict(set)
-    inner = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
-    for name in names:
-        _, function, old, _ = rows[name]
+    functions = [n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)]
+    for name, (_, function, old, _) in rows.items():
         first, last = span(source, function)
         at = first + 1 + "".join(lines[first:last]).split(old)[0].count("\n")
-        around = [n for n in inner if first < n.lineno <= at <= n.end_lineno]
+        around = [n for n in functions if first < n.lineno <= at <= n.end_lineno]
         body = max(around, key=lambda n: n.lineno).body
         docstring = isinstance(body[0], ast.Expr) and len(body) > 1
         marks[body[docstring].lineno - 1].add(name)
@@ -78,7 +73,7 @@ def marked(source, names, rows):
 
 
 class Reach:
-    """A pytest plugin: the tests of a file that execute each mistaken function."""
+    """A pytest plugin that notes which tests of a file execute each mistaken function."""
 
     def __init__(self):
         self.names = import_module("reached").names
@@ -90,7 +85,7 @@ class Reach:
 
     def pytest_runtest_logreport(self, report):
         self.by_test.setdefault(report.nodeid, set()).update(self.names)
-        if report.when == "setup":  # a fixture may be of several tests with these params
+        if report.when == "setup":  # its fixtures may serve other tests of the same params
             self.by_fixture[report.nodeid.partition("[")[2]] |= self.names
         self.names.clear()
 
@@ -104,7 +99,7 @@ class Reach:
 
 
 class Only:
-    """A pytest plugin: run nothing but these tests."""
+    """A pytest plugin that runs nothing but these tests."""
 
     def __init__(self, tests):
         self.tests = set(tests)
@@ -114,96 +109,85 @@ class Only:
 
 
 def forked(run):
-    """The exit status of `run()` in a process of its own: quiet, and limited in time."""
+    """The exit status of `run()` in its own process, with limited time and a log."""
     if (child := os.fork()) == 0:
         signal.alarm(SECONDS)
         with open("log.txt", "w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
+        try:
+            status = int(run())
+        except Exception:
+            traceback.print_exc()
             status = 70
-            try:
-                status = int(run())
-            except Exception:
-                traceback.print_exc()
-            sys.stdout.flush()
-            os._exit(status)
+        sys.stdout.flush()
+        os._exit(status)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def tested(file, plugin):
-    """The status of pytest: 0 if all passed, 1 if one failed."""
-    return pytest.main(["-x", "-n", "0", "-p", "no:cacheprovider", file], plugins=[plugin])
+    """The status of pytest: 0 if all tests passed, 1 if one failed."""
+    return pytest.main(["-x", "-n", "0", file], plugins=[plugin])
 
 
-def computed(run, path):
-    """The JSON of `run()`, computed in a process of its own."""
+def computed(run):
+    """The JSON of `run()`, computed in its own process."""
+    path = Path("answer.json")
     status = forked(lambda: path.write_text(json.dumps(run())) and 0)
     assert status == 0, Path("log.txt").read_text()
     return json.loads(path.read_text())
 
 
 def write(path, source):
-    path.write_text(source)
+    Path(path).write_text(source)
     Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
 
 
-def files_in(places):
-    for place in map(Path, places):
-        files = [place] if place.suffix else sorted(place.rglob("test_*.py"))
-        yield from (str(file) for file in files if file.name != "test_planted_mistakes.py")
+def tests_that_reach(file, sources, rows):
+    """{mistake: tests of the file}"""
 
+    def run():
+        plugin = Reach()
+        assert tested(file, plugin) == 0, f"{file} fails without a mistake"
+        return plugin.tests()
 
-def save(matrix):
-    MATRIX.write_text(json.dumps(matrix, indent=1, sort_keys=True) + "\n")
+    for path, source in sources.items():
+        write(path, marked(source, {k: row for k, row in rows.items() if row[0] == path}))
+    tests = computed(run)
+    for path, source in sources.items():
+        write(path, source)
+    return tests
 
 
 def main(places):
-    work = Path(tempfile.mkdtemp())
+    os.chdir(work := tempfile.mkdtemp())
+    sys.path.insert(0, work)
+    os.environ["PYTHONPATH"] = work
     for folder in ("jaxdigits", "tests"):
-        shutil.copytree(HERE.parent / folder, work / folder)
+        shutil.copytree(HERE.parent / folder, folder)
     shutil.copy(HERE.parent / "pyproject.toml", work)
-    (work / "reached.py").write_text("names = set()\n")
-    os.chdir(work)
-    sys.path.insert(0, str(work))
-    os.environ |= {
-        "PYTHONPATH": str(work), "JAX_COMPILATION_CACHE_DIR": str(work / "cache"),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-    }  # fmt: skip
-    for name in ("COMPILATION_CACHE_DIR", "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
-        value = os.environ[f"JAX_{name}"]
-        jax.config.update(f"jax_{name.lower()}", float(value) if "SECS" in name else value)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    Path("reached.py").write_text("names = set()\n")
 
-    rows = computed(mistakes, work / "answer.json")
-    sources = {path: (work / path).read_text() for path, *_ in rows.values()}
-    of_path = {path: [name for name in rows if rows[name][0] == path] for path in sources}
+    rows = computed(mistakes)
+    sources = {path: Path(path).read_text() for path, *_ in rows.values()}
     matrix = json.loads(MATRIX.read_text()) if MATRIX.exists() else {"files": [], "found": {}}
-    found = matrix["found"]
-    for file in files_in(places):
+    save = lambda: MATRIX.write_text(json.dumps(matrix, indent=1, sort_keys=True) + "\n")
+    files = [f for p in map(Path, places) for f in ([p] if p.suffix else p.rglob("test_*.py"))]
+    for file in sorted(str(f) for f in files if f.name != TABLE):
         if file in matrix["files"]:
             continue
-        for path, source in sources.items():
-            write(work / path, marked(source, of_path[path], rows))
-
-        def reach(file=file):
-            plugin = Reach()
-            assert tested(file, plugin) == 0, f"{file} fails without a mistake"
-            return plugin.tests()
-
-        tests = computed(reach, work / "answer.json")
-        for path, source in sources.items():
-            write(work / path, source)
-        for name in (name for name in tests if file not in found.get(name, {})):
-            path, *mistake = rows[name]
-            write(work / path, planted(sources[path], *mistake))
-            status = forked(lambda file=file, only=tests[name]: tested(file, Only(only)))
-            write(work / path, sources[path])
-            found.setdefault(name, {})[file] = status != 0
-            save(matrix)
-            print(f"{file}: {name}: {'found' if status else 'survived'} ({status})", flush=True)
+        for name, tests in tests_that_reach(file, sources, rows).items():
+            found = matrix["found"].setdefault(name, {})
+            if file not in found:
+                path, *mistake = rows[name]
+                write(path, planted(sources[path], *mistake))
+                status = forked(lambda file=file, tests=tests: tested(file, Only(tests)))
+                write(path, sources[path])
+                found[file] = status != 0
+                save()
+                print(f"{file}: {name}: {'found' if status else 'survived'}", flush=True)
         matrix["files"].append(file)
-        save(matrix)
+        save()
     shutil.rmtree(work)
 
 
