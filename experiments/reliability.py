@@ -1,4 +1,4 @@
-"""Reliability: what is left of a killed run, of a damaged file, and of a long training.
+"""Reliability: killed runs, damaged files, and a long training.
 
     python experiments/reliability.py kills [RUNS]
     python experiments/reliability.py faults
@@ -6,14 +6,14 @@
     python experiments/reliability.py memory
     python experiments/reliability.py table
 
-`kills` trains a small network on the built-in digits in processes of its own, each killed by
-SIGKILL at a random moment or step and started again with `--resume`, until the run is finished.
-The third kill of a run waits for a file that is being written. So many runs more (100) are
-added to those that are done, each compared with the undisturbed one, bit for bit. `faults`
-changes one byte of a checkpoint, or cuts it, and reads it; then goes on from the one before.
-`saving` times a checkpoint of each default MNIST run beside its epoch. `memory` trains for 200
-epochs in one process. Results are in reliability.json, and `table` prints them as
-docs/reliability.md has them.
+`kills` trains a small network on the built-in digits in processes of its own.  Each process is
+killed by SIGKILL at a random moment or step and started again with `--resume`, until the run is
+finished.  The third kill of a run waits for a file that is being written.  RUNS runs (100) are
+added to the finished runs, and each is compared with the undisturbed run, bit for bit.
+`faults` changes one byte of a checkpoint, or cuts it, and reads it; then it continues from the
+checkpoint before.  `saving` times a checkpoint of each default MNIST run beside its epoch.
+`memory` trains for 200 epochs in one process.  Results are in reliability.json, and `table`
+prints the tables of docs/resuming.md.
 """
 
 import json
@@ -36,7 +36,7 @@ from trained import join, load
 
 RESULTS = Path(__file__).with_suffix(".json")
 PROGRAM = "from jaxdigits.cli import main; main()"
-SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--steps-per-save", "4")
+SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--updates-per-save", "4")
 STEPS = 800  # of the small network
 KILLS = 4  # of a run at most, or one that is killed while it starts would never end
 FAULTS = 500
@@ -45,7 +45,7 @@ NETWORKS = ("mlp", "cnn", "snn", "conv_snn")
 
 
 def kills(runs: int) -> None:
-    """Kill and resume so many runs, and add each to the results as it ends."""
+    """Kill and resume that many runs, and add each to the results when it ends."""
     with tempfile.TemporaryDirectory() as name:
         os.environ.setdefault("JAXDIGITS_CACHE", f"{name}/cache")
         for whole in (Path(name, "first"), Path(name, "whole")):  # the second has a cache
@@ -63,7 +63,7 @@ def kills(runs: int) -> None:
 
 
 def killed_run(run: Path, whole: Path, rng: random.Random, starting: float) -> dict[str, Any]:
-    """What came of one run: how often it was killed, where, and whether its bits are right."""
+    """Return the result of one run: its kills, their places, and whether its bits are right."""
     shutil.rmtree(run, ignore_errors=True)
     count, writing, damaged, code = 0, 0, 0, None
     while code != 0:
@@ -102,7 +102,7 @@ def wait_to_kill(
 
 
 def start(*args) -> subprocess.Popen:
-    """The program with these arguments, as a process."""
+    """Start the program with these arguments, as a process."""
     command = [sys.executable, "-c", PROGRAM, *map(str, args)]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -110,26 +110,27 @@ def start(*args) -> subprocess.Popen:
 
 
 def faults() -> None:
-    """Read a checkpoint with each of `FAULTS` faults, and count which are found by name."""
+    """Read a checkpoint with each of `FAULTS` faults: found by name, harmless, or wrong."""
     from jaxdigits.runs.checkpoint import (
         Damaged,
         checkpoints,
         load_checkpoint,
         newest_snapshot,
         save_checkpoint,
-        to_bytes,
     )
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
-        run, starts = Path(name), []
+        run, other, starts = Path(name, "run"), Path(name, "other"), []
+        run.mkdir()
+        other.mkdir()
         fit_small(
             save=lambda now: save_checkpoint(run, now),
             resume=lambda start: (starts.append(start), start)[1],
         )
         newest, before = checkpoints(run)
         good, wanted = newest.read_bytes(), before.read_bytes()
-        found = dict(byte=0, cut=0, fell_back=0)
+        found = dict(byte=0, cut=0, harmless=0, fell_back=0)
         for i in range(FAULTS):
             place, kind = int(rng.integers(len(good))), ("byte", "cut")[i % 2]
             byte = bytes([good[place] ^ int(rng.integers(1, 256))])
@@ -139,18 +140,23 @@ def faults() -> None:
             except Damaged as error:
                 found[kind] += str(error) == f"{newest} is damaged"
             lines: list[str] = []
-            again = newest_snapshot(run, starts[0], lines.append)
-            found["fell_back"] += to_bytes(again) == wanted and len(lines) == 1
+            save_checkpoint(other, newest_snapshot(run, starts[0], lines.append))
+            copy = checkpoints(other)[0]
+            again = copy.read_bytes()
+            copy.unlink()
+            found["fell_back"] += again == wanted and len(lines) == 1
+            found["harmless"] += again == good and not lines
     _join("faults", lambda of: of.update(found | dict(samples=FAULTS, size=len(good))))
 
 
-def fit_small(**told: Any) -> None:
+def fit_small(**hooks: Any) -> None:
     """Three epochs of the small network, in this process."""
     from jaxdigits.data import digits
     from jaxdigits.runs import config_for, fit_one, validation_split
+    from jaxdigits.train import Hooks
 
     config = config_for("mlp", "digits", epochs=3, options=dict(hidden=[8]))
-    fit_one(config, *validation_split(digits()[0]), **told)
+    fit_one(config, *validation_split(digits()[0]), Hooks(**hooks))
 
 
 def saving() -> None:
@@ -167,6 +173,7 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
     from jaxdigits.runs import config_for, fit_one, validation_split
     from jaxdigits.runs.checkpoint import checkpoints, save_checkpoint
     from jaxdigits.runs.folder import save_params
+    from jaxdigits.train import Hooks
 
     config = config_for(network, "mnist", epochs=2, schedule="constant")
     train, valid = validation_split(mnist()[0])
@@ -179,14 +186,14 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
             save_checkpoint(run, now)
             seconds.append(time.perf_counter() - clock)
 
-    fitted = fit_one(config, train, valid, save=save)
+    fitted = fit_one(config, train, valid, Hooks(save=save))
     epoch = fitted.history[1]["seconds"]  # the first has compiled
     size = checkpoints(run)[0].stat().st_size
     return dict(epoch=epoch, saving=float(np.median(seconds)), megabytes=size / 1e6)
 
 
 def memory() -> None:
-    """Train for many epochs in this process, and follow its memory and what it compiles."""
+    """Train for many epochs in this process, and record its memory and its compilations."""
     from jaxdigits.data import digits
     from jaxdigits.runs import config_for, run_job
 
@@ -212,7 +219,7 @@ def memory() -> None:
 
 
 class Compilations(logging.Handler):
-    """What JAX logs of each compilation."""
+    """A log handler for JAX's messages about compilations."""
 
     def __init__(self):
         super().__init__()
@@ -224,7 +231,7 @@ class Compilations(logging.Handler):
 
 
 def count_compilations() -> Compilations:
-    """A list of what is compiled from now on."""
+    """Return a list that records every later compilation."""
     import jax
 
     jax.config.update("jax_log_compiles", True)
@@ -237,7 +244,7 @@ def count_compilations() -> Compilations:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as Markdown tables."""
+    """Return the results as Markdown tables."""
     runs, found = results["kills"]["runs"], results["faults"]
     total = lambda name: sum(row[name] for row in runs)
     same = sum(all(row["same"].values()) for row in runs)
@@ -249,15 +256,15 @@ def table(results: dict[str, Any]) -> str:
         "with the params, metrics and result of the undisturbed run, bit for bit; "
         f"{total('damaged')} damaged checkpoints",
         f"one byte of a checkpoint changed, {found['samples'] - cut} times": f"{found['byte']} "
-        "detected, and the file named",
+        f"detected, and the file named; {found['harmless']} read to the same bits",
         f"a checkpoint cut, {cut} times": f"{found['cut']} detected, and the file named",
         f"resumed from either, {found['samples']} times": f"{found['fell_back']} from the "
-        "checkpoint before, bit for bit",
+        f"checkpoint before, {found['harmless']} from itself, bit for bit",
         f"{kept['epochs']} epochs in one process": f"{kept['megabytes']:.0f} MB after "
         f"{kept['after']}, {growth:+.1f} % at most after that; the epoch compiled "
         f"{_times(kept['epoch_programs'])}, {kept['compiled_later']} programs after epoch 2",
     }
-    lines = ["| what was done | what came of it |", "|---|---|"]
+    lines = ["| test | result |", "|---|---|"]
     lines += [f"| {done} | {came} |" for done, came in rows.items()]
     lines += [
         "",
@@ -277,19 +284,19 @@ def _times(n: int) -> str:
 
 
 def _step(run: Path) -> int:
-    """The step of the newest checkpoint."""
+    """Return the step of the newest checkpoint."""
     files = (run / "checkpoints").glob("step-*.npz")
     return max((int(path.stem[5:]) for path in files), default=0)
 
 
 def _unfinished(run: Path, process: subprocess.Popen) -> list[Path]:
-    """Files that a process is writing, or was; not those that an earlier one has left."""
+    """Return files that this process has begun to write, without files of earlier processes."""
     begun = f".*.*-{process.pid}"
     return [*run.glob(begun), *(run / "checkpoints").glob(begun)]
 
 
 def _resident() -> float:
-    """Megabytes of this process in memory."""
+    """Return megabytes of this process in memory."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
@@ -310,18 +317,18 @@ def _result(run: Path) -> dict[str, Any]:
 
 
 def _join(name: str, add: Callable[[Any], None]) -> None:
-    """Add to what the results have under that name."""
+    """Add to the results under that name."""
     join(RESULTS, {}, lambda results: add(results.setdefault(name, {"machine": machine()})))
 
 
 def main() -> None:
-    what = sys.argv[1]
-    if what == "table":
+    task = sys.argv[1]
+    if task == "table":
         print(table(load(RESULTS, {})))
-    elif what == "kills":
+    elif task == "kills":
         kills(int(sys.argv[2]) if len(sys.argv) > 2 else 100)
     else:
-        {"faults": faults, "saving": saving, "memory": memory}[what]()
+        {"faults": faults, "saving": saving, "memory": memory}[task]()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import jax
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
-from jaxdigits.data import Dataset, digits
+from jaxdigits.data import digits
 
 
 def pytest_configure(config):
@@ -44,6 +44,4 @@ def quick_compile():
 def small():
     """(train, valid) of 256 and 60 digits."""
     train, test = digits()
-    return Dataset(train.image[:256], train.label[:256]), Dataset(
-        test.image[:60], test.label[:60]
-    )
+    return train[:256], test[:60]

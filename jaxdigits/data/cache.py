@@ -8,7 +8,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, BinaryIO
 
 from jaxdigits.data.archive import BROKEN
-from jaxdigits.data.dataset import DataError
+from jaxdigits.errors import DataError
 
 TIMEOUT = 30  # seconds without a byte after which the next mirror is tried
 

@@ -10,7 +10,7 @@ import zlib
 from os import PathLike
 from typing import BinaryIO
 
-from jaxdigits.data.dataset import DataError
+from jaxdigits.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 16

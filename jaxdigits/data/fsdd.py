@@ -18,9 +18,9 @@ import numpy as np
 
 from jaxdigits.data.archive import open_archive
 from jaxdigits.data.cache import cache_folder, download, fill, places
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.files import read_file
 from jaxdigits.data.sound import RATE, fixed_length, load_soundfile
+from jaxdigits.errors import DataError
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 TAKES = 50  # recordings of each digit by each speaker

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.geometry import BOX, centred, resampling
+from jaxdigits.errors import DataError
 
 # A side that is longer is averaged down first, against camera noise; a digit of 2 % of the
 # picture still has MNIST's 20 pixels.

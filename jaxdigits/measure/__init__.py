@@ -1,31 +1,20 @@
 """Measuring: intervals, confusion, corruptions, costs."""
 
-from jaxdigits.measure.confusion import PerClass, confusion_matrix, per_class
-from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from jaxdigits.measure.cost import Cost, cost
-from jaxdigits.measure.intervals import Summary, summarise, wilson
-from jaxdigits.measure.pairs import area_under_curve, bootstrap_of_pairs, mcnemar
-from jaxdigits.measure.robustness import robustness
-from jaxdigits.measure.saliency import saliency
-from jaxdigits.measure.score import Score, score
-
-__all__ = [
-    "CORRUPTIONS",
-    "SEVERITIES",
-    "Cost",
-    "PerClass",
-    "Score",
-    "Summary",
-    "area_under_curve",
-    "bootstrap_of_pairs",
-    "confusion_matrix",
-    "corrupt",
-    "cost",
-    "mcnemar",
-    "per_class",
-    "robustness",
-    "saliency",
-    "score",
-    "summarise",
-    "wilson",
-]
+from jaxdigits.measure.confusion import PerClass as PerClass
+from jaxdigits.measure.confusion import confusion_matrix as confusion_matrix
+from jaxdigits.measure.confusion import per_class as per_class
+from jaxdigits.measure.corruptions import CORRUPTIONS as CORRUPTIONS
+from jaxdigits.measure.corruptions import SEVERITIES as SEVERITIES
+from jaxdigits.measure.corruptions import corrupt as corrupt
+from jaxdigits.measure.cost import Cost as Cost
+from jaxdigits.measure.cost import cost as cost
+from jaxdigits.measure.intervals import Summary as Summary
+from jaxdigits.measure.intervals import summarise as summarise
+from jaxdigits.measure.intervals import wilson as wilson
+from jaxdigits.measure.pairs import area_under_curve as area_under_curve
+from jaxdigits.measure.pairs import bootstrap_of_pairs as bootstrap_of_pairs
+from jaxdigits.measure.pairs import mcnemar as mcnemar
+from jaxdigits.measure.robustness import robustness as robustness
+from jaxdigits.measure.saliency import saliency as saliency
+from jaxdigits.measure.score import Score as Score
+from jaxdigits.measure.score import score as score

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.data import Dataset
-from jaxdigits.data.inputs import take
+from jaxdigits.data import Dataset, Senses
 from jaxdigits.gradients import ESTIMATORS, check
 from jaxdigits.layer import Layer, Params
 from jaxdigits.losses import cross_entropy
@@ -69,7 +68,7 @@ def spikes_of(run: Run, member: Member, test: Dataset) -> list[Drawing]:
     """Spikes, potentials and firing rates; of a network that does not spike, nothing."""
     rows = jnp.arange(min(PROBED, len(test.label)))
     keys = evaluation_keys(member.key, rows)
-    x = take(test.image, rows, keys)
+    x = test.inputs.take(rows, keys)
     residual = jax.jit(member.network.forward)(member.params, x, keys)[1]
     label = f"while it reads a {test.label[0]}, the first test digit"
     rates_text = f"Means over {len(rows)} test digits. What is silent costs nothing."
@@ -138,16 +137,16 @@ def saliency_of(member: Member, digit: np.ndarray, test: Dataset) -> list[Drawin
     _, first = np.unique(test.label, return_index=True)
     rows = jnp.asarray(first[:6])
     keys = evaluation_keys(member.key, rows)
-    x = take(test.image, rows, keys)
+    x = test.inputs.take(rows, keys)
     slope = jax.jit(lambda p, x, d, k: saliency(member.network, p, x, d, k))
-    found = seen(slope(member.params, x, jnp.asarray(digit[rows]), keys))
+    found = images_of(slope(member.params, x, jnp.asarray(digit[rows]), keys))
     if found is None or not np.any(found):
         return []
     text = "The gradient of the winning logit by each pixel, through the hand-derived backward "
     text += "pass: light where more ink would speak for the digit that was read, dark where it "
     text += "would speak against it."
     names = [f"{test.label[n]}, read {digit[n]}" for n in first[:6]]
-    figure = saliency_figure(np.asarray(seen(x)), np.asarray(found), names=names)
+    figure = saliency_figure(np.asarray(images_of(x)), np.asarray(found), names=names)
     return [Drawing("saliency", "What a decision hangs on", text, figure)]
 
 
@@ -155,7 +154,7 @@ def gradients_of(run: Run, member: Member, train: Dataset) -> list[Drawing]:
     """This very network's certificate; and where its learning rule points, if it has one."""
     rows = jnp.arange(CHECKED)
     keys = evaluation_keys(member.key, rows)
-    x = take(train.image, rows, keys)
+    x = train.inputs.take(rows, keys)
     report = check(_exact(run).network, _own(member.params), x, keys, differences=None)
     told = [row for row in report.rows if row.verdict != "not applicable"]
     errors = {row.leaf.removeprefix("params/"): row.error for row in told}
@@ -191,7 +190,7 @@ def _alignment(run: Run, member: Member, train: Dataset) -> dict[str, float]:
     """The cosine of the rule's gradient with backpropagation's, by params."""
     rows = jnp.arange(min(PROBED, len(train.label)))
     keys = evaluation_keys(member.key, rows)
-    batch = take(train.image, rows, keys), jnp.asarray(train.label)[rows]
+    batch = train.inputs.take(rows, keys), jnp.asarray(train.label)[rows]
 
     def gradient(config) -> dict[str, Any]:
         estimator: Callable = config.estimator()
@@ -203,6 +202,7 @@ def _alignment(run: Run, member: Member, train: Dataset) -> dict[str, float]:
     return {name: cosine(np.asarray(rule[name]), np.asarray(true[name])) for name in true}
 
 
-def seen(image: Any) -> Any:
-    """The images, of inputs that may have sounds too."""
-    return image["image"] if isinstance(image, Mapping) else image
+def images_of(inputs: Any) -> Any:
+    """Return the images as an array, of a batch or of a data set that may have sounds too."""
+    images = inputs["image"] if isinstance(inputs, Mapping | Senses) else inputs
+    return getattr(images, "array", images)

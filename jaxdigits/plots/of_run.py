@@ -17,8 +17,8 @@ from jaxdigits.plots.of_network import (
     Drawing,
     first_member,
     gradients_of,
+    images_of,
     saliency_of,
-    seen,
     spikes_of,
     weights_of,
 )
@@ -47,7 +47,7 @@ def drawings(
       ImportError: without matplotlib, saying how to install it.
     """
     predict, member = predictor(run), first_member(run)
-    logits = predict(test.image)
+    logits = predict(test.inputs)
     found = [*_learning(history, best_epoch), *_errors(logits, test)]
     if severities:
         found += [_corruptions(predict, test, severities)]
@@ -81,21 +81,21 @@ def _errors(logits: np.ndarray, test: Dataset) -> list[Drawing]:
         Drawing("confusion", "What is taken for what", f"Counts of test digits{many}.",
                 confusion_figure(confusion)),
         Drawing("mistakes", "The worst mistakes", doubts,
-                mistakes_figure(seen(test.image), label, probability)),
+                mistakes_figure(images_of(test.inputs), label, probability)),
     ]  # fmt: skip
 
 
 def _corruptions(predict, test: Dataset, severities: Sequence[int]) -> Drawing:
     found = robustness(predict, test, jax.random.key(0), severities=severities)
     kinds = {name: corruption.kind for name, corruption in CORRUPTIONS.items()}
-    score_clean = score(predict(test.image), test.label).test_accuracy
+    score_clean = score(predict(test.inputs), test.label).test_accuracy
     text = f"Test digits made worse; as they are it reads {100 * score_clean:.2f} % of them."
     return Drawing("corruptions", "Accuracy against corruption", text,
                    corruption_figure(found, kinds))  # fmt: skip
 
 
 def _augmentation(name: str, train: Dataset) -> Drawing:
-    image = jnp.asarray(seen(train.image)[:5])
+    image = jnp.asarray(images_of(train.inputs)[:5])
     draws = [AUGMENTS[name](key, image) for key in jax.random.split(jax.random.key(0), 7)]
     figure = augmentation_figure(np.asarray(image) / 255, np.stack(draws))
     return Drawing("augmentation", "Augmentation", f"Training digits under “{name}”.", figure)

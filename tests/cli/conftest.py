@@ -71,7 +71,7 @@ def two_corruptions(monkeypatch):
     return names
 
 
-SMALL = ("--hidden", 8, "--dropout", 0, "--lr", 0.01, "--epochs", 3)
+SMALL = ("--hidden", 8, "--dropout-rate", 0, "--learning-rate", 0.01, "--epochs", 3)
 
 
 @pytest.fixture(scope="session")
