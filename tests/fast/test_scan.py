@@ -82,6 +82,7 @@ def gpu(capability):
 
 def test_on_which_machines_there_are_kernels(monkeypatch):
     assert not has_kernels() or jax.default_backend() == "gpu"
+    monkeypatch.setattr(jax, "__version_info__", (0, 11, 0))  # the last with Triton
     cpu = jax.devices("cpu")[0]
     for devices, expected in [
         ([gpu("8.0")], True), ([gpu("9.0")], True), ([gpu("12.1")], True),
@@ -100,6 +101,7 @@ def test_on_which_machines_there_are_kernels(monkeypatch):
 def test_no_kernel_where_a_program_is_divided_by_hand(monkeypatch):
     mesh, along = jax.sharding.Mesh(np.array(jax.devices()[:1]), "x"), jax.P("x")
     monkeypatch.setattr(jax, "devices", lambda: [gpu("9.0")])
+    monkeypatch.setattr(jax, "__version_info__", (0, 11, 0))
     seen = lambda x: x * has_kernels()
     assert seen(jnp.ones(1)) == 1
     assert jax.shard_map(seen, mesh=mesh, in_specs=along, out_specs=along)(jnp.ones(1)) == 0
