@@ -1,18 +1,18 @@
-"""Training on 1, 2, 4 and 8 devices, and in 2 processes: the same network, and how fast.
+"""Training on 1, 2, 4 and 8 devices and in 2 processes: equal results, and speed.
 
     python experiments/devices.py
 
-trains each network's default on the built-in digits for three epochs, without a mesh, on meshes
+trains each network's default on the built-in digits for three epochs: without a mesh, on meshes
 of simulated devices of one CPU, and in two processes that talk over the loopback interface.  It
-writes devices.json: whether batches and spikes were the same bits, how far the params were
-apart after the first epoch, and training examples per second in the third.  Simulated devices
-share the CPU's cores, so they show what sharding costs, not what it gains.
+writes devices.json: whether batches and spikes were the same bits, the distance of the params
+after the first epoch, and training examples per second in the third.  Simulated devices share
+the CPU's cores, so they show the cost of sharding, not its gain.
 
-The first epoch of three of them by plain gradient descent on four devices is compared once more
-in float64, where what is apart by rounding in float32 is a billionth of that.
+The first epoch of three networks by plain gradient descent on four devices is compared again in
+float64, where rounding differences are a billionth of those in float32.
 
-Then it trains one epoch of large batches in processes of their own, and writes what memory
-`fit` expected to need beside what the process's peak grew by.
+Then it trains one epoch of large batches in processes of their own.  It writes the memory that
+`fit` expected beside the growth of the process's peak.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from core import machine
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "devices.json"
@@ -43,9 +43,9 @@ LARGE = {"mlp": 1024, "cnn": 512, "snn": 256, "conv_snn": 128}  # examples of a 
 def trained(
     network: str, mesh, *, plain: bool = False, **changes: Any
 ) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """(params after the first epoch, what else there is to say) on that mesh.
+    """Return (params after the first epoch, other measurements) on that mesh.
 
-    `plain` is without Adam, and without momentum.
+    `plain` trains without Adam, and without momentum.
     """
     import jax
     import optax
@@ -87,7 +87,7 @@ def trained(
 
 
 def digest(mesh) -> str:
-    """Of the examples of a step and their spikes over 25 time steps, each device its share."""
+    """Hash the examples of a step and their spikes over 25 time steps, a share per device."""
     import jax
     import jax.numpy as jnp
 
@@ -112,7 +112,7 @@ def digest(mesh) -> str:
 
 
 def compared(params, told, alone) -> dict[str, Any]:
-    """A row of the results, from what came out without a mesh."""
+    """Return a row of the results, compared with training without a mesh."""
     before, told_before = alone
     apart = max(float(np.abs(a - b).max()) for a, b in zip(params, before, strict=True))
     return dict(
@@ -125,7 +125,7 @@ def compared(params, told, alone) -> dict[str, Any]:
 
 
 def on_devices() -> dict[str, Any]:
-    """Each network on each number of devices, and in two processes."""
+    """Train each network on each number of devices, and in two processes."""
     import jax
 
     from jaxdigits.train import device_mesh
@@ -144,7 +144,7 @@ def on_devices() -> dict[str, Any]:
 
 
 def by_plain_descent() -> dict[str, Any]:
-    """The networks of `EXACT` on four devices by gradient descent, after one epoch."""
+    """Compare the networks of `EXACT` on four devices by gradient descent, after one epoch."""
     import jax
 
     from jaxdigits.train import device_mesh
@@ -160,7 +160,7 @@ def by_plain_descent() -> dict[str, Any]:
 
 
 def in_float64() -> dict[str, Any]:
-    """`by_plain_descent`, in a process that computes in 64 bits."""
+    """Run `by_plain_descent` in a process that computes in 64 bits."""
     done = subprocess.run(
         [sys.executable, __file__, "descent"],
         env=os.environ | {"JAX_ENABLE_X64": "1"}, stdout=subprocess.PIPE, check=True,
@@ -169,7 +169,7 @@ def in_float64() -> dict[str, Any]:
 
 
 def in_two_processes(network: str) -> tuple[list[np.ndarray], dict[str, Any]]:
-    """`trained` by two processes of one device each."""
+    """Run `trained` in two processes of one device each."""
     with socket.socket() as free, tempfile.TemporaryDirectory() as folder:
         free.bind(("127.0.0.1", 0))
         port, out = free.getsockname()[1], Path(folder, "found.npz")
@@ -184,7 +184,7 @@ def in_two_processes(network: str) -> tuple[list[np.ndarray], dict[str, Any]]:
 
 
 def one_of_two(network: str, port: str, out: str, i: str) -> None:
-    """What each of the two processes does; the first writes what it found."""
+    """Train as one of the two processes; the first writes the results."""
     import jax
 
     from jaxdigits.train import device_mesh
@@ -198,13 +198,13 @@ def one_of_two(network: str, port: str, out: str, i: str) -> None:
 
 
 def memory_of(network: str) -> None:
-    """Print, as JSON, the memory that an epoch was to need, and what the peak grew by."""
+    """Print, as JSON, the expected memory of an epoch, and the growth of the peak."""
     from jaxdigits.train import memory
 
     found: dict[str, int] = {}
 
     def note(needed, free):
-        Path("/proc/self/clear_refs").write_text("5")  # the peak is now what there is
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is now the current size
         found.update(expected=needed, before=_resident("VmRSS"))
 
     memory.require_room = note
@@ -215,13 +215,13 @@ def memory_of(network: str) -> None:
 
 
 def _resident(name: str) -> int:
-    """Bytes of this process's memory: VmRSS now, VmHWM at the peak."""
+    """Return bytes of this process's memory: VmRSS now, VmHWM at the peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith(name))
 
 
 def memories() -> dict[str, Any]:
-    """`memory_of` each network, in a process of its own."""
+    """Run `memory_of` each network, in a process of its own."""
     found = {}
     for network in NETWORKS:
         done = subprocess.run(
@@ -233,7 +233,7 @@ def memories() -> dict[str, Any]:
 
 
 def tables(found: dict[str, Any]) -> str:
-    """The tables in Markdown, with the machine."""
+    """Return the tables in Markdown, with the machine."""
     lines = [
         "| network | devices | same batches and spikes | params apart | largest param | "
         "examples per second |",
@@ -266,13 +266,13 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    _set_flags()  # what `jaxdigits` sets
-    what, *args = sys.argv[1:] or ("run",)
-    if what == "process":
+    set_flags()  # as `jaxdigits` sets them
+    task, *args = sys.argv[1:] or ("run",)
+    if task == "process":
         return one_of_two(*args)
-    if what == "memory":
+    if task == "memory":
         return memory_of(*args)
-    if what == "descent":
+    if task == "descent":
         return print(json.dumps(by_plain_descent()))
     found = dict(
         machine=machine(), memory=memories(), float64=in_float64(), devices=on_devices()
