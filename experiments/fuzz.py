@@ -1,15 +1,15 @@
-"""Readers of files against files that were spoiled, or made to do harm: none trusts a file.
+"""Readers of files against files that were spoiled, or made to do harm.
 
-    python experiments/fuzz.py run      every reader, 61,000 inputs, ten minutes; or those that
-                                        are named, by their first word
-    python experiments/fuzz.py table    the table, as docs/untrusted-files.md has it
+    python experiments/fuzz.py run      every reader, 61,000 inputs, ten minutes; or only the
+                                        named readers, by their first word
+    python experiments/fuzz.py table    the table of docs/untrusted-files.md
 
-Inputs are read by a process, one for each reader, which may take 1 GB of addresses more than it
-begins with, and is ended after 30 seconds.  The results are in fuzz.json: how many were read
-and how many refused, the processes that died, what took over 5 s of its core, and errors that
-are not one line of the package's own with the file's name.  Inputs that failed are kept in
-runs/fuzz.  An input that leads to a line of Python, or to an error, that none led to before is
-spoiled further: so the search is guided by what it covers.
+Each reader runs in a process of its own, which may take 1 GB of addresses more than at its
+start, and is ended after 30 seconds.  fuzz.json has the results: how many inputs were read and
+how many rejected, the processes that died, inputs over 5 s of core time, and errors that are
+not one line of the package's own with the file's name.  Inputs that failed are kept in
+runs/fuzz.  If an input leads to a new line of Python or to a new error, it is spoiled further:
+coverage guides the search.
 """
 
 import json
@@ -36,7 +36,7 @@ COUNTED = ("inputs", "read", "refused", "crashes", "slow", "over_1_GB", "not_one
 
 
 class Reader(NamedTuple):
-    """What reads a format, and what it is given."""
+    """The reader of a format, and its inputs."""
 
     changed: int
     """inputs, besides the good ones and the bombs"""
@@ -47,7 +47,7 @@ class Reader(NamedTuple):
     spoil: Callable[[np.random.Generator, bytes, Sequence[bytes]], bytes] = spoiled
     """(generator, file, others of its kind) -> another one"""
     guided: bool = True
-    """whether lines of Python tell what is new"""
+    """whether new lines of Python guide the search"""
 
 
 def without_run(make: Callable) -> Callable[[Path], Any]:
@@ -81,19 +81,19 @@ READERS: dict[str, Reader] = {
 
 
 def inputs(reader: Reader, run: Path, rng: np.random.Generator) -> Any:
-    """The reader's inputs; what it is sent back after each, whether it was new, guides it."""
+    """Yield the reader's inputs; send back after each whether it was new, as a guide."""
     pool = list(reader.good(run))
     good = list(pool)
     for content in chain(good, reader.bombs(run)):
         yield content
     for i in range(reader.changed):
-        # Half of the time something good: what was spoiled often is soon no file at all.
+        # Half of the time a good file: after many changes an input is soon no file at all.
         seed = (good if i % 2 else pool)[rng.integers(len(good if i % 2 else pool))]
         wrap = reader.wraps[rng.integers(len(reader.wraps))]
         change = lambda inner: reader.spoil(rng, inner, good)
         try:
             content = wrap(seed, change)
-        except Exception:  # what was spoiled is not to be unwrapped
+        except Exception:  # a spoiled file may not unpack
             content = change(seed)
         if (yield content[:1_000_000]):
             pool.append(content)
@@ -101,7 +101,7 @@ def inputs(reader: Reader, run: Path, rng: np.random.Generator) -> Any:
 
 
 def campaign(name: str, run: Path) -> dict[str, Any]:
-    """All inputs of one reader."""
+    """Run all inputs of one reader."""
     reader, rng = READERS[name], np.random.default_rng([SEED, *name.encode()])
     found = dict.fromkeys(COUNTED, 0) | dict(slowest=0.0, peak=0)
     with tempfile.TemporaryDirectory() as scratch:
@@ -126,14 +126,14 @@ def campaign(name: str, run: Path) -> dict[str, Any]:
 
 
 def keep(content: bytes, name: str, failed: str, result: Read) -> None:
-    """Write an input that failed to `FAILED`, and say how."""
+    """Write an input that failed to `FAILED`, with the failure."""
     FAILED.mkdir(parents=True, exist_ok=True)
     (FAILED / name).write_bytes(content)
     print(f"{name}: {failed}, {result}"[:400], flush=True)
 
 
 def judged(found: dict[str, Any], result: Read, path: str) -> str:
-    """What is wrong with a result, after it was counted."""
+    """Count a result, and return its failure."""
     known = dict(read="read", refused="refused", crash="crashes", hang="slow")
     key = known.get(result.outcome, "not_one_line")
     found["inputs"] += 1
@@ -154,7 +154,7 @@ def judged(found: dict[str, Any], result: Read, path: str) -> str:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as a Markdown table, with their sum and the machine."""
+    """Return the results as a Markdown table, with their sum and the machine."""
     head = ["reader", "inputs", "read", "refused", "crashes", "over 5 s", "over 1 GB",
             "no single line", "slowest", "peak"]  # fmt: skip
     row = lambda name, of: [
@@ -171,7 +171,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def make_run(folder: Path) -> None:
-    """An untrained network's run, to be spoiled."""
+    """Write the run of an untrained network, to be spoiled."""
     import jax
 
     from jaxdigits.runs import Config

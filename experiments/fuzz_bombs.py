@@ -1,6 +1,6 @@
 """Files that were made to do harm, for `experiments/fuzz.py`.
 
-A bomb is small on disk, or at least allowed, and large or slow for a reader that believes it.
+A bomb is small on disk, or at least allowed, and large or slow for a reader that trusts it.
 """
 
 import gzip
@@ -134,7 +134,7 @@ def picture_bombs() -> Files:
 
 
 def exif_bomb(entries: int, size: int) -> bytes:
-    """Data of which each of so many entries claims nearly all."""
+    """Return EXIF data in which each entry claims nearly all bytes."""
     entries = min(entries, 65535, (size - 20) // 12)
     claims = b"".join(struct.pack("<HHII", i, 7, size - 10, 8) for i in range(entries))
     data = b"II*\0\x08\0\0\0" + struct.pack("<H", entries) + claims
@@ -161,7 +161,7 @@ def ear_bombs() -> Files:
         labels[:] = [0, 1, 2]
 
     def overfull(size):
-        """A chunk of three numbers that unfolds to so many bytes."""
+        """Return a chunk of three numbers that unpacks to that many bytes."""
 
         def change(out):
             labels = out.create_dataset("labels", (3,), "i8", chunks=(3,), compression="gzip")
@@ -170,7 +170,7 @@ def ear_bombs() -> Files:
         return change
 
     def twice(out):
-        """A chunk that unfolds to what unfolds again."""
+        """Return a chunk that unpacks to another packed chunk."""
         settings = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         settings.set_chunk((3,))
         settings.set_deflate(9)

@@ -18,7 +18,7 @@ Files = Iterator[bytes]
 
 
 def idx_files() -> Files:
-    """An image file of three, labels, floats; each plain and gzipped."""
+    """Return an image file of three, labels, and floats; each plain and gzipped."""
     images = struct.pack(">I3I", 0x803, 3, 4, 5) + bytes(range(60))
     labels = struct.pack(">2I", 0x801, 20) + bytes(20)
     floats = struct.pack(">2I", 0xD01, 3) + np.arange(3, dtype=">f4").tobytes()
@@ -97,7 +97,7 @@ def ear_files() -> Files:
 
 
 def settings(folder: Path) -> Files:
-    """The configurations of a run, and of others of all networks."""
+    """Return the configurations of a run, and others of all networks."""
     head = json.loads((folder / "config.json").read_text())
     yield json.dumps(head).encode()
     for network, data, options in (

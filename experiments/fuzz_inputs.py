@@ -1,7 +1,7 @@
-"""What `experiments/fuzz.py` gives to each reader: small good files, and ways to spoil them.
+"""Inputs for `experiments/fuzz.py`: small good files, and ways to spoil them.
 
-A format with checksums is spoiled behind them too: its content is changed and wrapped anew, so
-that a change is not found by the checksum alone.
+A format with checksums is spoiled behind them too: its content is changed and wrapped again, so
+the checksum alone does not reveal the change.
 """
 
 import gzip
@@ -26,7 +26,7 @@ Wrap = Callable[[bytes, Callable[[bytes], bytes]], bytes]
 
 
 def spoiled(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
-    """`content` after one to four changes of its bytes, blind to what they mean."""
+    """Return `content` after one to four changes of its bytes, blind to their meaning."""
     for _ in range(rng.integers(1, 5)):
         change = CHANGES[rng.integers(len(CHANGES))]
         content = change(rng, content, others) if content else bytes(rng.bytes(20))
@@ -41,8 +41,10 @@ def _flip(rng, content, others):
 
 
 def _number(rng, content, others):
-    """A whole number of 1 to 8 bytes, big- or little-endian, is an extreme one; most near the
-    beginning, where lengths are."""
+    """Replace a whole number of 1 to 8 bytes, big- or little-endian, by an extreme one.
+
+    Most changes are near the beginning, where lengths are.
+    """
     size, value = 1 << int(rng.integers(4)), EXTREMES[rng.integers(len(EXTREMES))]
     at = int(min(rng.exponential(64), len(content) - 1))
     at = at if rng.random() < 0.7 else int(rng.integers(len(content)))
@@ -79,17 +81,17 @@ CHANGES = (_flip, _flip, _number, _number, _number, _cut, _without, _twice, _spl
 
 
 def as_it_is(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """The file itself is changed."""
+    """Change the file itself."""
     return change(content)
 
 
 def in_gzip(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """What is compressed is changed."""
+    """Change the compressed content."""
     return gzip.compress(change(gzip.decompress(content)), 1, mtime=0)
 
 
 def in_zip(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """The first member of an archive is changed, its checksum with it."""
+    """Change the first member of an archive, and correct its checksum."""
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(file, "w") as new:
         for i, member in enumerate(old.infolist()):
@@ -98,7 +100,7 @@ def in_zip(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
 
 
 def in_png(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """Bytes are changed, and all checksums of chunks are right again."""
+    """Change bytes, and correct all checksums of chunks."""
     changed, at = bytearray(content[:8] + change(content[8:])), 8
     while at + 12 <= len(changed):
         end = at + 8 + int.from_bytes(changed[at : at + 4], "big")
@@ -110,7 +112,7 @@ def in_png(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
 
 
 def in_pixels(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    """What a PNG's one IDAT unfolds to is changed."""
+    """Change the unpacked content of a PNG's one IDAT."""
     at = content.index(b"IDAT")
     length = int.from_bytes(content[at - 4 : at], "big")
     pixels = zlib.compress(change(zlib.decompress(content[at + 4 : at + 4 + length])))
@@ -120,8 +122,10 @@ def in_pixels(content: bytes, change: Callable[[bytes], bytes]) -> bytes:
 
 
 def spoiled_json(rng: np.random.Generator, content: bytes, others: Sequence[bytes]) -> bytes:
-    """One to three values of a JSON file are others, of another type or size; or it is blindly
-    `spoiled`, every other time."""
+    """Replace one to three values of a JSON file by values of another type or size.
+
+    Every other time, use `spoiled` instead.
+    """
     try:
         value = json.loads(content)
     except ValueError:

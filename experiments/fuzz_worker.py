@@ -1,7 +1,7 @@
-"""The process in which `experiments/fuzz.py` lets a reader read, and what it says of that.
+"""The process in which a reader of `experiments/fuzz.py` reads, and its report.
 
-It may take 1 GB of addresses more than it begins with.  Where it is guided, it counts the lines
-of Python that no input led to before: those of this package, Pillow, NumPy and zipfile.
+It may take 1 GB of addresses more than at its start.  With guidance, it counts the lines of
+Python that no earlier input led to: lines of this package, Pillow, NumPy and zipfile.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ GUIDED = ("/jaxdigits/data/", "/PIL/", "/zipfile.py", "/numpy/lib/")
 
 
 class Read(NamedTuple):
-    """What came of one input."""
+    """The result of one input."""
 
     outcome: str
     """read, refused, or the name of an error that is not the package's own"""
@@ -32,13 +32,13 @@ class Read(NamedTuple):
     seconds: float
     """of a core"""
     peak: int
-    """bytes beyond what the process has without it"""
+    """bytes beyond the process's own"""
     new: int
     """lines and errors that no input led to before"""
 
 
 def opener(name: str, folder: Path) -> Callable[[], Any]:
-    """What reads the input."""
+    """Return the function that reads the input."""
     from jaxdigits import data
     from jaxdigits.runs import load_run
 
@@ -60,7 +60,7 @@ def opener(name: str, folder: Path) -> Callable[[], Any]:
 
 
 def _fetched(fsdd: Any, archive: Path, folder: Path) -> None:
-    """An archive as `fsdd` unpacks one that it was sent; errors name it as a mirror's are."""
+    """Unpack an archive as `fsdd` does; errors name it as they name a mirror's archive."""
     from jaxdigits.data import DataError
     from jaxdigits.data.archive import BROKEN
 
@@ -73,14 +73,14 @@ def _fetched(fsdd: Any, archive: Path, folder: Path) -> None:
 
 
 def place(name: str, folder: Path) -> Path:
-    """Where a reader's input lies; that of a run is one of the files in its folder."""
+    """Return the path of a reader's input; for a run, one of the files in its folder."""
     return folder / (name.split()[0] if name.endswith("of a run") else "input")
 
 
 def worker(name: str, folder: Path, guided: bool, pipe: Any) -> None:
-    """Read one input after the other; what the parent sends is only that there is one.
+    """Read one input after the other; the parent sends only that there is an input.
 
-    The first one is good: with it is imported and allocated what is needed once.
+    The first input is good: reading it imports and allocates everything that is needed once.
     """
     from jaxdigits.data import DataError
     from jaxdigits.runs import RunError
@@ -137,7 +137,7 @@ class Process(NamedTuple):
 
 
 def started(name: str, folder: Path, guided: bool, good: bytes) -> Process:
-    """A new worker, which has read the good file."""
+    """Return a new worker, which has read the good file."""
     place(name, folder).write_bytes(good)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -149,7 +149,7 @@ def started(name: str, folder: Path, guided: bool, good: bytes) -> Process:
 
 
 def asked(of: Process) -> Read:
-    """What comes of the input that lies in the worker's folder."""
+    """Return the result of the input in the worker's folder."""
     try:
         of.pipe.send(True)
         if of.pipe.poll(PATIENCE):
