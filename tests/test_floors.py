@@ -90,7 +90,7 @@ def test_a_folder_only_hands_on_its_names():
     [
         ("jaxdigits.models.mlp", "from jaxdigits.gradients import check", False),
         ("jaxdigits.gradients.check", "from jaxdigits.models import mlp", False),
-        ("jaxdigits.spikes.lif", "import jaxdigits.layers.dense", False),
+        ("jaxdigits.layers.dense", "import jaxdigits.spikes.lif", False),
         ("jaxdigits.tree", "from jaxdigits import layers as ly", False),
         ("jaxdigits.train.fit", "def f():\n    from jaxdigits import Layer", False),
         ("jaxdigits.layer", "from jaxdigits.keys import fold_in", True),
