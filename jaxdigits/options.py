@@ -72,10 +72,10 @@ def require_within(name: str, annotation: Any, value: Any) -> None:
 
 
 def names_of(annotation: Any) -> tuple[str, ...]:
-    """The names that an option takes: those of its table, or of its `Literal`."""
+    """The names that an option takes: a tuple in `Annotated`, or those of its `Literal`."""
     for meta in _metadata(annotation):
-        if isinstance(meta, Mapping):
-            return tuple(meta)
+        if type(meta) is tuple:
+            return meta
     return tuple(arg for kind in _leaves(annotation) for arg in get_args(kind) if _is_name(arg))
 
 
@@ -92,7 +92,11 @@ def choose(option: str, table: Mapping[str, T], value: Any) -> T:
 
 
 def require_name(option: str, names: Iterable[str], value: Any) -> None:
-    """Raise a ValueError unless the value is one of the names; it has the nearest one."""
+    """Check that a value is one of the names.
+
+    Raises:
+      ValueError: if it is not, with the nearest name.
+    """
     names = list(names)
     if value not in names:
         hint = nearest(str(value), names)

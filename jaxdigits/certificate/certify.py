@@ -14,6 +14,7 @@ from jaxdigits.case import STEPS, Case
 from jaxdigits.gradients import Report, check, check_loss
 from jaxdigits.layer import parallel, recomputed, residual, serial
 from jaxdigits.losses import Loss
+from jaxdigits.options import nearest
 
 EXAMPLES = 4
 
@@ -58,7 +59,8 @@ def certify(
         ]
         if not found:
             raise ValueError(
-                f"nothing to check is named {name!r}: there are {', '.join(families())}"
+                f"nothing to check is named {name!r}{nearest(name, families())}; there are "
+                f"{', '.join(families())}"
             )
         wanted += [case for case in found if case not in wanted]
     return ((name, run_case(CASES[name], tolerance=tolerance)) for name in wanted)

@@ -30,11 +30,12 @@ class Check:
         """Check, and print each row as it is done."""
         from jaxdigits.certificate import CASES, certify
 
+        checks = certify(self.names or None, tolerance=self.tolerance)
         width = max(map(len, CASES))
         reports = {}
         head = f"{'':{width}}  against jax.grad    cosine  differences  firing rate"
         say(head, json_wanted=self.json)
-        for name, report in certify(self.names or None, tolerance=self.tolerance):
+        for name, report in checks:
             rates = " ".join(f"{rate:.3f}" for rate in report.firing_rates)
             row = (f"{name:{width}}  {report.error:16.1e}  {report.cosine:8.6f}  "
                    f"{largest_difference(report):>11}  {rates}")  # fmt: skip
@@ -46,8 +47,8 @@ class Check:
         say(f"{len(reports)} checked, {len(bad)} disagree; largest relative error {worst:.1e}",
             json_wanted=self.json)  # fmt: skip
         if self.json:
-            checks = {name: report.to_dict() for name, report in reports.items()}
-            say_json(dict(ok=not bad, error=worst, checks=checks))
+            rows = {name: report.to_dict() for name, report in reports.items()}
+            say_json(dict(ok=not bad, error=worst, checks=rows))
         return 1 if bad else 0
 
 

@@ -153,7 +153,8 @@ def as_inputs(inputs: Any) -> Inputs:
     """
     if isinstance(inputs, Mapping):
         return Senses({name: as_inputs(of_sense) for name, of_sense in inputs.items()})
-    if isinstance(inputs, Inputs):
+    # An array has a size, a shape and a function `take` as well.
+    if isinstance(inputs, Inputs) and not isinstance(inputs, Array | np.ndarray | np.generic):
         return inputs
     array = inputs if isinstance(inputs, Array) else np.asarray(inputs)
     if not array.ndim or array.dtype == object:

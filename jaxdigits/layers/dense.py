@@ -59,6 +59,11 @@ def dense(
 
     def forward(params, x, key=None):
         require_floats(x, "dense")
+        if x.shape[-1] != len(params["weight"]):
+            raise ValueError(
+                f"dense has weights for {len(params['weight'])} features, got {x.shape[-1]}: "
+                "pass inputs of the size that init had"
+            )
         # Else XLA's CPU compiler would make x in the order of merged rows, which is slow.
         x = jax.lax.optimization_barrier(operand(x, precision))
         one = x.ndim > 1 and x.size == x.shape[-1] and precision == "full"

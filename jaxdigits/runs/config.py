@@ -46,7 +46,7 @@ class Config:
         not have.
     """
 
-    network: Annotated[str, models.NETWORKS]
+    network: Annotated[str, tuple(models.NETWORKS)]
     """the network"""
     data: str
     """the data set"""
@@ -56,7 +56,7 @@ class Config:
     """examples per update"""
     learning_rate: float = 2e-3
     """peak learning rate of AdamW"""
-    schedule: Annotated[str, SCHEDULES] = "cosine"
+    schedule: Annotated[str, tuple(SCHEDULES)] = "cosine"
     """learning rate over time"""
     weight_decay: Annotated[float, Bounds(0, below=True)] = 1e-4
     """weight decay of AdamW, on weights only"""
@@ -66,7 +66,7 @@ class Config:
     """decay of the average of the weights, which is saved; or none"""
     microbatch: Annotated[int, Bounds(1, 1 << 14)] | None = None
     """examples computed at a time, to save memory; none: as many as are quick"""
-    augment: Annotated[str | None, AUGMENTS] = None
+    augment: Annotated[str | None, tuple(AUGMENTS)] = None
     """other images in each update"""
     adversarial: Annotated[float, Bounds(0, 1)] = 0.0
     """how far pixels move to mislead the network; 0.1 to 0.25 is usual"""
@@ -74,7 +74,7 @@ class Config:
     """stop after this many epochs without a better one"""
     updates_per_save: Annotated[int, Bounds(1)] | None = None
     """save after this many updates of an epoch, too"""
-    gradient: Annotated[str, GRADIENTS] = "by_hand"
+    gradient: Annotated[str, tuple(GRADIENTS)] = "by_hand"
     """how the gradient is computed"""
     seed: Annotated[int, Bounds(0, SEEDS - 1)] = 0
     """all randomness comes from it"""

@@ -155,7 +155,7 @@ SURROGATES = {
     "fast_sigmoid": fast_sigmoid, "arctan": arctan, "triangle": triangle, "sigmoid": sigmoid,
 }  # fmt: skip
 AnySurrogate = Annotated[
-    Surrogate | Literal["fast_sigmoid", "arctan", "triangle", "sigmoid"], SURROGATES
+    Surrogate | Literal["fast_sigmoid", "arctan", "triangle", "sigmoid"], tuple(SURROGATES)
 ]
 """a surrogate, or the name of one with its usual sharpness"""
 

@@ -16,7 +16,7 @@ from jaxdigits.cli.processes import Processes
 from jaxdigits.runs import load_run
 
 PROGRAM = "from jaxdigits.cli import main; main()"
-NETWORK = ("mlp", "--hidden", "8", "--dropout", "0", "--lr", "0.01")
+NETWORK = ("mlp", "--hidden", "8", "--dropout-rate", "0", "--learning-rate", "0.01")
 PATIENCE = 120  # seconds until a test gives up
 
 

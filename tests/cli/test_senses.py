@@ -61,7 +61,7 @@ def test_it_learns_and_its_run_is_a_run(heard, monkeypatch, hum):
     answer, folder = heard
     assert answer.code == 0, answer.err
     assert answer.json()["test_accuracy"] > 0.3
-    assert answer.err.startswith("training multimodal on 1437 images of digits+fsdd")
+    assert answer.err.startswith("training multimodal on 1,437 examples (digits+fsdd)")
     config = json.loads((folder / "config.json").read_text())["config"]
     assert config["options"]["decay"] == 0.8  # a default of this network joins what is given
     monkeypatch.setattr(pairs, "fsdd", lambda: hum)
