@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
 from jaxdigits.certificate.cases import CASES, EXAMPLES, Case
+
 from jaxdigits.certificate.certify import case_input
 from jaxdigits.layer import Layer
 

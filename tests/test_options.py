@@ -107,7 +107,7 @@ def test_a_name_is_chosen_and_a_value_stays():
     assert choose("number", table, 3) == 3
     with pytest.raises(ValueError, match=r"number must be one of one, two, got .tow.; perhaps"):
         choose("number", table, "tow")
-    with pytest.raises(ValueError, match="got 'zzz'$"):
+    with pytest.raises(ValueError, match=r"got 'zzz'$"):
         require_name("number", table, "zzz")
 
 

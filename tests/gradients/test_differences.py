@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxdigits.certificate.cases import EXAMPLES
 
 from jaxdigits import cnn, conv_snn, mlp, serial, snn
-from jaxdigits.certificate.cases import EXAMPLES
 from jaxdigits.layers import gelu, tanh
 from jaxdigits.spikes import (
     Convention,
