@@ -119,7 +119,7 @@ def _read(image: Path | None, audio: Path | None, config) -> Any:
         given["image"] = picture
     if audio:
         recording = read_sound(audio)
-        for line in recording.said:
+        for line in recording.notes:
             print(f"jaxdigits: {audio}: {line}", file=sys.stderr)
         if len(recording.wave) > RATE:
             print(f"jaxdigits: {audio}: over a second, its loudest is heard", file=sys.stderr)

@@ -3,7 +3,6 @@
 from jaxdigits.data.catalogue import DATASETS
 from jaxdigits.data.dataset import DataError, Dataset, split
 from jaxdigits.data.digits import digits
-from jaxdigits.data.events import SensorEvents, binned
 from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, official_split
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.inputs import Drawn, Inputs, Packed
@@ -11,6 +10,7 @@ from jaxdigits.data.mnist import mnist
 from jaxdigits.data.nmnist import NMNIST_SHAPE, nmnist, read_nmnist
 from jaxdigits.data.pairs import any_recording, digits_fsdd, mnist_fsdd, recordings_in_turn
 from jaxdigits.data.picture import read_picture
+from jaxdigits.data.sensor import SensorEvents, binned
 from jaxdigits.data.shd import SHD_CHANNELS, read_shd, shd
 from jaxdigits.data.sound import Recording, read_sound
 

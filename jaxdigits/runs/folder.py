@@ -23,8 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.data.archive import require_stored
 from jaxdigits.data.catalogue import FEATURES, blank
+from jaxdigits.data.files import require_stored
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.runs.config import Config, from_json, to_json
