@@ -1,13 +1,11 @@
-"""Measuring: intervals, confusion, corruptions, costs."""
+"""Measures: intervals, confusion, corruptions, costs."""
 
 from jaxdigits.measure.confusion import PerClass, confusion_matrix, per_class
 from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
 from jaxdigits.measure.cost import Cost, cost
-from jaxdigits.measure.intervals import Summary, summarise, wilson
-from jaxdigits.measure.pairs import area_under_curve, bootstrap_of_pairs, mcnemar
 from jaxdigits.measure.robustness import robustness
 from jaxdigits.measure.saliency import saliency
-from jaxdigits.measure.score import Score, score
+from jaxdigits.measure.score import Score, Summary, score, summarise, wilson
 
 __all__ = [
     "CORRUPTIONS",
@@ -16,12 +14,9 @@ __all__ = [
     "PerClass",
     "Score",
     "Summary",
-    "area_under_curve",
-    "bootstrap_of_pairs",
     "confusion_matrix",
     "corrupt",
     "cost",
-    "mcnemar",
     "per_class",
     "robustness",
     "saliency",

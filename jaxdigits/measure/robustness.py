@@ -24,25 +24,25 @@ def robustness(
     severities: Iterable[int] = SEVERITIES,
     report: Callable[[str, int, np.ndarray], None] = lambda name, severity, accuracy: None,
 ) -> dict[str, dict[int, np.ndarray]]:
-    """The accuracy of each network, by corruption and severity.
+    """Measure the accuracy of each network, by corruption and severity.
 
     Args:
       predict: images [N, 28, 28] in [0, 1] -> logits [networks, N, K], as
-        `jaxdigits.runs.predictor` makes it of a run.
-      data: test images and their labels; of a dict with sounds the images alone get worse.
-      key: one key, what the corruptions draw from; example n from `key` and n alone.
+        `jaxdigits.runs.predictor` returns it for a run.
+      data: test images and their labels; in a dict with sounds only the images are corrupted.
+      key: one key for the corruptions; example n depends on `key` and n alone.
       names: of `CORRUPTIONS`; all of them by default.
       severities: 1 to 5; all of them by default.
       report: called with each result as it comes.
 
     Returns:
-      {name: {severity: accuracies [networks], 0 to 1}}.  Of a run on disk:
+      {name: {severity: accuracies [networks], 0 to 1}}.  For a run on disk:
 
         run = jaxdigits.runs.load_run(folder)
         robustness(jaxdigits.runs.predictor(run), mnist()[1], jax.random.key(0))
 
     Raises:
-      ValueError: for an unknown corruption or severity, or what is not one key.
+      ValueError: for an unknown corruption or severity, or unless key is one key.
     """
     if np.shape(require_key(key, "robustness")):
         raise ValueError(f"robustness takes one key, got {np.shape(key)} of them")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdigits.measure.intervals import summarise
+from jaxdigits.measure import summarise
 from jaxdigits.plots.style import BLUE, INK, WIDTH, drawn, look, new_figure
 
 if TYPE_CHECKING:

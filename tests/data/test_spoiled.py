@@ -117,7 +117,7 @@ def unpack(path):
     digests = {"a.wav": hashlib.sha256(bytes(400)).hexdigest()}
     fsdd = import_module("jaxdigits.data.fsdd")
     try:
-        with mock.patch.object(fsdd, "_manifest", lambda: digests):
+        with mock.patch.object(fsdd, "_manifest", return_value=digests):
             fsdd._unpack(path)
     except (OSError, ValueError, *BROKEN) as error:
         raise DataError(f"{path}: {type(error).__name__}") from error
