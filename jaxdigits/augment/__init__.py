@@ -8,10 +8,7 @@ from jaxdigits.augment.acoustic import (
     change_tone,
     cut_ends,
     drop_stretch,
-    mask_bands,
-    mask_frames,
     other_speech,
-    shift_time,
 )
 from jaxdigits.augment.photometric import (
     background,
@@ -45,13 +42,10 @@ __all__ = [
     "elastic",
     "erase",
     "invert",
-    "mask_bands",
-    "mask_frames",
     "noise",
     "of_senses",
     "one_of",
     "other_speech",
-    "shift_time",
     "sometimes",
     "warp",
 ]

@@ -184,7 +184,6 @@ CASES: dict[str, Case] = {
         for name, surrogate in (("arctan", sp.arctan()), ("triangle", sp.triangle()),
                                 ("sigmoid", sp.sigmoid()),
                                 ("exponential", sp.exponential()),
-                                ("spyx_arctan", sp.spyx_arctan()),
                                 ("scaled", sp.scaled(sp.triangle(), 0.5)))
     },
     "lif, soft twin": _spikes(

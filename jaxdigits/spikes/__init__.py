@@ -10,7 +10,7 @@ from jaxdigits.spikes.event_readout import first_spike, mean_potential
 from jaxdigits.spikes.event_search import Events, events
 from jaxdigits.spikes.frames import frames_to_steps, steps_first
 from jaxdigits.spikes.level_crossing import level_crossing
-from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
+from jaxdigits.spikes.lif import lif, lif_neuron
 from jaxdigits.spikes.penalty import Penalty, penalties, rate_penalty
 from jaxdigits.spikes.presets import (
     PRESETS,
@@ -34,7 +34,6 @@ from jaxdigits.spikes.surrogates import (
     scaled,
     sigmoid,
     soft_twin,
-    spyx_arctan,
     triangle,
     with_slope,
 )
@@ -79,7 +78,6 @@ __all__ = [
     "lif",
     "lif_neuron",
     "mean_potential",
-    "membrane_potential",
     "nir_lif",
     "norse_lif_box",
     "over_time",
@@ -96,7 +94,6 @@ __all__ = [
     "spike_count",
     "spikes_stored",
     "spikingjelly_lif",
-    "spyx_arctan",
     "spyx_lif",
     "steps_first",
     "traces",

@@ -58,7 +58,6 @@ from jaxdigits.layer import Layer
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, firing, per_neuron
 from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
-from jaxdigits.spikes.traces import Traces
 from jaxdigits.spikes.unroll import Neuron, over_time
 
 DEFAULT = Convention()
@@ -136,18 +135,6 @@ def lif_neuron(
         late=convention.spike_from == "old",
         after=lambda k, kept: membrane.leave(k["decay"], kept["v"], k["threshold"]),
     )
-
-
-def membrane_potential(
-    traces: Traces, *, threshold: ArrayLike = 1.0, convention: Convention = DEFAULT
-) -> Array:
-    """[T, ..., n] the potential m that ends each step of a hard neuron, read from its traces.
-
-    It is what the libraries return as the membrane: the potential before reset (`traces.v`)
-    where the reset waits for the next step, and what the reset left where it does not.
-    """
-    theta = jnp.asarray(threshold, traces.v.dtype)
-    return make_membrane(fast_sigmoid(), convention).end(traces.v, theta)
 
 
 class Membrane(NamedTuple):

@@ -100,20 +100,11 @@ def exponential(width: float = 0.5) -> Surrogate:
     )
 
 
-def spyx_arctan(k: float = 2.0) -> Surrogate:
-    """Spyx's `arctan(k)`: slope 1 / (π (1 + (πku)²)), of height 1/π whatever k.
-
-    snnTorch, SpikingJelly and `arctan(alpha)` here have the area 1 and the height α/2 instead:
-    the same k means another width and another height.
-    """
-    _require_positive(k=k)
-    return scaled(arctan(2 * k), 1 / (jnp.pi * k))
-
-
 def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
     """`surrogate` with `factor` times its slope; it fires where it did.
 
-    For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.
+    For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.  Spyx's `arctan(k)` is
+    `scaled(arctan(2 * k), 1 / (pi * k))`.
     """
     _require_positive(factor=factor)
     return surrogate._replace(
