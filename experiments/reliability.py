@@ -1,26 +1,21 @@
-"""Reliability: what is left of a killed run, of a damaged file, and of a long training.
+"""Reliability: killed runs, and the cost of saving.
 
     python experiments/reliability.py kills [RUNS]
-    python experiments/reliability.py faults
     JAXDIGITS_DATA=FOLDER python experiments/reliability.py saving
-    python experiments/reliability.py memory
     python experiments/reliability.py table
 
 `kills` trains a small network on the built-in digits in processes of its own, each killed by
 SIGKILL at a random moment or step and started again with `--resume`, until the run is finished.
-The third kill of a run waits for a file that is being written. So many runs more (100) are
-added to those that are done, each compared with the undisturbed one, bit for bit. `faults`
-changes one byte of a checkpoint, or cuts it, and reads it; then goes on from the one before.
-`saving` times a checkpoint of each default MNIST run beside its epoch. `memory` trains for 200
-epochs in one process. Results are in reliability.json, and `table` prints them as
-docs/reliability.md has them.
+The third kill of a run waits for a file that is being written. RUNS runs (100) are added to
+the results, each compared with the undisturbed run, bit for bit. `saving` times a checkpoint of
+each default MNIST run beside its epoch. Results are in reliability.json, and `table` prints
+them as docs/reliability.md has them. The rows of damaged checkpoints and of memory are of commit
+034e006; tests/runs/test_checkpoint.py and tests/train/test_fit.py repeat their claims.
 """
 
 import json
-import logging
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -39,8 +34,6 @@ PROGRAM = "from jaxdigits.cli import main; main()"
 SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--steps-per-save", "4")
 STEPS = 800  # of the small network
 KILLS = 4  # of a run at most, or one that is killed while it starts would never end
-FAULTS = 500
-EPOCHS, SETTLED = 200, 10
 NETWORKS = ("mlp", "cnn", "snn", "conv_snn")
 
 
@@ -109,50 +102,6 @@ def start(*args) -> subprocess.Popen:
     )
 
 
-def faults() -> None:
-    """Read a checkpoint with each of `FAULTS` faults, and count which are found by name."""
-    from jaxdigits.runs.checkpoint import (
-        Damaged,
-        checkpoints,
-        load_checkpoint,
-        newest_snapshot,
-        save_checkpoint,
-        to_bytes,
-    )
-
-    rng = np.random.default_rng(0)
-    with tempfile.TemporaryDirectory() as name:
-        run, starts = Path(name), []
-        fit_small(
-            save=lambda now: save_checkpoint(run, now),
-            resume=lambda start: (starts.append(start), start)[1],
-        )
-        newest, before = checkpoints(run)
-        good, wanted = newest.read_bytes(), before.read_bytes()
-        found = dict(byte=0, cut=0, fell_back=0)
-        for i in range(FAULTS):
-            place, kind = int(rng.integers(len(good))), ("byte", "cut")[i % 2]
-            byte = bytes([good[place] ^ int(rng.integers(1, 256))])
-            newest.write_bytes(good[:place] + (byte + good[place + 1 :]) * (kind == "byte"))
-            try:
-                load_checkpoint(newest, starts[0])
-            except Damaged as error:
-                found[kind] += str(error) == f"{newest} is damaged"
-            lines: list[str] = []
-            again = newest_snapshot(run, starts[0], lines.append)
-            found["fell_back"] += to_bytes(again) == wanted and len(lines) == 1
-    _join("faults", lambda of: of.update(found | dict(samples=FAULTS, size=len(good))))
-
-
-def fit_small(**told: Any) -> None:
-    """Three epochs of the small network, in this process."""
-    from jaxdigits.data import digits
-    from jaxdigits.runs import config_for, fit_one, validation_split
-
-    config = config_for("mlp", "digits", epochs=3, options=dict(hidden=[8]))
-    fit_one(config, *validation_split(digits()[0]), **told)
-
-
 def saving() -> None:
     """Time a checkpoint of each default run on MNIST, with the best params, beside an epoch."""
     for network in NETWORKS:
@@ -183,57 +132,6 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
     epoch = fitted.history[1]["seconds"]  # the first has compiled
     size = checkpoints(run)[0].stat().st_size
     return dict(epoch=epoch, saving=float(np.median(seconds)), megabytes=size / 1e6)
-
-
-def memory() -> None:
-    """Train for many epochs in this process, and follow its memory and what it compiles."""
-    from jaxdigits.data import digits
-    from jaxdigits.runs import config_for, run_job
-
-    config = config_for("mlp", "digits", epochs=EPOCHS)
-    resident: list[float] = []
-    programs: list[int] = []
-    compiled = count_compilations()
-
-    def report(row: dict[str, Any]) -> None:
-        resident.append(_resident())
-        programs.append(len(compiled.found))
-
-    with tempfile.TemporaryDirectory() as name:
-        run_job(config, *digits(), Path(name), report)
-    settled = resident[SETTLED - 1 :]
-    row = dict(
-        epochs=len(resident), after=SETTLED, megabytes=settled[0], most=max(settled),
-        epoch_programs=sum("run_epoch" in program for program in compiled.found),
-        compiled_later=programs[-1] - programs[1],
-    )  # fmt: skip
-    _join("memory", lambda of: of.update(row))
-    print(row)
-
-
-class Compilations(logging.Handler):
-    """What JAX logs of each compilation."""
-
-    def __init__(self):
-        super().__init__()
-        self.found: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if (text := record.getMessage()).startswith("Finished XLA compilation of "):
-            self.found.append(text)
-
-
-def count_compilations() -> Compilations:
-    """A list of what is compiled from now on."""
-    import jax
-
-    jax.config.update("jax_log_compiles", True)
-    handler = Compilations()
-    for name in ("dispatch", "interpreters.pxla"):
-        logger = logging.getLogger(f"jax._src.{name}")
-        logger.addHandler(handler)
-        logger.propagate = False
-    return handler
 
 
 def table(results: dict[str, Any]) -> str:
@@ -288,12 +186,6 @@ def _unfinished(run: Path, process: subprocess.Popen) -> list[Path]:
     return [*run.glob(begun), *(run / "checkpoints").glob(begun)]
 
 
-def _resident() -> float:
-    """Megabytes of this process in memory."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
 def _arrays(run: Path) -> dict[str, bytes]:
     with np.load(run / "params.npz", allow_pickle=False) as file:
         return {name: file[name].tobytes() for name in file.files}
@@ -315,13 +207,15 @@ def _join(name: str, add: Callable[[Any], None]) -> None:
 
 
 def main() -> None:
-    what = sys.argv[1]
-    if what == "table":
-        print(table(load(RESULTS, {})))
-    elif what == "kills":
-        kills(int(sys.argv[2]) if len(sys.argv) > 2 else 100)
-    else:
-        {"faults": faults, "saving": saving, "memory": memory}[what]()
+    match sys.argv[1:]:
+        case ["table"]:
+            print(table(load(RESULTS, {})))
+        case ["kills", *runs]:
+            kills(int(runs[0]) if runs else 100)
+        case ["saving"]:
+            saving()
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":
