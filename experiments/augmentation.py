@@ -26,22 +26,23 @@ SHOWN, REPEATS = 12, 15
 
 def rows() -> dict[str, np.ndarray]:
     """Each augmentation, and each recipe, of the same digits."""
-    from jaxdigits import data
+    from jaxdigits import augment
+    from jaxdigits.data import mnist
 
-    train, _ = data.mnist()
+    train, _ = mnist()
     image = jnp.asarray(train.image[:SHOWN])
     augments = {
-        "as they are": data.compose(),
-        "affine": data.warp(data.affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
-        "elastic": data.warp(data.elastic()),
-        "erase": data.erase(),
-        "contrast": data.contrast(),
-        "brightness": data.brightness(),
-        "background": data.background(),
-        "invert": data.sometimes(0.5, data.invert()),
-        "noise": data.noise(),
-        "blur": data.blur(2.0),
-        **{f'recipe "{name}"': recipe for name, recipe in data.AUGMENTS.items()},
+        "as they are": augment.compose(),
+        "affine": augment.warp(augment.affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
+        "elastic": augment.warp(augment.elastic()),
+        "erase": augment.erase(),
+        "contrast": augment.contrast(),
+        "brightness": augment.brightness(),
+        "background": augment.background(),
+        "invert": augment.sometimes(0.5, augment.invert()),
+        "noise": augment.noise(),
+        "blur": augment.blur(2.0),
+        **{f'recipe "{name}"': recipe for name, recipe in augment.AUGMENTS.items()},
     }
     key = jax.random.key(0)
     return {name: np.asarray(jax.jit(f)(key, image)) for name, f in augments.items()}

@@ -9,7 +9,7 @@ SIGKILL at a random moment or step and started again with `--resume`, until the 
 The third kill of a run waits for a file that is being written. RUNS runs (100) are added to
 the results, each compared with the undisturbed run, bit for bit. `saving` times a checkpoint of
 each default MNIST run beside its epoch. Results are in reliability.json, and `table` prints
-them as docs/reliability.md has them. The rows of damaged checkpoints and of memory are of commit
+them as docs/reliability.md has them. The rows of damaged checkpoints and memory are of commit
 034e006; tests/runs/test_checkpoint.py and tests/train/test_fit.py repeat their claims.
 """
 

@@ -61,7 +61,7 @@ def differences(results: dict[str, Any]) -> dict[str, float]:
 
     def mcnemar(one: np.ndarray, other: np.ndarray) -> float:
         only, only_other = int((one & ~other).sum()), int((other & ~one).sum())
-        return binomtest(only, only + only_other).pvalue
+        return float(binomtest(only, only + only_other).pvalue)
 
     return {
         f"{fusion} and {sense}": max(
