@@ -43,7 +43,7 @@ def fill(
       names: the files; one, if it is downloaded as it is.
       sha256: hex digest of the download, compressed; None where `unpack` verifies the content.
       unpack: writes `names` beside the archive at that path.
-      title, remedy: for errors: the files in words, and what a user can do.
+      title, remedy: for errors: the files in words, and the user's way out.
 
     Raises:
       DataError: if the folder cannot be written, or no URL is good, with each one's reason.
@@ -71,7 +71,7 @@ def fill(
 
 
 def _reason(error: Exception) -> str:
-    """Return few words: those of requests' errors and pooch's hashes are a paragraph."""
+    """Describe an error in few words: requests and pooch write a paragraph."""
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return (

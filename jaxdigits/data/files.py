@@ -56,7 +56,7 @@ def read_file(path: str | PathLike[str], most: int) -> bytes:
 
 
 def content_of(path: str | PathLike[str], most: int, *, file_most: int) -> bytearray:
-    """Read the first `most` bytes of a file, unpacked if its first bytes are those of gzip.
+    """Read the first `most` bytes of a file, unpacked if it starts as gzip does.
 
     If a gzip stream ends within them, its checksum is right and nothing follows it.
 

@@ -24,7 +24,7 @@ from jaxdigits.data.sound import RATE, fixed_length, load_soundfile
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 TAKES = 50  # recordings of each digit by each speaker
 TEST_TAKES = 5  # the first ones are the official test split
-# No hash of the archive: GitHub makes it anew, and does not promise its bytes.
+# No hash of the archive: GitHub builds it on request, and does not promise its bytes.
 MIRRORS = (
     "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip",
     "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip",

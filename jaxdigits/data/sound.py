@@ -16,7 +16,7 @@ import numpy as np
 from jaxdigits.data.dataset import DataError
 from jaxdigits.data.files import require_file
 
-RATE = 8000  # samples a second, that of the Free Spoken Digit Dataset
+RATE = 8000  # samples a second, as in the Free Spoken Digit Dataset
 MAX_BYTES = 50_000_000
 SHORTEST, LONGEST = 0.05, 30.0  # seconds: a click, and longer than anyone says a digit
 SILENT = 1e-4  # of full scale: some three units of 16 bits

@@ -1,4 +1,4 @@
-"""Where a classifier errs: the confusion matrix and what follows from it."""
+"""The errors of a classifier: its confusion matrix, recall and precision."""
 
 from typing import NamedTuple
 

@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxdigits.measure import summarise
-from jaxdigits.plots.style import BLUE, INK, WIDTH, drawn, look, new_figure
+from jaxdigits.plots.style import BLUE, INK, WIDTH, look, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@drawn
+@with_style
 def learning_figure(
     losses: Mapping[str, ArrayLike],
     accuracy: ArrayLike,
@@ -55,7 +55,7 @@ def learning_figure(
     return figure
 
 
-@drawn
+@with_style
 def lines_figure(
     x: np.ndarray,
     lines: Mapping[str, np.ndarray],
@@ -87,7 +87,7 @@ def lines_figure(
     return figure
 
 
-@drawn
+@with_style
 def corruption_figure(
     accuracies: Mapping[str, Mapping[int, ArrayLike]], kinds: Mapping[str, str]
 ) -> "Figure":
@@ -130,7 +130,7 @@ def corruption_figure(
     return figure
 
 
-@drawn
+@with_style
 def ratio_figure(ratios: Mapping[str, tuple[float, float, float]], *, x_label: str) -> "Figure":
     """Draw a bar up to each median, a line from quartile to quartile, and a line at 1.
 
@@ -156,7 +156,7 @@ def ratio_figure(ratios: Mapping[str, tuple[float, float, float]], *, x_label: s
     return figure
 
 
-@drawn
+@with_style
 def pareto_figure(
     series: Mapping[str, np.ndarray], *, x_labels: Sequence[str], y_label: str
 ) -> "Figure":

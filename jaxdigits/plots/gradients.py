@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxdigits.plots.curves import lines_figure
-from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, drawn, new_figure
+from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 EXACT = 1e-18  # where an error of 0 is drawn, on an axis that has no 0
 
 
-@drawn
+@with_style
 def agreement_figure(errors: Mapping[str, float], *, tolerance: float = 1e-10) -> "Figure":
     """Draw the difference of two gradients, leaf by leaf, on a logarithmic axis.
 
@@ -44,7 +44,7 @@ def agreement_figure(errors: Mapping[str, float], *, tolerance: float = 1e-10) -
     return figure
 
 
-@drawn
+@with_style
 def cosines_figure(cosines: Mapping[str, float]) -> "Figure":
     """Draw the cosine of two gradients, leaf by leaf: 1 same direction, 0 nothing in common."""
     figure = new_figure(WIDTH, 0.3 * len(cosines) + 1)

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxdigits.plots.style import SIGNED, WIDTH, bare, drawn, new_figure
+from jaxdigits.plots.style import SIGNED, WIDTH, bare, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@drawn
+@with_style
 def images_figure(rows: Mapping[str, np.ndarray]) -> "Figure":
     """Draw rows of images [N, H, W] in [0, 1], ink dark, with the name of each row beside it.
 
@@ -33,7 +33,7 @@ def images_figure(rows: Mapping[str, np.ndarray]) -> "Figure":
     return figure
 
 
-@drawn
+@with_style
 def augmentation_figure(image: np.ndarray, variants: np.ndarray) -> "Figure":
     """Draw a sheet of augmentation: each digit, and its variants beside it.
 
@@ -59,7 +59,7 @@ def augmentation_figure(image: np.ndarray, variants: np.ndarray) -> "Figure":
     return figure
 
 
-@drawn
+@with_style
 def weights_figure(weights: np.ndarray, *, most: int = 40) -> "Figure":
     """Draw the weights of each neuron or kernel as an image.
 
@@ -90,7 +90,7 @@ def weights_figure(weights: np.ndarray, *, most: int = 40) -> "Figure":
     return figure
 
 
-@drawn
+@with_style
 def saliency_figure(
     image: np.ndarray, saliency: np.ndarray, *, names: Sequence[str] = ()
 ) -> "Figure":

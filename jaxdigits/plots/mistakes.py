@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxdigits.plots.style import AMOUNT, BLUE, INK, RED, WIDTH, bare, drawn, new_figure
+from jaxdigits.plots.style import AMOUNT, BLUE, INK, RED, WIDTH, bare, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@drawn
+@with_style
 def confusion_figure(confusion: np.ndarray) -> "Figure":
     """Draw a confusion matrix [K, K] (row: label), errors coloured by their share."""
     from matplotlib.ticker import PercentFormatter
@@ -39,7 +39,7 @@ def confusion_figure(confusion: np.ndarray) -> "Figure":
     return figure
 
 
-@drawn
+@with_style
 def mistakes_figure(
     image: np.ndarray, label: np.ndarray, probability: np.ndarray, *, most: int = 12
 ) -> "Figure":

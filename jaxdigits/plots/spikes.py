@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, drawn, look, new_figure
+from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, look, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ SHOWN = 80  # rows of a raster that the eye still tells apart
 ROW = 0.032  # inches
 
 
-@drawn
+@with_style
 def raster_figure(layers: Mapping[str, np.ndarray]) -> "Figure":
     """Draw the spikes of one example: a panel per layer, a row per neuron, a mark per spike.
 
@@ -37,7 +37,7 @@ def raster_figure(layers: Mapping[str, np.ndarray]) -> "Figure":
     return _rasters(rasters, "time step", (-0.5, steps - 0.5))
 
 
-@drawn
+@with_style
 def spike_times_figure(layers: Mapping[str, np.ndarray], *, duration: float) -> "Figure":
     """Draw a raster, as `raster_figure`, of neurons whose spikes are times.
 
@@ -52,7 +52,7 @@ def spike_times_figure(layers: Mapping[str, np.ndarray], *, duration: float) -> 
     return _rasters(rasters, "time in ms", (0, duration))
 
 
-@drawn
+@with_style
 def membrane_figure(
     v: np.ndarray,
     spikes: np.ndarray,
@@ -93,7 +93,7 @@ def membrane_figure(
     return figure
 
 
-@drawn
+@with_style
 def rates_figure(
     layers: Mapping[str, np.ndarray], *, unit: str = "spikes per step"
 ) -> "Figure":

@@ -34,11 +34,11 @@ WIDTH = 5.6
 P = ParamSpec("P")
 
 
-def drawn(make: "Callable[P, Figure]") -> "Callable[P, Figure]":
+def with_style(make: "Callable[P, Figure]") -> "Callable[P, Figure]":
     """Give figures of `make` the look of this file, whatever matplotlib's settings are."""
 
     @wraps(make)
-    def with_style(*args: P.args, **kwargs: P.kwargs) -> "Figure":
+    def figure_of(*args: P.args, **kwargs: P.kwargs) -> "Figure":
         try:
             import matplotlib
             from matplotlib.figure import Figure  # noqa: F401  (fails without matplotlib, too)
@@ -51,7 +51,7 @@ def drawn(make: "Callable[P, Figure]") -> "Callable[P, Figure]":
         _keep_ticks(figure)
         return figure
 
-    return with_style
+    return figure_of
 
 
 def new_figure(width: float, height: float) -> "Figure":
