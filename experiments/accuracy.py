@@ -1,4 +1,4 @@
-"""What networks reach on MNIST, over seeds, with augmented images and without.
+"""Accuracies on MNIST, over seeds, with and without augmented images.
 
     JAXDIGITS_DATA=FOLDER python experiments/accuracy.py run RECIPE [SEED ...]
     JAXDIGITS_DATA=FOLDER python experiments/accuracy.py together RECIPE
@@ -7,12 +7,12 @@
     python experiments/accuracy.py curves
 
 `run` trains a network of `RECIPES` for each seed: 55,000 images to learn from, 5,000 to choose
-the epoch, and 10,000 that are read once, at the end.  A seed that is in accuracy.json already
-is left alone.  `together` trains all seeds in one compiled program, as pays on a GPU.  The
-recipes were chosen by `try`, which trains as `run` does and never reads the test set: what it
-found, good or bad, is in accuracy_trials.json.  (What `try` trained with the settings and a
-seed of a recipe, `run` takes as it is.)  `curves` draws docs/images/long.png, how the recipes
-for a GPU learn.
+the epoch, and 10,000 that are read once, at the end.  It skips seeds that accuracy.json has
+already.  `together` trains all seeds in one compiled program, which is faster on a GPU.  The
+recipes were chosen by `try`, which trains as `run` does and never reads the test set.  All its
+results, good or bad, are in accuracy_trials.json.  (If `try` has trained a recipe's settings
+and seed, `run` reuses that network.)  `curves` draws docs/images/long.png, the learning curves
+of the recipes for a GPU.
 """
 
 import statistics
@@ -38,7 +38,7 @@ class Recipe(NamedTuple):
     """of `config_for`, in place of the defaults"""
     seeds: int
     published: str
-    """what others reach, in percent"""
+    """published accuracies, in percent"""
 
 
 _AUGMENTED: dict[str, Any] = dict(augment="elastic", dropout_rate=0.0, smoothing=0.0)
@@ -155,7 +155,7 @@ RECIPES: dict[str, Recipe] = {
 
 
 def run(name: str, seed: int, seeds: int = 1) -> None:
-    """Train a recipe with as many seeds from `seed` on, read the test set, and keep all."""
+    """Train a recipe with each of its seeds from `seed` on, read the test set, and keep all."""
     from jaxdigits.data import mnist
 
     recipe = RECIPES[name]
@@ -168,7 +168,7 @@ def run(name: str, seed: int, seeds: int = 1) -> None:
 
 
 def attempt(network: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """Train with settings, and say what validation thinks of it."""
+    """Train with settings, and print the accuracy on validation data."""
     seed = settings.pop("seed", 0)
     record = trained(config_of(network, settings, seed)).record
     return {"network": network, "settings": settings} | record
@@ -181,7 +181,7 @@ def main() -> None:
     elif todo == "curves":
         draw(load(RESULTS, {}))
     elif todo == "run" and rest and rest[0] in RECIPES:
-        _set_flags()  # what `jaxdigits` sets
+        _set_flags()  # as `jaxdigits` sets them
         name, *seeds = rest
         for seed in map(int, seeds or range(RECIPES[name].seeds)):
             if str(seed) not in load(RESULTS, {}).get(name, {}):
@@ -202,7 +202,7 @@ def main() -> None:
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """The results as a Markdown table."""
+    """Return the results as a Markdown table."""
     head = ("network", "test accuracy", "seeds", "validation", "parameters", "minutes", "on",
             "others")  # fmt: skip
     lines = [
@@ -212,7 +212,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     for name, recipe in RECIPES.items():
         rows = list(results.get(name, {}).values())
         if rows:
-            of = lambda what, rows=rows: [row[what] for row in rows]
+            of = lambda name, rows=rows: [row[name] for row in rows]
             lines.append(
                 f"| {name} | {spread(of('test'))} | {len(rows)} | {spread(of('valid'))} "
                 f"| {rows[0]['parameters']:,} | {statistics.mean(of('seconds')) / 60:.1f} "
@@ -223,7 +223,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 
 def draw(results: dict[str, dict[str, Any]], tenths: int = 10) -> None:
-    """The validation error of the long recipes in each tenth of their training."""
+    """Draw the validation error of the long recipes in each tenth of their training."""
     import numpy as np
 
     from jaxdigits.plots import lines_figure
@@ -242,13 +242,13 @@ def draw(results: dict[str, dict[str, Any]], tenths: int = 10) -> None:
 
 
 def spread(shares: list[float]) -> str:
-    """Mean and standard deviation, in percent."""
+    """Return mean and standard deviation, in percent."""
     deviation = f" ± {100 * statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
     return f"{100 * statistics.mean(shares):.2f}{deviation} %"
 
 
 def _kind(machine: str) -> str:
-    """The word by which the table tells machines apart."""
+    """Return "CPU", or the name of the GPU."""
     return machine.split(",")[0].removeprefix("NVIDIA ") if "NVIDIA" in machine else "CPU"
 
 

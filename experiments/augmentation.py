@@ -1,10 +1,10 @@
-"""What augmentation looks like, and what it costs in a training step of the CNN.
+"""A picture of each augmentation, and its cost in a training step of the CNN.
 
     JAXDIGITS_DATA=FOLDER python experiments/augmentation.py
 
-draws docs/images/augmentation.png, and writes to augmentation.json how long the steps of the
-default CNN (batch 128) take with each recipe, in turn with those without any: the median and
-quartiles of the ratio.
+draws docs/images/augmentation.png.  It also times the steps of the default CNN (batch 128) with
+each recipe, in turn with steps without augmentation, and writes the median and quartiles of the
+ratio to augmentation.json.
 """
 
 import json
@@ -25,12 +25,11 @@ SHOWN, REPEATS = 12, 15
 
 
 def rows() -> dict[str, np.ndarray]:
-    """Each augmentation, and each recipe, of the same digits."""
-    from jaxdigits import augment
-    from jaxdigits.data import mnist
+    """Return each augmentation, and each recipe, of the same digits."""
+    from jaxdigits import augment, data
 
-    train, _ = mnist()
-    image = jnp.asarray(train.image[:SHOWN])
+    train, _ = data.mnist()
+    image = jnp.asarray(train.inputs[:SHOWN])
     augments = {
         "as they are": augment.compose(),
         "affine": augment.warp(augment.affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
@@ -49,7 +48,7 @@ def rows() -> dict[str, np.ndarray]:
 
 
 def costs() -> dict[str, dict[str, float]]:
-    """The step with each recipe over the step without, in one run."""
+    """Time the step with each recipe over the step without, in one run."""
     from jaxdigits.augment import AUGMENTS
     from jaxdigits.bench import in_turn, quartiles
 
@@ -64,7 +63,7 @@ def costs() -> dict[str, dict[str, float]]:
 
 
 def table(found: dict) -> str:
-    """The costs as a Markdown table, with the machine."""
+    """Return the costs as a Markdown table, with the machine."""
     lines = ["| recipe | step, over the step without | quartiles |", "| --- | ---: | ---: |"]
     lines += [
         f"| `{name}` | {r['median']:.2f} | {r['low']:.2f} to {r['high']:.2f} |"
@@ -77,7 +76,7 @@ def main() -> None:
     from jaxdigits.bench import keep_freed_memory
     from jaxdigits.plots import images_figure
 
-    _set_flags()  # what `jaxdigits` sets
+    _set_flags()  # as `jaxdigits` sets them
     keep_freed_memory()
     images_figure(rows()).savefig(FIGURE, dpi=90)
     found = dict(machine=machine(), recipes=costs())

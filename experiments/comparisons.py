@@ -1,12 +1,12 @@
-"""Normalisation, regularisation and learned time constants, one against another.
+"""Normalisation, regularisation and learned time constants, compared one at a time.
 
     JAXDIGITS_DATA=FOLDER python experiments/comparisons.py run [QUESTION ...]
     python experiments/comparisons.py table
 
-Each question of `QUESTIONS` is asked of networks that differ in that alone, over three seeds,
-and answered with the accuracy on the 5,000 validation images, in the best epoch of each: these
-are choices, and the test set is for what was chosen.  Answers join comparisons.json, where
-they are not asked for again.
+Each question of `QUESTIONS` compares networks that differ in one setting, over three seeds.
+The answer is the accuracy on the 5,000 validation images, in the best epoch of each network:
+these are choices, so they do not read the test set.  Answers join comparisons.json; a question
+with answers there is not repeated.
 """
 
 import json
@@ -24,7 +24,7 @@ SEEDS = 3
 
 
 class Question(NamedTuple):
-    """Networks that differ in one thing."""
+    """Networks that differ in one setting."""
 
     network: str
     common: dict[str, Any]
@@ -79,7 +79,7 @@ QUESTIONS: dict[str, Question] = {
 
 
 def answer(question: Question, variant: str, seed: int) -> dict[str, Any]:
-    """How one network of a question did."""
+    """Train one network of a question and return its results."""
     config = config_of(question.network, question.common | question.variants[variant], seed)
     network = trained(config)
     best = network.record["best_epoch"]
@@ -95,7 +95,7 @@ def answer(question: Question, variant: str, seed: int) -> dict[str, Any]:
 
 
 def table(results: dict[str, Any], name: str) -> str:
-    """The answers to one question, as a Markdown table."""
+    """Return the answers to one question, as a Markdown table."""
     answers = results[name]
     spiking = any(row["rate"] is not None for rows in answers.values() for row in rows)
     head = ["", "validation accuracy", "loss", *["spikes per step"] * spiking, "epochs"]
@@ -115,7 +115,7 @@ def main() -> None:
         results = load(RESULTS, {})
         print("\n\n".join(f"{name}\n\n{table(results, name)}" for name in results))
     elif todo == "run" and set(names) <= set(QUESTIONS):
-        _set_flags()  # what `jaxdigits` sets
+        _set_flags()  # as `jaxdigits` sets them
         for name in names or QUESTIONS:
             question = QUESTIONS[name]
             for variant in question.variants:

@@ -1,12 +1,12 @@
-"""The core's claims: what `jaxdigits train` reaches, and how long it takes.
+"""Accuracies and times of the default `jaxdigits train` commands.
 
     JAXDIGITS_DATA=FOLDER python experiments/core.py run [ROW ...]
     python experiments/core.py table
 
-`run` starts each command of `COMMANDS` as a user would, one after another, and writes what
-it printed to core.json as it ends; `table` prints that file as the README's table.  Each
-run chooses its epoch on 5,000 validation images and reads the test set once.  One run's
-interval is Wilson's over the test images; that of several seeds is Student's over the seeds.
+`run` starts each command of `COMMANDS` as a user would, one after another, and writes the
+printed result to core.json; `table` prints that file as the first table of docs/results.md.
+Each run chooses its epoch on 5,000 validation images and reads the test set once.  One run's
+interval is Wilson's over the test images; the interval of several seeds is Student's.
 """
 
 import json
@@ -29,7 +29,7 @@ COMMANDS = {
 
 
 def run(row: str) -> dict[str, Any]:
-    """What one command of the table came to."""
+    """Run one command of the table and return its results."""
     program = Path(sys.executable).with_name("jaxdigits")
     with tempfile.TemporaryDirectory() as folder:
         command = [program, *COMMANDS[row].split(), "--out", f"{folder}/run", "--json"]
@@ -40,10 +40,10 @@ def run(row: str) -> dict[str, Any]:
 
 
 def machine() -> str:
-    """The processor and its cores, or the accelerator, and what ran on it."""
+    """Return the processor and its cores, or the accelerator, and the version of JAX."""
     import jax
 
-    from jaxdigits.bench.record import processor
+    from jaxdigits.bench import processor
 
     device = jax.devices()[0]
     name = f"{processor()}, {os.cpu_count()} cores"
@@ -53,7 +53,7 @@ def machine() -> str:
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """The results as a Markdown table."""
+    """Return the results as a Markdown table."""
     lines = [
         "| command | test accuracy | 95 % interval | over | parameters | time |",
         "|---|---|---|---|---|---|",
@@ -71,7 +71,7 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """As a person says it."""
+    """Format seconds as seconds, or as minutes from 100 s on."""
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
 
 

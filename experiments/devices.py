@@ -1,12 +1,12 @@
-"""Training on 1, 2, 4 and 8 devices, and in 2 processes: the same network, and how fast.
+"""Training on 1, 2, 4 and 8 devices and in 2 processes: equal results, and speed.
 
     python experiments/devices.py
 
-trains each network's default on the built-in digits for three epochs, without a mesh, on meshes
+trains each network's default on the built-in digits for three epochs: without a mesh, on meshes
 of simulated devices of one CPU, and in two processes that talk over the loopback interface.  It
-writes devices.json: whether batches and spikes were the same bits, how far the params were
-apart after the first epoch, and training examples per second in the third.  Simulated devices
-share the CPU's cores, so they show what sharding costs, not what it gains.
+writes devices.json: whether batches and spikes were the same bits, the distance of the params
+after the first epoch, and training examples per second in the third.  Simulated devices share
+the CPU's cores, so they show the cost of sharding, not its gain.
 
 The tables in float64 and of memory are of commit 034e006; tests/train/test_sharding.py and
 tests/train/test_memory.py repeat their claims.
@@ -41,7 +41,7 @@ def trained(network: str, mesh) -> tuple[list[np.ndarray], dict[str, Any]]:
     from jaxdigits.data import digits
     from jaxdigits.losses import cross_entropy
     from jaxdigits.runs import config_for, validation_split
-    from jaxdigits.train import adamw, fit
+    from jaxdigits.train import Hooks, Recipe, adamw, fit
 
     config = config_for(network, "digits", epochs=EPOCHS)
     train, valid = validation_split(digits()[0])
@@ -56,11 +56,12 @@ def trained(network: str, mesh) -> tuple[list[np.ndarray], dict[str, Any]]:
             params.extend(np.asarray(a) for a in jax.tree.leaves(state.params))
         return {}
 
-    fitted = fit(
-        config.build(), train, valid, optimizer, jax.random.key(0), epochs=config.epochs,
-        batch=config.batch, loss=cross_entropy(config.smoothing), ema=config.ema,
-        microbatch=config.microbatch, mesh=mesh, watch=watch,
+    recipe = Recipe(
+        config.build(), optimizer, epochs=config.epochs, batch=config.batch,
+        loss=cross_entropy(config.smoothing), ema=config.ema, microbatch=config.microbatch,
+        mesh=mesh,
     )  # fmt: skip
+    fitted = fit(recipe, train, valid, jax.random.key(0), Hooks(watch=watch))
     last = fitted.history[-1]
     return params, dict(
         losses=[row["loss"] for row in fitted.history],
@@ -79,7 +80,7 @@ def digest(mesh) -> str:
     from jaxdigits.train.sharding import each_its_share, everywhere, over_devices, place
     from jaxdigits.train.state import order_of_epoch, step_keys
 
-    image, key = place((digits()[0].image, jax.random.key(0)), everywhere(mesh))
+    image, key = place((digits()[0].inputs[:], jax.random.key(0)), everywhere(mesh))
 
     def spikes(rows, image, key):
         keys = step_keys(key, jnp.int32(7), rows)

@@ -1,12 +1,12 @@
-"""What a network's size costs and what it brings: four networks at four sizes each.
+"""Cost and accuracy of four networks at four sizes each.
 
     JAXDIGITS_DATA=FOLDER python experiments/ladder.py train [NETWORK ...]
     python experiments/ladder.py time
     python experiments/ladder.py table
 
 `train` trains each size over `SEEDS` seeds, without augmentation: the epoch is chosen on 5,000
-validation images, and the test set read once by each.  `time` measures, on both cores and with
-nothing else running, a training step of 128 images and the reading of 1,000.  Both join
+validation images, and each network reads the test set once.  `time` measures, on both cores and
+with nothing else running, a training step of 128 images and the reading of 1,000.  Both join
 ladder.json; `time` draws docs/images/ladder.png as well.
 """
 
@@ -39,13 +39,13 @@ SIZES: dict[str, list[dict[str, Any]]] = {
 
 
 def rungs(network: str) -> dict[str, dict[str, Any]]:
-    """The settings of a network's sizes, by name."""
+    """Return the settings of a network's sizes, by name."""
     sizes = {"-".join(map(str, next(iter(size.values())))): size for size in SIZES[network]}
     return {name: _COMMON[network] | size for name, size in sizes.items()}
 
 
 def learn(network: str, settings: dict[str, Any]) -> dict[str, Any]:
-    """What a size reaches on the test set, and what it costs on paper."""
+    """Train a size with each seed; return its test accuracy and its counted cost."""
     from jaxdigits.data import mnist
     from jaxdigits.measure import cost
 
@@ -57,7 +57,7 @@ def learn(network: str, settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def times() -> dict[str, dict[str, dict[str, float]]]:
-    """Milliseconds of a training step, and of an image among `READ`, of all sizes in turn."""
+    """Return milliseconds of a training step, and of an image among `READ`, sizes in turn."""
     from jaxdigits.bench import in_turn, keep_freed_memory
 
     keep_freed_memory()
@@ -73,13 +73,13 @@ def times() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def read(config: Any):
-    """The reading of `READ` images, as a function that waits for it."""
+    """Return the reading of `READ` images, as a function that waits for its result."""
     import jax
 
-    from jaxdigits.bench.images import synthetic
+    from jaxdigits.bench.programs import synthetic
     from jaxdigits.train import gather_statistics, logits_of
 
-    image, key = synthetic(READ).image, jax.random.key(0)
+    image, key = synthetic(READ).inputs[:], jax.random.key(0)
     network = config.build()(training=True)
     params, _ = network.init(key, (28, 28))
     seen = gather_statistics(network, params, image, key)
@@ -89,7 +89,7 @@ def read(config: Any):
 
 
 def table(results: dict[str, Any]) -> str:
-    """The ladder as a Markdown table."""
+    """Return the ladder as a Markdown table."""
     head = ["network", "parameters", "products (MAC) an image", "test accuracy",
             "training, ms a step", "epochs", "reading, ms an image"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
@@ -105,7 +105,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def draw(results: dict[str, Any]) -> None:
-    """Accuracy against parameters, and against products."""
+    """Draw accuracy against parameters, and against products."""
     import numpy as np
 
     from jaxdigits.plots import pareto_figure
@@ -129,7 +129,7 @@ def main() -> None:
     if todo == "table":
         print(table(load(RESULTS, {})))
     elif todo == "train" and set(names) <= set(SIZES):
-        _set_flags()  # what `jaxdigits` sets
+        _set_flags()  # as `jaxdigits` sets them
         for network in names or SIZES:
             for name, settings in rungs(network).items():
                 if name not in load(RESULTS, {}).get(network, {}):

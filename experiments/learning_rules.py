@@ -1,21 +1,21 @@
-"""What the learning rules do to learning: accuracy, alignment, time and memory.
+"""Learning rules compared: accuracy, alignment, time and memory.
 
     JAXDIGITS_DATA=FOLDER python experiments/learning_rules.py COMMAND [RULE ...]
 
 One network (784-256-10, T = 25), one budget, every rule; MNIST in 55,000 / 5,000 / 10,000.
 
     tune      the learning rate: the best of `RATES` on the validation images, in one short
-              training of a seed that is not among those of `run`; other settings are those
-              that suited BPTT, on validation images too
-    run       `SEEDS` networks in one program: each at the epoch that validation chose, then
-              the test set, read once; and, as training goes, the cosine of the rule's gradient
-              with that of BPTT in the same params, spikes and examples
-    same      with one hidden layer several rules are one: by how much their gradients differ
+              training of a seed that is not among those of `run`; the other settings suited
+              BPTT best, on validation images too
+    run       `SEEDS` networks in one program: each at its best epoch on validation data, then
+              the test set, read once; and after each epoch the cosine of the rule's gradient
+              with BPTT's for the same params, spikes and examples
+    same      with one hidden layer several rules are one: the distance of their gradients
     time      an epoch of one network, the rules in turn, several rounds
-    memory    what the compiled gradient of one batch needs beside its arguments, against T
-    table, figures      of what there is
+    memory    the need of the compiled gradient of one batch without its arguments, against T
+    table, figures      print and draw the results so far
 
-Results join learning_rules.json as they come.
+Each result joins learning_rules.json when it is ready.
 """
 
 import json
@@ -35,12 +35,20 @@ from jaxdigits.data import Dataset, mnist, split
 from jaxdigits.gradients import by_hand
 from jaxdigits.losses import cross_entropy
 from jaxdigits.measure import score
-from jaxdigits.models import build
+from jaxdigits.models import snn
 from jaxdigits.plots import lines_figure
 from jaxdigits.runs import Config, config_for
-from jaxdigits.train import Recipe, adamw, fit_population, initial_state, logits_of, run_epoch
+from jaxdigits.train import (
+    Hooks,
+    Recipe,
+    adamw,
+    fit_population,
+    initial_state,
+    logits_of,
+    run_epoch,
+)
 from jaxdigits.train.epoch import before_first_epoch
-from jaxdigits.train.fit import on_device
+from jaxdigits.train.sharding import place
 from jaxdigits.tree import relative_error
 
 HERE = Path(__file__).parent
@@ -79,7 +87,7 @@ ALIGNED = 500  # validation examples on which gradients are compared
 
 
 def config(label: str, rate: float = 2e-3, epochs: int = EPOCHS, **options: Any) -> Config:
-    """The run of a rule, apart from its seeds."""
+    """Return the run of a rule, apart from its seeds."""
     given: dict[str, Any] = dict(
         epochs=epochs, learning_rate=rate, gradient=RULES[label], data="mnist"
     )
@@ -89,31 +97,32 @@ def config(label: str, rate: float = 2e-3, epochs: int = EPOCHS, **options: Any)
 
 
 def data() -> tuple[Dataset, Dataset, Dataset]:
-    """(train, valid, test)"""
+    """Return (train, valid, test)."""
     both, test = mnist()
     train, valid = split(both, (55_000, 5_000), seed=0)
     return train, valid, test
 
 
 def train_many(c: Config, keys: jax.Array, rates: Any, sets, watch: Any = lambda state: {}):
-    """One network per key and learning rate, in one program."""
+    """Train one network per key and learning rate, in one program."""
     steps = c.epochs * (len(sets[0].label) // c.batch)
     optimizer = lambda rate: adamw(rate, steps, weight_decay=c.weight_decay)
-    return fit_population(
-        c.build(), sets[0], sets[1], optimizer, keys, jnp.asarray(rates), epochs=c.epochs,
-        batch=c.batch, loss=cross_entropy(c.smoothing), estimator=c.estimator(), ema=c.ema,
-        watch=watch, report=progress,
+    recipe = Recipe(
+        c.build(), optimizer, epochs=c.epochs, batch=c.batch, loss=cross_entropy(c.smoothing),
+        estimator=c.estimator(), ema=c.ema,
     )  # fmt: skip
+    hooks = Hooks(report=progress, watch=watch)
+    return fit_population(recipe, sets[0], sets[1], keys, jnp.asarray(rates), hooks)
 
 
 def progress(row: dict[str, Any]) -> None:
-    """One line an epoch, on the standard error."""
+    """Print one line per epoch, on the standard error."""
     accuracy = " ".join(f"{100 * a:.2f}" for a in row["valid_accuracy"])
     print(f"  epoch {row['epoch']}: {accuracy} %, {row['seconds']:.0f} s", file=sys.stderr)
 
 
 def tune(label: str) -> dict[str, Any]:
-    """The validation accuracy of each learning rate."""
+    """Return the validation accuracy of each learning rate."""
     c = config(label, epochs=TUNING_EPOCHS)
     rates = EVENT_RATES if c.network == "event_snn" else RATES
     keys = jnp.stack([jax.random.key(TUNING_SEED)] * len(rates))
@@ -126,7 +135,7 @@ def tune(label: str) -> dict[str, Any]:
 
 
 def run(label: str) -> dict[str, Any]:
-    """Accuracies of all seeds, and the alignment of each epoch."""
+    """Return accuracies of all seeds, and the alignment of each epoch."""
     rate = json.loads(RESULTS.read_text())["tune"][SAME_AS.get(label, label)]["learning_rate"]
     c, sets = config(label, rate), data()
     keys = jnp.stack([jax.random.key(seed) for seed in SEEDS])
@@ -138,7 +147,7 @@ def run(label: str) -> dict[str, Any]:
     @jax.jit
     def test(params, key):
         network = c.build()(training=False, statistics=())
-        return logits_of(network, params, sets[2].image, key)[0]
+        return logits_of(network, params, sets[2].inputs, key)[0]
 
     member = lambda i: jax.tree.map(lambda a: a[i], many.params)
     logits = np.stack([test(member(i), keys[i]) for i in range(len(keys))])
@@ -154,11 +163,11 @@ def run(label: str) -> dict[str, Any]:
 
 
 def alignment(c: Config, valid: Dataset):
-    """params of all members -> [members][dense layers] cosine with the gradient by BPTT."""
+    """Map params of all members to [members][dense layers] cosines with BPTT's gradient."""
     loss = cross_entropy(c.smoothing)
     rule = c.estimator()(c.build()(training=True), loss)
-    bptt = by_hand(build("snn", NETWORK), loss)
-    batch = Dataset(valid.image[:ALIGNED], valid.label[:ALIGNED])
+    bptt = by_hand(snn(**NETWORK), loss)
+    batch = valid.inputs[:ALIGNED], valid.label[:ALIGNED]
 
     def weights(estimate, params):
         grads = estimate(params, batch, jax.random.key(0))[1]
@@ -174,13 +183,13 @@ def alignment(c: Config, valid: Dataset):
 
 
 def same(label: str) -> dict[str, Any]:
-    """By how much the gradient differs from that of the rule it should be, in 5 networks."""
+    """Measure how far the gradient is from the rule that it should equal, in 5 networks."""
     train, _, _ = data()
     worst = 0.0
     for seed in SEEDS:
         key, rows = jax.random.key(seed), slice(32 * seed, 32 * (seed + 1))
-        batch = Dataset(train.image[rows], train.label[rows])
-        params, _ = build("snn", NETWORK).init(key, (28, 28))
+        batch = train.inputs[rows], train.label[rows]
+        params, _ = snn(**NETWORK).init(key, (28, 28))
         both = []
         for name in (label, SAME_AS[label]):
             c = config(name)
@@ -193,24 +202,20 @@ def same(label: str) -> dict[str, Any]:
 
 
 def epoch_times(labels: list[str]) -> dict[str, float]:
-    """The median seconds of an epoch of one network, the rules in turn."""
+    """Return the median seconds of an epoch of one network, the rules in turn."""
     train, valid, _ = data()
     programs, states = {}, {}
     for label in labels:
         c = config(label)
-        recipe = Recipe(
-            c.build(), cross_entropy(c.smoothing), c.estimator(), c.batch, c.ema
-        )  # fmt: skip
         optimizer = adamw(c.learning_rate, 10_000, weight_decay=c.weight_decay)
-        network = recipe.build(training=True)
-        state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
-        args = (
-            state,
-            before_first_epoch(recipe, state, train),
-            on_device(train),
-            on_device(valid),
-        )
-        programs[label] = jax.jit(partial(run_epoch, recipe, optimizer)).lower(*args).compile()
+        recipe = Recipe(
+            c.build(), optimizer, epochs=1, batch=c.batch, loss=cross_entropy(c.smoothing),
+            estimator=c.estimator(), ema=c.ema,
+        )  # fmt: skip
+        state = initial_state(recipe, (28, 28), jax.random.key(0))
+        best = before_first_epoch(recipe, state, train)
+        args = state, best, *place((train, valid), None)
+        programs[label] = jax.jit(partial(run_epoch, recipe)).lower(*args).compile()
         states[label] = args
     seconds: dict[str, list[float]] = {label: [] for label in labels}
     for _ in range(ROUNDS):
@@ -223,7 +228,7 @@ def epoch_times(labels: list[str]) -> dict[str, float]:
 
 
 def memory(label: str) -> dict[str, int]:
-    """Bytes that the compiled gradient of one batch needs beside its arguments, by T."""
+    """Return the bytes of one batch's compiled gradient without its arguments, by T."""
     needed = {}
     for steps in LENGTHS:
         c = config(label, steps=steps)
@@ -242,7 +247,7 @@ def memory(label: str) -> dict[str, int]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as a Markdown table."""
+    """Return the results as a Markdown table."""
     lines = [
         "| rule | test accuracy, 5 seeds | 95 % interval | learning rate | s per epoch "
         "| MB at T = 25 | MB at T = 200 |",
@@ -267,7 +272,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def figures(results: dict[str, Any]) -> None:
-    """The alignment of the hidden layer as training goes, and the memory against T."""
+    """Draw the alignment of the hidden layer over the epochs, and the memory against T."""
     FIGURES.mkdir(exist_ok=True)
     hidden = {
         label: np.mean(r["cosine"], 1)[:, 0]

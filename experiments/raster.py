@@ -2,9 +2,9 @@
 
     python experiments/raster.py
 
-trains a small `snn` on the embedded digits (half a minute) and draws docs/images/raster.png: a
-test digit that the network reads rightly; spikes of its pixels and of the hidden neurons, some
-of each, over the time steps; and each class's share of the network's belief as it grows, the
+trains a small `snn` on the embedded digits (half a minute) and draws docs/images/raster.png.
+The picture shows a test digit that the network reads correctly; spikes of some of its pixels
+and of some hidden neurons over the time steps; and the growing probability of each class, the
 softmax of the output's membrane potentials averaged over the steps so far.
 """
 
@@ -21,7 +21,7 @@ from jaxdigits import snn
 from jaxdigits.data import digits, split
 from jaxdigits.keys import fold_in
 from jaxdigits.spikes import rate, traces
-from jaxdigits.train import fit
+from jaxdigits.train import Recipe, fit
 
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "raster.png"
 STEPS, SHOWN = 25, 36  # time steps; about how many pixels and neurons that fire are shown
@@ -30,14 +30,14 @@ build = partial(snn, hidden=(100,), steps=STEPS)
 
 
 def seen() -> dict[str, Any]:
-    """A test digit, and what a trained network makes of it at each step."""
+    """Return a test digit, and the state of a trained network at each step."""
     train, test = digits()
     train, valid = split(train, (1317, 120), seed=0)
     key = jax.random.key(0)
-    fitted = fit(build, train, valid, optax.adam(2e-3), key, epochs=15, batch=64)
+    fitted = fit(Recipe(build, optax.adam(2e-3), epochs=15, batch=64), train, valid, key)
     network = build(training=False)
     for n in range(len(test.label)):
-        image = test.image[n : n + 1]
+        image = test.inputs[n : n + 1]
         logits, residual = network.forward(fitted.params, image, key)
         if test.label[n] == DIGIT == logits.argmax():
             break
@@ -57,7 +57,7 @@ def seen() -> dict[str, Any]:
 
 
 def draw(image, label, pixels, hidden, belief) -> None:
-    """The picture, from left to right as the digit becomes an answer."""
+    """Draw the picture, from left to right as the digit becomes an answer."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9.6, 2.9), layout="constrained", facecolor="white")

@@ -1,16 +1,18 @@
-"""Reliability: killed runs, and the cost of saving.
+"""Reliability: killed runs, damaged files, and the cost of saving.
 
     python experiments/reliability.py kills [RUNS]
+    python experiments/reliability.py faults
     JAXDIGITS_DATA=FOLDER python experiments/reliability.py saving
     python experiments/reliability.py table
 
-`kills` trains a small network on the built-in digits in processes of its own, each killed by
-SIGKILL at a random moment or step and started again with `--resume`, until the run is finished.
-The third kill of a run waits for a file that is being written. RUNS runs (100) are added to
-the results, each compared with the undisturbed run, bit for bit. `saving` times a checkpoint of
-each default MNIST run beside its epoch. Results are in reliability.json, and `table` prints
-them as docs/reliability.md has them. The rows of damaged checkpoints and memory are of commit
-034e006; tests/runs/test_checkpoint.py and tests/train/test_fit.py repeat their claims.
+`kills` trains a small network on the built-in digits in processes of its own.  Each process is
+killed by SIGKILL at a random moment or step and started again with `--resume`, until the run is
+finished.  The third kill of a run waits for a file that is being written.  RUNS runs (100) are
+added to the finished runs, and each is compared with the undisturbed run, bit for bit.
+`faults` changes one byte of a checkpoint, or cuts it, and reads it; then it continues from the
+checkpoint before.  `saving` times a checkpoint of each default MNIST run beside its epoch.
+The row of 200 epochs is of commit 034e006; tests/train/test_fit.py repeats its claim.  Results
+are in reliability.json, and `table` prints the tables of docs/resuming.md.
 """
 
 import json
@@ -31,14 +33,15 @@ from trained import join, load
 
 RESULTS = Path(__file__).with_suffix(".json")
 PROGRAM = "from jaxdigits.cli import main; main()"
-SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--steps-per-save", "4")
+SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--updates-per-save", "4")
 STEPS = 800  # of the small network
+FAULTS = 500
 KILLS = 4  # of a run at most, or one that is killed while it starts would never end
 NETWORKS = ("mlp", "cnn", "snn", "conv_snn")
 
 
 def kills(runs: int) -> None:
-    """Kill and resume so many runs, and add each to the results as it ends."""
+    """Kill and resume that many runs, and add each to the results when it ends."""
     with tempfile.TemporaryDirectory() as name:
         os.environ.setdefault("JAXDIGITS_CACHE", f"{name}/cache")
         for whole in (Path(name, "first"), Path(name, "whole")):  # the second has a cache
@@ -56,7 +59,7 @@ def kills(runs: int) -> None:
 
 
 def killed_run(run: Path, whole: Path, rng: random.Random, starting: float) -> dict[str, Any]:
-    """What came of one run: how often it was killed, where, and whether its bits are right."""
+    """Return the result of one run: its kills, their places, and whether its bits are right."""
     shutil.rmtree(run, ignore_errors=True)
     count, writing, damaged, code = 0, 0, 0, None
     while code != 0:
@@ -95,11 +98,61 @@ def wait_to_kill(
 
 
 def start(*args) -> subprocess.Popen:
-    """The program with these arguments, as a process."""
+    """Start the program with these arguments, as a process."""
     command = [sys.executable, "-c", PROGRAM, *map(str, args)]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
+
+
+def faults() -> None:
+    """Read a checkpoint with each of `FAULTS` faults: found by name, harmless, or wrong."""
+    from jaxdigits.runs.checkpoint import (
+        Damaged,
+        checkpoints,
+        load_checkpoint,
+        newest_snapshot,
+        save_checkpoint,
+    )
+
+    rng = np.random.default_rng(0)
+    with tempfile.TemporaryDirectory() as name:
+        run, other, starts = Path(name, "run"), Path(name, "other"), []
+        run.mkdir()
+        other.mkdir()
+        fit_small(
+            save=lambda now: save_checkpoint(run, now),
+            resume=lambda start: (starts.append(start), start)[1],
+        )
+        newest, before = checkpoints(run)
+        good, wanted = newest.read_bytes(), before.read_bytes()
+        found = dict(byte=0, cut=0, harmless=0, fell_back=0)
+        for i in range(FAULTS):
+            place, kind = int(rng.integers(len(good))), ("byte", "cut")[i % 2]
+            byte = bytes([good[place] ^ int(rng.integers(1, 256))])
+            newest.write_bytes(good[:place] + (byte + good[place + 1 :]) * (kind == "byte"))
+            try:
+                load_checkpoint(newest, starts[0])
+            except Damaged as error:
+                found[kind] += str(error) == f"{newest} is damaged"
+            lines: list[str] = []
+            save_checkpoint(other, newest_snapshot(run, starts[0], lines.append))
+            copy = checkpoints(other)[0]
+            again = copy.read_bytes()
+            copy.unlink()
+            found["fell_back"] += again == wanted and len(lines) == 1
+            found["harmless"] += again == good and not lines
+    _join("faults", lambda of: of.update(found | dict(samples=FAULTS, size=len(good))))
+
+
+def fit_small(**hooks: Any) -> None:
+    """Three epochs of the small network, in this process."""
+    from jaxdigits.data import digits
+    from jaxdigits.runs import config_for, fit_one, validation_split
+    from jaxdigits.train import Hooks
+
+    config = config_for("mlp", "digits", epochs=3, options=dict(hidden=[8]))
+    fit_one(config, *validation_split(digits()[0]), Hooks(**hooks))
 
 
 def saving() -> None:
@@ -116,6 +169,7 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
     from jaxdigits.runs import config_for, fit_one, validation_split
     from jaxdigits.runs.checkpoint import checkpoints, save_checkpoint
     from jaxdigits.runs.folder import save_params
+    from jaxdigits.train import Hooks
 
     config = config_for(network, "mnist", epochs=2, schedule="constant")
     train, valid = validation_split(mnist()[0])
@@ -128,14 +182,14 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
             save_checkpoint(run, now)
             seconds.append(time.perf_counter() - clock)
 
-    fitted = fit_one(config, train, valid, save=save)
+    fitted = fit_one(config, train, valid, Hooks(save=save))
     epoch = fitted.history[1]["seconds"]  # the first has compiled
     size = checkpoints(run)[0].stat().st_size
     return dict(epoch=epoch, saving=float(np.median(seconds)), megabytes=size / 1e6)
 
 
 def table(results: dict[str, Any]) -> str:
-    """The results as Markdown tables."""
+    """Return the results as Markdown tables."""
     runs, found = results["kills"]["runs"], results["faults"]
     total = lambda name: sum(row[name] for row in runs)
     same = sum(all(row["same"].values()) for row in runs)
@@ -147,15 +201,15 @@ def table(results: dict[str, Any]) -> str:
         "with the params, metrics and result of the undisturbed run, bit for bit; "
         f"{total('damaged')} damaged checkpoints",
         f"one byte of a checkpoint changed, {found['samples'] - cut} times": f"{found['byte']} "
-        "detected, and the file named",
+        f"detected, and the file named; {found['harmless']} read to the same bits",
         f"a checkpoint cut, {cut} times": f"{found['cut']} detected, and the file named",
         f"resumed from either, {found['samples']} times": f"{found['fell_back']} from the "
-        "checkpoint before, bit for bit",
+        f"checkpoint before, {found['harmless']} from itself, bit for bit",
         f"{kept['epochs']} epochs in one process": f"{kept['megabytes']:.0f} MB after "
         f"{kept['after']}, {growth:+.1f} % at most after that; the epoch compiled "
         f"{_times(kept['epoch_programs'])}, {kept['compiled_later']} programs after epoch 2",
     }
-    lines = ["| what was done | what came of it |", "|---|---|"]
+    lines = ["| test | result |", "|---|---|"]
     lines += [f"| {done} | {came} |" for done, came in rows.items()]
     lines += [
         "",
@@ -175,13 +229,13 @@ def _times(n: int) -> str:
 
 
 def _step(run: Path) -> int:
-    """The step of the newest checkpoint."""
+    """Return the step of the newest checkpoint."""
     files = (run / "checkpoints").glob("step-*.npz")
     return max((int(path.stem[5:]) for path in files), default=0)
 
 
 def _unfinished(run: Path, process: subprocess.Popen) -> list[Path]:
-    """Files that a process is writing, or was; not those that an earlier one has left."""
+    """Return files that this process has begun to write, without files of earlier processes."""
     begun = f".*.*-{process.pid}"
     return [*run.glob(begun), *(run / "checkpoints").glob(begun)]
 
@@ -202,7 +256,7 @@ def _result(run: Path) -> dict[str, Any]:
 
 
 def _join(name: str, add: Callable[[Any], None]) -> None:
-    """Add to what the results have under that name."""
+    """Add to the results under that name."""
     join(RESULTS, {}, lambda results: add(results.setdefault(name, {"machine": machine()})))
 
 
@@ -212,6 +266,8 @@ def main() -> None:
             print(table(load(RESULTS, {})))
         case ["kills", *runs]:
             kills(int(runs[0]) if runs else 100)
+        case ["faults"]:
+            faults()
         case ["saving"]:
             saving()
         case _:

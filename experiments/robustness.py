@@ -1,13 +1,13 @@
-"""How networks fare on corrupted test images that no training has seen.
+"""Errors of networks on corrupted test images that were not in training.
 
     JAXDIGITS_DATA=FOLDER python experiments/robustness.py run [RECIPE ...]
     JAXDIGITS_DATA=FOLDER python experiments/robustness.py try RECIPE
     python experiments/robustness.py table
 
-`run` takes networks of accuracy.py, each of one seed and trained if it is not yet, through the
-nineteen corruptions of `jaxdigits.measure` at severities 1, 3 and 5, all on the 10,000 test
-images; what it finds joins robustness.json, and docs/images/robustness.png is drawn.  `try`
-does so at severity 3, on the validation images: `--augment robust` was balanced by it.
+`run` takes networks of accuracy.py with one seed each, and trains them if necessary.  It tests
+them on the nineteen corruptions of `jaxdigits.measure` at severities 1, 3 and 5, all on the
+10,000 test images.  The results join robustness.json, and docs/images/robustness.png is drawn.
+`try` does the same at severity 3, on the validation images: it balanced `--augment robust`.
 """
 
 import json
@@ -34,7 +34,7 @@ NETWORKS = {
 
 
 def network_of(name: str) -> Path:
-    """The folder of a recipe's network."""
+    """Return the folder of a recipe's network."""
     recipe = RECIPES[name]
     return trained(config_of(recipe.network, recipe.settings, NETWORKS.get(name, 0))).folder
 
@@ -42,7 +42,7 @@ def network_of(name: str) -> Path:
 def measure(
     folder: Path, data: Any, severities: tuple[int, ...]
 ) -> dict[str, dict[str, float]]:
-    """The error of a network by corruption and severity; "none": of images as they are."""
+    """Return a network's error by corruption and severity; "none" is for clean images."""
     import jax
     import numpy as np
 
@@ -51,7 +51,9 @@ def measure(
 
     predict = predictor(load_run(folder))
     error = lambda right: round(1 - float(right), 4)
-    clean = error((predict(data.image / np.float32(255))[0].argmax(-1) == data.label).mean())
+    clean = error(
+        (predict(data.inputs[:] / np.float32(255))[0].argmax(-1) == data.label).mean()
+    )
     found = robustness(predict, data, jax.random.key(0), severities=severities)
     errors = {
         corruption: {str(s): error(accuracies[0]) for s, accuracies in by_severity.items()}
@@ -61,7 +63,7 @@ def measure(
 
 
 def by_kind(errors: dict[str, dict[str, float]], severity: int) -> dict[str, float]:
-    """The mean error of each kind of corruption, and of all of them."""
+    """Return the mean error of each kind of corruption, and of all of them."""
     from jaxdigits.measure import CORRUPTIONS
     from jaxdigits.measure.corruptions import KINDS
 
@@ -71,7 +73,7 @@ def by_kind(errors: dict[str, dict[str, float]], severity: int) -> dict[str, flo
 
 
 def table(results: dict[str, Any]) -> str:
-    """The errors by kind of corruption at the middle severity, as a Markdown table."""
+    """Return the errors by kind of corruption at the middle severity, as a Markdown table."""
     rows = {
         name: by_kind(results[name]["errors"], MIDDLE) for name in NETWORKS if name in results
     }
@@ -85,14 +87,14 @@ def table(results: dict[str, Any]) -> str:
 
 
 def worst(results: dict[str, Any], name: str = "CNN, robust", count: int = 5) -> str:
-    """The corruptions that hurt a network most at the middle severity."""
+    """Return the corruptions that hurt a network most at the middle severity."""
     errors = {k: v[str(MIDDLE)] for k, v in results[name]["errors"].items()}
     order = sorted(errors, key=lambda k: -errors[k])[:count]
     return ", ".join(f"{k} {100 * errors[k]:.1f} %" for k in order)
 
 
 def draw(results: dict[str, Any]) -> None:
-    """The mean error against severity, of each network."""
+    """Draw the mean error against severity, for each network."""
     import numpy as np
 
     from jaxdigits.plots import lines_figure
@@ -114,7 +116,7 @@ def main() -> None:
     if todo == "table":
         print(table(load(RESULTS, {})))
     elif todo in ("run", "try") and set(names) <= set(RECIPES):
-        _set_flags()  # what `jaxdigits` sets
+        _set_flags()  # as `jaxdigits` sets them
         from jaxdigits.data import mnist
         from jaxdigits.runs import validation_split
 

@@ -1,19 +1,19 @@
-"""What the levers of speed cost and bring: accuracy, memory, starts, and time outside programs.
+"""Cost and gain of the levers of speed: accuracy, memory, starts, time outside programs.
 
     JAXDIGITS_DATA=FOLDER python experiments/speed.py COMMAND
 
     mixed     784-512-10, T = 25, in full and in mixed precision, as by `jaxdigits train snn
               --data mnist --hidden 512 --epochs 8 --seeds 5 --precision ...`: 55,000 / 5,000 /
               10,000 images, the epoch chosen by validation, the test set read once
-    memory    what the compiled training step of W2 needs against T: the batch whole, with the
-              options that keep less, and in the parts that a step takes by itself
+    memory    the memory of the compiled training step of W2 against T: the batch whole, with
+              the options that keep less, and in the parts that a step chooses by default
     epochs    the share of `jaxdigits train NETWORK --data mnist` that compiled programs take,
               between the ends of the first and the last epoch
     starts    `jaxdigits train --epochs 1` from the command to the end: without JAXDIGITS_CACHE,
-              with an empty one, and with what that left there
-    table     what there is, as Markdown
+              with an empty folder, and with the folder that the start before filled
+    table     the results so far, as Markdown
 
-Results join speed.json as they come.
+Each result joins speed.json when it is ready.
 """
 
 import json
@@ -80,7 +80,7 @@ def memory() -> None:
 
 
 def epochs() -> None:
-    """Train as the command line does, and time what lies between the programs."""
+    """Train as the command line does, and time the gaps between the programs."""
     from jaxdigits.data import mnist
     from jaxdigits.runs import config_for, run_job
 
@@ -132,12 +132,12 @@ def put(part: str, name: str, value: Any) -> None:
 
 
 def load() -> dict[str, Any]:
-    """The results so far."""
+    """Return the results so far."""
     return json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
 
 
 def table() -> str:
-    """The tables of docs/benchmark.md that are made of these results."""
+    """Return the tables of docs/benchmark.md that use these results."""
     results, parts = load(), []
     for part, rows in (("mixed", _mixed_rows), ("memory", _memory_rows),
                        ("epochs", _epoch_rows), ("starts", _start_rows)):  # fmt: skip
@@ -187,7 +187,7 @@ def main() -> None:
     if sys.argv[1] == "table":
         print(table())
         return
-    _set_flags()  # what `jaxdigits` sets
+    _set_flags()  # as `jaxdigits` sets them
     commands[sys.argv[1]]()
 
 

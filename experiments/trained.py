@@ -1,9 +1,9 @@
-"""Trainings that experiments share: each is done once, and kept in runs/experiments.
+"""Trainings that experiments share: each runs once, and is kept in runs/experiments.
 
-A configuration has a folder of its own, named after what it says.  It is a run as
-`jaxdigits train` writes one, which saw 55,000 images, chose its epoch on 5,000 others and has
-not read the test set; `record.json` tells how it went.  After a change of the library that
-moves numbers, remove runs/experiments.
+Each configuration has a folder of its own, named after its settings.  The folder is a run as
+`jaxdigits train` writes it.  Its network learned from 55,000 images, chose its epoch on 5,000
+others and has not read the test set; `record.json` has its history.  After a change of the
+library that moves numbers, remove runs/experiments.
 """
 
 import fcntl
@@ -23,16 +23,17 @@ import numpy as np
 
 from jaxdigits.data import DATASETS, Dataset
 from jaxdigits.runs import Config, config_for, load_run, predict, validation_split
-from jaxdigits.runs.config import LATER, to_json
+from jaxdigits.runs.config import to_json
 from jaxdigits.runs.folder import append_metrics, create_run, save_params, write_json
 from jaxdigits.runs.job import _train
+from jaxdigits.train import Hooks
 from jaxdigits.tree import parameter_count
 
 FOLDER = Path(__file__).parent.parent / "runs" / "experiments"
 
 
 class Trained(NamedTuple):
-    """A network that was trained, or several in one program, and how."""
+    """A trained network, or several in one program, and the record of the training."""
 
     folder: Path
     records: list[dict[str, Any]]
@@ -41,12 +42,12 @@ class Trained(NamedTuple):
 
     @property
     def record(self) -> dict[str, Any]:
-        """Of the first."""
+        """Return the record of the first network."""
         return self.records[0]
 
 
 def config_of(network: str, settings: dict[str, Any], seed: int, data: str = "mnist") -> Config:
-    """The configuration; what is no setting of its own is the network's."""
+    """Return the configuration; settings that are not given are the network's defaults."""
     known = Config.__dataclass_fields__
     own = {k: v for k, v in settings.items() if k in known}
     options = {k: v for k, v in settings.items() if k not in known}
@@ -57,16 +58,14 @@ Data = Callable[[], tuple[Dataset, Dataset]]
 
 
 def trained(config: Config, data: Data | None = None, named: str = "") -> Trained:
-    """The networks of a configuration: trained now, or kept of an earlier time.
+    """Return the networks of a configuration: trained now, or kept from an earlier time.
 
     Args:
-      data: () -> (train, test), if it is not what the configuration says, and `named` its name.
+      data: () -> (train, test), if it is not the configuration's data, and `named` its name.
     """
     from core import machine
 
-    # What is as it was before there was a choice is not in the name: names outlive options.
-    told = {k: v for k, v in to_json(config).items() if k not in LATER or v != LATER[k]}
-    text = json.dumps(told, sort_keys=True) + named
+    text = json.dumps(to_json(config), sort_keys=True) + named
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     folder = FOLDER / f"{config.network}-{digest}"
     kept = folder / "record.json"
@@ -85,7 +84,7 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
         loss, valid = np.mean(row["loss"]), 100 * np.mean(curve[-1])
         print(f"{row['epoch']:3d} {loss:.4f} {valid:.2f}", flush=True)
 
-    params, statistics, valid_, best, _ = _train(config, train, valid, dict(report=report))
+    params, statistics, valid_, best, _ = _train(config, train, valid, Hooks(report), None)
     save_params(folder, params, statistics)
     facts = dict(
         parameters=parameter_count(params) // config.seeds,
@@ -102,29 +101,26 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
 
 
 def accuracies(networks: Trained, data: Dataset) -> list[float]:
-    """The share of a data set's images that each network reads right."""
-    logits = predict(load_run(networks.folder), data.image)
+    """Return the share of a data set's images that each network reads right."""
+    logits = predict(load_run(networks.folder), data.inputs)
     return (logits.argmax(-1) == np.asarray(data.label)).mean(-1).tolist()
 
 
 def accuracy(network: Trained, data: Dataset) -> float:
-    """That of the first."""
+    """Return the accuracy of the first network."""
     return accuracies(network, data)[0]
 
 
 def step_of(config: Config) -> Callable[[], None]:
-    """A training step of 128 images, as a function that waits for it."""
-    from jaxdigits.bench.images import batches, synthetic
-    from jaxdigits.gradients import by_hand
-    from jaxdigits.losses import cross_entropy
+    """Return a training step of 128 images, as a function that waits for its result."""
+    from jaxdigits.bench.programs import batches, synthetic
     from jaxdigits.train import Recipe, adamw, initial_state, train_step
 
-    optimizer, data = adamw(1e-3, 1000), synthetic(2048)
-    augment = config.augmentation()
-    recipe = Recipe(config.build(), cross_entropy(), by_hand, 128, 0.99, augment=augment)
-    network = config.build()(training=True)
-    state = initial_state(network, (28, 28), optimizer, jax.random.key(0), averaged=True)
-    program = jax.jit(partial(train_step, recipe, optimizer), donate_argnums=0)
+    recipe = Recipe(
+        config.build(), adamw(1e-3, 1000), epochs=1, ema=0.99, augment=config.augmentation()
+    )
+    data, state = synthetic(2048), initial_state(recipe, (28, 28), jax.random.key(0))
+    program = jax.jit(partial(train_step, recipe), donate_argnums=0)
     order = cycle(batches(2048, 128, 8))
 
     def run() -> None:
@@ -137,12 +133,12 @@ def step_of(config: Config) -> Callable[[], None]:
 
 
 def load(path: Path, empty: Any) -> Any:
-    """What is in a file of results."""
+    """Return the content of a file of results."""
     return json.loads(path.read_text()) if path.exists() else empty
 
 
 def join(path: Path, empty: Any, add: Callable[[Any], None]) -> None:
-    """Add to a file of results, which another process may be about to do as well."""
+    """Add to a file of results, which another process may extend at the same time."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with open(FOLDER / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -3,13 +3,13 @@
     JAXDIGITS_DATA=FOLDER python experiments/tutorials.py run [NAME ...]
     python experiments/tutorials.py table
 
-A tutorial prints the accuracy of one run.  Here the same work is done by eight networks with
-seeds of their own, in one compiled program: MNIST's 60,000 training images, no validation, the
-epochs that are named, and the test set read once, by the networks as they are at the end.
+A tutorial prints the accuracy of one run.  Here eight networks with different seeds do the same
+work in one compiled program: MNIST's 60,000 training images, no validation, the tutorial's
+number of epochs.  The final networks read the test set once.
 
     snnTorch        tutorial 5: 784-1000-10, `Leaky` with decay 0.95 and arctan slope, the image
                     itself as current, T = 25, the cross-entropies of the output potentials of
-                    all steps added up, Adam 5e-4, batch 128, 1 epoch; told by spike counts
+                    all steps added up, Adam 5e-4, batch 128, 1 epoch; read by spike counts
     SpikingJelly    `lif_fc_mnist`: 784-10 without bias, `LIFNode` with τ = 2 and arctan slope,
                     Bernoulli spikes, T = 100, squared error of rates, Adam 1e-3, batch 64, 10
                     of its 100 epochs
@@ -17,10 +17,10 @@ epochs that are named, and the test set read once, by the networks as they are a
                     membrane and 50 ms for the synapse, a spike for every threshold that a
                     potential holds, Bernoulli spikes with a hundredth of the pixel's value,
                     T = 100 of 10 ms, squared error of the output's spikes to 1 or 0 at every
-                    step, Adam 1e-3, batch 256, 3 epochs; told by spike counts
+                    step, Adam 1e-3, batch 256, 3 epochs; read by spike counts
 
 Weights (and snnTorch's biases) start as PyTorch's do, uniform in ±1/√m; Rockpool's in ±√(6/m).
-Results join tutorials.json as they come.
+Each result joins tutorials.json when it is ready.
 """
 
 import json
@@ -64,7 +64,7 @@ SEEDS = 8
 
 
 class Tutorial(NamedTuple):
-    """What one of them does, and what it prints."""
+    """The settings of a tutorial, and its printed accuracy."""
 
     build: Callable[..., Layer]
     """(training) -> network"""
@@ -114,7 +114,7 @@ def rockpool(*, training: bool = True, statistics=()) -> Layer:
 
 
 def counted(neurons: Layer) -> Layer:
-    """The neurons, as a layer of the same params that counts their spikes."""
+    """Return the neurons as a layer of the same params that counts their spikes."""
 
     def forward(params, current, key):
         spikes, kept = neurons.forward(params, current, key)
@@ -136,9 +136,9 @@ def as_in_torch(n: int) -> Layer:
 
 
 def at_each_step(plain: Loss, weight: float) -> Loss:
-    """`plain` of what comes out at each step [T, B, K], added up times a weight.
+    """Return `plain` of the outputs at each step [T, B, K], added up times a weight.
 
-    What networks say in use [B, K] counts as one step.
+    The output of networks in use [B, K] counts as one step.
     """
     each = lambda f, z, label: f(z, label) if z.ndim == 2 else jax.vmap(f, (0, None))(z, label)
     value = lambda z, label: (weight * each(plain.value, z, label)).sum()
@@ -154,8 +154,8 @@ TUTORIALS = {
 
 def run(name: str) -> dict[str, Any]:
     """Train eight networks, and read the test set."""
-    from jaxdigits.data import Dataset, mnist
-    from jaxdigits.train import fit_population, logits_of
+    from jaxdigits.data import mnist
+    from jaxdigits.train import Hooks, Recipe, fit_population, logits_of
 
     of = TUTORIALS[name]
     train, test = mnist()
@@ -167,23 +167,23 @@ def run(name: str) -> dict[str, Any]:
         return {}
 
     # Nothing is chosen: the validation images are some of those that it learns from.
-    seen = Dataset(train.image[:1000], train.label[:1000])
-    fit_population(
-        of.build, train, seen, lambda _: optax.adam(of.learning_rate), keys, epochs=of.epochs,
-        batch=of.batch, loss=of.loss, watch=watch,
-        report=lambda row: print(name, row["epoch"], row["loss"], row["seconds"], flush=True),
+    recipe = Recipe(
+        of.build, lambda _: optax.adam(of.learning_rate), epochs=of.epochs, batch=of.batch,
+        loss=of.loss,
     )  # fmt: skip
+    report = lambda row: print(name, row["epoch"], row["loss"], row["seconds"], flush=True)
+    fit_population(recipe, train, train[:1000], keys, hooks=Hooks(report=report, watch=watch))
     predict = jax.jit(partial(logits_of, of.build(training=False)))
     accuracies = []
     for i in range(SEEDS):
         params = jax.tree.map(lambda a, i=i: a[i], last[0])
-        logits, _ = predict(params, test.image, keys[i])
+        logits, _ = predict(params, test.inputs, keys[i])
         accuracies.append(float((logits.argmax(-1) == test.label).mean()))
     return dict(test=accuracies, seconds=time.perf_counter() - clock, machine=machine())
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
-    """The results as a Markdown table."""
+    """Return the results as a Markdown table."""
     lines = [
         "| tutorial | it prints | here: mean, 95 % interval | deviation | epochs | minutes |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -206,7 +206,7 @@ def main() -> None:
     if todo == "table":
         print(table(results))
     elif todo == "run" and set(names) <= set(TUTORIALS):
-        _set_flags()  # what `jaxdigits` sets
+        _set_flags()  # as `jaxdigits` sets them
         for name in names or TUTORIALS:
             results[name] = run(name)
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")

@@ -1,4 +1,4 @@
-"""What two_senses.json comes to: tables, figures and claims of docs/two-senses.md."""
+"""Tables, figures and claims of docs/multimodal.md, from two_senses.json."""
 
 import statistics
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 
 def table(results: dict[str, Any]) -> str:
-    """The arms as a Markdown table."""
+    """Return the arms as a Markdown table."""
     head = ["network", "test accuracy", "seeds", "95 % interval", "no sound", "no image",
             "conflict, area"]  # fmt: skip
     lines = [f"| {' | '.join(head)} |", "| --- |" + " ---: |" * (len(head) - 1)]
@@ -40,7 +40,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def speakers_table(results: dict[str, Any]) -> str:
-    """The speakers never heard, as a Markdown table."""
+    """Return the speakers never heard, as a Markdown table."""
     lines = ["| never heard | sound | image and sound |", "| --- | ---: | ---: |"]
     rows, names = results.get("speakers", {}), ("sound", "middle")
     shares = lambda name: [row[name]["test"] for row in rows.values() if name in row]
@@ -54,7 +54,7 @@ def speakers_table(results: dict[str, Any]) -> str:
 
 
 def differences(results: dict[str, Any]) -> dict[str, float]:
-    """Return McNemar's p of each fusion against each sense, the largest over the seeds."""
+    """Return McNemar's largest p over the seeds, of each fusion against each sense alone."""
 
     def right(name: str, seed: str) -> np.ndarray:
         return ~np.isin(np.arange(PAIRS), results["arms"][name][seed]["wrong"])
@@ -73,13 +73,13 @@ def differences(results: dict[str, Any]) -> dict[str, float]:
 
 
 def lead(results: dict[str, Any]) -> float:
-    """How far both senses are above the better one, where it is least, in points."""
+    """Return the least gain of both senses over the better one, in points."""
     rows = results["noise"].values()
     return 100 * min(row["middle"] - max(row["image"], row["sound"]) for row in rows)
 
 
 def noise_table(results: dict[str, Any]) -> str:
-    """Where image and sound are both worse, as a Markdown table."""
+    """Return the accuracies where image and sound are both worse, as a Markdown table."""
     lines = ["| image, severity | sound over noise | image | sound | both |",
              "| ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
     for severity, decibels in zip(SEVERITIES, DECIBELS[1:], strict=True):
@@ -91,14 +91,14 @@ def noise_table(results: dict[str, Any]) -> str:
 
 
 def missed(results: dict[str, Any], fusion: str) -> dict[str, float]:
-    """How far a fusion with one sense is below the network of that sense, in points."""
+    """Return how far a fusion with one sense is below the network of that sense, in points."""
     mean = lambda name, of: statistics.mean(r[of] for r in results["arms"][name].values())
     others = {"image": "without sound", "sound": "without image"}
     return {s: 100 * (mean(s, "test") - mean(fusion, of)) for s, of in others.items()}
 
 
 def claims(results: dict[str, Any]) -> Iterator[str]:
-    """What docs/two-senses.md says in words, as far as the arms are all there."""
+    """Yield the claims of docs/multimodal.md in words, as far as all arms are there."""
     arms = results.get("arms", {})
     if all(len(arms.get(name, {})) == SEEDS for name in ("image", "sound", *FUSIONS)):
         yield f"McNemar's p is {max(differences(results).values()):.0e} at most"
@@ -112,13 +112,13 @@ def claims(results: dict[str, Any]) -> Iterator[str]:
 
 
 def spread(shares: list[float]) -> str:
-    """Mean and standard deviation, in percent."""
+    """Return mean and standard deviation, in percent."""
     deviation = f" ± {100 * statistics.stdev(shares):.2f}" if len(shares) > 1 else ""
     return f"{100 * statistics.mean(shares):.2f}{deviation} %"
 
 
 def draw(results: dict[str, Any]) -> None:
-    """Accuracy against noise, of the eye, the ear and both."""
+    """Draw accuracy against noise, for the eye, the ear and both."""
     found = results["noise"]
     for sense, places in (("image", SEVERITIES), ("sound", DECIBELS)):
         at = [f"{p} clean" if sense == "image" else f"clean {p}" for p in places]

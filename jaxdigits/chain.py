@@ -50,7 +50,7 @@ def without_entry(parts: Parts) -> Layer:
     layers, n = flat(parts), len(parts.entry) + 1
     whole, head = serial(*layers), recomputed(serial(*layers[:n]))
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         x, first = head.forward(params[:n], x, key)
         residuals = [first]
         for i, layer in enumerate(layers[n:], start=n):

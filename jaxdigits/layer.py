@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits.about import About, constructor, described, reduced
 from jaxdigits.keys import fold_in
 
 Params = Any  # a pytree of arrays
@@ -39,8 +40,16 @@ class Layer(NamedTuple):
     forward: Callable[[Params, Any, Array | None], tuple[Array, Residual]]
     """(params, x, key) -> (y, residual), with one key, one per example [B], or None"""
     backward: Callable[[Params, Residual, Array], tuple[Params, Any]]
-    """(params, residual, ∂L/∂y) -> (∂L/∂params, ∂L/∂x); that of an integer x is None, and of a
-    learning rule that has none for its input"""
+    """(params, residual, ∂L/∂y) -> (∂L/∂params, ∂L/∂x); ∂L/∂x is None for an integer x, and
+    where a learning rule has none"""
+    about: About | None = None
+    """the constructor and its arguments; a layer of your own may leave it out"""
+
+    def __repr__(self) -> str:
+        return described(self.about) if self.about else "Layer(init, forward, backward)"
+
+    def __reduce__(self):
+        return reduced(self)
 
 
 @jax.tree_util.register_static
@@ -64,11 +73,12 @@ def without_params(
     sent_back = lambda residual, y_bar: None if y_bar is None else backward(residual, y_bar)
     return Layer(
         lambda key, s: ((), shape(s) if shape else s),
-        lambda params, x, key: forward(x, key),
+        lambda params, x, key=None: forward(x, key),
         lambda params, residual, y_bar: ((), sent_back(residual, y_bar)),
     )
 
 
+@constructor
 def serial(*layers: Layer) -> Layer:
     """One layer after another."""
 
@@ -79,7 +89,7 @@ def serial(*layers: Layer) -> Layer:
             params.append(p)
         return tuple(params), shape
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         residuals = []
         for i, (layer, p) in enumerate(zip(layers, params, strict=True)):
             x, residual = layer.forward(p, x, fold_in(key, i))
@@ -96,6 +106,7 @@ def serial(*layers: Layer) -> Layer:
     return Layer(init, forward, backward)
 
 
+@constructor
 def parallel(
     branches: Mapping[str, Layer], *, fuse: Literal["concatenate", "sum"] = "concatenate"
 ) -> Layer:
@@ -128,7 +139,7 @@ def parallel(
             outs.append(out)
         return params, _fused_shape(dict(zip(names, outs, strict=True)), fuse)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         xs, ys, residuals = by_name(x), [], {}
         for i, name in enumerate(names):
             y, residuals[name] = branches[name].forward(params[name], xs[name], fold_in(key, i))
@@ -153,6 +164,7 @@ def parallel(
     return Layer(init, forward, backward)
 
 
+@constructor
 def residual(layer: Layer) -> Layer:
     """`x + layer(x)`: a skip connection around a layer that keeps the shape.
 
@@ -166,7 +178,7 @@ def residual(layer: Layer) -> Layer:
             raise ValueError(f"residual needs a layer that keeps {shape}, this one gives {out}")
         return params, shape
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         y, kept = layer.forward(params, x, key)
         return x + y, kept
 
@@ -177,6 +189,7 @@ def residual(layer: Layer) -> Layer:
     return Layer(init, forward, backward)
 
 
+@constructor
 def recomputed(layer: Layer) -> Layer:
     """`layer`, which keeps only its input and key: `backward` does `forward` again first.
 
@@ -188,7 +201,7 @@ def recomputed(layer: Layer) -> Layer:
         others read in its residual.
     """
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         y, kept = layer.forward(params, x, key)
         if nodes := read_later(kept):
             raise ValueError(
@@ -215,7 +228,7 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
     """
 
     @jax.custom_vjp
-    def apply(params, x, key):
+    def apply(params, x, key=None):
         return layer.forward(params, x, key)[0]
 
     def fwd(params, x, key):
@@ -228,6 +241,18 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
 
     apply.defvjp(fwd, bwd)
     return apply
+
+
+def require_pair(value: Any, function: str, meaning: str) -> tuple[Any, Any]:
+    """Return the two things that a layer's function returned.
+
+    Raises:
+      ValueError: unless they are two, with the function and the meaning of both.
+    """
+    if type(value) is tuple and len(value) == 2:
+        return value
+    got = f"{len(value)} values" if type(value) is tuple else f"one {type(value).__name__}"
+    raise ValueError(f"{function} must return the pair {meaning}, got {got}")
 
 
 def read_later(kept: Any) -> list[Any]:

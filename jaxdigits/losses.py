@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import jax
 from jax import Array
 
+from jaxdigits.case import Case
+
 
 class Loss(NamedTuple):
     """A mean over the batch, and its slope."""
@@ -70,3 +72,10 @@ def rate_error(correct: float = 1.0, others: float = 0.0) -> Loss:
         return 2 * (rates - target(rates, label)) / rates.size
 
     return Loss(value, slope)
+
+
+CASES = {
+    "cross_entropy": Case(cross_entropy),
+    "cross_entropy, smoothed": Case(lambda: cross_entropy(0.1)),
+    "rate_error": Case(lambda: rate_error(0.9, 0.1)),
+}

@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from jaxdigits.data import Dataset, digits
+from jaxdigits.data import digits
 
 
 @pytest.fixture
@@ -25,6 +25,4 @@ def quick_compile():
 def small():
     """(train, valid) of 256 and 60 digits."""
     train, test = digits()
-    return Dataset(train.image[:256], train.label[:256]), Dataset(
-        test.image[:60], test.label[:60]
-    )
+    return train[:256], test[:60]

@@ -12,7 +12,7 @@ import pytest
 from nbclient import NotebookClient
 
 from jaxdigits.augment import AUGMENTS
-from jaxdigits.bench import GOALS, WORKLOADS
+from jaxdigits.bench import WORKLOADS
 from jaxdigits.data.cache import places
 from jaxdigits.measure import cost
 
@@ -27,11 +27,11 @@ PAGES = [
     "docs/conventions.md",
     "docs/learning-rules.md",
     "docs/augmentation.md",
-    "docs/two-senses.md",
-    "docs/trust-no-file.md",
+    "docs/multimodal.md",
+    "docs/untrusted-files.md",
     "docs/command-line.md",
     "docs/many-devices.md",
-    "docs/reliability.md",
+    "docs/resuming.md",
 ]
 
 
@@ -59,12 +59,13 @@ def test_notebook_runs_and_prints_what_it_shows(path):
     assert _digits(run) == _digits(shown)
 
 
-def test_the_results_in_the_readme_are_those_of_the_experiment():
+def test_the_results_of_the_default_commands_are_those_of_the_experiment():
     core = runpy.run_path(str(ROOT / "experiments" / "core.py"))
     results = json.loads((ROOT / "experiments" / "core.json").read_text())
+    page = (ROOT / "docs" / "results.md").read_text()
     assert set(results) == set(core["COMMANDS"])
-    assert core["table"](results) in README
-    assert all(result["machine"] in README for result in results.values())
+    assert core["table"](results) in page
+    assert all(result["machine"] in page for result in results.values())
 
 
 def test_the_results_of_the_learning_rules_are_those_of_the_experiment(monkeypatch):
@@ -85,7 +86,8 @@ def test_the_tables_of_the_benchmark_are_those_of_its_results(monkeypatch):
     specs = runpy.run_path(str(experiments / "benchmark" / "specs.py"))["SPECS"]
     results = "results.json", "bench.json"
     peers, bench = (json.loads((experiments / "benchmark" / r).read_text()) for r in results)
-    assert set(bench["rows"]) == {*WORKLOADS, *GOALS}
+    goals = runpy.run_path(str(experiments / "benchmark" / "cold.py"))["GOALS"]
+    assert set(bench["rows"]) == {*WORKLOADS, *goals}
     assert set(peers["rows"]) == set(specs)
     of_speed = runpy.run_path(str(experiments / "speed.py"))["table"]()
     page = (ROOT / "docs" / "benchmark.md").read_text()
@@ -123,7 +125,7 @@ def test_the_tutorials_of_others_are_those_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     tutorials = runpy.run_path(str(ROOT / "experiments" / "tutorials.py"))
     results = json.loads((ROOT / "experiments" / "tutorials.json").read_text())
-    page = (ROOT / "docs" / "accuracy.md").read_text()
+    page = (ROOT / "docs" / "results.md").read_text()
     assert set(results) == set(tutorials["TUTORIALS"])
     assert tutorials["table"](results) in page
     assert all(result["machine"] in page for result in results.values())
@@ -133,7 +135,7 @@ def test_the_errors_on_worse_digits_are_those_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "robustness.py"))
     results = json.loads((ROOT / "experiments" / "robustness.json").read_text())
-    page = (ROOT / "docs" / "accuracy.md").read_text()
+    page = (ROOT / "docs" / "results.md").read_text()
     assert set(results) <= set(experiment["NETWORKS"])
     assert experiment["table"](results) in page
     assert all(row["machine"] in page for row in results.values())
@@ -145,7 +147,7 @@ def test_what_two_senses_come_to_is_that_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "two_senses_tables.py"))
     results = json.loads((ROOT / "experiments" / "two_senses.json").read_text())
-    page = (ROOT / "docs" / "two-senses.md").read_text()
+    page = (ROOT / "docs" / "multimodal.md").read_text()
     assert experiment["table"](results) in page
     assert experiment["speakers_table"](results) in page
     assert experiment["noise_table"](results) in page
@@ -159,7 +161,7 @@ def test_the_accuracies_are_those_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "accuracy.py"))
     results = json.loads((ROOT / "experiments" / "accuracy.json").read_text())
-    page = (ROOT / "docs" / "accuracy.md").read_text()
+    page = (ROOT / "docs" / "results.md").read_text()
     assert experiment["table"](results) in page
     words = " ".join(README.split())
     for name in ("MLP, augmented", "SNN, augmented"):
@@ -173,14 +175,14 @@ def test_the_accuracies_are_those_of_the_experiment(monkeypatch):
 def test_no_reader_of_files_failed():
     text = (ROOT / "experiments" / "fuzz.json").read_text()
     rows = json.loads(text)["readers"].values()
-    page = (ROOT / "docs" / "trust-no-file.md").read_text()
+    page = (ROOT / "docs" / "untrusted-files.md").read_text()
     assert f"{sum(row['inputs'] for row in rows):,} spoiled files" in page
     assert all(row["read"] + row["refused"] == row["inputs"] for row in rows)
     assert not any(row["slow"] + row["over_1_GB"] + row["not_one_line"] for row in rows)
 
 
 def test_the_limits_of_files_are_those_of_the_readers():
-    page = (ROOT / "docs" / "trust-no-file.md").read_text().split("## Spoiled")[0]
+    page = (ROOT / "docs" / "untrusted-files.md").read_text().split("## Spoiled")[0]
     rows = [line for line in page.splitlines() if line.startswith("| ")]
     of = lambda name, *limits: [getattr(import_module(f"jaxdigits.{name}"), m) for m in limits]
     limits = {
@@ -204,14 +206,14 @@ def test_the_results_of_reliability_are_those_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "reliability.py"))
     results = json.loads((ROOT / "experiments" / "reliability.json").read_text())
-    page = (ROOT / "docs" / "reliability.md").read_text()
+    page = (ROOT / "docs" / "resuming.md").read_text()
     assert page.count(experiment["table"](results)) == 1
     assert all(result["machine"] in page for result in results.values())
 
 
 def test_what_is_compared_and_what_sizes_cost_are_those_of_the_experiments(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
-    page = (ROOT / "docs" / "accuracy.md").read_text()
+    page = (ROOT / "docs" / "results.md").read_text()
     load = lambda name: runpy.run_path(str(ROOT / "experiments" / f"{name}.py"))
     results = lambda name: json.loads((ROOT / "experiments" / f"{name}.json").read_text())
     comparisons, answers = load("comparisons"), results("comparisons")

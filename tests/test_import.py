@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 
-HEAVY = ("optax", "scipy", "PIL", "pooch", "matplotlib", "tqdm", "tyro", "sklearn", "pandas")
+HEAVY = ("optax", "scipy", "PIL", "pooch", "matplotlib", "tqdm", "shtab", "sklearn", "pandas")
 PROBE = """
 import json, os, sys
 import jax
 alone, config, flags = set(sys.modules), dict(jax.config.values), dict(os.environ)
 import jaxdigits
+jaxdigits.snn, jaxdigits.check, jaxdigits.data
 report = dict(
     added=sorted({name.split(".")[0] for name in set(sys.modules) - alone}),
     changed=[name for name in config if config[name] != jax.config.values[name]]

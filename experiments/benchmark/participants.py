@@ -1,4 +1,4 @@
-"""The participants of the comparison, and how they are talked to: JSON lines over pipes."""
+"""The participants of the comparison, and their protocol: JSON lines over pipes."""
 
 import json
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PEERS = Path(__file__).parent / "peers"
-# One allocator for all, as `jaxdigits.bench.allocator` sets it: glibc keeps what is freed and
+# One allocator for all, as `jaxdigits.bench.allocator` sets it: glibc keeps freed memory and
 # grows in large steps, instead of asking the kernel again each step.  It helps PyTorch and JAX
 # alike.
 ENVIRONMENT = {
@@ -19,7 +19,7 @@ ENVIRONMENT = {
 
 
 class Kind(NamedTuple):
-    """Who takes part."""
+    """A kind of participant."""
 
     adapter: str
     """`peers/peer_ADAPTER.py`"""
@@ -47,7 +47,7 @@ PARTICIPANTS = {
 
 
 class Failed(Exception):
-    """A participant cannot do what it was asked: in a line, why."""
+    """A participant cannot do a request; the message is one line with the reason."""
 
 
 class Client:
@@ -80,7 +80,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """End the process; once is enough."""
+        """End the process; further calls do nothing."""
         if self.process.stdin and self.process.poll() is None:
             self.process.stdin.close()  # it reads to the end, and leaves
         try:
@@ -89,8 +89,8 @@ class Client:
             self.process.kill()
         self.log.close()
 
-    def ask(self, todo: str, **what: Any) -> dict[str, Any]:
-        """Its answer to a request.
+    def ask(self, todo: str, **options: Any) -> dict[str, Any]:
+        """Return its answer to a request.
 
         Raises:
           Failed: if it answers with an error, or has died.
@@ -99,7 +99,7 @@ class Client:
         assert stdin is not None
         assert stdout is not None
         try:
-            stdin.write(json.dumps({"do": todo, **what}) + "\n")
+            stdin.write(json.dumps({"do": todo, **options}) + "\n")
             stdin.flush()
             line = stdout.readline()
         except BrokenPipeError:

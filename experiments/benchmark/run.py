@@ -50,7 +50,7 @@ Results = dict[str, Any]
 
 
 def check(name: str, client: Client, about: dict[str, Any], ours: Client, folder: Path) -> dict:
-    """How far a peer's output is from ours, with its neuron, on the same weights and inputs."""
+    """Return a peer's distance from our outputs with its neuron, on shared inputs."""
     spec = check_spec(SPECS[name])
     arrays = check_arrays(spec, shrinks=about["shrinks"])
     inputs = str(save(folder / "inputs.npz", arrays))
@@ -68,7 +68,7 @@ def check(name: str, client: Client, about: dict[str, Any], ours: Client, folder
 
 
 def measure(name: str, clients: dict[str, Client], images_file: Path, options) -> Results:
-    """The rows of a workload: each participant's times, and their ratio to ours, per round."""
+    """Return each participant's times in a workload, and their ratio to ours, per round."""
     spec, rows, steps = SPECS[name] | {"name": name}, {}, {}
     for who, client in list(clients.items()):
         try:
@@ -100,7 +100,7 @@ def measure(name: str, clients: dict[str, Client], images_file: Path, options) -
 
 
 def workload(name: str, names: list[str], results: Results, options) -> None:
-    """Check and time a workload with those who can do it, and add to the results."""
+    """Check and time a workload with all capable participants, and add to the results."""
     print(f"{name}:", flush=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -135,7 +135,7 @@ def workload(name: str, names: list[str], results: Results, options) -> None:
 
 
 def load() -> Results:
-    """The results so far."""
+    """Return the results so far."""
     if RESULTS.exists():
         results = json.loads(RESULTS.read_text())
         if (results.get("schema"), results.get("version")) != (SCHEMA, VERSION):
@@ -165,7 +165,7 @@ def main() -> None:
     # Ours is always there: the others are compared with it.
     names = ["ours", *(who for who in options.participants if who != "ours")]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
-    _set_flags()  # for all that run on JAX: what `jaxdigits` sets
+    _set_flags()  # for all that run on JAX, as `jaxdigits` sets them
     results = load() | dict(
         machine=machine(), threads=options.threads, environment=ENVIRONMENT,
         rounds=options.rounds, seconds=options.seconds,

@@ -1,4 +1,4 @@
-"""What peers can be asked to do, in plain values, and the inputs that a check shares."""
+"""The workloads of the peers, in plain values, and the inputs that a check shares."""
 
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +12,7 @@ _MLP = dict(kind="mlp", sizes=[784, 800, 800, 10])
 _LAYER = dict(kind="snn", sizes=[512, 512], steps=500, batch=16, decay=0.95)
 
 # mode: "train" is a whole step, encoder to Adam; "infer" ends with the digits; "forward" and
-# "backward" are one direction, of spikes that are there.  Parts: what inference does at once.
+# "backward" are one direction, for existing spikes.  Parts: the examples of one inference.
 SPECS: dict[str, Spec] = {
     "W1-T25": dict(_SNN, steps=25, batch=128, mode="train"),
     "W1-T100": dict(_SNN, steps=100, batch=128, mode="train"),
@@ -33,7 +33,7 @@ CNN = [(3, 3, 1, 32), (3, 3, 32, 64), (9216, 128), (128, 10)]
 
 
 def weight_shapes(spec: Spec) -> list[tuple[int, ...]]:
-    """Of each layer's weight: [m, n], or [k, k, C, O] of a convolution."""
+    """Return each layer's weight shape: [m, n], or [k, k, C, O] of a convolution."""
     if spec["kind"] in ("conv_snn", "cnn"):
         return CONV if spec["kind"] == "conv_snn" else CNN
     sizes = spec["sizes"]
@@ -41,20 +41,20 @@ def weight_shapes(spec: Spec) -> list[tuple[int, ...]]:
 
 
 def check_spec(spec: Spec) -> Spec:
-    """The same with a decay of 1/2, by which nothing is rounded for many steps."""
+    """Return the spec with a decay of 1/2, which rounds nothing for many steps."""
     return spec | {"decay": 0.5}
 
 
 def check_arrays(spec: Spec, *, shrinks: bool = False, seed: int = 0) -> dict[str, np.ndarray]:
-    """Inputs and weights on which everybody's forward pass must agree.
+    """Return inputs and weights on which all forward passes must agree.
 
-    All are multiples of a power of two, so that sums of spikes times weights are exact in any
-    order, and neurons at their threshold are there in all libraries or in none.  They are so
-    large that neurons fire, and not always.
+    All are multiples of a power of two, so sums of spikes times weights are exact in any
+    order, and neurons at their threshold are there in all libraries or in none.  They are large
+    enough that neurons fire, and not always.
 
     Args:
       shrinks: for neurons that multiply their input by 1 − decay: weights and biases are
-        larger by as much.
+        larger by the same factor.
 
     Returns: "x": spikes [T, B, n], or images [B, 28, 28] in [0, 1]; and "weight0", "bias0", ...
     """
@@ -80,11 +80,11 @@ def check_arrays(spec: Spec, *, shrinks: bool = False, seed: int = 0) -> dict[st
 
 
 def images(spec: Spec, *, seed: int = 0) -> dict[str, np.ndarray]:
-    """uint8 images [N, 28, 28] and labels [N] to draw batches from, the same for everybody."""
-    from jaxdigits.bench.images import synthetic
+    """Return uint8 images [N, 28, 28] and labels [N] to draw batches from, the same for all."""
+    from jaxdigits.bench.programs import synthetic
 
     data = synthetic(max(2048, spec["batch"]), seed=seed)
-    return {"image": np.asarray(data.image), "label": np.asarray(data.label)}
+    return {"image": np.asarray(data.inputs[:]), "label": np.asarray(data.label)}
 
 
 def save(path: Path, arrays: dict[str, np.ndarray]) -> Path:

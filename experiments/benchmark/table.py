@@ -6,7 +6,7 @@ Rows = dict[str, dict[str, Any]]
 
 
 def tables(bench: dict[str, Any], peers: dict[str, Any]) -> str:
-    """Every table, in the order of the page, with the machine that each was measured on."""
+    """Return every table, in the order of the page, with the machine of its measurement."""
     parts = []
     if bench["rows"]:
         parts += [machine(bench["machine"]), floors(bench["rows"]), cold(bench["rows"])]
@@ -17,7 +17,7 @@ def tables(bench: dict[str, Any], peers: dict[str, Any]) -> str:
 
 
 def machine(of: dict[str, Any]) -> str:
-    """Where it ran, in a line."""
+    """Return a line that names the machine."""
     return (
         f"{of['processor']}, {of['usable_cores']} cores, {of['platform']} ({of['device']}), "
         f"jax {of['jax']}, Python {of['python']}"
@@ -25,7 +25,7 @@ def machine(of: dict[str, Any]) -> str:
 
 
 def floors(rows: Rows) -> str:
-    """Each step beside its products."""
+    """Return each step beside its products."""
     head = ["", "step ms", "quartiles", "floor ms", "ratio", "samples/s", "GFLOP/s",
             "memory MB", "compile s"]  # fmt: skip
     lines = []
@@ -44,7 +44,7 @@ def floors(rows: Rows) -> str:
 
 
 def cold(rows: Rows) -> str:
-    """From a cold start to an accuracy; nothing where that was not measured."""
+    """Return times from a cold start to an accuracy; nothing if they were not measured."""
     lines = []
     for name, row in rows.items():
         if "cold_seconds" in row:
@@ -63,7 +63,7 @@ def cold(rows: Rows) -> str:
 
 
 def against_peers(rows: Rows) -> str:
-    """Milliseconds a step, and in brackets how often ours fits into it."""
+    """Return milliseconds a step, and in brackets the ratio to our time."""
 
     def cell(row: dict[str, Any]) -> str:
         if "step_seconds" not in row:
@@ -75,13 +75,13 @@ def against_peers(rows: Rows) -> str:
 
 
 def memory(rows: Rows) -> str:
-    """Peak resident memory of each participant's process, its libraries included, in MB."""
+    """Return peak resident memory of each participant's process, libraries included, in MB."""
     peak = lambda row: row.get("peak_rss_bytes")
     return _by_workload(rows, lambda row: f"{peak(row) / 1e6:.0f}" if peak(row) else "")
 
 
 def participants(peers: dict[str, Any]) -> str:
-    """Who took part, how configured, and how far its outputs were from ours."""
+    """Return the participants, their configuration, and their distance from our outputs."""
     lines = []
     for who, about in peers["participants"].items():
         versions = ", ".join(f"{k} {v}" for k, v in about.get("versions", {}).items())
@@ -95,14 +95,14 @@ def participants(peers: dict[str, Any]) -> str:
 
 
 def markdown(head: list[str], rows: list[list[str]], *, texts: int = 1) -> str:
-    """A Markdown table: first so many columns of text, to the left; then numbers."""
+    """Return a Markdown table: `left` columns of text, then numbers."""
     line = lambda cells: "| " + " | ".join(cells) + " |"
     rule = "|" + " --- |" * texts + " ---: |" * (len(head) - texts)
     return "\n".join([line(head), rule, *map(line, rows)])
 
 
 def ms(seconds: float) -> str:
-    """Milliseconds with three digits or more."""
+    """Format milliseconds with three digits or more."""
     value = 1e3 * seconds
     return f"{value:.3f}" if value < 1 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 

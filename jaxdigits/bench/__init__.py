@@ -1,45 +1,14 @@
-"""The benchmark: steps of the library beside the matrix products they cannot do without."""
+"""The benchmark: steps of the library, timed in turn with their matrix products alone."""
 
-from jaxdigits.bench.allocator import keep_freed_memory
-from jaxdigits.bench.cold import GOALS, Goal, measure_cold, mnist_folder
-from jaxdigits.bench.products import Product, conv_products, dense_products, floor
-from jaxdigits.bench.programs import Program
-from jaxdigits.bench.record import (
-    Change,
-    compare,
-    floor_of,
-    load,
-    machine,
-    measure,
-    report,
-    save,
-)
-from jaxdigits.bench.timing import Quartiles, in_turn, quartiles
-from jaxdigits.bench.workloads import WORKLOADS, Workload, select
-
-__all__ = [
-    "GOALS",
-    "WORKLOADS",
-    "Change",
-    "Goal",
-    "Product",
-    "Program",
-    "Quartiles",
-    "Workload",
-    "compare",
-    "conv_products",
-    "dense_products",
-    "floor",
-    "floor_of",
-    "in_turn",
-    "keep_freed_memory",
-    "load",
-    "machine",
-    "measure",
-    "measure_cold",
-    "mnist_folder",
-    "quartiles",
-    "report",
-    "save",
-    "select",
-]
+from jaxdigits.bench.allocator import keep_freed_memory as keep_freed_memory
+from jaxdigits.bench.timing import floor_of as floor_of
+from jaxdigits.bench.timing import in_turn as in_turn
+from jaxdigits.bench.timing import load as load
+from jaxdigits.bench.timing import machine as machine
+from jaxdigits.bench.timing import measure as measure
+from jaxdigits.bench.timing import processor as processor
+from jaxdigits.bench.timing import quartiles as quartiles
+from jaxdigits.bench.timing import report as report
+from jaxdigits.bench.workloads import WORKLOADS as WORKLOADS
+from jaxdigits.bench.workloads import Workload as Workload
+from jaxdigits.bench.workloads import select as select

@@ -1,20 +1,17 @@
-"""The matrix products of a step, alone: the floor under its time.
+"""The floor of a step's time: its matrix products alone.
 
 A layer of N rows, y = x W with W [m, n], takes part in a training step with
 
     forward            y = x W         2 N m n floating-point operations
-    weight gradient    W̄ = xᵀ ȳ        as many
-    input gradient     x̄ = ȳ Wᵀ        as many; the first layer of a network has none
+    weight gradient    W̄ = xᵀ ȳ        the same number
+    input gradient     x̄ = ȳ Wᵀ        the same number; none for the first layer
 
-and a k × k convolution without padding, from C to O channels, of N images that come out as
-H' × W', with 2 N H' W' k² C O operations for each of the three.  Additions of a bias, neurons,
-pooling, the loss and the optimizer count nothing.
+and a k × k convolution without padding, from C to O channels, of N images, with
+2 N H' W' k² C O operations for each of the three, where the output is H' × W'.
 
-The floor does each of these products once, in the order of the step, as one compiled program
-on arrays of the step's shapes.  Where a product can be written in several ways, the one that
-is fastest on this machine counts: xᵀ ȳ or (ȳᵀ x)ᵀ, a single row times W whole or in pieces, a
-convolution's input gradient as a product with a band matrix, and all of them for the whole
-batch or for parts of it.
+The floor does each product once, in the order of the step, as one compiled program on arrays of
+the step's shapes, each in the form that is fastest on this machine: xᵀ ȳ or (ȳᵀ x)ᵀ, a single
+row times W whole or in pieces, an input gradient by a band matrix.
 """
 
 import time
@@ -34,15 +31,12 @@ TRIALS = 5  # of each way to write a product; the fastest one counts
 
 
 class Product(NamedTuple):
-    """One matrix product or convolution of two arrays."""
+    """One matrix product or convolution of two arrays, in all its forms."""
 
     name: str
     flops: int
-    """floating-point operations: two for each multiplication"""
     shapes: tuple[tuple[int, ...], tuple[int, ...]]
-    """of the two arrays"""
     forms: tuple[Callable[[Array, Array], Array], ...]
-    """ways to write it"""
 
 
 def dense_products(
@@ -55,12 +49,11 @@ def dense_products(
     to_input: bool = True,
     members: int | None = None,
 ) -> tuple[Product, ...]:
-    """The products of a dense layer from m to n features.
+    """Return the products of a dense layer from m to n features.
 
     Args:
       rows: of all leading axes together, as batch × steps.
-      forward, to_weight, to_input: which of the three.
-      members: networks with a product each, in one batched product.
+      members: number of networks in one batched product.
     """
     flops, lead = 2 * rows * m * n * (members or 1), (members,) if members else ()
     x, w, y = (*lead, rows, m), (*lead, m, n), (*lead, rows, n)
@@ -68,28 +61,18 @@ def dense_products(
     size = f"{m}→{n}" + (f" × {members}" if members else "")
     forward_forms = (lambda x, w: x @ w, row_product)[: 2 if rows == 1 and not members else 1]
     by_weight = (lambda x, g: t(x) @ g, lambda x, g: t(t(g) @ x))
-    found = {
-        "forward": (forward, (x, w), forward_forms),
-        "weight": (to_weight, (x, y), by_weight),
-        "input": (to_input, (y, w), (lambda g, w: g @ t(w),)),
+    products = {
+        Product(f"forward {size}", flops, (x, w), forward_forms): forward,
+        Product(f"weight {size}", flops, (x, y), by_weight): to_weight,
+        Product(f"input {size}", flops, (y, w), (lambda g, w: g @ t(w),)): to_input,
     }
-    return tuple(
-        Product(f"{kind} {size}", flops, shapes, forms)
-        for kind, (wanted, shapes, forms) in found.items()
-        if wanted
-    )
+    return tuple(product for product, included in products.items() if included)
 
 
 def conv_products(
     images: int, size: int, c: int, channels: int, kernel: int, *, to_input: bool = True
 ) -> tuple[Product, ...]:
-    """The products of a convolution without padding over [images, size, size, c].
-
-    Raises:
-      ValueError: unless the kernel fits into the image.
-    """
-    if kernel > size:
-        raise ValueError(f"a kernel of {kernel} does not fit into {size} × {size}")
+    """Return the products of a convolution without padding over [images, size, size, c]."""
     out = size - kernel + 1
     flops = 2 * images * out**2 * kernel**2 * c * channels
     x, w = (images, size, size, c), (kernel, kernel, c, channels)
@@ -114,30 +97,23 @@ def conv_products(
         return g.reshape(-1, PIECE * channels) @ band_matrix(w).T
 
     name = f"{kernel}×{kernel} {c}→{channels}"
-    found = [
+    forms = (by_input, by_bands) if c < NARROW and out % PIECE == 0 else (by_input,)
+    return (
         Product(f"forward {name}", flops, (x, w), (convolve,)),
         Product(f"weight {name}", flops, (x, y), (by_weight, by_weight_transposed)),
-    ]
-    if to_input:
-        forms = (by_input, by_bands) if c < NARROW and out % PIECE == 0 else (by_input,)
-        found.append(Product(f"input {name}", flops, (y, w), forms))
-    return tuple(found)
+        Product(f"input {name}", flops, (y, w), forms),
+    )[: 3 if to_input else 2]
 
 
 def in_order(layers: Sequence[Sequence[Product]]) -> tuple[Product, ...]:
-    """The products of layers, first layer first, as a step does them: forward, then back."""
+    """Return the products of layers in the order of a step: forward, then back."""
     forward = [p for layer in layers for p in layer if p.name.startswith("forward")]
     back = [p for layer in reversed(layers) for p in layer if not p.name.startswith("forward")]
     return *forward, *back
 
 
 def floor(products: Sequence[Product], *, repeat: int = 1) -> Callable[[], None]:
-    """A function that does the products, one after another, and waits for them.
-
-    Args:
-      products: in order.
-      repeat: how often to do all of them in a call.
-    """
+    """Return a function that does the products in order, `repeat` times, and waits."""
     keys = jax.random.split(jax.random.key(0), 2 * len(products))
     pairs = zip(keys[::2], keys[1::2], strict=True)
     operands = [
@@ -169,24 +145,21 @@ def floor(products: Sequence[Product], *, repeat: int = 1) -> Callable[[], None]
 
 
 def quickest(floors: Mapping[int, Callable[[], None]]) -> int:
-    """The key of the floor that takes the least time here."""
+    """Return the key of the floor that takes the least time here."""
     return min(floors, key=lambda parts: _least(floors[parts]))
 
 
 def _fastest(product: Product, arrays: tuple[Array, ...]) -> Callable[[Array, Array], Array]:
-    """The way to write a product that takes the least time here."""
+    """Return the form of a product that takes the least time here."""
     if len(product.forms) == 1:
         return product.forms[0]
-
-    def least(form):
-        program = jax.jit(form)
-        return _least(lambda: jax.block_until_ready(program(*arrays)))
-
-    return min(product.forms, key=least)
+    programs = {jax.jit(form): form for form in product.forms}
+    run = lambda program: lambda: jax.block_until_ready(program(*arrays))
+    return programs[min(programs, key=lambda program: _least(run(program)))]
 
 
 def _least(step: Callable[[], Any]) -> float:
-    """Seconds of the fastest of `TRIALS` calls, after one that compiles."""
+    """Return the seconds of the fastest of `TRIALS` calls, after one that compiles."""
     step()
     times = []
     for _ in range(TRIALS):

@@ -7,9 +7,38 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.certificate.cases import CASES, EXAMPLES, STEPS, Case
+from jaxdigits import layers as ly
+from jaxdigits import losses, models, spikes
+from jaxdigits.about import gathered
+from jaxdigits.case import STEPS, Case
 from jaxdigits.gradients import Report, check, check_loss
+from jaxdigits.layer import parallel, recomputed, residual, serial
 from jaxdigits.losses import Loss
+from jaxdigits.options import nearest
+
+EXAMPLES = 4
+
+
+def _branches():
+    return {"a": serial(ly.dense(4), ly.tanh()), "b": ly.dense(4)}
+
+
+_COMBINATORS = {
+    "residual": Case(lambda: residual(serial(ly.dense(9), ly.tanh())), (9,)),
+    "parallel, concatenated": Case(lambda: parallel(_branches()), (9,)),
+    "parallel, summed": Case(lambda: parallel(_branches(), fuse="sum"), (9,)),
+    "recomputed": Case(
+        lambda: recomputed(serial(ly.dense(4), ly.tanh(), ly.dropout(0.3))), (9,)
+    ),
+}
+KINDS: dict[str, dict[str, Case]] = {
+    "layers": gathered(vars(ly), "CASES") | _COMBINATORS,
+    "spikes": gathered(vars(spikes), "CASES"),
+    "losses": losses.CASES,
+    "networks": gathered(vars(models), "CASES"),
+}
+"""the cases of each kind of thing, from the files of the things"""
+CASES = {name: case for cases in KINDS.values() for name, case in cases.items()}
 
 
 def certify(
@@ -30,7 +59,8 @@ def certify(
         ]
         if not found:
             raise ValueError(
-                f"nothing to check is named {name!r}: there are {', '.join(families())}"
+                f"nothing to check is named {name!r}{nearest(name, families())}; there are "
+                f"{', '.join(families())}"
             )
         wanted += [case for case in found if case not in wanted]
     return ((name, run_case(CASES[name], tolerance=tolerance)) for name in wanted)

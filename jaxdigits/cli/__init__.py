@@ -6,24 +6,41 @@ the traceback.
 JAXDIGITS_CACHE names a folder for compiled programs, which the next start then loads.
 """
 
+import ast
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from jaxdigits.cli.cache import keep_compiled_programs
+from jaxdigits.cli.parser import parsed_command
+from jaxdigits.errors import DataError, Diverged, DoesNotFit, RunError
+from jaxdigits.options import nearest
+
+COMMANDS = ("train", "evaluate", "predict", "plot", "check", "bench", "info", "completion")
+OVERVIEW = """\
+Reading digits the way brains and machines do: networks with hand-derived gradients.
+
+{commands}
+
+  $ jaxdigits train                    a spiking network, half a minute
+  $ jaxdigits train cnn --data mnist   another network, other data
+  $ jaxdigits evaluate RUN             test it; RUN is the folder that train printed
+  $ jaxdigits COMMAND --help           its options, with their defaults
+
+JAXDIGITS_DATA names a folder with data, JAXDIGITS_CACHE one for compiled programs: the next
+start is then quicker. JAXDIGITS_DEBUG=1 shows where an error came from."""
 
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command in `args` (by default the program's own) and exit."""
-    from jaxdigits.cli.processes import CHILD, end_with_parent, is_parent, leave, supervised
+    from jaxdigits.cli.processes import leave
 
-    args = sys.argv[1:] if args is None else args
-    if is_parent(args):
-        sys.exit(supervised(args))
-    if CHILD not in os.environ:
-        sys.exit(run(args))
-    end_with_parent()
-    leave(run(args))
+    leave(run(sys.argv[1:] if args is None else args))
 
 
 def run(args: Sequence[str]) -> int:
@@ -37,41 +54,42 @@ def run(args: Sequence[str]) -> int:
 
 
 def _run(args: Sequence[str]) -> int:
-    from jaxdigits.cli.bench import Bench
-    from jaxdigits.cli.cache import compiled_programs
-    from jaxdigits.cli.check import Check
-    from jaxdigits.cli.evaluate import Evaluate
-    from jaxdigits.cli.info import Info
-    from jaxdigits.cli.parsing import parsed
-    from jaxdigits.cli.plot import Plot
-    from jaxdigits.cli.predict import Predict
-    from jaxdigits.cli.processes import others_needed
-    from jaxdigits.cli.train import Train
-
-    if "--version" in args:
+    if not args or args[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if args[0] == "--version":
         print(f"jaxdigits {version('jaxdigits')}")
         return 0
-    commands = {
-        "train": Train, "evaluate": Evaluate, "predict": Predict, "plot": Plot,
-        "check": Check, "bench": Bench, "info": Info,
-    }  # fmt: skip
-    command = parsed(commands, args)
-    with compiled_programs(), others_needed():
-        return command.run()
+    name = args[0]
+    if name not in COMMANDS:
+        hint = nearest(name, COMMANDS)
+        raise ValueError(f"unknown command {name!r}{hint}; `jaxdigits --help` lists them")
+    kind: Any = getattr(import_module(f"jaxdigits.cli.{name}"), name.capitalize())
+    own = getattr(kind, "parsed", None)
+    prog = f"jaxdigits {name}"
+    command = own(args[1:]) if own else parsed_command(kind, prog, args[1:])
+    keep_compiled_programs()
+    return command.run()
+
+
+def _overview() -> str:
+    """The list of commands, each by the first line of its class, which is not imported."""
+    lines = []
+    for name in COMMANDS:
+        tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text())
+        kind = next(n for n in tree.body if getattr(n, "name", "") == name.capitalize())
+        doc = ast.get_docstring(kind) if isinstance(kind, ast.ClassDef) else ""
+        lines.append(f"  jaxdigits {name:12s}{(doc or '').splitlines()[0]}")
+    return OVERVIEW.format(commands="\n".join(lines))
 
 
 def _guarded(action: Callable[[], int]) -> int:
-    """The action's exit code; an error becomes one line on stderr, and 1 or 2."""
-    from jaxdigits.cli.processes import LostProcess
-    from jaxdigits.data import DataError
-    from jaxdigits.runs import RunError
-    from jaxdigits.train import Diverged, DoesNotFit
-
+    """Return the action's exit code; an error becomes one line on stderr, and 1 or 2."""
     try:
         return action()
     except KeyboardInterrupt as error:
         return _say(f"interrupted{error}", 130)
-    except (DataError, RunError, Diverged, DoesNotFit, LostProcess, ImportError) as error:
+    except (DataError, RunError, Diverged, DoesNotFit, ImportError) as error:
         return _say(error, 1)
     except ValueError as error:
         return _say(error, 2)

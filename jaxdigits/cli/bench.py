@@ -1,27 +1,13 @@
 """`jaxdigits bench`."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
-from tyro.conf import Positional, arg
+from jaxdigits.cli.parser import File, Names
+from jaxdigits.cli.report import say, table
 
-from jaxdigits.cli.console import percent, say, table
-
-File = Annotated[Path | None, arg(metavar="FILE", help_behavior_hint="")]
-COLUMNS = (
-    "step ms",
-    "quartiles",
-    "floor ms",
-    "ratio",
-    "samples/s",
-    "GFLOP/s",
-    "MB",
-    "compile s",
-)
-WIDTHS = (9, 19, 9, 6, 10, 8, 7, 9)
+COLUMNS = {"step ms": 9, "quartiles": 19, "floor ms": 9, "ratio": 6, "samples/s": 10,
+           "GFLOP/s": 8, "MB": 7, "compile s": 9}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -31,104 +17,51 @@ class Bench:
     For each workload: the median step and its quartiles; the floor, which is the time of the
     step's matrix products or convolutions alone, measured in turn with it; their ratio, which
     a busy machine changes least; samples and floating-point operations (of the products) a
-    second; the memory of the compiled program; and the time to compile it. W9 trains on MNIST
-    in a process of its own, if MNIST is there. docs/benchmark.md tells more.
+    second; the memory of the compiled program; and the time to compile it. See
+    docs/benchmark.md.
 
       $ jaxdigits bench
       $ jaxdigits bench W1 W4-forward --repeats 50
     """
 
-    workloads: Positional[tuple[str, ...]] = ()
-    """What to time, as `W1 W4-forward`; by default everything."""
-    device: Annotated[
-        str | None, arg(metavar="NAME", help_behavior_hint="(default: JAX's)")
-    ] = None
-    """cpu, gpu or tpu."""
+    workloads: Names = ()
+    """Workloads to time, as `W1 W4-forward`; by default all."""
+    device: Annotated[str | None, "NAME"] = None
+    """Kind of device: cpu, gpu or tpu; by default JAX's own."""
     repeats: int = 20
     """How often step and floor are timed, in turn."""
     json: File = None
-    """Where to put the results, for --compare; written as they come."""
+    """Write the results to this file, for --compare; row by row."""
     compare: File = None
-    """Results of an earlier run to compare with."""
-    figure: File = None
-    """Where to put a picture of the ratios (.png, .svg or .pdf). Needs the extra `plots`."""
-    data_dir: Annotated[Path | None, arg(metavar="DIR", help_behavior_hint="")] = None
-    """W9: folder with MNIST's four files; by default JAXDIGITS_DATA, or the cache."""
+    """Compare with the results in this file."""
 
     def run(self) -> int:
-        """Measure, and print a row as each is done."""
-        from jaxdigits.bench import (
-            GOALS,
-            WORKLOADS,
-            keep_freed_memory,
-            load,
-            report,
-            save,
-            select,
-        )
+        """Measure, and print each row as it is done."""
+        from jaxdigits import bench
+        from jaxdigits.runs.folder import write_json
 
-        names = select(self.workloads, [*WORKLOADS, *GOALS])
+        names = bench.select(self.workloads, list(bench.WORKLOADS))
         use_device(self.device)
         if self.repeats < 1:
             raise ValueError(f"--repeats must be >= 1, got {self.repeats}")
-        for file in (self.json, self.figure):
-            if file and not file.parent.is_dir():
-                raise ValueError(f"cannot write {file}: there is no folder {file.parent}")
-        old = load(self.compare)["rows"] if self.compare else None
-        if self.figure:
-            self._draw({})  # without matplotlib, it had better fail now
-        keep_freed_memory()
+        if self.json and not self.json.parent.is_dir():
+            raise ValueError(f"cannot write {self.json}: there is no folder {self.json.parent}")
+        old = bench.load(self.compare)["rows"] if self.compare else None
+        bench.keep_freed_memory()
         rows: dict[str, dict[str, Any]] = {}
-        say(line("", COLUMNS))
-        for name, row in self._measured(names):
-            rows[name] = row
-            say(cold_line(name, row) if "cold_seconds" in row else line(name, cells(row)))
+        say(line("", tuple(COLUMNS)))
+        for name in names:
+            rows[name] = bench.measure(bench.WORKLOADS[name], repeats=self.repeats)
+            say(line(name, cells(rows[name])))
             if self.json:
-                ordered = {n: rows[n] for n in names if n in rows}
-                save(self.json, report(ordered, repeats=self.repeats))
+                write_json(self.json, bench.report(rows, repeats=self.repeats))
         if old is not None:
             say(f"\n{changes(old, rows)}")
-        if self.figure:
-            self._draw(rows)
-            say(f"\nfigure in {self.figure}" if _timed(rows) else "\nno steps: no figure")
         return 0
-
-    def _measured(self, names: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-        from jaxdigits.bench import GOALS, WORKLOADS, measure, measure_cold, mnist_folder
-
-        # First those in a process of their own, while this one has not compiled anything.
-        cold = [name for name in names if name in GOALS]
-        folder = mnist_folder(self.data_dir) if cold else None
-        for name in cold:
-            if folder is None:
-                where = self.data_dir or "--data-dir, JAXDIGITS_DATA or the cache"
-                say(f"{name:14s} skipped: no MNIST in {where}")
-            else:
-                yield name, measure_cold(name, folder)
-        for name in names:
-            if name in WORKLOADS:
-                yield name, measure(WORKLOADS[name], repeats=self.repeats)
-
-    def _draw(self, rows: dict[str, dict[str, Any]]) -> None:
-        from jaxdigits.plots import ratio_figure
-
-        quartiles = {name: tuple(r["ratio"].values()) for name, r in _timed(rows).items()}
-        label = "time of the step ÷ time of its products alone"
-        figure, file = ratio_figure(quartiles, x_label=label), self.figure
-        known = figure.canvas.get_supported_filetypes()
-        if file and file.suffix[1:].lower() not in known:
-            raise ValueError(f"cannot draw {file}: name it .png, .svg or .pdf")
-        if quartiles and file:
-            figure.savefig(file, dpi=150)
-
-
-def _timed(rows: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The rows of steps, which have a ratio."""
-    return {name: row for name, row in rows.items() if "ratio" in row}
 
 
 def use_device(name: str | None) -> None:
-    """Have JAX use that kind of device, here and in a process that starts from here.
+    """Let JAX use that kind of device.
 
     Raises:
       ValueError: if there is none.
@@ -140,23 +73,22 @@ def use_device(name: str | None) -> None:
     before = jax.config.values["jax_platforms"]
     jax.config.update("jax_platforms", name)
     try:
-        found = jax.devices()[0].platform
+        platform = jax.devices()[0].platform
     except RuntimeError:
-        found = None
-    if found != name:
+        platform = None
+    if platform != name:
         jax.config.update("jax_platforms", before)
         raise ValueError(f"--device {name}: JAX finds no such device here")
-    os.environ["JAX_PLATFORMS"] = name
 
 
 def line(name: str, values: tuple[str, ...]) -> str:
-    """A row of the table, in columns of fixed width: it is printed before the next is known."""
-    columns = [value.rjust(width) for value, width in zip(values, WIDTHS, strict=True)]
+    """Return a row in columns of fixed width: it is printed before the next is known."""
+    columns = [text.rjust(n) for text, n in zip(values, COLUMNS.values(), strict=True)]
     return "  ".join([name.ljust(14), *columns]).rstrip()
 
 
 def cells(row: dict[str, Any]) -> tuple[str, ...]:
-    """What the table says of a row that has steps."""
+    """Return the texts of a row's columns."""
     low, median, high = (milliseconds(s) for s in row["step_seconds"].values())
     return (
         median, f"[{low}, {high}]", milliseconds(row["floor_seconds"]["median"]),
@@ -166,39 +98,22 @@ def cells(row: dict[str, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def cold_line(name: str, row: dict[str, Any]) -> str:
-    """What is said of a cold start."""
-    parts = ", ".join(f"{part} {s:.1f} s" for part, s in row["cold_seconds"].items())
-    reached = row["valid_accuracies"]
-    best = f"{percent(max(reached))} after {len(reached)} epochs"
-    verdict = best if row["reached"] else f"goal not reached: {best}"
-    return f"{name:14s} {parts}; {verdict}; peak {row['peak_rss_bytes'] / 1e6:.0f} MB"
-
-
 def milliseconds(seconds: float) -> str:
-    """Three digits or more."""
+    """Return a time with three digits or more."""
     value = 1e3 * seconds
     return f"{value:.3f}" if value < 1 else f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
 def changes(old: dict[str, Any], new: dict[str, Any]) -> str:
-    """Both measurements side by side."""
-    from jaxdigits.bench import compare
+    """Return a table of both measurements; "n/a" where one of them lacks a workload."""
 
-    shown = lambda value, form: "n/a" if value is None else form(value)
-    rows = []
-    for c in compare(old, new):
-        rows.append([
-            c.name,
-            shown(c.old_ratio, "{:.2f}".format), shown(c.new_ratio, "{:.2f}".format),
-            change(c.old_ratio, c.new_ratio),
-            shown(c.old_seconds, milliseconds), shown(c.new_seconds, milliseconds),
-            change(c.old_seconds, c.new_seconds),
-        ])  # fmt: skip
+    def columns(key: str, name: str, form) -> list[str]:
+        a, b = (rows[name][key]["median"] if name in rows else None for rows in (old, new))
+        text = lambda value: "n/a" if value is None else form(value)
+        return [text(a), text(b), f"{100 * (b / a - 1):+.1f} %" if a and b else "n/a"]
+
+    names = [*new, *(name for name in old if name not in new and "ratio" in old[name])]
+    ratios = [columns("ratio", name, "{:.2f}".format) for name in names]
+    times = [columns("step_seconds", name, milliseconds) for name in names]
     head = ["", "old ratio", "new ratio", "change", "old ms", "new ms", "change"]
-    return table(head, rows)
-
-
-def change(old: float | None, new: float | None) -> str:
-    """By how many per cent a number changed."""
-    return f"{100 * (new / old - 1):+.1f} %" if old and new else "n/a"
+    return table(head, [[n, *r, *t] for n, r, t in zip(names, ratios, times, strict=True)])

@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-from tyro.conf import Positional
-
-from jaxdigits.cli.console import say, say_json
-from jaxdigits.gradients import Report
+from jaxdigits.cli.parser import Names
+from jaxdigits.cli.report import say, say_json
 
 
 @dataclass(frozen=True)
 class Check:
-    """The gradient certificate: every hand-derived gradient against its witnesses, in float64.
+    """Compare every hand-derived gradient with its witnesses, in float64.
 
     One row for each layer, spiking layer, loss and network, option by option, with the largest
     relative error against jax.grad and against central differences (n/a for hard thresholds,
@@ -21,22 +19,23 @@ class Check:
       $ jaxdigits check lif snn
     """
 
-    names: Positional[tuple[str, ...]] = ()
-    """What to check, as `lif cnn`; by default everything."""
+    names: Names = ()
+    """Names of layers, losses or networks, as `lif cnn`; by default all."""
     tolerance: float = 1e-10
-    """Largest relative error that agrees."""
+    """Largest relative error that counts as agreement."""
     json: bool = False
     """Print one JSON object on the last line, and everything else on stderr."""
 
     def run(self) -> int:
-        """Check, and print a row as each is done."""
+        """Check, and print each row as it is done."""
         from jaxdigits.certificate import CASES, certify
 
+        checks = certify(self.names or None, tolerance=self.tolerance)
         width = max(map(len, CASES))
         reports = {}
         head = f"{'':{width}}  against jax.grad    cosine  differences  firing rate"
         say(head, json_wanted=self.json)
-        for name, report in certify(self.names or None, tolerance=self.tolerance):
+        for name, report in checks:
             rates = " ".join(f"{rate:.3f}" for rate in report.firing_rates)
             row = (f"{name:{width}}  {report.error:16.1e}  {report.cosine:8.6f}  "
                    f"{largest_difference(report):>11}  {rates}")  # fmt: skip
@@ -48,13 +47,13 @@ class Check:
         say(f"{len(reports)} checked, {len(bad)} disagree; largest relative error {worst:.1e}",
             json_wanted=self.json)  # fmt: skip
         if self.json:
-            checks = {name: report.to_dict() for name, report in reports.items()}
-            say_json(dict(ok=not bad, error=worst, checks=checks))
+            rows = {name: report.to_dict() for name, report in reports.items()}
+            say_json(dict(ok=not bad, error=worst, checks=rows))
         return 1 if bad else 0
 
 
-def largest_difference(report: Report) -> str:
-    """The largest error against differences, "n/a" where there are none."""
-    told = [row.error for row in report.rows if row.verdict != "not applicable"
+def largest_difference(report) -> str:
+    """Return the largest error against differences; "n/a" where there are none."""
+    errors = [row.error for row in report.rows if row.verdict != "not applicable"
             and row.witness in ("directions", "coordinates")]  # fmt: skip
-    return f"{max(told):.1e}" if told else "n/a"
+    return f"{max(errors):.1e}" if errors else "n/a"

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from jaxdigits.cli.cache import VARIABLE, cpu, folder_name
-from jaxdigits.cli.console import say, say_json
-from jaxdigits.data.fsdd import SPEAKERS, TAKES
-from jaxdigits.data.mnist import FILES
+from jaxdigits.cli.cache import VARIABLE
+from jaxdigits.cli.report import say, say_json
 
-PACKAGES = ("jaxdigits", "jax", "jaxlib", "numpy", "optax", "scipy", "scikit-learn", "tyro")
+PACKAGES = ("jaxdigits", "jax", "jaxlib", "numpy", "optax", "scipy", "scikit-learn")
 EXTRAS = {
     "plots": ("matplotlib", "figures and reports"),
     "audio": ("soundfile", "spoken digits"),
@@ -24,10 +22,9 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Info:
-    """What is here: versions, devices, data, cache folders, extras.
+    """List versions, devices, data, cache folders and extras.
 
-    For a look before the first training, and for a report of a fault. Nothing is downloaded,
-    and nothing changed.
+    Use it before the first training, and in a bug report. It downloads and changes nothing.
 
       $ jaxdigits info
       $ jaxdigits info --json | jq .devices
@@ -37,8 +34,8 @@ class Info:
     """Print one JSON object instead."""
 
     def run(self) -> int:
-        """Look, and print what was found."""
-        found = {
+        """Print the lists, or one JSON object."""
+        sections = {
             "versions": _versions(),
             "devices": _devices(),
             "data": _data(),
@@ -46,9 +43,9 @@ class Info:
             "extras": _extras(),
         }
         if self.json:
-            say_json(found)
+            say_json(sections)
             return 0
-        for title, lines in found.items():
+        for title, lines in sections.items():
             width = max(map(len, lines))
             say(title)
             for name, value in lines.items():
@@ -64,29 +61,30 @@ def _versions() -> dict[str, str]:
 def _devices() -> dict[str, str]:
     import jax
 
+    from jaxdigits.bench import processor
+
     kinds = [device.device_kind for device in jax.devices()]
     counts = ", ".join(f"{kinds.count(kind)} × {kind}" for kind in dict.fromkeys(kinds))
-    processor = f"{cpu()[0]}, {os.cpu_count()} threads"
-    return {"jax uses": f"{jax.default_backend()}: {counts}", "processor": processor}
+    host = f"{processor()}, {os.cpu_count()} threads"
+    return {"jax uses": f"{jax.default_backend()}: {counts}", "processor": host}
 
 
 def _data() -> dict[str, str]:
-    """Where each data set would be read from; its files are not opened."""
-    found = {"digits": "bundled"}
+    """Return the place of each data set; its files are not opened."""
+    lines = {"digits": "bundled"}
     for name, (size, below, is_there) in SETS.items():
         base = os.environ.get("JAXDIGITS_DATA")
         places = [Path(base, folder) for folder in below] if base else []
         places += [_downloads() / name]
         place = next((place for place in places if is_there(place)), None)
-        found[name] = str(place or f"not here; its first use downloads it ({size})")
-    return found
+        lines[name] = str(place or f"not here; its first use downloads it ({size})")
+    return lines
 
 
 def _caches() -> dict[str, str]:
     base, downloads = os.environ.get(VARIABLE), _downloads()
-    programs = f"off; {VARIABLE}=DIR keeps compiled programs there, for quicker starts"
-    if base:
-        programs = str(Path(base).expanduser().absolute() / folder_name(version("jaxlib")))
+    off = f"off; {VARIABLE}=DIR keeps compiled programs there, for quicker starts"
+    programs = str(Path(base).expanduser().absolute()) if base else off
     return {
         "downloads": f"{downloads}{'' if downloads.exists() else ', not there yet'}",
         "programs": programs,
@@ -94,13 +92,13 @@ def _caches() -> dict[str, str]:
 
 
 def _extras() -> dict[str, str]:
-    found = {}
+    lines = {}
     for extra, (package, use) in EXTRAS.items():
         try:
-            found[extra] = f"{package} {version(package)}"
+            lines[extra] = f"{package} {version(package)}"
         except PackageNotFoundError:
-            found[extra] = f'not installed; for {use}: pip install "jaxdigits[{extra}]"'
-    return found
+            lines[extra] = f'not installed; for {use}: pip install "jaxdigits[{extra}]"'
+    return lines
 
 
 def _downloads() -> Path:
@@ -110,10 +108,14 @@ def _downloads() -> Path:
 
 
 def _has_mnist(place: Path) -> bool:
+    from jaxdigits.data.mnist import FILES
+
     return all((place / n).is_file() or (place / f"{n}.gz").is_file() for n in FILES)
 
 
 def _has_fsdd(place: Path) -> bool:
+    from jaxdigits.data.fsdd import SPEAKERS, TAKES
+
     return len(list(place.glob("?_*_*.wav"))) >= 10 * len(SPEAKERS) * TAKES
 
 
@@ -121,4 +123,4 @@ SETS = {
     "mnist": ("11 MB", ("mnist", ""), _has_mnist),
     "fsdd": ("16 MB", ("fsdd/recordings", "fsdd"), _has_fsdd),
 }
-"""name -> size of its download, where it lies in JAXDIGITS_DATA, and how to tell"""
+"""data set -> (size of its download, folders in JAXDIGITS_DATA, test of a folder)"""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first asks training to stop once it has saved, the second ends it."""
+"""Ctrl-C and SIGTERM: the first stops training after its next save, the second at once."""
 
 import os
 import signal
@@ -11,31 +11,27 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """Whether a signal has asked to stop, and which."""
+    """The signal that asked to stop, if one did."""
 
     def __init__(self):
         self.signal: int | None = None
 
-    def asked(self) -> bool:
-        """Whether to stop."""
+    def is_set(self) -> bool:
+        """Return whether to stop."""
         return self.signal is not None
 
     def code(self) -> int:
-        """The exit code that says so: 130 for Ctrl-C, 143 for SIGTERM.
-
-        143, too, where another of several processes was asked.
-        """
+        """Return the exit code: 130 for Ctrl-C, 143 for SIGTERM, here or in another process."""
         return 128 + (self.signal or signal.SIGTERM)
 
 
 @contextmanager
 def stopping(say: Callable[[str], None]) -> Iterator[Stop]:
-    """A `Stop` that the first signal sets; the second ends the process at once.
+    """Yield a `Stop` that the first signal sets; the second ends the process at once.
 
     Python runs a handler only between two of its own instructions, and an epoch is one call
     that may take minutes.  So a thread reads the signals, which the interpreter's own handler
-    writes to a socket as they come.  Outside of the main thread no signal can be caught, and
-    none is.
+    writes to a socket as they come.  Outside of the main thread Python catches no signals.
 
     Args:
       say: called with one line at the first signal.
@@ -62,12 +58,12 @@ def stopping(say: Callable[[str], None]) -> Iterator[Stop]:
 
 
 def _read(ours: socket.socket, stop: Stop, say: Callable[[str], None]) -> None:
-    while received := ours.recv(1):
-        number = received[0]
+    while data := ours.recv(1):
+        number = data[0]
         if number not in SIGNALS:
             continue
-        if stop.asked():
+        if stop.is_set():
             os._exit(128 + number)  # files are written whole beside their place, then moved
         else:
             stop.signal = number
-            say("stopping at the next checkpoint; once more to end at once")
+            say("stopping at the next checkpoint; press Ctrl-C again to quit now")

@@ -1,48 +1,35 @@
 """Files and downloads in, `Dataset` out."""
 
-from jaxdigits.data.catalogue import DATASETS
-from jaxdigits.data.dataset import DataError, Dataset, split
-from jaxdigits.data.digits import digits
-from jaxdigits.data.fsdd import SPEAKERS, Sounds, fsdd, leave_speaker_out, official_split
-from jaxdigits.data.idx import read_idx
-from jaxdigits.data.inputs import Drawn, Inputs, Packed
-from jaxdigits.data.mnist import mnist
-from jaxdigits.data.nmnist import NMNIST_SHAPE, nmnist, read_nmnist
-from jaxdigits.data.pairs import any_recording, digits_fsdd, mnist_fsdd, recordings_in_turn
-from jaxdigits.data.picture import read_picture
-from jaxdigits.data.sensor import SensorEvents, binned
-from jaxdigits.data.shd import SHD_CHANNELS, read_shd, shd
-from jaxdigits.data.sound import Recording, read_sound
-
-__all__ = [
-    "DATASETS",
-    "NMNIST_SHAPE",
-    "SHD_CHANNELS",
-    "SPEAKERS",
-    "DataError",
-    "Dataset",
-    "Drawn",
-    "Inputs",
-    "Packed",
-    "Recording",
-    "SensorEvents",
-    "Sounds",
-    "any_recording",
-    "binned",
-    "digits",
-    "digits_fsdd",
-    "fsdd",
-    "leave_speaker_out",
-    "mnist",
-    "mnist_fsdd",
-    "nmnist",
-    "official_split",
-    "read_idx",
-    "read_nmnist",
-    "read_picture",
-    "read_shd",
-    "read_sound",
-    "recordings_in_turn",
-    "shd",
-    "split",
-]
+from jaxdigits.data.catalogue import DATASETS as DATASETS
+from jaxdigits.data.dataset import Dataset as Dataset
+from jaxdigits.data.dataset import split as split
+from jaxdigits.data.digits import digits as digits
+from jaxdigits.data.fsdd import SPEAKERS as SPEAKERS
+from jaxdigits.data.fsdd import Sounds as Sounds
+from jaxdigits.data.fsdd import fsdd as fsdd
+from jaxdigits.data.fsdd import leave_speaker_out as leave_speaker_out
+from jaxdigits.data.fsdd import official_split as official_split
+from jaxdigits.data.idx import read_idx as read_idx
+from jaxdigits.data.inputs import Drawn as Drawn
+from jaxdigits.data.inputs import Inputs as Inputs
+from jaxdigits.data.inputs import Packed as Packed
+from jaxdigits.data.inputs import Senses as Senses
+from jaxdigits.data.inputs import Stored as Stored
+from jaxdigits.data.inputs import as_inputs as as_inputs
+from jaxdigits.data.mnist import mnist as mnist
+from jaxdigits.data.nmnist import NMNIST_SHAPE as NMNIST_SHAPE
+from jaxdigits.data.nmnist import nmnist as nmnist
+from jaxdigits.data.nmnist import read_nmnist as read_nmnist
+from jaxdigits.data.pairs import any_recording as any_recording
+from jaxdigits.data.pairs import digits_fsdd as digits_fsdd
+from jaxdigits.data.pairs import mnist_fsdd as mnist_fsdd
+from jaxdigits.data.pairs import recordings_in_turn as recordings_in_turn
+from jaxdigits.data.picture import read_picture as read_picture
+from jaxdigits.data.sensor import SensorEvents as SensorEvents
+from jaxdigits.data.sensor import binned as binned
+from jaxdigits.data.shd import SHD_CHANNELS as SHD_CHANNELS
+from jaxdigits.data.shd import read_shd as read_shd
+from jaxdigits.data.shd import shd as shd
+from jaxdigits.data.sound import Recording as Recording
+from jaxdigits.data.sound import read_sound as read_sound
+from jaxdigits.errors import DataError as DataError

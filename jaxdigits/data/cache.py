@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.files import BROKEN
+from jaxdigits.errors import DataError
 
 TIMEOUT = 30  # seconds without a byte after which the next mirror is tried
 

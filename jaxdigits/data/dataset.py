@@ -1,66 +1,132 @@
-"""What a data set is, and how to part one in a fair and repeatable way."""
+"""A data set, and how to split one in a fair and repeatable way."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxdigits.data.inputs import Inputs, count, parted
+from jaxdigits.data.inputs import Inputs, as_inputs, partition, select
 
 
-class DataError(ValueError):
-    """A file or a download that failed: one line, with what was wrong and what to do."""
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True, eq=False, init=False)
+class Dataset:
+    """Examples with their classes, as stored; the step scales them, on the device.
 
+    `data[:100]` is the data set of the first hundred examples.  A pytree of its arrays, so it
+    can be an argument of a compiled function.
+    """
 
-class Dataset(NamedTuple):
-    """Digits with their classes, as stored; scaling is the step's work, on the device."""
-
-    image: Inputs
-    """[N, 28, 28] uint8, ink: 0 is paper, 255 the darkest stroke; or a dict of what each sense
-    is given, as of `jaxdigits.data.mnist_fsdd`"""
+    inputs: Any
+    """an `Inputs` of N examples; for digits it holds [N, 28, 28] uint8, where 0 is paper and
+    255 the darkest stroke"""
     label: Array | np.ndarray
-    """[N] int32, the digit 0..9; of SHD 0..19, digits in two languages"""
+    """[N] int32, each >= 0: the digit; for SHD 0 to 19, digits in two languages"""
+    classes: int
+    """number of classes, a static number"""
+
+    def __init__(
+        self,
+        inputs: Inputs | Array | np.ndarray | Mapping[str, Any],
+        label: Any,
+        classes: int | None = None,
+    ):
+        """Check and wrap the examples.
+
+        Args:
+          inputs: [N, ...] an array, a dict of them with one for each sense, or an `Inputs`.
+          label: [N] whole numbers.
+          classes: None: the largest label and one more.
+
+        Raises:
+          ValueError: unless there is a label >= 0 for each input and at least one example, and
+            for a label that is no class.
+        """
+        inputs = as_inputs(inputs)
+        values = np.asarray(label)
+        if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
+            raise ValueError(
+                f"label must be whole numbers [N], got {values.dtype} {list(values.shape)}"
+            )
+        if inputs.size != len(values):
+            raise ValueError(
+                f"each input needs a label, got {inputs.size} inputs and {len(values)} labels"
+            )
+        if not len(values):
+            raise ValueError("a data set needs at least one example, got none")
+        least, most = int(values.min()), int(values.max())
+        classes = most + 1 if classes is None else classes
+        if least < 0 or most >= classes:
+            raise ValueError(
+                f"label must be >= 0 and below classes, {classes}, got {least} to {most}"
+            )
+        convert = jnp.asarray if isinstance(label, Array) else np.asarray
+        self._set(inputs, convert(label, np.int32), classes)
+
+    def __getitem__(self, rows: Any) -> "Dataset":
+        """Return the data set of some examples: a slice, or an array of their numbers."""
+        if isinstance(rows, int):  # also ends `inputs, label = data` with a line of its own
+            raise TypeError("select examples by a slice or an array, as in data[:8]")
+        return Dataset(select(self.inputs, rows), self.label[rows], self.classes)
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def tree_flatten(self) -> tuple[Any, int]:
+        return (self.inputs, self.label), self.classes
+
+    @classmethod
+    def tree_unflatten(cls, classes: int, children: Any) -> "Dataset":
+        data = object.__new__(cls)
+        data._set(children[0], children[1], classes)
+        return data
+
+    def _set(self, inputs: Any, label: Any, classes: int) -> None:
+        for name, value in dict(inputs=inputs, label=label, classes=classes).items():
+            object.__setattr__(self, name, value)
 
 
 def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, ...]:
-    """Disjoint parts of `data`, of exactly `sizes`, that cover it and share its mixture.
+    """Split `data` into disjoint data sets of exactly `sizes`, which cover it.
 
-    Stratified: each part holds of each class its proportional share, to within one example.
-    Inside a part the examples keep their order in `data`.  What examples draw from (`Drawn`)
-    is parted with them.  The same seed gives the same parts
-    on every machine and with every version of NumPy.
+    Stratified: each has its proportional share of each class, to within one example, and keeps
+    the order of its examples.  The values that examples draw from (`Drawn`) are split too.  The
+    same seed gives the same split on every machine and with every version of NumPy.
 
     Args:
       data: N examples.
-      sizes: how many examples each part gets; they sum to N.
+      sizes: numbers of examples; they sum to N.
       seed: int >= 0.
 
     Raises:
-      ValueError: if image and label differ in length, a size is not an int >= 1, the sizes do
-        not sum to N, seed is not an int >= 0, or a `Drawn` has fewer values of a group than
-        there are parts, as of `recordings_in_turn`.
+      ValueError: if a size is not an int >= 1, the sizes do not sum to N, seed is not an
+        int >= 0, or a group of a `Drawn` has fewer values than there are sizes, as for
+        `recordings_in_turn`.
     """
-    _check(data, sizes, seed)
-    _, label = np.unique(data.label, return_inverse=True)
+    _check(len(data), sizes, seed)
+    label = np.asarray(data.label)
+    _, number = np.unique(label, return_inverse=True)
     # NumPy promises the raw stream of PCG64 for good, but not Generator.permutation's.
     ticket = np.random.PCG64(seed).random_raw(len(label))
-    by_class = np.lexsort((ticket, label))
-    counts = _shares(sizes, np.bincount(label))
+    by_class = np.lexsort((ticket, number))
+    counts = _shares(sizes, np.bincount(number))
     owner = np.concatenate([np.repeat(np.arange(len(sizes)), n) for n in counts.T])
-    parts = [np.sort(by_class[owner == p]) for p in range(len(sizes))]
-    inputs = parted(data.image, parts, seed)
-    return tuple(Dataset(x, data.label[i]) for x, i in zip(inputs, parts, strict=True))
+    groups = [np.sort(by_class[owner == i]) for i in range(len(sizes))]
+    inputs = zip(partition(data.inputs, groups, seed), groups, strict=True)
+    return tuple(Dataset(x, label[rows], data.classes) for x, rows in inputs)
 
 
-def _check(data: Dataset, sizes: Sequence[int], seed: int) -> None:
-    n = len(data.label)
-    if count(data.image) != n:
-        raise ValueError(f"data must have a label per image, got {count(data.image)} and {n}")
+def _check(examples: int, sizes: Sequence[int], seed: int) -> None:
     if not all(_is_int(size) and size >= 1 for size in sizes):
         raise ValueError(f"sizes must be counts, each an int >= 1, got {tuple(sizes)}")
-    if sum(sizes) != n:
-        raise ValueError(f"sizes must sum to the {n} examples of data, got {tuple(sizes)}")
+    if sum(sizes) != examples:
+        raise ValueError(
+            f"sizes must sum to the {examples} examples of data, got {tuple(sizes)}"
+        )
     if not (_is_int(seed) and seed >= 0):
         raise ValueError(f"seed must be an int >= 0, got {seed!r}")
 
@@ -70,17 +136,17 @@ def _is_int(x: object) -> bool:
 
 
 def _shares(sizes: Sequence[int], per_class: np.ndarray) -> np.ndarray:
-    """[parts, classes] counts whose rows sum to `sizes` and columns to `per_class`.
+    """Return counts [sizes, classes] whose rows sum to `sizes` and columns to `per_class`.
 
-    The proportional share sizeₚ·n_c/N is rounded down, and what that leaves over is given out
-    one by one: to each part in turn, one more of the classes of which most are left.  By
-    Gale and Ryser's theorem that greedy order always ends with every row and column exact.
+    The proportional share sizeₚ·n_c/N is rounded down, and the rest is distributed one by one:
+    in each row, one more for each of the classes with the most examples left.  By Gale and
+    Ryser's theorem that greedy order always ends with every row and column exact.
     """
     size = np.asarray(sizes, np.int64)[:, None]
     counts, remainder = np.divmod(size * per_class, per_class.sum())
     left = per_class - counts.sum(0)
-    for p, missing in enumerate(size[:, 0] - counts.sum(1)):
-        chosen = np.lexsort((-remainder[p], -left))[:missing]
-        counts[p, chosen] += 1
+    for row, missing in enumerate(size[:, 0] - counts.sum(1)):
+        chosen = np.lexsort((-remainder[row], -left))[:missing]
+        counts[row, chosen] += 1
         left[chosen] -= 1
     return counts

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError, Dataset, split
+from jaxdigits.data.dataset import Dataset, split
 from jaxdigits.data.files import content_of
 from jaxdigits.data.geometry import BOX, centred, resampling
+from jaxdigits.errors import DataError
 
 LARGEST = 1 << 20  # bytes; the table has some 250 thousand
 SIZES = (1437, 360)

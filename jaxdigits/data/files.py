@@ -13,7 +13,7 @@ from os import PathLike
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
-from jaxdigits.data.dataset import DataError
+from jaxdigits.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 16

@@ -17,9 +17,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxdigits.data.cache import cache_folder, fill, places
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.files import open_archive, read_file
 from jaxdigits.data.sound import RATE, fixed_length, load_soundfile
+from jaxdigits.errors import DataError
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 TAKES = 50  # recordings of each digit by each speaker

@@ -9,7 +9,7 @@ never blurs.  In the published files the centre lies within 14 ± ½ on both axe
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError
+from jaxdigits.errors import DataError
 
 SIDE = 28
 BOX = 20

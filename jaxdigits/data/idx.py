@@ -13,8 +13,8 @@ from os import PathLike
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.files import content_of
+from jaxdigits.errors import DataError
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MAX_BYTES = 1 << 28  # 5 times the largest file of MNIST

@@ -1,139 +1,218 @@
-"""What a network is shown: an array of examples, or one of each of its senses.
+"""Inputs of a network: an array of examples, or one kind of inputs for each sense.
 
-Whatever it is, `take` gets a batch of it by number, inside a compiled step.
+Each kind has the members of `Inputs`, so nothing else needs to know how examples are stored.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.tree_util import register_dataclass
 
 from jaxdigits.keys import fold_in
 
 DRAWN = 2**32 - 2  # of an example's key; its network folds in small numbers, one a layer
 
 
-class Drawn(NamedTuple):
+@runtime_checkable
+class Inputs(Protocol):
+    """N examples, as a pytree of arrays: `Stored`, `Drawn`, `Packed` or `Senses`."""
+
+    @property
+    def size(self) -> int:
+        """N, the number of examples."""
+        ...
+
+    @property
+    def shape(self) -> Any:
+        """The feature shape of an example, or a dict of them, as a layer's `init` takes it."""
+        ...
+
+    def take(self, rows: Array, keys: Array) -> Any:
+        """Return the examples `rows` [B], whose keys are [B]: an array [B, ...], or a dict.
+
+        Traceable.  A draw depends on the key of its example alone, not on its batch.
+        """
+        ...
+
+
+@register_dataclass
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """Examples as an array; `inputs[:4]` is an array as well."""
+
+    array: Array | np.ndarray
+    """[N, ...]"""
+
+    def __getitem__(self, rows: Any) -> Any:
+        return self.array[rows]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.array)
+
+    @property
+    def size(self) -> int:
+        return len(self.array)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape[1:]
+
+    def take(self, rows: Array, keys: Array) -> Array:
+        return jnp.asarray(self.array)[rows]
+
+
+@register_dataclass
+@dataclass(frozen=True, eq=False)
+class Drawn:
     """One of several values for each example, drawn whenever the example is taken.
 
-    An image that is heard with any recording of its digit has the recordings for values, and
-    the digits for groups.
+    For images that are paired with any recording of their digit, the recordings are the values
+    and the digits are the groups.
     """
 
     value: Array | np.ndarray
     """[M, ...]"""
     among: Array | np.ndarray
-    """[G, R] int32, which values the members of a group have to draw from"""
+    """[G, R] int32, the values from which the members of a group draw"""
     group: Array | np.ndarray
     """[N] int32, the group of each example"""
 
+    @property
+    def size(self) -> int:
+        return len(self.group)
 
-class Packed(NamedTuple):
-    """Spikes, 0 or 1, of which eight lie in a byte: a batch is unpacked when it is taken."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape[1:]
 
-    bits: Array | np.ndarray
-    """[N, ⌈F/8⌉] uint8, of the F spikes of an example, the first one highest"""
-    blank: Array | np.ndarray
-    """[0, ...] uint8, no example: for its shape, of which F is the product"""
-
-
-Inputs = Any
-"""[N, ...] an array, a `Drawn`, a `Packed`, or a dict of them, one of each sense"""
-
-
-def take(inputs: Inputs, rows: Array, keys: Array) -> Any:
-    """The inputs of the examples `rows` [B], whose keys are [B]: an array [B, ...], or a dict.
-
-    What is drawn depends on an example's key alone, not on its batch.
-    """
-    if isinstance(inputs, Drawn):
-        among = jnp.asarray(inputs.among)[jnp.asarray(inputs.group)[rows]]
+    def take(self, rows: Array, keys: Array) -> Array:
+        among = jnp.asarray(self.among)[jnp.asarray(self.group)[rows]]
         pick = lambda key: jax.random.randint(key, (1,), 0, among.shape[1])
         place = jax.vmap(pick)(fold_in(keys, DRAWN))
-        return jnp.asarray(inputs.value)[jnp.take_along_axis(among, place, 1)[:, 0]]
-    if isinstance(inputs, Packed):
-        bits, shape = jnp.asarray(inputs.bits)[rows], inputs.blank.shape[1:]
-        return jnp.unpackbits(bits, axis=1, count=prod(shape)).reshape(-1, *shape)
-    if isinstance(inputs, Mapping):
+        return jnp.asarray(self.value)[jnp.take_along_axis(among, place, 1)[:, 0]]
+
+
+@register_dataclass
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Spikes, 0 or 1, eight to a byte: a batch is unpacked when it is taken."""
+
+    bits: Array | np.ndarray
+    """[N, ⌈F/8⌉] uint8, the F spikes of an example, the first one highest"""
+    shape: tuple[int, ...] = field(metadata=dict(static=True))
+    """feature shape, whose product is F"""
+
+    @property
+    def size(self) -> int:
+        return len(self.bits)
+
+    def take(self, rows: Array, keys: Array) -> Array:
+        bits = jnp.asarray(self.bits)[rows]
+        return jnp.unpackbits(bits, axis=1, count=prod(self.shape)).reshape(-1, *self.shape)
+
+
+@register_dataclass
+@dataclass(frozen=True, eq=False)
+class Senses:
+    """One kind of inputs for each sense; `inputs["sound"]` is that sense's."""
+
+    senses: dict[str, Inputs]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.senses[name]
+
+    @property
+    def size(self) -> int:
+        sizes = {name: inputs.size for name, inputs in self.senses.items()}
+        if len(set(sizes.values())) != 1:
+            raise ValueError(f"each sense needs an input of each example, got {sizes}")
+        return next(iter(sizes.values()))
+
+    @property
+    def shape(self) -> dict[str, Any]:
+        return {name: inputs.shape for name, inputs in self.senses.items()}
+
+    def take(self, rows: Array, keys: Array) -> dict[str, Any]:
         # In the order of names, which is that of a dict that comes out of `jax.jit`.
-        draw = {name: fold_in(keys, i) for i, name in enumerate(sorted(inputs))}
-        return {name: take(of_sense, rows, draw[name]) for name, of_sense in inputs.items()}
-    return jnp.asarray(inputs)[rows]
+        draw = {name: fold_in(keys, i) for i, name in enumerate(sorted(self.senses))}
+        return {name: inputs.take(rows, draw[name]) for name, inputs in self.senses.items()}
 
 
-def count(inputs: Inputs) -> int:
-    """N, the number of examples.
-
-    Raises:
-      ValueError: for senses that differ in it.
-    """
-    if isinstance(inputs, Drawn):
-        return len(inputs.group)
-    if isinstance(inputs, Packed):
-        return len(inputs.bits)
-    if not isinstance(inputs, Mapping):
-        return len(inputs)
-    counts = {name: count(of_sense) for name, of_sense in inputs.items()}
-    if len(set(counts.values())) != 1:
-        raise ValueError(f"each sense needs an input of each example, got {counts}")
-    return next(iter(counts.values()))
-
-
-def features(inputs: Inputs) -> Any:
-    """The feature shape of an example, or a dict of them, as a layer's `init` takes it."""
-    if isinstance(inputs, Drawn):
-        return inputs.value.shape[1:]
-    if isinstance(inputs, Packed):
-        return inputs.blank.shape[1:]
-    if isinstance(inputs, Mapping):
-        return {name: features(of_sense) for name, of_sense in inputs.items()}
-    return inputs.shape[1:]
-
-
-def parted(inputs: Inputs, parts: Sequence[np.ndarray], seed: int) -> list[Inputs]:
-    """The inputs of disjoint `parts`, arrays of example numbers.
-
-    What they draw from is parted too, each group's values in proportion to the sizes of the
-    parts: no part draws what another may, unless groups share values.
+def as_inputs(inputs: Any) -> Inputs:
+    """Return an array as `Stored`, a dict as `Senses`, and inputs of any kind as they are.
 
     Raises:
-      ValueError: for a `Drawn` with fewer values for a group than there are parts.
+      ValueError: for anything else.
     """
-    if isinstance(inputs, Drawn):
-        among = _shared_out(np.asarray(inputs.among), [len(rows) for rows in parts], seed)
-        return [
-            Drawn(inputs.value, of_part, inputs.group[rows])
-            for rows, of_part in zip(parts, among, strict=True)
-        ]
-    if isinstance(inputs, Packed):
-        return [Packed(inputs.bits[rows], inputs.blank) for rows in parts]
     if isinstance(inputs, Mapping):
-        senses = {name: parted(of_sense, parts, seed) for name, of_sense in inputs.items()}
-        return [{name: senses[name][i] for name in senses} for i in range(len(parts))]
-    return [inputs[rows] for rows in parts]
+        return Senses({name: as_inputs(of_sense) for name, of_sense in inputs.items()})
+    # An array has a size, a shape and a function `take` as well.
+    if isinstance(inputs, Inputs) and not isinstance(inputs, Array | np.ndarray | np.generic):
+        return inputs
+    array = inputs if isinstance(inputs, Array) else np.asarray(inputs)
+    if not array.ndim or array.dtype == object:
+        raise ValueError(
+            f"inputs must be an array [N, ...] or a dict of arrays, got {type(inputs).__name__}"
+        )
+    return Stored(array)
 
 
-def _shared_out(among: np.ndarray, sizes: Sequence[int], seed: int) -> list[np.ndarray]:
-    """[G, Rₚ] for each part: of each group's values those that are the part's own.
+def select(inputs: Any, rows: Any) -> Any:
+    """Return the inputs of some examples: a slice, or an array of their numbers."""
+    rows_of = lambda x: replace(x, group=x.group[rows]) if is_drawn(x) else x[rows]
+    return jax.tree.map(rows_of, inputs, is_leaf=is_drawn)
 
-    At least one, and the rest by the sizes of the parts.  A group with fewer values than others
-    has some of them twice.
+
+def partition(inputs: Any, groups: Sequence[np.ndarray], seed: int) -> list[Any]:
+    """Return the inputs of disjoint groups of examples, each an array of their numbers.
+
+    Each `Drawn` partitions its values as well, in proportion to the sizes of the groups.
+
+    Raises:
+      ValueError: if there are fewer values to draw from than groups.
     """
-    generator, parts = np.random.PCG64(seed), [[] for _ in sizes]
+    sizes = [len(rows) for rows in groups]
+
+    def own(i, x):
+        return replace(x, among=_shares(x.among, sizes, seed)[i]) if is_drawn(x) else x
+
+    sets = enumerate(select(inputs, rows) for rows in groups)
+    return [jax.tree.map(partial(own, i), x, is_leaf=is_drawn) for i, x in sets]
+
+
+def is_drawn(inputs: Any) -> bool:
+    """Return whether the inputs are `Drawn`: not all their arrays have one row an example."""
+    return isinstance(inputs, Drawn)
+
+
+def _shares(among: Any, sizes: Sequence[int], seed: int) -> list[np.ndarray]:
+    """Return an array [G, R] for each size: the values that its examples draw from.
+
+    Each has at least one value of each group, and the rest in proportion to the sizes.  Where a
+    group has fewer values than another, some of them stand there twice.
+    """
+    generator, shares = np.random.PCG64(seed), [[] for _ in sizes]
     along = np.cumsum(sizes)
-    for of_group in among:
+    for of_group in np.asarray(among):
         values = np.unique(of_group)
         if len(values) < len(sizes):
             raise ValueError(
-                f"{len(values)} values of a group are not enough for {len(sizes)} parts"
+                f"{len(values)} values of a group are not enough for {len(sizes)} data sets"
             )
         values = values[np.argsort(generator.random_raw(len(values)))]
-        share = 1 + (len(values) - len(sizes)) * along // along[-1]
-        cuts = share[:-1] + np.arange(len(sizes) - 1)
-        for part, own in zip(parts, np.split(values, cuts), strict=True):
-            part.append(own)
-    return [np.stack([np.resize(own, max(map(len, part))) for own in part]) for part in parts]
+        ends = 1 + (len(values) - len(sizes)) * along // along[-1]
+        cuts = ends[:-1] + np.arange(len(sizes) - 1)
+        for share, own in zip(shares, np.split(values, cuts), strict=True):
+            share.append(own)
+    widest = [max(map(len, share)) for share in shares]
+    return [
+        np.stack([np.resize(own, width) for own in share])
+        for share, width in zip(shares, widest, strict=True)
+    ]

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxdigits.data.cache import cache_folder, fill, places
-from jaxdigits.data.dataset import DataError, Dataset
+from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.idx import read_idx
+from jaxdigits.errors import DataError
 
 
 class File(NamedTuple):

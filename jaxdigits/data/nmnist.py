@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from jaxdigits.data.cache import places
-from jaxdigits.data.dataset import DataError, Dataset
+from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.files import read_file
 from jaxdigits.data.sensor import SensorEvents, in_order, packed, require_steps
+from jaxdigits.errors import DataError
 
 NMNIST_SHAPE = (34, 34, 2)  # rows, columns, polarity
 EVENT_BYTES = 5

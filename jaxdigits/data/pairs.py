@@ -1,8 +1,8 @@
-"""A digit seen and the same digit heard: images and recordings, paired by class.
+"""Images and recordings of digits, paired by class.
 
-There is no data set of both, so pairs are made.  In training each image is heard, at each step
-anew, with any recording of its digit; in a test each has one partner, the recordings of its
-class in turn, so that the test is the same for all.
+There is no data set of both, so pairs are made.  In training each image is paired, at each step
+again, with any recording of its digit.  In a test each image has one recording, taken in turn,
+so the test is the same for all.
 """
 
 from collections.abc import Callable
@@ -16,37 +16,43 @@ from jaxdigits.data.inputs import Drawn
 from jaxdigits.data.mnist import mnist
 
 
-def any_recording(seen: Dataset, heard: Sounds) -> Dataset:
-    """Images [N, H, W] that may be heard with any recording of their digit, drawn anew.
+def any_recording(images: Dataset, sounds: Sounds) -> Dataset:
+    """Pair images [N, H, W] with any recording of their digit, drawn whenever they are taken.
 
-    Of a digit with fewer recordings than another some are twice among those to draw from.
+    Where a digit has fewer recordings than another, some of them are drawn twice as often.
 
     Raises:
       ValueError: for a digit without a recording.
     """
-    digits, group = np.unique(seen.label, return_inverse=True)
-    members = _recordings(heard, digits)
+    digits, group = np.unique(images.label, return_inverse=True)
+    members = _recordings(sounds, digits)
     most = max(map(len, members))
     among = np.stack([np.resize(of_digit, most) for of_digit in members])
-    return _paired(seen, heard, among, group)
+    return _paired(images, sounds, among, group)
 
 
-def recordings_in_turn(seen: Dataset, heard: Sounds) -> Dataset:
-    """Images [N, H, W], each with one recording: those of its digit in turn.
+def recordings_in_turn(images: Dataset, sounds: Sounds) -> Dataset:
+    """Pair each of the images [N, H, W] with one recording of its digit, taken in turn.
 
-    The first image of a digit has the first recording of it, and so on; after the last one
+    The first image of a digit has its first recording, and so on; after the last recording
     comes the first again.
 
     Raises:
       ValueError: for a digit without a recording.
     """
-    return _paired(seen, heard, _partners(seen, heard)[:, None], np.arange(len(seen.label)))
+    label = np.asarray(images.label)
+    digits = np.unique(label)
+    partner = np.empty(len(label), np.int32)
+    for digit, members in zip(digits, _recordings(sounds, digits), strict=True):
+        rows = np.flatnonzero(label == digit)
+        partner[rows] = np.resize(members, len(rows))
+    return _paired(images, sounds, partner[:, None], np.arange(len(label)))
 
 
 def mnist_fsdd() -> tuple[Dataset, Dataset]:
-    """(train, test): MNIST, and the official split of the Free Spoken Digit Dataset.
+    """Return (train, test): MNIST, and the official split of the Free Spoken Digit Dataset.
 
-    An image is {"image": [28, 28] uint8, "sound": [8000] float32}.
+    An example is {"image": [28, 28] uint8, "sound": [8000] float32}.
 
     Raises:
       DataError, ImportError: as `mnist` and `fsdd`.
@@ -55,7 +61,7 @@ def mnist_fsdd() -> tuple[Dataset, Dataset]:
 
 
 def digits_fsdd() -> tuple[Dataset, Dataset]:
-    """(train, test): the built-in digits, and the same recordings.
+    """Return (train, test): the built-in digits, and the same recordings.
 
     Raises:
       DataError, ImportError: as `fsdd`.
@@ -63,29 +69,19 @@ def digits_fsdd() -> tuple[Dataset, Dataset]:
     return _official(digits)
 
 
-def _official(images: Callable[[], tuple[Dataset, Dataset]]) -> tuple[Dataset, Dataset]:
-    train, test = official_split(fsdd())
-    seen, seen_in_test = images()
-    return any_recording(seen, train), recordings_in_turn(seen_in_test, test)
+def _official(load: Callable[[], tuple[Dataset, Dataset]]) -> tuple[Dataset, Dataset]:
+    sounds, test_sounds = official_split(fsdd())
+    images, test_images = load()
+    return any_recording(images, sounds), recordings_in_turn(test_images, test_sounds)
 
 
-def _paired(seen: Dataset, heard: Sounds, among: np.ndarray, group: np.ndarray) -> Dataset:
-    sound = Drawn(heard.wave, among.astype(np.int32), group.astype(np.int32))
-    return Dataset({"image": seen.image, "sound": sound}, seen.label)
+def _paired(images: Dataset, sounds: Sounds, among: np.ndarray, group: np.ndarray) -> Dataset:
+    sound = Drawn(sounds.wave, among.astype(np.int32), group.astype(np.int32))
+    return Dataset({"image": images.inputs, "sound": sound}, images.label, images.classes)
 
 
-def _partners(seen: Dataset, heard: Sounds) -> np.ndarray:
-    """[N] which recording each image has in `recordings_in_turn`."""
-    digits = np.unique(seen.label)
-    partner = np.empty(len(seen.label), np.int32)
-    for digit, members in zip(digits, _recordings(heard, digits), strict=True):
-        of_digit = np.flatnonzero(np.asarray(seen.label) == digit)
-        partner[of_digit] = np.resize(members, len(of_digit))
-    return partner
-
-
-def _recordings(heard: Sounds, digits: np.ndarray) -> list[np.ndarray]:
-    members = [np.flatnonzero(heard.label == digit) for digit in digits]
+def _recordings(sounds: Sounds, digits: np.ndarray) -> list[np.ndarray]:
+    members = [np.flatnonzero(sounds.label == digit) for digit in digits]
     for digit, of_digit in zip(digits, members, strict=True):
         if not len(of_digit):
             raise ValueError(f"there is no recording of the digit {digit}")

@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.files import require_file
 from jaxdigits.data.geometry import averaging_step, edge, to_mnist_geometry
+from jaxdigits.errors import DataError
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 64_000_000

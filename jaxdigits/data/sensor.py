@@ -3,13 +3,14 @@
 Events come in the order of their times, whatever their order in the file.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.inputs import Packed
+from jaxdigits.errors import DataError
 
 
 class SensorEvents(NamedTuple):
@@ -69,11 +70,10 @@ def packed(
     Raises:
       ValueError: as `binned`.
     """
-    blank = np.zeros((0, steps, *shape), np.uint8)
-    bits = np.empty((count, -(-int(np.prod(blank.shape[1:])) // 8)), np.uint8)
+    bits = np.empty((count, -(-steps * math.prod(shape) // 8)), np.uint8)
     for row in bits:
         row[:] = np.packbits(binned(next(recordings), steps, shape, duration=duration))
-    return Packed(bits, blank)
+    return Packed(bits, (steps, *shape))
 
 
 def in_order(

@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 
 from jaxdigits.data.cache import places
-from jaxdigits.data.dataset import DataError, Dataset
+from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.files import require_file
 from jaxdigits.data.sensor import SensorEvents, in_order, packed, require_steps
+from jaxdigits.errors import DataError
 
 SHD_CHANNELS = 700
 TABLES = {"spikes/times": "f", "spikes/units": "iu", "labels": "iu"}  # NumPy's kinds of number

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
-from jaxdigits.data.dataset import DataError
 from jaxdigits.data.files import require_file
+from jaxdigits.errors import DataError
 
 RATE = 8000  # samples a second, as in the Free Spoken Digit Dataset
 MAX_BYTES = 50_000_000

@@ -56,37 +56,37 @@ def by_autodiff(network: Layer, loss: Loss) -> Estimator:
     return estimate
 
 
-def in_parts(estimator: Estimator, parts: int) -> Estimator:
-    """The same estimate, from `parts` equal parts of the batch, one after another.
+def in_microbatches(estimator: Estimator, count: int) -> Estimator:
+    """Make the same estimate from `count` equal microbatches, one after another.
 
-    Loss and gradient are the means of those of the parts, so the same to rounding where the
-    loss is a mean over examples and no layer mixes them, as batch norm does.  What the forward
-    pass keeps is there for one part at a time: less memory, and on a CPU often in its cache.
-    The residual is (), as that of each part is gone.
+    Loss and gradient are the means over the microbatches.  They are the same to rounding where
+    the loss is a mean over examples and no layer mixes them, as batch norm does.  The residual
+    exists for one microbatch at a time, which needs less memory and on a CPU often fits its
+    cache; the residual that is returned is ().
 
     Raises:
-      ValueError: unless parts >= 1; when called, unless the batch is a multiple of it and the
+      ValueError: unless count >= 1; when called, unless the batch is a multiple of it and the
         key is one per example.
     """
-    if parts < 1:
-        raise ValueError(f"parts must be >= 1, got {parts}")
+    if count < 1:
+        raise ValueError(f"count must be >= 1, got {count}")
 
     def estimate(params, batch, key):
         examples = len(batch[1])
-        if examples % parts:
-            raise ValueError(f"a batch of {examples} has no {parts} equal parts")
+        if examples % count:
+            raise ValueError(f"a batch of {examples} has no {count} equal microbatches")
         if key is not None and not key.ndim:
-            raise ValueError("a batch in parts needs one key per example: `example_keys`")
-        split = lambda a: a.reshape(parts, examples // parts, *a.shape[1:])
-        loss_and_grads = lambda part: estimator(params, *part)[:2]
+            raise ValueError("microbatches need one key per example: `example_keys`")
+        split = lambda a: a.reshape(count, examples // count, *a.shape[1:])
+        loss_and_grads = lambda microbatch: estimator(params, *microbatch)[:2]
 
-        def add(total, part):
-            return jax.tree.map(jnp.add, total, loss_and_grads(part)), None
+        def add(total, microbatch):
+            return jax.tree.map(jnp.add, total, loss_and_grads(microbatch)), None
 
         split_up = jax.tree.map(split, (batch, key))
         like = jax.eval_shape(loss_and_grads, jax.tree.map(lambda a: a[0], split_up))
         zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)
-        loss, grads = jax.tree.map(lambda a: a / parts, jax.lax.scan(add, zeros, split_up)[0])
+        loss, grads = jax.tree.map(lambda a: a / count, jax.lax.scan(add, zeros, split_up)[0])
         return loss, grads, ()
 
     return estimate

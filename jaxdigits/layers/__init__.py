@@ -1,50 +1,29 @@
 """Layers without memory, each with a `backward` derived by hand."""
 
-from jaxdigits.layers.activation import gelu, leaky_relu, relu, tanh
-from jaxdigits.layers.conv import conv2d
-from jaxdigits.layers.dense import dense
-from jaxdigits.layers.dropout import dropout
-from jaxdigits.layers.noise import gaussian_noise
-from jaxdigits.layers.norm import (
-    Statistics,
-    batch_norm,
-    batch_statistics,
-    group_norm,
-    image_norm,
-    layer_norm,
-)
-from jaxdigits.layers.pool import average_pool, max_pool
-from jaxdigits.layers.reshape import add_channel, add_row, flatten, standardise
-from jaxdigits.layers.senses import if_present, modality_dropout, pick
-from jaxdigits.layers.spectrogram import log_bands, log_mel
-from jaxdigits.layers.speech import spoken_frames, subtract_mean
-
-__all__ = [
-    "Statistics",
-    "add_channel",
-    "add_row",
-    "average_pool",
-    "batch_norm",
-    "batch_statistics",
-    "conv2d",
-    "dense",
-    "dropout",
-    "flatten",
-    "gaussian_noise",
-    "gelu",
-    "group_norm",
-    "if_present",
-    "image_norm",
-    "layer_norm",
-    "leaky_relu",
-    "log_bands",
-    "log_mel",
-    "max_pool",
-    "modality_dropout",
-    "pick",
-    "relu",
-    "spoken_frames",
-    "standardise",
-    "subtract_mean",
-    "tanh",
-]
+from jaxdigits.layers.activation import gelu as gelu
+from jaxdigits.layers.activation import leaky_relu as leaky_relu
+from jaxdigits.layers.activation import relu as relu
+from jaxdigits.layers.activation import tanh as tanh
+from jaxdigits.layers.conv import conv2d as conv2d
+from jaxdigits.layers.dense import dense as dense
+from jaxdigits.layers.dropout import dropout as dropout
+from jaxdigits.layers.noise import gaussian_noise as gaussian_noise
+from jaxdigits.layers.norm import Statistics as Statistics
+from jaxdigits.layers.norm import batch_norm as batch_norm
+from jaxdigits.layers.norm import batch_statistics as batch_statistics
+from jaxdigits.layers.norm import group_norm as group_norm
+from jaxdigits.layers.norm import image_norm as image_norm
+from jaxdigits.layers.norm import layer_norm as layer_norm
+from jaxdigits.layers.pool import average_pool as average_pool
+from jaxdigits.layers.pool import max_pool as max_pool
+from jaxdigits.layers.reshape import add_channel as add_channel
+from jaxdigits.layers.reshape import add_row as add_row
+from jaxdigits.layers.reshape import flatten as flatten
+from jaxdigits.layers.reshape import standardise as standardise
+from jaxdigits.layers.senses import if_present as if_present
+from jaxdigits.layers.senses import modality_dropout as modality_dropout
+from jaxdigits.layers.senses import pick as pick
+from jaxdigits.layers.spectrogram import log_bands as log_bands
+from jaxdigits.layers.spectrogram import log_mel as log_mel
+from jaxdigits.layers.speech import spoken_frames as spoken_frames
+from jaxdigits.layers.speech import subtract_mean as subtract_mean

@@ -16,9 +16,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, without_params
 
 
+@constructor
 def relu() -> Layer:
     """x [...] -> max(x, 0) [...]."""
     return _elementwise(
@@ -27,6 +30,7 @@ def relu() -> Layer:
     )
 
 
+@constructor
 def leaky_relu(slope: float = 0.01) -> Layer:
     """x [...] -> x where it is positive, `slope` x elsewhere."""
     return _elementwise(
@@ -35,6 +39,7 @@ def leaky_relu(slope: float = 0.01) -> Layer:
     )
 
 
+@constructor
 def gelu() -> Layer:
     """x [...] -> x Φ(x) [...], Φ the standard normal distribution function."""
     Phi = lambda x: 0.5 * (1 + jax.lax.erf(x / 2**0.5))
@@ -42,6 +47,7 @@ def gelu() -> Layer:
     return _elementwise(lambda x: x * Phi(x), lambda x: Phi(x) + x * phi(x))
 
 
+@constructor
 def tanh() -> Layer:
     """x [...] -> tanh x [...]."""
     return _elementwise(jnp.tanh, lambda x: 1 - jnp.tanh(x) ** 2)
@@ -49,3 +55,12 @@ def tanh() -> Layer:
 
 def _elementwise(f: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Layer:
     return without_params(lambda x, key: (f(x), x), lambda x, y_bar: slope(x) * y_bar)
+
+
+ACTIVATIONS = {"relu": relu, "leaky_relu": leaky_relu, "gelu": gelu, "tanh": tanh}
+CASES = {
+    "relu": Case(relu, (9,)),
+    "leaky_relu": Case(lambda: leaky_relu(0.1), (9,)),
+    "gelu": Case(gelu, (9,)),
+    "tanh": Case(tanh, (9,)),
+}

@@ -23,6 +23,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
 from jaxdigits.layers.bands import banded_input_gradient
@@ -33,6 +35,7 @@ IMAGES = ("NHWC", "HWIO", "NHWC")
 NARROW = 16  # channels of the input; below, XLA's CPU convolution was slow for x̄
 
 
+@constructor
 def conv2d(
     channels: int,
     size: int | tuple[int, int] = 3,
@@ -81,7 +84,7 @@ def conv2d(
 
     convolve = partial(_convolve, precision=precision)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         require_floats(x, "conv2d")
         images = x.reshape(-1, *x.shape[-3:])
         y = convolve(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
@@ -152,3 +155,17 @@ def _padding(n: int, size: int, stride: int, padding: str) -> tuple[int, int]:
         return 0, 0
     total = max(0, (-(-n // stride) - 1) * stride + size - n)
     return total // 2, total - total // 2
+
+
+_IMAGE = (7, 6, 4)
+CASES = {
+    "conv2d": Case(lambda: conv2d(3), _IMAGE),
+    "conv2d, even kernel": Case(lambda: conv2d(3, (2, 4)), _IMAGE),
+    "conv2d, many channels": Case(lambda: conv2d(2), (4, 3, 16)),
+    "conv2d VALID": Case(lambda: conv2d(3, 3, padding="VALID"), _IMAGE),
+    "conv2d, stride 2": Case(lambda: conv2d(3, 3, stride=2), _IMAGE),
+    "conv2d VALID, stride 2, no bias": Case(
+        lambda: conv2d(3, (2, 3), stride=2, padding="VALID", bias=False), _IMAGE
+    ),
+    "conv2d, stride 3 over time": Case(lambda: conv2d(2, 2, stride=3), _IMAGE, "current"),
+}

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
 from jaxdigits.layers.precision import (
@@ -28,6 +30,7 @@ PIECES = 4  # of a product of one row; on two cores 2 to 16 were about as fast
 NARROW = 64  # outputs; below, (ȳᵀ x)ᵀ was several times faster than xᵀ ȳ on CPUs
 
 
+@constructor
 def dense(
     n: int, *, bias: bool = True, gain: float = 2.0, precision: Precision = "full"
 ) -> Layer:
@@ -54,8 +57,13 @@ def dense(
         params = {"weight": uniform(key, (shape[0], n), gain / shape[0])}
         return params | ({"bias": jnp.zeros(n)} if bias else {}), (n,)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         require_floats(x, "dense")
+        if x.shape[-1] != len(params["weight"]):
+            raise ValueError(
+                f"dense has weights for {len(params['weight'])} features, got {x.shape[-1]}: "
+                "pass inputs of the size that init had"
+            )
         # Else XLA's CPU compiler would make x in the order of merged rows, which is slow.
         x = jax.lax.optimization_barrier(operand(x, precision))
         one = x.ndim > 1 and x.size == x.shape[-1] and precision == "full"
@@ -98,3 +106,10 @@ def sum_of_rows(rows: Array) -> Array:
     """
     ones = jnp.ones(len(rows), jnp.result_type(rows))
     return jnp.matmul(ones, rows, precision="highest")  # a sum: not to be rounded by a GPU
+
+
+CASES = {
+    "dense": Case(lambda: dense(5), (7,)),
+    "dense, wide, no bias": Case(lambda: dense(65, bias=False), (7,)),
+    "dense over time": Case(lambda: dense(5), (7,), "current"),
+}

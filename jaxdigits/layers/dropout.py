@@ -8,10 +8,13 @@
 
 import jax.numpy as jnp
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.keys import draw_bytes, require_key
 from jaxdigits.layer import Layer, without_params
 
 
+@constructor
 def dropout(rate: float, *, time: bool = False) -> Layer:
     """x [B, ...] -> x with a share `rate` of it set to zero, the rest scaled up.
 
@@ -39,3 +42,9 @@ def dropout(rate: float, *, time: bool = False) -> Layer:
         return jnp.where(mask, x * (256 / kept), 0)
 
     return without_params(forward, lambda mask, y_bar: scaled(y_bar, mask))
+
+
+CASES = {
+    "dropout": Case(lambda: dropout(0.3), (9,)),
+    "dropout through time": Case(lambda: dropout(0.3, time=True), (9,), "current"),
+}

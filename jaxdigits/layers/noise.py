@@ -7,10 +7,13 @@
     is a penalty on the slope of what is computed from it.
 """
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.keys import draw_normal, require_key
 from jaxdigits.layer import Layer, without_params
 
 
+@constructor
 def gaussian_noise(deviation: float) -> Layer:
     """x [B, ...] -> x + deviation · n, n normal; x itself at deviation 0.
 
@@ -29,3 +32,6 @@ def gaussian_noise(deviation: float) -> Layer:
         return x + (deviation * drawn).astype(x.dtype), ()
 
     return without_params(forward, lambda _, y_bar: y_bar)
+
+
+CASES = {"gaussian_noise": Case(lambda: gaussian_noise(0.3), (9,))}

@@ -28,6 +28,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 EPSILON = 1e-5  # in units of variance; what [1] and most libraries take
@@ -52,6 +54,7 @@ class BatchNormResidual(NamedTuple):
     read_later = "batch statistics"
 
 
+@constructor
 def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON) -> Layer:
     """x [..., C] -> [..., C], each channel standardised.  Params: scale [C], shift [C].
 
@@ -64,7 +67,7 @@ def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON
     """
     _require_positive(epsilon)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         axes = tuple(range(x.ndim - 1))
         mean, variance = statistics or Statistics(x.mean(axes), x.var(axes))
         sigma = jnp.sqrt(variance + epsilon)
@@ -81,6 +84,7 @@ def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON
     return Layer(_init, forward, backward)
 
 
+@constructor
 def layer_norm(axes: int = 1, *, epsilon: float = EPSILON) -> Layer:
     """x -> x standardised over its last `axes` axes: 1 for [..., n], 3 for [..., H, W, C].
 
@@ -93,6 +97,7 @@ def layer_norm(axes: int = 1, *, epsilon: float = EPSILON) -> Layer:
     return group_norm(1, axes, epsilon=epsilon)
 
 
+@constructor
 def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer:
     """x -> each of `groups` groups of channels standardised over the last `axes` axes.
 
@@ -121,7 +126,7 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
     grouped = lambda x: x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
     over = (-1, *range(-1 - axes, -2))  # within a group, and the rows and columns
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         parts = grouped(x)
         mean, variance = parts.mean(over, keepdims=True), parts.var(over, keepdims=True)
         sigma = jnp.sqrt(variance + epsilon)
@@ -136,6 +141,7 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
     return Layer(init, forward, backward)
 
 
+@constructor
 def image_norm(axes: int = 2, *, epsilon: float = EPSILON) -> Layer:
     """Images [..., H, W], uint8 or float -> each with mean 0 and deviation 1, over `axes` axes.
 
@@ -192,3 +198,33 @@ def _scale_and_shift_bar(x_hat, y_bar):
 def _require_positive(epsilon: float) -> None:
     if not epsilon > 0:
         raise ValueError(f"epsilon must be > 0, got {epsilon}")
+
+
+def _moved(norm: Layer) -> Layer:
+    """`norm` with params that are not its initial ones and zeros."""
+
+    def init(key, shape):
+        params, shape = norm.init(key, shape)
+        noise = jax.random.normal(key, (len(params), *jnp.shape(params["scale"])))
+        return {k: v + n for (k, v), n in zip(params.items(), noise, strict=True)}, shape
+
+    return norm._replace(init=init)
+
+
+def _remembered() -> Statistics:
+    return Statistics(jnp.array([0.5, -0.5, 0.0, 1.0]), jnp.array([0.5, 1.0, 2.0, 4.0]))
+
+
+_IMAGE = (7, 6, 4)
+CASES = {
+    "layer_norm": Case(lambda: _moved(layer_norm()), (9,)),
+    "layer_norm of images": Case(lambda: _moved(layer_norm(3)), _IMAGE),
+    "group_norm": Case(lambda: _moved(group_norm(2)), _IMAGE),
+    "group_norm over time": Case(lambda: _moved(group_norm(2)), _IMAGE, "current"),
+    "batch_norm": Case(lambda: _moved(batch_norm()), _IMAGE),
+    "batch_norm through time": Case(lambda: _moved(batch_norm()), (9,), "current"),
+    "batch_norm, remembered": Case(lambda: _moved(batch_norm(_remembered())), _IMAGE),
+    "image_norm": Case(image_norm, (5, 4), "grey"),
+    "image_norm of pixels": Case(image_norm, (5, 4), "pixels"),
+    "image_norm of channels": Case(lambda: image_norm(3), _IMAGE),
+}

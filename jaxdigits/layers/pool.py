@@ -14,9 +14,12 @@ the exception.  Here the first of them takes the whole gradient, in `backward` a
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, require_floats, without_params
 
 
+@constructor
 def max_pool(window: int = 2) -> Layer:
     """x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], each the largest of its window.
 
@@ -45,6 +48,7 @@ def max_pool(window: int = 2) -> Layer:
     return without_params(forward, backward, shape)
 
 
+@constructor
 def average_pool(window: int = 2) -> Layer:
     """x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], each the mean of its window.
 
@@ -93,3 +97,12 @@ def _unfold(x_bar: Array, k: int, size: tuple[int, int]) -> Array:
     x_bar = x_bar.reshape(*lead, h * k, w * k, c)
     rest = [(0, 0)] * len(lead) + [(0, size[0] - h * k), (0, size[1] - w * k), (0, 0)]
     return jnp.pad(x_bar, rest)
+
+
+_IMAGE = (7, 6, 4)
+CASES = {
+    "max_pool": Case(max_pool, _IMAGE),
+    "max_pool 3": Case(lambda: max_pool(3), _IMAGE),
+    "average_pool": Case(average_pool, _IMAGE),
+    "average_pool 3 over time": Case(lambda: average_pool(3), _IMAGE, "current"),
+}

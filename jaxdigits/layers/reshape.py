@@ -8,9 +8,12 @@ import math
 
 import jax.numpy as jnp
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 
+@constructor
 def flatten(axes: int = 2) -> Layer:
     """x [..., a, b, c] -> [..., a·b·c]: merge the last `axes` axes.
 
@@ -35,6 +38,7 @@ def flatten(axes: int = 2) -> Layer:
     return without_params(forward, backward, shape)
 
 
+@constructor
 def add_channel() -> Layer:
     """x [..., H, W] -> [..., H, W, 1]: the one channel of a grey image."""
     forward = lambda x, key: (x[..., None], ())
@@ -42,6 +46,7 @@ def add_channel() -> Layer:
     return without_params(forward, backward, lambda features: (*features, 1))
 
 
+@constructor
 def add_row() -> Layer:
     """x [..., W, C] -> [..., 1, W, C]: an image of one row, as convolutions take it."""
     forward = lambda x, key: (x[..., None, :, :], ())
@@ -51,6 +56,7 @@ def add_row() -> Layer:
     )
 
 
+@constructor
 def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
     """x [...] -> (x − mean) / std; a uint8 x is first divided by 255, into [0, 1].
 
@@ -70,3 +76,13 @@ def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
         return None if integer.value else y_bar / std
 
     return without_params(forward, backward)
+
+
+_IMAGE = (7, 6, 4)
+CASES = {
+    "flatten": Case(lambda: flatten(3), _IMAGE),
+    "add_channel": Case(add_channel, (5, 4)),
+    "add_row": Case(add_row, (5, 4)),
+    "standardise": Case(lambda: standardise(0.13, 0.31), _IMAGE, "grey"),
+    "standardise pixels": Case(lambda: standardise(0.13, 0.31), _IMAGE, "pixels"),
+}

@@ -14,10 +14,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.keys import per_example, require_key
 from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.layers.dense import dense
 
 
+@constructor
 def modality_dropout(rates: Mapping[str, float]) -> Layer:
     """Inputs by sense, x [B, ...] each -> the same, some of them zero.
 
@@ -55,13 +59,14 @@ def modality_dropout(rates: Mapping[str, float]) -> Layer:
     return without_params(forward, kept)
 
 
+@constructor
 def if_present(layer: Layer) -> Layer:
     """`layer` for an example whose input is not zero throughout; else its output is zero.
 
     x [B, ...] -> y [B, ...].
     """
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         y, kept = layer.forward(params, x, key)
         present = (x != 0).any(range(1, x.ndim))
         return _kept(y, present), (kept, present)
@@ -73,6 +78,7 @@ def if_present(layer: Layer) -> Layer:
     return Layer(layer.init, forward, backward)
 
 
+@constructor
 def pick(names: Sequence[str]) -> Layer:
     """Inputs by sense -> those of the named ones only.
 
@@ -106,3 +112,13 @@ def _kept(x: Array, present: Array) -> Array:
 
 def _nothing(shape: tuple[int, ...], dtype: Any) -> Array | None:
     return jnp.zeros(shape, dtype) if jnp.issubdtype(dtype, jnp.floating) else None
+
+
+_SENSES = {"image": (3, 2), "sound": (4,)}
+CASES = {
+    "modality_dropout": Case(
+        lambda: modality_dropout({"image": 0.3, "sound": 0.3}), _SENSES, "senses"
+    ),
+    "pick": Case(lambda: pick(["sound"]), _SENSES, "senses"),
+    "if_present": Case(lambda: if_present(dense(4)), (9,)),
+}

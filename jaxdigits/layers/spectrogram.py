@@ -25,6 +25,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
 
 WINDOWS = ("hann", "hamming", "rectangle")
@@ -41,6 +43,7 @@ class LogMelResidual(NamedTuple):
     """[..., T, bands] E + ε"""
 
 
+@constructor
 def log_mel(
     rate: float = 8000.0,
     *,
@@ -92,6 +95,7 @@ def log_mel(
     return without_params(forward, backward, shape)
 
 
+@constructor
 def log_bands(
     rate: float = 8000.0,
     *,
@@ -201,3 +205,12 @@ def _window(name: str, length: int) -> np.ndarray:
         raise ValueError(f"window must be one of {WINDOWS}, got {name!r}")
     turn = np.cos(2 * np.pi * np.arange(length) / length)
     return {"hann": 0.5 - 0.5 * turn, "hamming": 0.54 - 0.46 * turn}.get(name, np.ones(length))
+
+
+CASES = {
+    "log_mel": Case(lambda: log_mel(length=16, hop=7, bands=3), (40,)),
+    "log_mel, odd frames": Case(
+        lambda: log_mel(length=17, hop=8, bands=3, window="hamming", low=200.0), (40,)
+    ),
+    "log_bands": Case(lambda: log_bands(length=16, bands=3), (5, 16)),
+}

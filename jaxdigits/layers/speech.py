@@ -19,9 +19,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
 
 
+@constructor
 def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> Layer:
     """Sounds x [B, N], floats -> frames [B, frames, length], evenly over the speech.
 
@@ -63,6 +66,7 @@ def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> La
     return without_params(forward, backward, shape)
 
 
+@constructor
 def subtract_mean() -> Layer:
     """Signals x [..., T, F] -> x minus its mean over T, for each feature by itself."""
     centred = lambda x: x - x.mean(-2, keepdims=True)
@@ -81,3 +85,10 @@ def _places(x: Array, frames: int, length: int, share: float) -> Array:
     start = middle - length // 2 + length
     place = (start[:, :, None] + jnp.arange(length)).reshape(len(x), -1)
     return jnp.clip(place, 0, x.shape[1] + 2 * length - 1)
+
+
+CASES = {
+    "spoken_frames": Case(lambda: spoken_frames(5, length=6, share=0.05), (40,)),
+    "spoken_frames that overlap": Case(lambda: spoken_frames(9, length=12), (40,)),
+    "subtract_mean": Case(subtract_mean, (7, 4)),
+}

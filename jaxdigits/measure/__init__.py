@@ -1,26 +1,17 @@
 """Measures: intervals, confusion, corruptions, costs."""
 
-from jaxdigits.measure.confusion import PerClass, confusion_matrix, per_class
-from jaxdigits.measure.corruptions import CORRUPTIONS, SEVERITIES, corrupt
-from jaxdigits.measure.cost import Cost, cost
-from jaxdigits.measure.robustness import robustness
-from jaxdigits.measure.saliency import saliency
-from jaxdigits.measure.score import Score, Summary, score, summarise, wilson
-
-__all__ = [
-    "CORRUPTIONS",
-    "SEVERITIES",
-    "Cost",
-    "PerClass",
-    "Score",
-    "Summary",
-    "confusion_matrix",
-    "corrupt",
-    "cost",
-    "per_class",
-    "robustness",
-    "saliency",
-    "score",
-    "summarise",
-    "wilson",
-]
+from jaxdigits.measure.confusion import PerClass as PerClass
+from jaxdigits.measure.confusion import confusion_matrix as confusion_matrix
+from jaxdigits.measure.confusion import per_class as per_class
+from jaxdigits.measure.corruptions import CORRUPTIONS as CORRUPTIONS
+from jaxdigits.measure.corruptions import SEVERITIES as SEVERITIES
+from jaxdigits.measure.corruptions import corrupt as corrupt
+from jaxdigits.measure.cost import Cost as Cost
+from jaxdigits.measure.cost import cost as cost
+from jaxdigits.measure.robustness import robustness as robustness
+from jaxdigits.measure.saliency import saliency as saliency
+from jaxdigits.measure.score import Score as Score
+from jaxdigits.measure.score import Summary as Summary
+from jaxdigits.measure.score import score as score
+from jaxdigits.measure.score import summarise as summarise
+from jaxdigits.measure.score import wilson as wilson

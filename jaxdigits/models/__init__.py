@@ -3,12 +3,16 @@
 `multimodal` hears as well, and takes a dict of both.
 """
 
-from jaxdigits.models.catalogue import NETWORKS, build
-from jaxdigits.models.cnn import cnn
-from jaxdigits.models.conv_snn import conv_snn
-from jaxdigits.models.event_snn import event_snn
-from jaxdigits.models.mlp import mlp
-from jaxdigits.models.multimodal import multimodal
-from jaxdigits.models.snn import snn
+from collections.abc import Callable
 
-__all__ = ["NETWORKS", "build", "cnn", "conv_snn", "event_snn", "mlp", "multimodal", "snn"]
+from jaxdigits import about as _about
+from jaxdigits.layer import Layer
+from jaxdigits.models.cnn import cnn as cnn
+from jaxdigits.models.conv_snn import conv_snn as conv_snn
+from jaxdigits.models.event_snn import event_snn as event_snn
+from jaxdigits.models.mlp import mlp as mlp
+from jaxdigits.models.multimodal import multimodal as multimodal
+from jaxdigits.models.snn import snn as snn
+
+NETWORKS: dict[str, Callable[..., Layer]] = _about.gathered(globals(), "NETWORKS")
+"""builders by name; each file has its own"""

@@ -1,33 +1,31 @@
 """A spiking network whose spikes come at times between steps: latency code, EventProp."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from jaxdigits import layers as ly
+from jaxdigits import spikes as sp
+from jaxdigits.about import constructor
+from jaxdigits.case import STEPS, Case
 from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
-from jaxdigits.layers import dense, dropout, flatten
 from jaxdigits.layers.norm import Statistics
-from jaxdigits.spikes import (
-    EventNeuron,
-    event_dense,
-    event_lif,
-    first_spike,
-    latency,
-    mean_potential,
-)
+from jaxdigits.models import choices as ch
+from jaxdigits.options import Bounds
 
 OUTPUTS = ("potential", "first_spike")
 
 
+@constructor
 def event_snn(
     *,
-    hidden: Sequence[int] = (256,),
-    steps: int = 16,
+    hidden: ch.Widths = (256,),
+    steps: ch.Steps = 16,
     window: float = 5.0,
     duration: float = 10.0,
     tau_m: float = 20.0,
     tau_s: float = 10.0,
-    most: int = 4,
+    most: Annotated[int, Bounds(1, 100)] = 4,
     output: Literal["potential", "first_spike"] = "potential",
     dropout_rate: float = 0.0,
     classes: int = 10,
@@ -40,20 +38,23 @@ def event_snn(
     Each pixel fires once, the earlier the brighter, at one of `steps` times; the spikes of all
     neurons come at times between, found to rounding.  `backward` is EventProp.
 
+    The first layer has its input on the grid of pixel times, where its weights are one matrix
+    product, and a bias that comes with each of them; the others have theirs spike by spike,
+    which is slow for many neurons.  Only ratios of times matter.  Of those tried, a duration of
+    τs was best: little is forgotten.  First spikes make logits in units of τs.
+
     Args:
-      hidden: neurons of each spiking layer.  The first has its input on the grid of pixel
-        times, where its weights are one matrix product, and a bias that comes with each of
-        them; the others have theirs spike by spike, which is slow for many neurons.
-      steps: of the latency code.
-      window: ms from the first step to when one more would come.
+      hidden: neurons of each spiking layer.
+      steps: steps of the latency code.
+      window: ms from the first step of the code to the end of the last.
       duration: ms that neurons are followed.
-      tau_m, tau_s: ms, of membranes and of synaptic currents; τm = 2 τs is fastest.  Only
-        ratios of times matter.  Of those tried, a duration of τs was best: little is forgotten.
-      most: spikes that a hidden neuron is followed for, silent after them.
-      output: "potential": the logits are the mean potentials of neurons that do not fire;
-        "first_spike": the times of the first spikes, earliest is most, in units of τs.
-      dropout_rate: share of hidden neurons that a "potential" does not hear, in training.
-      chain: what makes one layer of the parts: `in_series`, or `rules.eventprop`, the same.
+      tau_m: ms, time constant of the membranes; τm = 2 τs is fastest.
+      tau_s: ms, time constant of the synaptic currents.
+      most: spikes that a hidden neuron is followed for; it is silent after them.
+      output: logits from mean potentials, or from first spikes.
+      dropout_rate: share of hidden neurons dropped before potential logits.
+      classes: how many there are.
+      chain: combines the parts into one layer: `in_series`, or `rules.eventprop`, the same.
       training: with dropout or without.
       statistics: none: there are no batch norms.
 
@@ -61,6 +62,7 @@ def event_snn(
       ValueError: without hidden layers, for another `output`, dropout with "first_spike", or
         constants that the layers refuse, as a window longer than the duration.
     """
+    hidden = ch.widths(hidden)
     if not hidden:
         raise ValueError("event_snn needs at least one hidden layer")
     if output not in OUTPUTS:
@@ -69,25 +71,29 @@ def event_snn(
         raise ValueError("dropout_rate is for output='potential': a spike time has no share")
     if not 0 < window <= duration:
         raise ValueError(f"window must be in (0, duration = {duration:g}], got {window:g}")
-    entry, neuron = (latency(steps), flatten()), EventNeuron(tau_m, tau_s)
+    entry, neuron = (sp.latency(steps), ly.flatten()), sp.EventNeuron(tau_m, tau_s)
     followed: dict[str, Any] = dict(duration=duration, most=most)
     first, *others = hidden
-    on_grid = dense(first, gain=GAIN), event_lif(neuron, dt=window / steps, **followed)
-    by_spikes = [(event_dense(n, neuron, gain=DEEP_GAIN, **followed),) for n in others]
+    on_grid = ly.dense(first, gain=GAIN), sp.event_lif(neuron, dt=window / steps, **followed)
+    by_spikes = [(sp.event_dense(n, neuron, gain=DEEP_GAIN, **followed),) for n in others]
     if output == "potential":
-        absent = dropout(dropout_rate if training else 0.0)
+        absent = ly.dropout(dropout_rate if training else 0.0)
         exit = (
-            mean_potential(neuron, duration=duration),
+            sp.mean_potential(neuron, duration=duration),
             absent,
-            dense(classes, gain=OUTPUT_GAIN),
+            ly.dense(classes, gain=OUTPUT_GAIN),
         )
     else:
-        race = event_dense(classes, neuron, duration=duration, most=1, gain=DEEP_GAIN)
-        exit = race, first_spike(tau_s)
-    return chained(Parts(entry, (on_grid, *by_spikes), exit, events=True), chain)
+        race = sp.event_dense(classes, neuron, duration=duration, most=1, gain=DEEP_GAIN)
+        exit = race, sp.first_spike(tau_s)
+    return ch.of_images(chained(Parts(entry, (on_grid, *by_spikes), exit, events=True), chain))
 
 
 # Of 784 pixels some 150 fire, so their currents add up to ±√(150 · 60 / 784) = ±3.4.  A current
 # of 1 moves a potential by 1/4 at most (for τm = 2 τs): the threshold, 1, is met now and then.
 GAIN = DEEP_GAIN = 60.0
 OUTPUT_GAIN = 20.0  # as a spike's share in a mean potential is a tenth at most
+
+
+NETWORKS = {"event_snn": event_snn}
+CASES = {"event_snn": Case(lambda: event_snn(hidden=(12,), steps=STEPS), (14, 14), "pixels")}

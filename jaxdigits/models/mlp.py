@@ -1,22 +1,25 @@
 """A multilayer perceptron: standardised pixels, dense layers, logits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
+from jaxdigits import layers as ly
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.chain import Chain, Parts, chained, in_series
 from jaxdigits.layer import Layer
-from jaxdigits.layers import dense, dropout, flatten, gaussian_noise, relu
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
-from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD, normaliser, scaled_input
+from jaxdigits.models import choices as ch
 
 
+@constructor
 def mlp(
     *,
-    hidden: Sequence[int] = (800, 800),
-    activation: Callable[[], Layer] = relu,
-    norm: str | None = None,
+    hidden: ch.Widths = (800, 800),
+    activation: ch.AnyActivation = "relu",
+    norm: ch.Norm | None = None,
     scale: Literal["data", "image"] = "data",
     dropout_rate: float = 0.4,
     input_dropout: float = 0.0,
@@ -32,16 +35,16 @@ def mlp(
 
     Args:
       hidden: neurons of each hidden layer.
-      activation: constructor of the layer after each of them.
-      norm: None, "batch", "layer" or "group" (8 groups), before each activation.
-      scale: of the pixels: "data", by MNIST's mean and deviation, or "image", by each image's
-        own.
-      dropout_rate: share of hidden neurons absent in training.
-      input_dropout: share of pixels that are grey, of MNIST's mean, in training.
-      input_noise: deviation of the Gaussian noise of the pixels, standardised, in training.
-      hidden_noise: the same of what goes into each activation.
-      chain: what makes one layer of the parts: `in_series`, or a learning rule.
-      precision: "mixed" rounds what goes into products to bfloat16.
+      activation: after each hidden layer, a name or a constructor.
+      norm: normalisation before each activation; group has 8 groups.
+      scale: pixels by MNIST's mean and deviation, or each image by its own.
+      dropout_rate: share of hidden neurons dropped in training.
+      input_dropout: share of pixels set to MNIST's mean in training.
+      input_noise: deviation of the noise on standardised pixels in training.
+      hidden_noise: deviation of the noise before each activation in training.
+      classes: how many there are.
+      precision: operands of products; mixed is bfloat16.
+      chain: combines the parts into one layer: `in_series`, or a learning rule.
       training: with dropout and batch statistics, or without and with `statistics`.
       statistics: what each batch norm remembers, in order, for `training=False`.
 
@@ -49,16 +52,32 @@ def mlp(
       ValueError: for an unknown norm or scale, batch norm in evaluation without its
         statistics, or a chain that is none or cannot take the network.
     """
-    linear = partial(dense, precision=precision)
-    make_norm = normaliser(norm, 1, training, statistics)
+    activate = ch.activation_of(activation)
+    linear = partial(ly.dense, precision=precision)
+    make_norm = ch.normaliser(norm, 1, training, statistics)
     share = lambda rate: rate if training else 0.0
-    absent = dropout(share(dropout_rate))
-    noise = lambda deviation: [gaussian_noise(share(deviation))] if deviation else []
+    absent = ly.dropout(share(dropout_rate))
+    noise = lambda deviation: [ly.gaussian_noise(share(deviation))] if deviation else []
     block = lambda n: (
         *(linear(n, bias=norm is None), *make_norm()),
-        *(*noise(hidden_noise), activation(), absent),
+        *(*noise(hidden_noise), activate(), absent),
     )
-    hidden_blocks = tuple(block(n) for n in hidden)
-    grey = [dropout(share(input_dropout))] if input_dropout else []
-    entry = (scaled_input(scale, MNIST_MEAN, MNIST_STD), flatten(), *grey, *noise(input_noise))
-    return chained(Parts(entry, hidden_blocks, (linear(classes, gain=1.0),)), chain)
+    hidden_blocks = tuple(block(n) for n in ch.widths(hidden))
+    grey = [ly.dropout(share(input_dropout))] if input_dropout else []
+    entry = (
+        ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD),
+        ly.flatten(),
+        *grey,
+        *noise(input_noise),
+    )
+    parts = Parts(entry, hidden_blocks, (linear(classes, gain=1.0),))
+    return ch.of_images(chained(parts, chain))
+
+
+NETWORKS = {"mlp": mlp}
+CASES = {
+    "mlp": Case(lambda: mlp(hidden=(12, 12)), (28, 28), "pixels"),
+    "mlp, gelu, batch norm": Case(
+        lambda: mlp(hidden=(12,), activation="gelu", norm="batch"), (28, 28), "pixels"
+    ),
+}

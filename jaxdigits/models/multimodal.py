@@ -2,41 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Annotated, Any, Literal
 
+from jaxdigits import layers as ly
+from jaxdigits import spikes as sp
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, parallel, serial
-from jaxdigits.layers import (
-    add_channel,
-    add_row,
-    conv2d,
-    dense,
-    dropout,
-    flatten,
-    if_present,
-    image_norm,
-    log_bands,
-    modality_dropout,
-    pick,
-    spoken_frames,
-    standardise,
-    subtract_mean,
-    tanh,
-)
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
-from jaxdigits.models.parts import priced
-from jaxdigits.spikes import (
-    Surrogate,
-    arctan,
-    bernoulli,
-    delays,
-    leaky_readout,
-    level_crossing,
-    lif,
-    rate,
-    saccades,
-    steps_first,
-)
+from jaxdigits.models import choices as ch
+from jaxdigits.options import Bounds
 
 SENSES = ("image", "sound")
 FUSIONS = ("early", "middle", "late")
@@ -49,23 +25,24 @@ CONTRAST = 0.5  # of light, as a logarithm: the step that an event camera answer
 LOUDER = 0.5  # deviations of a sound's log-energies: the step that a delta code answers
 
 
+@constructor
 def multimodal(
     *,
     fusion: Literal["early", "middle", "late"] = "middle",
     senses: Sequence[str] = SENSES,
     vision: Literal["rate", "saccades", "events"] = "rate",
     hearing: Literal["direct", "rate", "crossings"] = "direct",
-    steps: int = 10,
-    image_hidden: Sequence[int] = (800,),
-    sound_channels: Sequence[int] = (16,),
-    sound_hidden: Sequence[int] = (256,),
-    hidden: Sequence[int] | None = None,
-    taps: int = 5,
-    bands: int = 40,
+    steps: ch.Steps = 10,
+    image_hidden: ch.Widths = (800,),
+    sound_channels: ch.Widths = (16,),
+    sound_hidden: ch.Widths = (256,),
+    hidden: ch.Widths | None = None,
+    taps: Annotated[int, Bounds(1, 1000)] = 5,
+    bands: Annotated[int, Bounds(1, 10_000)] = 40,
     absent: float | Sequence[float] = 0.45,
-    neuron: Callable[[Surrogate], Layer] = lif,
-    surrogate: Surrogate | None = None,
-    readout: Callable[[], Layer] = leaky_readout,
+    neuron: ch.AnyNeuron = "lif",
+    surrogate: ch.AnySurrogate = "arctan",
+    readout: ch.AnyReadout = "mean",
     dropout_rate: float = 0.1,
     classes: int = 10,
     precision: Precision = "full",
@@ -73,38 +50,42 @@ def multimodal(
     rate_target: float = 0.0,
     training: bool = True,
     statistics: Sequence[Statistics] = (),
+    **neuron_options: Any,
 ) -> Layer:
     """{"image": [B, H, W], "sound": [B, N]} -> logits [B, classes].
 
     Images are uint8 or floats in [0, 1], sounds floats at 8 kHz.  A sense whose input is zero
-    throughout is absent, and the network answers by the other.
+    throughout is absent, and the network answers by the other.  With `vision="events"` the
+    image is [B, steps, H, W, 2] spikes already.
 
     Args:
-      fusion: "early" joins pixels and spectrogram in front of all neurons, "middle" joins what
-        each sense's own neurons fire, "late" adds up the logits of a network for each sense.
-      senses: which there are; with one of them the other's input is not looked at.
-      vision: spikes of an image: "rate"; "saccades", the events of a simulated camera; or
-        "events", where the image is [B, steps, H, W, 2] spikes already.
-      hearing: what comes of a spectrogram's bands at each step: "direct", currents; "rate",
-        random spikes; "crossings", a spike for each rise and each fall.
-      steps: time steps, over which what is spoken is spread, from its begin to its end.
+      fusion: join inputs, spikes, or logits.
+      senses: senses of the network; it ignores the other's input.
+      vision: spikes of an image; saccades simulate an event camera.
+      hearing: spikes or currents of a spectrogram.
+      steps: time steps, spread over the spoken part of the sound.
       image_hidden: neurons of each layer that sees; with early fusion, of each layer.
-      sound_channels: of each layer of neurons that hears all bands alike, by a convolution
-        over bands and delays that halves the bands.  Not with early fusion.
-      sound_hidden: neurons of each layer behind those.  Not with early fusion.
-      hidden: neurons of each layer behind a middle fusion; None is one layer of 256.
-      taps: steps that weights on sound see at once, the present one and those before it.
-      bands: of the spectrogram.
-      absent: share of the examples that have no image in training, and of those that have no
-        sound: modality dropout.  One number is for both.
-      neuron: constructor from the surrogate, as `functools.partial(lif, decay=0.9)`.
-      surrogate: slope of the firing function; None is `arctan(2)`.
-      readout: constructor of the layer from output currents [T, B, classes] to logits.
-      dropout_rate: share of hidden neurons absent, through all steps, in training.
-      precision: "mixed" rounds what goes into products to bfloat16.
-      rate_penalty, rate_target: λ and ρ of the hidden neurons' price, as for `snn`.
+      sound_channels: channels of each convolution over bands; not with early fusion.
+      sound_hidden: neurons of each layer behind them; not with early fusion.
+      hidden: neurons of each layer behind a middle fusion; none is 256.
+      taps: steps of a sound that weights see at once.
+      bands: bands of the spectrogram.
+      absent: share of training examples without image, and without sound.
+      neuron: the neurons.
+      surrogate: firing slope.
+      readout: logits from a leaky membrane's potential.
+      dropout_rate: share of hidden neurons dropped, through all steps, in training.
+      classes: how many there are.
+      precision: operands of products; mixed is bfloat16.
+      rate_penalty: price of the hidden neurons' squared firing rates, in the loss.
+      rate_target: firing rate that is free, in spikes per step.
       training: with both dropouts, or without.
-      statistics: none; for the sake of a common signature.
+      statistics: none: there are no batch norms.
+      neuron_options: of the neurons, as `threshold=0.5`: as for `snn`.
+
+    Early fusion joins pixels and spectrogram in front of all neurons, middle fusion the spikes
+    of each sense's own neurons; late fusion adds up the logits of a network for each sense.
+    `absent` is one number for both senses, or two.  Names may be values, as for `snn`.
 
     Raises:
       ValueError: for an unknown name, shares that are not one or two, or of a sum above 1, or
@@ -124,39 +105,40 @@ def multimodal(
     if len(shares) not in (1, len(SENSES)):
         raise ValueError(f"absent is one share, or one for each of {SENSES}, got {absent}")
     senses = [name for name in SENSES if name in senses]
-    linear = partial(dense, precision=precision)
-    price = priced(rate_penalty, rate_target, training)
-    missing = dropout(dropout_rate if training else 0.0, time=True)
-    fire = lambda: [neuron(surrogate or arctan()), *price]
+    linear = partial(ly.dense, precision=precision)
+    price = ch.priced(rate_penalty, rate_target, training)
+    missing = ly.dropout(dropout_rate if training else 0.0, time=True)
+    neurons = ch.neuron_of(neuron, surrogate, neuron_options)
+    fire = lambda: [neurons(), *price]
 
-    def layers(widths: Sequence[int], weights: Callable[[int], list[Layer]]) -> list[Layer]:
-        return [layer for n in widths for layer in (*weights(n), *fire(), missing)]
+    def layers(sizes: Sequence[int], weights: Callable[[int], list[Layer]]) -> list[Layer]:
+        return [layer for n in sizes for layer in (*weights(n), *fire(), missing)]
 
     def seen(n: int) -> list[Layer]:
         return [linear(n, gain=FEW)]
 
     def heard(n: int) -> list[Layer]:
-        return [delays(taps), linear(n, gain=1.0)]
+        return [sp.delays(taps), linear(n, gain=1.0)]
 
     def hearing_all_bands_alike() -> list[Layer]:
-        conv = partial(conv2d, size=(1, 5), stride=2, gain=1.0, precision=precision)
-        blocks = [(delays(taps), conv(c), *fire()) for c in sound_channels]
-        return [add_row(), *(layer for block in blocks for layer in block)]
+        conv = partial(ly.conv2d, size=(1, 5), stride=2, gain=1.0, precision=precision)
+        blocks = [(sp.delays(taps), conv(c), *fire()) for c in ch.widths(sound_channels)]
+        return [ly.add_row(), *(layer for block in blocks for layer in block)]
 
     eye = _eye(vision, steps)
     ear = _ear(hearing, steps, bands)
-    out = [linear(classes, gain=FEW), readout()]
+    out = [linear(classes, gain=FEW), ch.readout_of(readout)()]
     if fusion == "early":
-        branches = {"image": [*eye, flatten(_axes(vision))],
-                    "sound": [*ear, flatten(2), delays(taps)]}  # fmt: skip
-        behind = [*layers(image_hidden, seen), *out]
+        branches = {"image": [*eye, ly.flatten(_axes(vision))],
+                    "sound": [*ear, ly.flatten(2), sp.delays(taps)]}  # fmt: skip
+        behind = [*layers(ch.widths(image_hidden), seen), *out]
     else:
         branches = {
-            "image": [*eye, flatten(_axes(vision)), *layers(image_hidden, seen)],
-            "sound": [*ear, *hearing_all_bands_alike(), flatten(3),
-                      *layers(sound_hidden, heard)],
+            "image": [*eye, ly.flatten(_axes(vision)), *layers(ch.widths(image_hidden), seen)],
+            "sound": [*ear, *hearing_all_bands_alike(), ly.flatten(3),
+                      *layers(ch.widths(sound_hidden), heard)],
         }  # fmt: skip
-        behind = [*layers((256,) if hidden is None else hidden, seen), *out]
+        behind = [*layers((256,) if hidden is None else ch.widths(hidden), seen), *out]
     if fusion == "late":
         branches, behind = {name: [*own, *out] for name, own in branches.items()}, []
     chosen = {name: serial(*branches[name]) for name in senses}
@@ -164,7 +146,7 @@ def multimodal(
     if training and len(senses) > 1:
         lost.update(zip(SENSES, 2 * shares, strict=False))  # one share is for both
     together = parallel(chosen, fuse="sum" if fusion == "late" else "concatenate")
-    return serial(pick(senses), modality_dropout(lost), together, *behind)
+    return serial(ly.pick(senses), ly.modality_dropout(lost), together, *behind)
 
 
 FEW = 1 / 3  # gain of weights on spikes, which add up over 1/(1 − β) steps
@@ -172,8 +154,10 @@ FEW = 1 / 3  # gain of weights on spikes, which add up over 1/(1 − β) steps
 
 def _eye(vision: str, steps: int) -> list[Layer]:
     """Images -> spikes [T, B, ...]."""
-    camera = [saccades(steps), level_crossing(CONTRAST, spikes="several")]
-    return {"rate": [rate(steps)], "saccades": camera, "events": [steps_first(steps)]}[vision]
+    camera = [sp.saccades(steps), sp.level_crossing(CONTRAST, spikes="several")]
+    return {"rate": [sp.rate(steps)], "saccades": camera, "events": [sp.steps_first(steps)]}[
+        vision
+    ]
 
 
 def _axes(vision: str) -> int:
@@ -182,11 +166,27 @@ def _axes(vision: str) -> int:
 
 def _ear(hearing: str, steps: int, bands: int) -> list[Layer]:
     """Sounds -> currents or spikes [T, B, bands, channels]."""
-    heard = [image_norm(1, epsilon=FAINT), spoken_frames(steps, length=FRAME),
-             log_bands(length=FRAME, bands=bands, epsilon=QUIET),
-             subtract_mean(), image_norm()]  # fmt: skip
+    heard = [ly.image_norm(1, epsilon=FAINT), ly.spoken_frames(steps, length=FRAME),
+             ly.log_bands(length=FRAME, bands=bands, epsilon=QUIET),
+             ly.subtract_mean(), ly.image_norm()]  # fmt: skip
     if hearing == "rate":  # tanh is in (−1, 1), a probability in (0, 1)
-        heard += [tanh(), standardise(mean=-1.0, std=2.0)]
-    codes = {"direct": [add_channel()], "rate": [bernoulli(), add_channel()],
-             "crossings": [level_crossing(LOUDER, spikes="several")]}  # fmt: skip
-    return [if_present(serial(*heard)), steps_first(steps), *codes[hearing]]
+        heard += [ly.tanh(), ly.standardise(mean=-1.0, std=2.0)]
+    codes = {"direct": [ly.add_channel()], "rate": [sp.bernoulli(), ly.add_channel()],
+             "crossings": [sp.level_crossing(LOUDER, spikes="several")]}  # fmt: skip
+    return [ly.if_present(serial(*heard)), sp.steps_first(steps), *codes[hearing]]
+
+
+NETWORKS = {"multimodal": multimodal}
+_small = partial(
+    multimodal, steps=6, image_hidden=(10,), sound_channels=(2,), sound_hidden=(8,), taps=2,
+    bands=12, absent=0.25, threshold=0.25,
+)  # fmt: skip
+_SHAPE = {"image": (12, 12), "sound": (900,)}
+CASES = {
+    "multimodal": Case(_small, _SHAPE, "senses"),
+    "multimodal, early": Case(lambda: _small(fusion="early", hearing="rate"), _SHAPE, "senses"),
+    "multimodal, late": Case(
+        lambda: _small(fusion="late", vision="saccades", hearing="crossings"), _SHAPE, "senses"
+    ),
+    "multimodal, sound alone": Case(lambda: _small(senses=("sound",)), _SHAPE, "senses"),
+}

@@ -5,45 +5,20 @@ figure raises an ImportError that says how to install it.  No figure uses pyplot
 backend: `figure.savefig("name.png")`.
 """
 
-from jaxdigits.plots.curves import (
-    corruption_figure,
-    learning_figure,
-    lines_figure,
-    pareto_figure,
-    ratio_figure,
-)
-from jaxdigits.plots.gradients import agreement_figure, alignment_figure, cosines_figure
-from jaxdigits.plots.images import (
-    augmentation_figure,
-    images_figure,
-    saliency_figure,
-    weights_figure,
-)
-from jaxdigits.plots.mistakes import confusion_figure, mistakes_figure
-from jaxdigits.plots.spikes import (
-    membrane_figure,
-    raster_figure,
-    rates_figure,
-    spike_times_figure,
-)
-
-__all__ = [
-    "agreement_figure",
-    "alignment_figure",
-    "augmentation_figure",
-    "confusion_figure",
-    "corruption_figure",
-    "cosines_figure",
-    "images_figure",
-    "learning_figure",
-    "lines_figure",
-    "membrane_figure",
-    "mistakes_figure",
-    "pareto_figure",
-    "raster_figure",
-    "rates_figure",
-    "ratio_figure",
-    "saliency_figure",
-    "spike_times_figure",
-    "weights_figure",
-]
+from jaxdigits.plots.curves import corruption_figure as corruption_figure
+from jaxdigits.plots.curves import learning_figure as learning_figure
+from jaxdigits.plots.curves import lines_figure as lines_figure
+from jaxdigits.plots.curves import pareto_figure as pareto_figure
+from jaxdigits.plots.gradients import agreement_figure as agreement_figure
+from jaxdigits.plots.gradients import alignment_figure as alignment_figure
+from jaxdigits.plots.gradients import cosines_figure as cosines_figure
+from jaxdigits.plots.images import augmentation_figure as augmentation_figure
+from jaxdigits.plots.images import images_figure as images_figure
+from jaxdigits.plots.images import saliency_figure as saliency_figure
+from jaxdigits.plots.images import weights_figure as weights_figure
+from jaxdigits.plots.mistakes import confusion_figure as confusion_figure
+from jaxdigits.plots.mistakes import mistakes_figure as mistakes_figure
+from jaxdigits.plots.spikes import membrane_figure as membrane_figure
+from jaxdigits.plots.spikes import raster_figure as raster_figure
+from jaxdigits.plots.spikes import rates_figure as rates_figure
+from jaxdigits.plots.spikes import spike_times_figure as spike_times_figure

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxdigits.measure import summarise
-from jaxdigits.plots.style import BLUE, INK, WIDTH, look, new_figure, with_style
+from jaxdigits.plots.style import INK, WIDTH, look, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -127,32 +127,6 @@ def corruption_figure(
         axes.remove()
     figure.supxlabel("severity", fontsize=10)
     figure.supylabel("accuracy in %", fontsize=10)
-    return figure
-
-
-@with_style
-def ratio_figure(ratios: Mapping[str, tuple[float, float, float]], *, x_label: str) -> "Figure":
-    """Draw a bar up to each median, a line from quartile to quartile, and a line at 1.
-
-    Args:
-      ratios: (lower quartile, median, upper quartile) by name; the first name is on top.
-
-    Raises:
-      ValueError: for quartiles that are not in order, naming them.
-    """
-    figure = new_figure(7, 0.32 * len(ratios) + 1.2)
-    axes = figure.add_subplot()
-    for name, (low, median, high) in ratios.items():
-        if not low <= median <= high:
-            raise ValueError(f"quartiles of {name!r} are not in order: {low}, {median}, {high}")
-        axes.barh(name, median, color=BLUE, alpha=0.7)
-        axes.plot([low, high], [name, name], color=INK)
-        axes.annotate(f"{median:.2f}", (high, name), xytext=(4, 0), textcoords="offset points",
-                      va="center", fontsize=8)  # fmt: skip
-    axes.axvline(1, color=INK, linewidth=0.8, linestyle="--")
-    axes.set(xlabel=x_label)
-    axes.margins(x=0.1)
-    axes.invert_yaxis()
     return figure
 
 

@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.data import Dataset
-from jaxdigits.data.inputs import take
+from jaxdigits.data import Dataset, Senses
 from jaxdigits.gradients import ESTIMATORS, check
 from jaxdigits.layer import Layer, Params
 from jaxdigits.losses import cross_entropy
@@ -69,7 +68,7 @@ def spikes_of(run: Run, member: Member, test: Dataset) -> list[Drawing]:
     """Draw spikes, potentials and firing rates; nothing for a network that does not spike."""
     rows = jnp.arange(min(PROBED, len(test.label)))
     keys = evaluation_keys(member.key, rows)
-    x = take(test.image, rows, keys)
+    x = test.inputs.take(rows, keys)
     residual = jax.jit(member.network.forward)(member.params, x, keys)[1]
     label = f"while it reads a {test.label[0]}, the first test digit"
     rates_text = f"Means over {len(rows)} test digits. Silent neurons cost nothing."
@@ -138,7 +137,7 @@ def saliency_of(member: Member, digit: np.ndarray, test: Dataset) -> list[Drawin
     _, first = np.unique(test.label, return_index=True)
     rows = jnp.asarray(first[:6])
     keys = evaluation_keys(member.key, rows)
-    x = take(test.image, rows, keys)
+    x = test.inputs.take(rows, keys)
     slope = jax.jit(lambda p, x, d, k: saliency(member.network, p, x, d, k))
     gradient = images_of(slope(member.params, x, jnp.asarray(digit[rows]), keys))
     if gradient is None or not np.any(gradient):
@@ -155,7 +154,7 @@ def gradients_of(run: Run, member: Member, train: Dataset) -> list[Drawing]:
     """Draw this network's certificate, and the direction of its learning rule, if any."""
     rows = jnp.arange(CHECKED)
     keys = evaluation_keys(member.key, rows)
-    x = take(train.image, rows, keys)
+    x = train.inputs.take(rows, keys)
     report = check(_exact(run).network, _own(member.params), x, keys, differences=None)
     leaves = [row for row in report.rows if row.verdict != "not applicable"]
     errors = {row.leaf.removeprefix("params/"): row.error for row in leaves}
@@ -189,7 +188,7 @@ def _alignment(run: Run, member: Member, train: Dataset) -> dict[str, float]:
     """Return the cosine of the rule's gradient with backpropagation's, by params."""
     rows = jnp.arange(min(PROBED, len(train.label)))
     keys = evaluation_keys(member.key, rows)
-    batch = take(train.image, rows, keys), jnp.asarray(train.label)[rows]
+    batch = train.inputs.take(rows, keys), jnp.asarray(train.label)[rows]
 
     def gradient(config) -> dict[str, Any]:
         estimator: Callable = config.estimator()
@@ -201,6 +200,7 @@ def _alignment(run: Run, member: Member, train: Dataset) -> dict[str, float]:
     return {name: cosine(np.asarray(rule[name]), np.asarray(true[name])) for name in true}
 
 
-def images_of(image: Any) -> Any:
-    """Return the images of inputs that may have sounds too."""
-    return image["image"] if isinstance(image, Mapping) else image
+def images_of(inputs: Any) -> Any:
+    """Return the images as an array, of a batch or of a data set that may have sounds too."""
+    images = inputs["image"] if isinstance(inputs, Mapping | Senses) else inputs
+    return getattr(images, "array", images)

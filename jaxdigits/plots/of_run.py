@@ -47,7 +47,7 @@ def drawings(
       ImportError: without matplotlib, saying how to install it.
     """
     predict, member = predictor(run), first_member(run)
-    logits = predict(test.image)
+    logits = predict(test.inputs)
     figures = [*_learning(history, best_epoch), *_errors(logits, test)]
     if severities:
         figures += [_corruptions(predict, test, severities)]
@@ -81,21 +81,21 @@ def _errors(logits: np.ndarray, test: Dataset) -> list[Drawing]:
         Drawing("confusion", "Confusion matrix", f"Counts of test digits{many}.",
                 confusion_figure(confusion)),
         Drawing("mistakes", "The worst mistakes", text,
-                mistakes_figure(images_of(test.image), label, probability)),
+                mistakes_figure(images_of(test.inputs), label, probability)),
     ]  # fmt: skip
 
 
 def _corruptions(predict, test: Dataset, severities: Sequence[int]) -> Drawing:
     accuracies = robustness(predict, test, jax.random.key(0), severities=severities)
     kinds = {name: corruption.kind for name, corruption in CORRUPTIONS.items()}
-    clean = score(predict(test.image), test.label).test_accuracy
+    clean = score(predict(test.inputs), test.label).test_accuracy
     text = f"Corrupted test digits; the accuracy without corruption is {100 * clean:.2f} %."
     return Drawing("corruptions", "Accuracy against corruption", text,
                    corruption_figure(accuracies, kinds))  # fmt: skip
 
 
 def _augmentation(name: str, train: Dataset) -> Drawing:
-    image = jnp.asarray(images_of(train.image)[:5])
+    image = jnp.asarray(images_of(train.inputs)[:5])
     draws = [AUGMENTS[name](key, image) for key in jax.random.split(jax.random.key(0), 7)]
     figure = augmentation_figure(np.asarray(image) / 255, np.stack(draws))
     return Drawing("augmentation", "Augmentation", f"Training digits under “{name}”.", figure)

@@ -1,23 +1,23 @@
-"""A run on disk: a folder of plain files, of which none is executed when it is read.
+"""A run on disk: a folder of plain files.  Reading them executes nothing.
 
-    config.json      the configuration and the versions that ran it
+    config.json      the configuration, and the versions and the device that ran it
     metrics.jsonl    one JSON object an epoch, written as the epoch ends
-    checkpoints/     while it trains: all that it needs to go on (`jaxdigits.runs.checkpoint`)
+    checkpoints/     in training: the snapshots for `--resume` (`jaxdigits.runs.checkpoint`)
     params.npz       the best epoch's params and statistics, named by path; with several
                      seeds every array has a leading axis, one entry per seed
-    result.json      accuracy on the test set, and how long it took
+    result.json      the accuracy on the test set, and the seconds that training took
 
-Files are written whole beside their place and then moved there, so that a full disk or a
-crash leaves the one before.
+Files are written whole beside their place and then moved there, so a full disk or a crash
+leaves the earlier file.
 """
 
 import json
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ import numpy as np
 
 from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.data.files import require_stored
+from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.runs.config import Config, from_json, to_json
@@ -33,14 +34,10 @@ from jaxdigits.train.sharding import by_first_process
 from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1
-LARGEST_JSON = 1 << 20  # bytes; a configuration is some hundred
+LARGEST_JSON = 1 << 20  # bytes; a configuration has some hundred
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
 MAX_LAYERS = 100  # entries of a list; a network is traced layer by layer
 MOST = {"steps": 10_000, "taps": 1_000, "bands": 10_000, "most": 100, "microbatch": 1 << 14}
-
-
-class RunError(Exception):
-    """A run folder that cannot be written or read: one line, naming it and what to do."""
 
 
 class Run(NamedTuple):
@@ -56,10 +53,10 @@ def create_run(folder: Path, config: Config) -> None:
     """Make the folder and write `config.json`.
 
     Raises:
-      RunError: if there is something in the folder already, or it cannot be written.
-      ValueError: for a network so large that `load_run` would refuse it.
+      RunError: if the folder is not empty or cannot be written.
+      ValueError: for a network so large that `load_run` would reject it.
     """
-    _require_modest(to_json(config))
+    check_sizes(to_json(config))
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         require_empty(folder)
@@ -70,7 +67,7 @@ def create_run(folder: Path, config: Config) -> None:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """An `OSError` inside is a `RunError` that names the folder."""
+    """Turn an `OSError` inside into a `RunError` that names the folder."""
     try:
         yield
     except OSError as error:
@@ -78,7 +75,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def require_empty(folder: Path) -> None:
-    """Check that nothing is in a folder, which need not be there yet, or raise a `RunError`."""
+    """Raise a `RunError` if the folder is there and not empty."""
     if folder.is_dir() and any(folder.iterdir()):
         raise RunError(f"{folder} is not empty: choose another folder, or remove it first")
 
@@ -96,7 +93,7 @@ def append_metrics(folder: Path, row: dict[str, Any]) -> None:
 
 @by_first_process
 def write_metrics(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Write `metrics.jsonl` with these rows and no others, atomically.
+    """Write `metrics.jsonl` with these rows alone, atomically.
 
     Raises:
       RunError: if it cannot be written; an earlier file is then still there.
@@ -117,7 +114,7 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
 
 
 def read_result(folder: Path) -> dict[str, Any] | None:
-    """What is in `result.json`; None if the run has not come so far, or it is damaged."""
+    """Read `result.json`; return None for a run that is not finished, or a damaged file."""
     try:
         result = _read_json(folder / "result.json")
     except (OSError, ValueError, RecursionError):
@@ -142,18 +139,18 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     """Read a run's configuration and params.
 
     Raises:
-      RunError: if a file is missing or broken, or the params are those of another network.
+      RunError: if a file is missing or damaged, or the params belong to another network.
     """
     folder = Path(folder)
     config, template = _read_config(folder)
-    arrays = _read_arrays(folder / "params.npz", template)
+    arrays = _read_params(folder / "params.npz", template)
     leaves = [jnp.asarray(arrays[name]) for name in named_leaves(template)]
     tree = jax.tree.unflatten(jax.tree.structure(template), leaves)
     return Run(config, tree["params"], tree["statistics"])
 
 
 def load_config(folder: str | os.PathLike[str]) -> Config:
-    """Read a run's configuration, of which there may be no params yet.
+    """Read the configuration of a run, which may have no params yet.
 
     Raises:
       RunError: as `load_run`.
@@ -168,7 +165,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def finite(value: Any) -> Any:
-    """`value` for JSON, which has no infinity and no NaN: None stands for them."""
+    """Return `value` with None for infinity and NaN, which JSON does not have."""
     if isinstance(value, dict):
         return {k: finite(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -176,28 +173,8 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _read_config(folder: Path) -> tuple[Config, Any]:
-    """A run's configuration, and the template of its params."""
-    if not folder.is_dir():
-        raise RunError(f"{folder}: no such folder; `jaxdigits train` makes one and says where")
-    if not (folder / "config.json").is_file():
-        raise RunError(
-            f"{folder} is no run: it has no config.json; `jaxdigits train` makes one"
-        )
-    try:
-        head = _read_json(folder / "config.json")
-        if not isinstance(head, dict) or head.get("format") != FORMAT:
-            raise ValueError(f"this version reads run format {FORMAT} only")
-        _require_modest(head.get("config"))
-        config = from_json(head.get("config"))
-        template = _template(config)
-    except Exception as error:  # an option of a wrong type can fail anywhere in a builder
-        raise RunError(f"{folder / 'config.json'} cannot be used: {one_line(error)}") from error
-    return config, template
-
-
-def _require_modest(values: Any) -> None:
-    """Refuse what would be built for minutes, or in gigabytes, before params are looked at."""
+def check_sizes(values: Any) -> None:
+    """Raise a ValueError for a network that would take minutes, or gigabytes, to build."""
     if not isinstance(values, dict):
         return
     options = values.get("options")
@@ -208,8 +185,56 @@ def _require_modest(values: Any) -> None:
             raise ValueError(f"{name} is {value}, more than {MOST[name]}")
 
 
+def read_npz(path: Path, most: int) -> dict[str, np.ndarray]:
+    """Read all arrays of an archive of at most `most` bytes, after comparing its checksums.
+
+    Damaged files raise a dozen types of errors.  Objects are rejected, never unpickled.
+    """
+    require_stored(path, most)  # before anything is read
+    archive: Any = np.load(path, allow_pickle=False)
+    with archive:
+        if name := archive.zip.testzip():  # NumPy alone may stop before the checksum
+            raise ValueError(f"the checksum of {name} is wrong")
+        return {name: archive[name] for name in archive.files}
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file beside `path`, flush it to the disk, and move it there."""
+    part = path.with_name(f".{path.name}-{os.getpid()}")  # tempfile's only its owner may read
+    try:
+        with open(part, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def in_one_line(error: Exception) -> str:
+    """Return an error's message in one line; the error's name if it has none."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _read_config(folder: Path) -> tuple[Config, Any]:
+    """Return a run's configuration, and the template of its params."""
+    require_run(folder)
+    try:
+        head = _read_json(folder / "config.json")
+        if not isinstance(head, dict) or head.get("format") != FORMAT:
+            raise ValueError(f"this version reads run format {FORMAT} only")
+        check_sizes(head.get("config"))
+        config = from_json(head.get("config"))
+        template = _template(config)
+    except Exception as error:  # an option of a wrong type can fail anywhere in a builder
+        name = folder / "config.json"
+        raise RunError(f"{name} cannot be used: {in_one_line(error)}") from error
+    return config, template
+
+
 def _template(config: Config) -> Any:
-    """The shapes and dtypes of {"params", "statistics"} that the configuration leads to."""
+    """Return the shapes and dtypes of the configuration's {"params", "statistics"}."""
 
     def make():
         key, network = jax.random.key(0), config.build()(training=True)
@@ -225,11 +250,9 @@ def _template(config: Config) -> Any:
     return jax.tree.map(member, one)
 
 
-def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
+def _read_params(path: Path, template: Any) -> dict[str, np.ndarray]:
     try:
-        require_stored(path, LARGEST_PARAMS)  # before anything is read
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path, LARGEST_PARAMS)
         require_same_leaves(arrays, template, "its params")
         for name, leaf in named_leaves(template).items():
             if arrays[name].dtype != leaf.dtype:
@@ -238,10 +261,11 @@ def _read_arrays(path: Path, template: Any) -> dict[str, np.ndarray]:
                 raise ValueError(f"{name!r} is not finite")
     except FileNotFoundError as error:
         raise RunError(
-            f"{path} is missing: the run was stopped before it had one, or it was removed"
+            f"{path} is missing: the run stopped before its first epoch ended, or the file "
+            "was removed"
         ) from error
     except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
-        raise RunError(f"{path} cannot be used: {one_line(error)}") from error
+        raise RunError(f"{path} cannot be used: {in_one_line(error)}") from error
     return arrays
 
 
@@ -251,22 +275,3 @@ def _read_json(path: Path) -> Any:
     if len(text) > LARGEST_JSON:
         raise ValueError("it is too large")
     return json.loads(text)
-
-
-def replace_file(path: Path, write) -> None:
-    """Write a file beside `path`, make sure it is on disk, and move it there."""
-    part = path.with_name(f".{path.name}-{os.getpid()}")  # tempfile's only its owner may read
-    try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def one_line(error: Exception) -> str:
-    """What an error says, in one line; its name if it says nothing."""
-    return " ".join(str(error).split()) or type(error).__name__

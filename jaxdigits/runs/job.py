@@ -1,7 +1,7 @@
-"""The main job: a configuration in, a trained network with its test accuracy in a folder.
+"""The main job: train a configuration, and write the network and its test accuracy to a folder.
 
-The protocol is one for all: validation is a twelfth of the training set, drawn stratified
-with a fixed seed; the epoch is chosen on it; the test set is read once, at the end.
+All runs share one protocol: validation data are a twelfth of the training set, drawn stratified
+with a fixed seed; they choose the epoch; the test set is read once, at the end.
 """
 
 import time
@@ -26,11 +26,6 @@ from jaxdigits.runs.checkpoint import (
     save_checkpoint,
 )
 from jaxdigits.runs.config import Config
-from jaxdigits.train.evaluate import logits_of
-from jaxdigits.train.fit import Diverged, Fit, Keep, fit
-from jaxdigits.train.health import watcher
-from jaxdigits.train.optimizer import adamw
-from jaxdigits.train.population import fit_population
 from jaxdigits.runs.folder import (
     Run,
     RunError,
@@ -40,6 +35,12 @@ from jaxdigits.runs.folder import (
     write_metrics,
     write_result,
 )
+from jaxdigits.train.evaluate import logits_of
+from jaxdigits.train.fit import NO_HOOKS, Diverged, Fit, fit
+from jaxdigits.train.health import watcher
+from jaxdigits.train.optimizer import adamw
+from jaxdigits.train.population import fit_population
+from jaxdigits.train.recipe import Recipe
 from jaxdigits.train.sharding import (
     any_process,
     check_members,
@@ -47,16 +48,16 @@ from jaxdigits.train.sharding import (
     on_each_process,
     same_everywhere,
 )
-from jaxdigits.train.snapshot import Snapshot
+from jaxdigits.train.snapshot import Hooks, Snapshot
 from jaxdigits.tree import parameter_count
 
-VALIDATION = 12  # one example in so many: 5,000 of MNIST's 60,000
+VALIDATION = 12  # one example in 12: 5,000 of MNIST's 60,000
 SPLIT_SEED = 0
 Report = Callable[[dict[str, Any]], None]
 
 
 class Outcome(NamedTuple):
-    """What a run came to."""
+    """The result of a run."""
 
     logits: np.ndarray
     """[seeds, N, 10] on the test set"""
@@ -66,15 +67,28 @@ class Outcome(NamedTuple):
     parameters: int
     """of one network"""
     seconds: float
-    """from the first line to the last prediction, compiling included; of a resumed run, with
-    the seconds of the epochs that it had behind it"""
+    """from the first line to the last prediction, compiling included; a resumed run adds the
+    seconds of the epochs before its checkpoint"""
     diverged: tuple[int, ...] = ()
     """seeds, not all of them, whose loss became infinite: they count with their best epoch, or
     untrained if there was none"""
 
 
+class Checkpointing(NamedTuple):
+    """Options of a run's checkpoints."""
+
+    resume: bool = False
+    """continue the run in the folder, from its newest checkpoint, to the same bits"""
+    last: int = LAST
+    """number of checkpoints in the folder, until `finish_run` removes them"""
+    stop: Callable[[], bool] = lambda: False
+    """returns whether to stop after a checkpoint; one process is enough"""
+    warn: Callable[[str], None] = lambda line: None
+    """called with one line for each damaged checkpoint"""
+
+
 class Stopped(Exception):
-    """Training was asked to stop, and all that it had is in the newest checkpoint."""
+    """Training stopped on request; the newest checkpoint has all of it."""
 
 
 def run_job(
@@ -85,27 +99,19 @@ def run_job(
     report: Report = lambda row: None,
     *,
     mesh: Mesh | None = None,
-    resume: bool = False,
-    last: int = LAST,
-    stop: Callable[[], bool] = lambda: False,
-    warn: Callable[[str], None] = lambda line: None,
+    checkpointing: Checkpointing = Checkpointing(),  # noqa: B008  (immutable)
 ) -> Outcome:
-    """Train what `config` says and write the run to `folder`.
+    """Train a configuration, write the run to `folder`, and test it once.
 
     Args:
       report: called with each epoch's row, once it is in `metrics.jsonl`.
       mesh: the devices that share the examples of a batch, or the networks of several seeds;
         None: one.  Of several processes the first writes the run, and all read it.
-      resume: go on with the run in the folder, from its newest checkpoint, to the bits that it
-        would have come to.
-      last: checkpoints that are kept; they are removed with `finish_run`.
-      stop: asked after each checkpoint whether to stop there; one process is enough.
-      warn: called with one line for each checkpoint that cannot be read.
 
     Raises:
       RunError: if the folder is not empty or cannot be written, or each of several seeds
         diverged.
-      Stopped: where `stop` said so.
+      Stopped: where `checkpointing.stop` returned True.
       Diverged: on a loss that is not finite; the last good params are then in the folder.
       ValueError: if the batch is larger than the training set.
     """
@@ -117,54 +123,46 @@ def run_job(
         check_shares(mesh, config.batch, config.microbatch)
     else:
         check_members(mesh, config.seeds)
-    if not resume:
+    if not checkpointing.resume:
         create_run(folder, config)
-    earlier = 0.0
 
     def on_epoch(row):
         append_metrics(folder, row)
         report(row)
 
-    def go_on(start: Snapshot) -> Snapshot:
-        nonlocal earlier
-        now = newest_snapshot(folder, start, warn) if resume else start
-        if not same_everywhere(int(np.max(now.state.step))):
-            raise RunError(f"{folder} has not the same checkpoints for all processes")
-        if resume:
-            remove_unfinished(folder)
-            write_metrics(folder, now.history)  # without epochs that came after the checkpoint
-        earlier = sum(row["seconds"] for row in now.history)
+    def resume(start: Snapshot) -> Snapshot:
+        nonlocal clock
+        now = _first_snapshot(folder, start, checkpointing)
+        clock -= sum(row["seconds"] for row in now.history)
         return now
 
     def save(now: Snapshot) -> None:
-        save_checkpoint(folder, now._replace(state=on_each_process(now.state, mesh)), last)
-        if any_process(stop()):
+        now = now._replace(state=on_each_process(now.state, mesh))
+        save_checkpoint(folder, now, checkpointing.last)
+        if any_process(checkpointing.stop()):
             raise Stopped(f"after step {int(np.max(now.state.step))}")
 
     network = config.build()(training=True)
-    told = dict(
-        report=on_epoch, keep=partial(save_params, folder), save=save, resume=go_on, mesh=mesh,
-        watch=watcher(network, train.image, members=config.seeds, mesh=mesh,
-                      batch=config.microbatch or config.batch),
-    )  # fmt: skip
+    watch = watcher(network, train.inputs, members=config.seeds, mesh=mesh,
+                    batch=config.microbatch or config.batch)  # fmt: skip
+    hooks = Hooks(on_epoch, partial(save_params, folder), watch, save, resume)
     try:
-        params, statistics, accuracy, epoch, lost = _train(config, train, valid, told)
+        params, statistics, accuracy, epoch, lost = _train(config, train, valid, hooks, mesh)
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
     save_params(folder, params, statistics)
     if len(lost) == config.seeds:
         raise RunError(f"the loss of seeds {lost} became infinite: lower the learning rate")
-    if mesh is not None:  # each process by itself, on its first device
+    if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
-    logits = predict(Run(config, params, statistics), test.image)
-    parameters = parameter_count(params) // config.seeds
-    seconds = earlier + time.perf_counter() - clock
+    logits = predict(Run(config, params, statistics), test.inputs)
+    parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
 
 
 def finish_run(folder: Path, result: dict[str, Any]) -> None:
-    """Write `result.json`, after which the checkpoints are of no use and removed.
+    """Write `result.json`, and remove the checkpoints.
 
     Raises:
       RunError: if the folder cannot be written.
@@ -174,7 +172,7 @@ def finish_run(folder: Path, result: dict[str, Any]) -> None:
 
 
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
-    """The training set in two: what is trained on, and what chooses the epoch."""
+    """Split the training set in two: for training, and for choosing the epoch."""
     count = len(train.label) // VALIDATION
     train, valid = split(train, (len(train.label) - count, count), seed=SPLIT_SEED)
     return train, valid
@@ -184,75 +182,87 @@ def fit_one(
     config: Config,
     train: Dataset,
     valid: Dataset,
-    report: Report = lambda row: None,
-    keep: Keep = lambda params, statistics: None,
-    **told: Any,
+    hooks: Hooks = NO_HOOKS,
+    mesh: Mesh | None = None,
 ) -> Fit:
-    """The network of `config.seed`, trained as the configuration says.
-
-    Args:
-      report, keep: as for `fit`; and so are others, as `mesh`, `save` and `resume`.
+    """Train the network of `config.seed` as the configuration says.
 
     Raises:
       Diverged, ValueError: as `fit`.
     """
     key = jax.random.key(config.seed)
-    return fit(config.build(), train, valid, _optimizer(config, train), key,
-               patience=config.patience, report=report, keep=keep,
-               **_options(config), **told)  # fmt: skip
+    return fit(_recipe(config, _optimizer(config, train), mesh), train, valid, key, hooks)
 
 
-def predict(run: Run, image: Any) -> np.ndarray:
-    """[seeds, N, 10] the logits of each of the run's networks on images [N, 28, 28]."""
-    return predictor(run)(image)
+def predict(run: Run, inputs: Any) -> np.ndarray:
+    """Return the logits [seeds, N, K] of each of the run's networks on N inputs.
+
+    Args:
+      inputs: as for `logits_of`.
+    """
+    return predictor(run)(inputs)
 
 
 def predictor(run: Run) -> Callable[[Any], np.ndarray]:
-    """`predict` of one run: all calls with equally many images are one compiled program."""
+    """Return `predict` of one run: calls with the same number of inputs share a program."""
 
     @jax.jit
-    def of_member(member, image):
+    def of_member(member, inputs):
         params, statistics, key = member
         network = run.config.build()(training=False, statistics=statistics)
-        return logits_of(network, params, image, key)[0]
+        return logits_of(network, params, inputs, key)[0]
 
     members = [(run.params, run.statistics, jax.random.key(run.config.seed))]
     if run.config.seeds > 1:
         keys = member_keys(run.config)
         pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
         members = [pick(i) for i in range(run.config.seeds)]
-    return lambda image: np.stack([of_member(member, image) for member in members])
+    return lambda inputs: np.stack([of_member(member, inputs) for member in members])
 
 
 def member_keys(config: Config) -> Array:
-    """[seeds] the key of each network: a member's run is the one that its seed alone gives."""
+    """Return the key [seeds] of each network: the key of the run with that seed alone."""
     # All in one program: each operation outside of `jit` is one more to compile at the start.
     seeds = config.seed + np.arange(config.seeds, dtype=np.uint32)
     return jax.vmap(jax.random.key)(seeds)
 
 
-def _train(config: Config, train: Dataset, valid: Dataset, told: dict[str, Any]) -> tuple:
+def _first_snapshot(folder: Path, start: Snapshot, options: Checkpointing) -> Snapshot:
+    """Return the snapshot to train from, and remove what a killed run left after it."""
+    now = newest_snapshot(folder, start, options.warn) if options.resume else start
+    if not same_everywhere(int(np.max(now.state.step))):
+        raise RunError(f"the processes see different checkpoints in {folder}: share the folder")
+    if options.resume:
+        remove_unfinished(folder)
+        write_metrics(folder, now.history)  # without epochs after the checkpoint
+    return now
+
+
+def _train(
+    config: Config, train: Dataset, valid: Dataset, hooks: Hooks, mesh: Mesh | None
+) -> tuple:
     if config.seeds == 1:
-        fitted = fit_one(config, train, valid, **told)
+        fitted = fit_one(config, train, valid, hooks, mesh)
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
-    many = fit_population(config.build(), train, valid, lambda _: _optimizer(config, train),
-                          member_keys(config), **_options(config), **told)  # fmt: skip
+    optimizer = _optimizer(config, train)
+    recipe = _recipe(config, lambda _: optimizer, mesh)
+    many = fit_population(recipe, train, valid, member_keys(config), hooks=hooks)
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
     return many.params, many.statistics, *lists, lost
 
 
 def _optimizer(config: Config, train: Dataset) -> optax.GradientTransformation:
-    steps = config.epochs * (len(train.label) // config.batch)
+    updates = config.epochs * (len(train) // config.batch)
     decay, schedule = config.weight_decay, config.schedule
-    return adamw(config.learning_rate, steps, weight_decay=decay, schedule=schedule)
+    return adamw(config.learning_rate, updates, weight_decay=decay, schedule=schedule)
 
 
-def _options(config: Config) -> dict[str, Any]:
-    """What `fit` and `fit_population` are told alike."""
-    return dict(
-        epochs=config.epochs, batch=config.batch, loss=cross_entropy(config.smoothing),
-        estimator=config.estimator(), ema=config.ema, microbatch=config.microbatch,
-        augment=config.augmentation(), steps_per_save=config.steps_per_save,
+def _recipe(config: Config, optimizer: Any, mesh: Mesh | None) -> Recipe:
+    return Recipe(
+        config.build(), optimizer, epochs=config.epochs, batch=config.batch,
+        loss=cross_entropy(config.smoothing), estimator=config.estimator(), ema=config.ema,
+        microbatch=config.microbatch, augment=config.augmentation(), patience=config.patience,
+        updates_per_save=config.updates_per_save, mesh=mesh,
     )  # fmt: skip

@@ -1,102 +1,66 @@
 """Spiking layers: encoders, surrogate slopes, neurons of every convention, readouts."""
 
-from jaxdigits.spikes.adaptive import alif, alif_neuron
-from jaxdigits.spikes.convention import Convention, euler_decay, exact_decay
-from jaxdigits.spikes.delays import delays
-from jaxdigits.spikes.encoders import at_each_step, bernoulli, direct, latency, rate
-from jaxdigits.spikes.event_lif import event_dense, event_lif
-from jaxdigits.spikes.event_neuron import EventNeuron
-from jaxdigits.spikes.event_readout import first_spike, mean_potential
-from jaxdigits.spikes.event_search import Events, events
-from jaxdigits.spikes.frames import frames_to_steps, steps_first
-from jaxdigits.spikes.level_crossing import level_crossing
-from jaxdigits.spikes.lif import lif, lif_neuron
-from jaxdigits.spikes.penalty import Penalty, penalties, rate_penalty
-from jaxdigits.spikes.presets import (
-    PRESETS,
-    LifOptions,
-    nir_lif,
-    norse_lif_box,
-    sinabs_lif,
-    snntorch_leaky,
-    spikingjelly_lif,
-    spyx_lif,
-)
-from jaxdigits.spikes.readout import leaky_readout, spike_count
-from jaxdigits.spikes.recurrent import recurrent
-from jaxdigits.spikes.saccades import saccades
-from jaxdigits.spikes.storage import Storage, spikes_stored
-from jaxdigits.spikes.surrogates import (
-    Surrogate,
-    arctan,
-    exponential,
-    fast_sigmoid,
-    scaled,
-    sigmoid,
-    soft_twin,
-    triangle,
-    with_slope,
-)
-from jaxdigits.spikes.synapse import cuba_lif, cuba_lif_neuron, current_based
-from jaxdigits.spikes.traces import Traces, firing_rates, traces
-from jaxdigits.spikes.unroll import Neuron, over_time
+from collections.abc import Callable
 
-__all__ = [
-    "PRESETS",
-    "Convention",
-    "EventNeuron",
-    "Events",
-    "LifOptions",
-    "Neuron",
-    "Penalty",
-    "Storage",
-    "Surrogate",
-    "Traces",
-    "alif",
-    "alif_neuron",
-    "arctan",
-    "at_each_step",
-    "bernoulli",
-    "cuba_lif",
-    "cuba_lif_neuron",
-    "current_based",
-    "delays",
-    "direct",
-    "euler_decay",
-    "event_dense",
-    "event_lif",
-    "events",
-    "exact_decay",
-    "exponential",
-    "fast_sigmoid",
-    "firing_rates",
-    "first_spike",
-    "frames_to_steps",
-    "latency",
-    "leaky_readout",
-    "level_crossing",
-    "lif",
-    "lif_neuron",
-    "mean_potential",
-    "nir_lif",
-    "norse_lif_box",
-    "over_time",
-    "penalties",
-    "rate",
-    "rate_penalty",
-    "recurrent",
-    "saccades",
-    "scaled",
-    "sigmoid",
-    "sinabs_lif",
-    "snntorch_leaky",
-    "soft_twin",
-    "spike_count",
-    "spikes_stored",
-    "spikingjelly_lif",
-    "spyx_lif",
-    "steps_first",
-    "traces",
-    "triangle",
-    "with_slope",
-]
+from jaxdigits import about as _about
+from jaxdigits.layer import Layer
+from jaxdigits.spikes.adaptive import alif as alif
+from jaxdigits.spikes.adaptive import alif_neuron as alif_neuron
+from jaxdigits.spikes.convention import Convention as Convention
+from jaxdigits.spikes.convention import euler_decay as euler_decay
+from jaxdigits.spikes.convention import exact_decay as exact_decay
+from jaxdigits.spikes.delays import delays as delays
+from jaxdigits.spikes.encoders import at_each_step as at_each_step
+from jaxdigits.spikes.encoders import bernoulli as bernoulli
+from jaxdigits.spikes.encoders import direct as direct
+from jaxdigits.spikes.encoders import latency as latency
+from jaxdigits.spikes.encoders import rate as rate
+from jaxdigits.spikes.event_lif import event_dense as event_dense
+from jaxdigits.spikes.event_lif import event_lif as event_lif
+from jaxdigits.spikes.event_neuron import EventNeuron as EventNeuron
+from jaxdigits.spikes.event_readout import first_spike as first_spike
+from jaxdigits.spikes.event_readout import mean_potential as mean_potential
+from jaxdigits.spikes.event_search import Events as Events
+from jaxdigits.spikes.event_search import events as events
+from jaxdigits.spikes.frames import frames_to_steps as frames_to_steps
+from jaxdigits.spikes.frames import steps_first as steps_first
+from jaxdigits.spikes.level_crossing import level_crossing as level_crossing
+from jaxdigits.spikes.lif import lif as lif
+from jaxdigits.spikes.lif import lif_neuron as lif_neuron
+from jaxdigits.spikes.penalty import Penalty as Penalty
+from jaxdigits.spikes.penalty import penalties as penalties
+from jaxdigits.spikes.penalty import rate_penalty as rate_penalty
+from jaxdigits.spikes.presets import PRESETS as PRESETS
+from jaxdigits.spikes.presets import LifOptions as LifOptions
+from jaxdigits.spikes.presets import nir_lif as nir_lif
+from jaxdigits.spikes.presets import norse_lif_box as norse_lif_box
+from jaxdigits.spikes.presets import sinabs_lif as sinabs_lif
+from jaxdigits.spikes.presets import snntorch_leaky as snntorch_leaky
+from jaxdigits.spikes.presets import spikingjelly_lif as spikingjelly_lif
+from jaxdigits.spikes.presets import spyx_lif as spyx_lif
+from jaxdigits.spikes.readout import leaky_readout as leaky_readout
+from jaxdigits.spikes.readout import spike_count as spike_count
+from jaxdigits.spikes.recurrent import recurrent as recurrent
+from jaxdigits.spikes.saccades import saccades as saccades
+from jaxdigits.spikes.storage import Storage as Storage
+from jaxdigits.spikes.storage import spikes_stored as spikes_stored
+from jaxdigits.spikes.surrogates import Surrogate as Surrogate
+from jaxdigits.spikes.surrogates import arctan as arctan
+from jaxdigits.spikes.surrogates import exponential as exponential
+from jaxdigits.spikes.surrogates import fast_sigmoid as fast_sigmoid
+from jaxdigits.spikes.surrogates import scaled as scaled
+from jaxdigits.spikes.surrogates import sigmoid as sigmoid
+from jaxdigits.spikes.surrogates import soft_twin as soft_twin
+from jaxdigits.spikes.surrogates import triangle as triangle
+from jaxdigits.spikes.surrogates import with_slope as with_slope
+from jaxdigits.spikes.synapse import cuba_lif as cuba_lif
+from jaxdigits.spikes.synapse import cuba_lif_neuron as cuba_lif_neuron
+from jaxdigits.spikes.synapse import current_based as current_based
+from jaxdigits.spikes.traces import Traces as Traces
+from jaxdigits.spikes.traces import firing_rates as firing_rates
+from jaxdigits.spikes.traces import traces as traces
+from jaxdigits.spikes.unroll import Neuron as Neuron
+from jaxdigits.spikes.unroll import over_time as over_time
+
+NEURONS: dict[str, Callable[..., Layer]] = _about.gathered(globals(), "NEURONS")
+"""constructors of neurons by name; each file has its own"""

@@ -33,54 +33,18 @@ from collections.abc import Collection
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxdigits.layer import Layer
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, per_neuron
-from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_kinds, require_reset_below
-from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
-from jaxdigits.spikes.unroll import Neuron, over_time
+from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_convention, require_reset_below
+from jaxdigits.spikes.surrogates import AnySurrogate, surrogate_of
+from jaxdigits.spikes.unroll import Neuron, as_layer
 
 
-def alif(
-    surrogate: Surrogate | None = None,
-    *,
-    adaptation: ArrayLike = 1.8,
-    adaptation_decay: ArrayLike = 0.995,
-    decay: ArrayLike = 0.95,
-    threshold: ArrayLike = 1.0,
-    convention: Convention = DEFAULT,
-    learn: Collection[str] = (),
-) -> Layer:
-    """Neurons that tire: currents [T, ..., n] -> spikes [T, ..., n].
-
-    Args:
-      surrogate, decay, threshold, convention: as for `lif`.
-      adaptation: b, by how much firing at every step raises the threshold in the end, one
-        number or one per neuron [n]; 0 makes it `lif`.
-      adaptation_decay: ρ, one number or one per neuron [n]; the default forgets in 200 steps.
-      learn: which of "adaptation", "adaptation_decay", "decay" and "threshold" are params.
-
-    The residual is (`Traces`, {"adaptation": a [T, ..., n]}).
-
-    Raises:
-      ValueError: as `lif`, and unless adaptation >= 0 (> 0, if learned) and
-        0 <= adaptation_decay <= 1 (strictly inside, if learned).
-    """
-    return over_time(
-        alif_neuron(
-            surrogate,
-            adaptation=adaptation,
-            adaptation_decay=adaptation_decay,
-            decay=decay,
-            threshold=threshold,
-            convention=convention,
-            learn=learn,
-        )
-    )
-
-
+@constructor
 def alif_neuron(
-    surrogate: Surrogate | None = None,
+    surrogate: AnySurrogate = "fast_sigmoid",
     *,
     adaptation: ArrayLike = 1.8,
     adaptation_decay: ArrayLike = 0.995,
@@ -89,8 +53,25 @@ def alif_neuron(
     convention: Convention = DEFAULT,
     learn: Collection[str] = (),
 ) -> Neuron:
-    """One step of `alif`, with the same arguments, for `over_time` and `recurrent`."""
-    require_kinds(surrogate, convention)
+    """Neurons that tire.
+
+    `alif` is the layer over time, currents [T, ..., n] -> spikes [T, ..., n]; `alif_neuron` one
+    step of it, for `recurrent`.
+
+    Args:
+      surrogate, decay, threshold, convention: as for `lif`.
+      adaptation: rise of the threshold under firing at every step, b.
+      adaptation_decay: share of an adaptation left after a step, ρ.
+      learn: constants that are trained too, one per neuron.
+
+    With adaptation 0 it is `lif`; the default decay forgets in 200 steps.  The residual of the
+    layer is (`Traces`, {"adaptation": a [T, ..., n]}).
+
+    Raises:
+      ValueError: as `lif`, and unless adaptation >= 0 (> 0, if learned) and
+        0 <= adaptation_decay <= 1 (strictly inside, if learned).
+    """
+    require_convention(convention)
     start = {
         "decay": decay,
         "threshold": threshold,
@@ -99,7 +80,7 @@ def alif_neuron(
     }
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
-    membrane = make_membrane(surrogate or fast_sigmoid(), convention)
+    membrane = make_membrane(surrogate_of(surrogate), convention)
     raised = lambda k, a: k["threshold"] + k["adaptation"] * a
 
     def step(k, state, i_t):
@@ -137,3 +118,17 @@ def alif_neuron(
         lambda k, kept: membrane.end(kept["v"], raised(k, kept["adaptation"])),
         late=convention.spike_from == "old",
     )
+
+
+alif = as_layer(alif_neuron)
+NEURONS = {"alif": alif}
+CASES = {
+    "alif": Case(lambda: alif(threshold=0.5), (5,), "current"),
+    "alif, learned, reset differentiated": Case(
+        lambda: alif(
+            adaptation=1.0, adaptation_decay=0.75, decay=0.9, threshold=0.5,
+            learn=("decay", "threshold", "adaptation", "adaptation_decay"),
+            convention=Convention(differentiate_reset=True),
+        ), (5,), "current",
+    ),
+}  # fmt: skip

@@ -39,6 +39,16 @@ Numbers = float | tuple[float, ...]
 class Convention:
     """Which LIF neuron.  The default is this library's own: the one of snnTorch.
 
+    At a spike the neuron subtracts its threshold, or starts again from a potential (`reset`).
+    With `reset_step` "next" the membrane leaks, then the reset takes effect, unleaked, as the
+    next step begins; with "same" the reset takes effect in the step of the spike, and then it
+    leaks.  A potential exactly at the threshold is silent ("above") or fires ("at").  A step
+    has one spike at most, or one for every threshold that the potential holds (`spikes`).  The
+    spike put out at step t is of the potential that this step made, or of the "old" one that it
+    found: the same spikes one step later, and the last not at all.  A normalised input is
+    multiplied by 1 − β, so that a constant input is the potential that the membrane tends to,
+    and learning β moves the input's weight too.
+
     Numbers are one for all neurons, or a tuple with one per neuron [n].
 
     Raises:
@@ -46,29 +56,30 @@ class Convention:
         or gain <= 0.
     """
 
-    reset: Literal["subtract"] | Numbers = "subtract"
-    """subtract the threshold for each spike, or start again from this potential"""
+    reset: Literal["subtract", "zero"] | Numbers = "subtract"
+    """reset at a spike, or the potential after it"""
     reset_step: Literal["next", "same"] = "next"
-    """"next": the membrane leaks, then the reset takes effect, unleaked, as the next step
-    begins; "same": the reset takes effect in the step of the spike, and then it leaks"""
+    """step in which the reset takes effect"""
     fires: Literal["above", "at"] = "above"
-    """whether a potential exactly at the threshold stays silent or fires"""
+    """fire above the threshold, or at it too"""
     spikes: Literal["one", "several"] = "one"
-    """in a step: one at most, or one for every threshold that the potential holds"""
+    """spikes of a neuron in a step"""
     spike_from: Literal["new", "old"] = "new"
-    """the spike put out at step t: of the potential that this step made, or of the one that
-    it found (so the same spikes come out one step later, and the last not at all)"""
+    """potential that fires, the step's own or the one before"""
     differentiate_reset: bool = False
-    """whether the gradient also flows through the reset, or the reset is held constant"""
+    """let the gradient flow through the reset, which is otherwise held constant"""
     gain: Numbers = 1.0
-    """what the input current is multiplied by"""
+    """factor of the input current"""
     normalise: bool = False
-    """whether it is also multiplied by 1 − β, so that a constant input is the potential that
-    the membrane tends to (and so that learning β moves the input's weight, too)"""
+    """multiply the input by 1 − decay, too"""
 
     def __post_init__(self):
+        if self.reset == "zero":
+            object.__setattr__(self, "reset", 0.0)
         if self.reset != "subtract" and not _are_numbers(self.reset):
-            raise ValueError(f"reset must be 'subtract' or a potential, got {self.reset!r}")
+            raise ValueError(
+                f"reset must be 'subtract', 'zero' or a potential, got {self.reset!r}"
+            )
         for name, names in CHOICES.items():
             if getattr(self, name) not in names:
                 given = getattr(self, name)

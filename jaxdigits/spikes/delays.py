@@ -10,9 +10,12 @@ axons of 0 to n − 1 steps' delay from every neuron to every other, or a convol
 
 import jax.numpy as jnp
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, without_params
 
 
+@constructor
 def delays(taps: int) -> Layer:
     """Signals x [T, B, ..., F] -> y [T, B, ..., taps · F], the latest first.
 
@@ -35,3 +38,6 @@ def delays(taps: int) -> Layer:
     return without_params(
         forward, backward, lambda features: (*features[:-1], taps * features[-1])
     )
+
+
+CASES = {"delays": Case(lambda: delays(3), (5,), "current")}

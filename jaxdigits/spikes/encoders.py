@@ -16,10 +16,14 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import STEPS, Case
 from jaxdigits.keys import draw_bytes, draw_unit, per_example, require_key
 from jaxdigits.layer import Layer, Static, to_unit, without_params
+from jaxdigits.layers import dense
 
 
+@constructor
 def rate(steps: int) -> Layer:
     """Bernoulli spikes: x [B, ...] uint8, or float in [0, 1] -> 0 or 1 [steps, B, ...].
 
@@ -48,6 +52,7 @@ def rate(steps: int) -> Layer:
     return without_params(forward, backward)
 
 
+@constructor
 def bernoulli() -> Layer:
     """A spike at each step with that step's probability: x [T, B, ...] floats -> 0 or 1, alike.
 
@@ -66,6 +71,7 @@ def bernoulli() -> Layer:
     return without_params(forward, lambda _, s_bar: s_bar)
 
 
+@constructor
 def direct(steps: int) -> Layer:
     """The value as a current at each step: x [B, ...] -> [steps, B, ...].
 
@@ -86,6 +92,7 @@ def direct(steps: int) -> Layer:
     )
 
 
+@constructor
 def at_each_step(layer: Layer, steps: int) -> Layer:
     """`layer` once, and its output at each step: x [B, ...] -> y [steps, B, ...].
 
@@ -97,7 +104,7 @@ def at_each_step(layer: Layer, steps: int) -> Layer:
     """
     _require_steps(steps)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         y, kept = layer.forward(params, x, key)
         return jnp.broadcast_to(y, (steps, *y.shape)), kept
 
@@ -107,6 +114,7 @@ def at_each_step(layer: Layer, steps: int) -> Layer:
     return Layer(layer.init, forward, backward)
 
 
+@constructor
 def latency(steps: int) -> Layer:
     """One spike per pixel, brighter is earlier: x [B, ...] -> 0 or 1 [steps, B, ...].
 
@@ -158,3 +166,13 @@ def _fired(mean: Array, key: Array) -> Array:
 def _require_steps(steps: int) -> None:
     if steps < 1:
         raise ValueError(f"steps must be >= 1, got {steps}")
+
+
+ENCODERS = {"rate": rate, "direct": direct, "latency": latency}
+CASES = {
+    "rate of floats": Case(lambda: rate(STEPS), (9,), "grey"),
+    "bernoulli": Case(bernoulli, (5,), "current"),
+    "direct": Case(lambda: direct(STEPS), (9,), "grey"),
+    "at_each_step": Case(lambda: at_each_step(dense(4), STEPS), (9,)),
+    "latency": Case(lambda: latency(STEPS), (9,), "grey"),
+}

@@ -39,14 +39,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer, Static
+from jaxdigits.layer import Layer, Static, serial
 from jaxdigits.spikes.event_neuron import EventNeuron, psi
 from jaxdigits.spikes.event_search import Events, differentiable_times, least_slope, search
 
 NEURON = EventNeuron()
 
 
+@constructor
 def event_lif(
     neuron: EventNeuron = NEURON, *, dt: float = 1.0, duration: float, most: int = 4
 ) -> Layer:
@@ -89,6 +92,7 @@ def event_lif(
     return Layer(lambda key, shape: ((), shape), forward, backward)
 
 
+@constructor
 def event_dense(
     n: int,
     neuron: EventNeuron = NEURON,
@@ -224,3 +228,16 @@ def _back_at(neuron: EventNeuron, found: Events, d: Array, at: Array) -> tuple[A
         p = p + d_k * jnp.exp(-until / neuron.tau_m)
         q = q + d_k * psi(neuron, until)
     return p, q
+
+
+_NEURON = EventNeuron(4.0, 2.0, threshold=0.75)
+CASES = {
+    "event_lif": Case(lambda: event_lif(_NEURON, duration=14.0), (5,), "current"),
+    "event_lif, any time constants": Case(
+        lambda: event_lif(EventNeuron(3.0, 2.0, threshold=1.0), duration=14.0), (5,), "current"
+    ),
+    "event_dense": Case(
+        lambda: serial(event_lif(_NEURON, duration=14.0),
+                       event_dense(3, _NEURON, duration=14.0, gain=400.0)), (5,), "current",
+    ),
+}  # fmt: skip

@@ -20,11 +20,14 @@ learns nothing from it.
 
 import jax.numpy as jnp
 
-from jaxdigits.layer import Layer, Static, without_params
-from jaxdigits.spikes.event_lif import NEURON, require_times
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
+from jaxdigits.layer import Layer, Static, serial, without_params
+from jaxdigits.spikes.event_lif import NEURON, event_lif, require_times
 from jaxdigits.spikes.event_neuron import EventNeuron, psi
 
 
+@constructor
 def mean_potential(neuron: EventNeuron = NEURON, *, duration: float) -> Layer:
     """Spike times [S, ..., m] -> [..., m]: what each input adds to the mean potential.
 
@@ -47,6 +50,7 @@ def mean_potential(neuron: EventNeuron = NEURON, *, duration: float) -> Layer:
     return without_params(forward, lambda left, a_bar: -psi(neuron, left) * a_bar / duration)
 
 
+@constructor
 def first_spike(tau: float = 1.0) -> Layer:
     """Spike times [S, ..., n] -> logits [..., n] = −t_1 / tau.
 
@@ -64,3 +68,15 @@ def first_spike(tau: float = 1.0) -> Layer:
         return jnp.concatenate([-y_bar[None] / tau, later])
 
     return without_params(forward, backward)
+
+
+_LIVELY = EventNeuron(4.0, 2.0, threshold=0.75)
+CASES = {
+    "first_spike": Case(
+        lambda: serial(event_lif(_LIVELY, duration=14.0), first_spike()), (5,), "current"
+    ),
+    "mean_potential": Case(
+        lambda: serial(event_lif(_LIVELY, duration=14.0),
+                       mean_potential(_LIVELY, duration=14.0)), (5,), "current",
+    ),
+}  # fmt: skip

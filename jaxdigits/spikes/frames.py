@@ -9,9 +9,12 @@ share of the step that it fills, aₜf, so that an even signal stays even:
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
 
 
+@constructor
 def frames_to_steps(steps: int) -> Layer:
     """Frames x [B, F, M], floats -> currents [steps, B, M].
 
@@ -40,6 +43,7 @@ def frames_to_steps(steps: int) -> Layer:
     return without_params(forward, backward, shape)
 
 
+@constructor
 def steps_first(steps: int) -> Layer:
     """Spikes x [B, steps, ...], counts or floats -> [steps, B, ...] floats.
 
@@ -71,3 +75,9 @@ def _shares(steps: int, frames: int) -> np.ndarray:
     end = np.minimum(step[1:, None], frame[1:])
     start = np.maximum(step[:-1, None], frame[:-1])
     return steps * np.maximum(0, end - start)
+
+
+CASES = {
+    "frames_to_steps": Case(lambda: frames_to_steps(5), (7, 3)),
+    "steps_first": Case(lambda: steps_first(6), (6, 5)),
+}

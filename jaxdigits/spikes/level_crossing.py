@@ -20,9 +20,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, without_params
 
 
+@constructor
 def level_crossing(height: float, *, spikes: Literal["one", "several"] = "one") -> Layer:
     """Signals x [T, B, ...], floats -> spikes [T, B, ..., 2], OFF and ON.
 
@@ -57,3 +60,6 @@ def _code(x: Array, height: float, bounded: bool) -> Array:
         return level + height * n, jnp.stack([jnp.maximum(-n, 0), jnp.maximum(n, 0)], -1)
 
     return jax.lax.scan(step, x[0], x)[1]
+
+
+CASES = {"level_crossing": Case(lambda: level_crossing(0.5), (9,), "current")}

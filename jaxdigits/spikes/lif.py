@@ -46,6 +46,7 @@ one step lasts dt.
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -54,63 +55,67 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxdigits.layer import Layer
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
+from jaxdigits.layer import serial
+from jaxdigits.layers import max_pool
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, firing, per_neuron
-from jaxdigits.spikes.surrogates import Surrogate, fast_sigmoid
-from jaxdigits.spikes.unroll import Neuron, over_time
+from jaxdigits.spikes.surrogates import (
+    AnySurrogate,
+    Surrogate,
+    arctan,
+    exponential,
+    fast_sigmoid,
+    scaled,
+    sigmoid,
+    soft_twin,
+    surrogate_of,
+    triangle,
+)
+from jaxdigits.spikes.unroll import Neuron, as_layer, over_time
 
 DEFAULT = Convention()
 
 
-def lif(
-    surrogate: Surrogate | None = None,
-    *,
-    decay: ArrayLike = 0.95,
-    threshold: ArrayLike = 1.0,
-    convention: Convention = DEFAULT,
-    learn: Collection[str] = (),
-) -> Layer:
-    """Neurons that fire at their threshold: currents [T, ..., n] -> spikes [T, ..., n].
-
-    Args:
-      surrogate: slope of the firing function; None is `fast_sigmoid(25)`.
-      decay: β, one number or one per neuron [n] (per channel, behind a convolution).
-      threshold: θ, one number or one per neuron [n].
-      convention: what happens at a spike, and with the input; the default fires above the
-        threshold and subtracts it one step later.
-      learn: which of "decay" and "threshold" are params, one per neuron, starting at the
-        given values: {"decay": ρ [n], "threshold": φ [n]}.  The others stay constant.
-
-    The residual is `Traces`.
-
-    Raises:
-      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0 and
-        above the potential of the reset, and `learn` holds names from above; for what is no
-        `Surrogate` or no `Convention`; in `init`, for constants that are neither one number
-        nor one per neuron; in `forward`, for currents that are not floats.
-    """
-    return over_time(
-        lif_neuron(
-            surrogate, decay=decay, threshold=threshold, convention=convention, learn=learn
-        )
-    )
-
-
+@constructor
 def lif_neuron(
-    surrogate: Surrogate | None = None,
+    surrogate: AnySurrogate = "fast_sigmoid",
     *,
     decay: ArrayLike = 0.95,
     threshold: ArrayLike = 1.0,
     convention: Convention = DEFAULT,
     learn: Collection[str] = (),
 ) -> Neuron:
-    """One step of `lif`, with the same arguments, for `over_time` and `recurrent`."""
-    require_kinds(surrogate, convention)
+    """Leaky integrate-and-fire (LIF) neurons, which fire at their threshold.
+
+    `lif` is the layer over time, currents [T, ..., n] -> spikes [T, ..., n]; `lif_neuron` one
+    step of it, for `recurrent`.  Both take the same arguments.
+
+    Args:
+      surrogate: firing slope.
+      decay: share of a potential left after a step, β.
+      threshold: potential at which a neuron fires, θ.
+      convention: what happens at a spike, and with the input; the default fires above the
+        threshold and subtracts it one step later.
+      learn: constants that are trained too, one per neuron.
+
+    A constant is one number, or one per neuron [n] (per channel, behind a convolution).  Params
+    are the learned ones: {"decay": ρ [n], "threshold": φ [n]}.  The residual of the layer is
+    `Traces`.
+
+    Raises:
+      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0 and
+        above the potential of the reset, and `learn` holds names from above; for another
+        kind of surrogate or convention; in `init`, for constants that are neither one number
+        nor one per neuron; in `forward`, for currents that are not floats.
+    """
+    slope = surrogate_of(surrogate)
+    require_convention(convention)
     start = {"decay": decay, "threshold": threshold}
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
-    membrane = make_membrane(surrogate or fast_sigmoid(), convention)
+    membrane = make_membrane(slope, convention)
 
     def step(k, c_tm1, i_t):
         c_t, v_t, z_t = membrane.step(k["decay"], k["threshold"], c_tm1, i_t)
@@ -134,7 +139,15 @@ def lif_neuron(
         lambda k, kept: membrane.end(kept["v"], k["threshold"]),
         late=convention.spike_from == "old",
         after=lambda k, kept: membrane.leave(k["decay"], kept["v"], k["threshold"]),
+        fades="never"
+        if convention.differentiate_reset
+        else "always"
+        if convention.reset == "subtract"
+        else "silent",
     )
+
+
+lif = as_layer(lif_neuron)
 
 
 class Membrane(NamedTuple):
@@ -196,11 +209,8 @@ def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
     return Membrane(step, back, fire, end, leave)
 
 
-def require_kinds(surrogate: Surrogate | None, convention: Convention) -> None:
-    """Check that both are what they are called, or raise a ValueError."""
-    if not isinstance(surrogate, Surrogate | None):
-        given = getattr(surrogate, "__name__", repr(surrogate))
-        raise ValueError(f"surrogate must be a Surrogate, as fast_sigmoid(), got {given}")
+def require_convention(convention: Convention) -> None:
+    """Check that it is a `Convention`, or raise a ValueError."""
     if not isinstance(convention, Convention):
         raise ValueError(f"convention must be a Convention(...), got {convention!r}")
 
@@ -210,3 +220,56 @@ def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:
     reset = convention.reset
     if reset != "subtract" and not np.all(np.asarray(threshold) > np.asarray(reset)):
         raise ValueError(f"reset must be below the threshold {threshold}, got {reset}")
+
+
+NEURONS = {"lif": lif}
+
+_lif = partial(lif, decay=0.9, threshold=0.75)
+_LEARN = ("decay", "threshold")
+_RESETS = {
+    "subtract, held": Convention(),
+    "subtract, differentiated": Convention(differentiate_reset=True),
+    "zero, held": Convention(reset="zero"),
+    "zero, differentiated": Convention(reset="zero", differentiate_reset=True),
+}
+_CONVENTIONS = {
+    "same step, several spikes": Convention(reset_step="same", spikes="several"),
+    "old potential, at the threshold": Convention(spike_from="old", fires="at"),
+    "to a value, normalised input": Convention(
+        reset=0.25, reset_step="same", differentiate_reset=True, gain=8.0, normalise=True
+    ),
+}
+_PER_NEURON = np.linspace(0.7, 0.9, 5)
+CASES = {
+    **{
+        f"lif, {name}, {learned}": Case(
+            partial(_lif, convention=convention, learn=learn), (5,), "current")
+        for learned, learn in (("given", ()), ("learned", _LEARN))
+        for name, convention in _RESETS.items()
+    },
+    **{
+        f"lif, {name}": Case(
+            partial(_lif, convention=convention, learn=_LEARN), (5,), "current")
+        for name, convention in _CONVENTIONS.items()
+    },
+    "lif, constants per neuron": Case(
+        lambda: lif(decay=_PER_NEURON, threshold=1 - _PER_NEURON), (5,), "current"
+    ),
+    **{
+        f"lif, {name}": Case(partial(_lif, surrogate), (5,), "current")
+        for name, surrogate in (
+            ("arctan", arctan()), ("triangle", triangle()), ("sigmoid", sigmoid()),
+            ("exponential", exponential()), ("scaled", scaled(triangle(), 0.5)),
+            ("spyx_arctan", scaled(arctan(4.0), 1 / (2 * np.pi))),
+        )
+    },
+    "lif, soft twin": Case(
+        partial(_lif, soft_twin(fast_sigmoid(4.0)),
+                convention=Convention(differentiate_reset=True)), (5,), "current",
+    ),
+    "over_time, potential of lif": Case(
+        lambda: over_time(lif_neuron(decay=0.9, threshold=0.5, learn=_LEARN), emit="potential"),
+        (5,), "current",
+    ),
+    "max_pool of ties": Case(lambda: serial(_lif(), max_pool(2)), (7, 6, 4), "current"),
+}  # fmt: skip

@@ -16,7 +16,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.layer import Layer, without_params
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
+from jaxdigits.layer import Layer, serial, without_params
+from jaxdigits.spikes.lif import lif
 
 
 class Penalty(NamedTuple):
@@ -30,6 +33,7 @@ class Penalty(NamedTuple):
     read_later = "price on spikes"
 
 
+@constructor
 def rate_penalty(weight: float, target: float = 0.0) -> Layer:
     """Spikes [T, B, ...] -> the same; a rate above `target` costs the square of the excess.
 
@@ -60,3 +64,10 @@ def penalties(residual: Any) -> Array | None:
     nodes = jax.tree.leaves(residual, is_leaf=is_penalty)
     values = [node.value for node in nodes if is_penalty(node)]
     return reduce(add, values) if values else None
+
+
+CASES = {
+    "rate_penalty": Case(
+        lambda: serial(lif(decay=0.9, threshold=0.75), rate_penalty(3.0, 0.1)), (5,), "current"
+    )
+}

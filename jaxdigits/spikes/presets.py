@@ -24,12 +24,15 @@ Checked against traces of the released libraries: snnTorch 1.0.0, SpikingJelly 2
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal, TypedDict
 
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxdigits.case import Case
 from jaxdigits.spikes.convention import Convention, Numbers, euler_decay, exact_decay
+from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.surrogates import (
     Surrogate,
     arctan,
@@ -232,3 +235,17 @@ def _numbers(values: ArrayLike) -> Numbers:
 def _require(name: str, value: str, choices) -> None:
     if value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
+# Thresholds so low that a small input crosses them.
+CASES = {
+    f"lif, {name}": Case(partial(lif, **options), (5,), "current")
+    for name, options in {
+        "snntorch_leaky": snntorch_leaky(0.9, 0.75),
+        "spikingjelly_lif": spikingjelly_lif(2.0, v_threshold=0.5),
+        "norse_lif_box": norse_lif_box(500.0, v_th=0.5),
+        "sinabs_lif": sinabs_lif(2.0, spike_threshold=0.5),
+        "spyx_lif": spyx_lif(0.9, 0.75),
+        "nir_lif": nir_lif(2.0, dt=1.0, v_threshold=0.5),
+    }.items()
+}

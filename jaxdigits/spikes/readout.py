@@ -12,14 +12,20 @@ uₜ reaches L through y, by gₜ = ∂y/∂uₜ · ȳ (ȳ / T at every step | �
 A spike count is y = Σₜ sₜ (or its mean), so ∂L/∂sₜ = ȳ (or ȳ / T).
 """
 
+from functools import partial
 from typing import Literal
 
 import jax.numpy as jnp
+import numpy as np
 
-from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
+from jaxdigits.layer import Layer, Static, serial, without_params
+from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.scan import elementwise_scan
 
 
+@constructor
 def leaky_readout(
     decay: float = 0.95, *, reduce: Literal["mean", "max", "last"] = "mean"
 ) -> Layer:
@@ -60,6 +66,7 @@ def leaky_readout(
     return without_params(forward, backward)
 
 
+@constructor
 def spike_count(*, mean: bool = False) -> Layer:
     """Spikes [T, ..., n] -> how many each neuron fired [..., n], or with `mean` its rate."""
 
@@ -71,3 +78,35 @@ def spike_count(*, mean: bool = False) -> Layer:
         return jnp.broadcast_to(share, (steps.value, *y_bar.shape))
 
     return without_params(forward, backward)
+
+
+def step_shares(readout: Layer, steps: int) -> np.ndarray | None:
+    """[steps] ∂y/∂iₜ of a readout that is linear in its currents; None for any other."""
+    about = readout.about
+    if about is None:
+        return None
+    if about.constructor is spike_count:
+        return np.full(steps, 1 / steps if about.arguments["mean"] else 1.0)
+    if about.constructor is not leaky_readout or about.arguments["reduce"] == "max":
+        return None
+    share = about.arguments["decay"] ** np.arange(steps, dtype=float)
+    return (np.cumsum(share) / steps if about.arguments["reduce"] == "mean" else share)[::-1]
+
+
+READOUTS = {
+    "mean": leaky_readout,
+    "max": partial(leaky_readout, reduce="max"),
+    "last": partial(leaky_readout, reduce="last"),
+}
+CASES = {
+    **{
+        f"leaky_readout, {way}": Case(partial(leaky_readout, 0.9, reduce=way), (5,), "current")
+        for way in ("mean", "max", "last")
+    },
+    "spike_count": Case(
+        lambda: serial(lif(decay=0.9, threshold=0.75), spike_count()), (5,), "current"
+    ),
+    "spike_count, mean": Case(
+        lambda: serial(lif(decay=0.9, threshold=0.75), spike_count(mean=True)), (5,), "current"
+    ),
+}

@@ -14,13 +14,20 @@ convention in which spikes come out late (`spike_from="old"`) delays the output,
 recurrence, as in Spyx.
 """
 
+from functools import partial
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
+from jaxdigits.spikes.adaptive import alif_neuron
+from jaxdigits.spikes.convention import Convention
+from jaxdigits.spikes.lif import lif_neuron
+from jaxdigits.spikes.synapse import cuba_lif_neuron
 from jaxdigits.spikes.unroll import (
     Neuron,
     added,
@@ -35,6 +42,7 @@ from jaxdigits.spikes.unroll import (
 )
 
 
+@constructor
 def recurrent(
     neuron: Neuron,
     *,
@@ -65,7 +73,7 @@ def recurrent(
         n = shape[-1]
         return {"weight": uniform(key, (n, n), gain / n), **neuron.init(shape)}, shape
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         del key
         x = as_current(x)
         k, weight = neuron.constants(params, x.dtype), params["weight"]
@@ -99,3 +107,22 @@ def recurrent(
         return {"weight": w_bar, **per_neuron(own)}, i_bar
 
     return Layer(init, forward, backward)
+
+
+_FREE = Convention(differentiate_reset=True)
+CASES = {
+    f"recurrent, {name}": Case(partial(recurrent, neuron, gain=1.0), (5,), "current")
+    for name, neuron in {
+        "lif": lif_neuron(
+            decay=0.9, threshold=0.5, learn=("decay", "threshold"), convention=_FREE
+        ),
+        "cuba_lif": cuba_lif_neuron(
+            synapse_decay=0.5, decay=0.75, threshold=0.75, convention=_FREE,
+            learn=("decay", "threshold", "synapse_decay"),
+        ),
+        "alif": alif_neuron(
+            adaptation=1.0, adaptation_decay=0.75, decay=0.9, threshold=0.5, convention=_FREE,
+            learn=("decay", "threshold", "adaptation", "adaptation_decay"),
+        ),
+    }.items()
+}  # fmt: skip

@@ -16,6 +16,8 @@ A level-crossing code of y is the camera's events: `serial(saccades(30), level_c
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 CORNERS = np.array(
@@ -23,6 +25,7 @@ CORNERS = np.array(
 )  # rows and columns, times the amplitude
 
 
+@constructor
 def saccades(
     steps: int, *, size: int = 34, amplitude: float = 3.0, paper: float = 0.1
 ) -> Layer:
@@ -83,3 +86,6 @@ def _reader(pixels: int, size: int, moved: np.ndarray) -> np.ndarray:
     place = np.arange(size)[:, None] - (size - 1) / 2 + (pixels - 1) / 2
     distance = np.abs(place - moved[:, None, None] - np.arange(pixels))
     return np.maximum(0, 1 - distance)
+
+
+CASES = {"saccades": Case(lambda: saccades(5, size=8, amplitude=1.5), (5, 6), "grey")}

@@ -16,11 +16,16 @@ from typing import Literal, get_args
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.layer import Layer, Static
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
+from jaxdigits.layer import Layer, Static, serial
+from jaxdigits.layers import conv2d, dense, dropout
+from jaxdigits.spikes.lif import lif
 
 Storage = Literal["full", "byte", "bit"]
 
 
+@constructor
 def spikes_stored(layer: Layer, storage: Storage) -> Layer:
     """`layer`, whose residual is its input, with that input stored as `storage` says.
 
@@ -39,7 +44,7 @@ def spikes_stored(layer: Layer, storage: Storage) -> Layer:
     if storage == "full":
         return layer
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         y, kept = layer.forward(params, x, key)
         return y, _stored(kept, storage)
 
@@ -63,3 +68,15 @@ def _restored(k: Array, a: Array, facts: Static, storage: Storage) -> Array:
     dtype, width = facts.value
     k = k if storage == "byte" else jnp.unpackbits(k, axis=-1, count=width)
     return a * k.astype(dtype)
+
+
+CASES = {
+    "spikes_stored, byte": Case(
+        lambda: serial(lif(decay=0.9, threshold=0.75), spikes_stored(conv2d(2), "byte")),
+        (7, 6, 4), "current",
+    ),
+    "spikes_stored, bit, behind dropout": Case(
+        lambda: serial(lif(decay=0.9, threshold=0.75), dropout(0.3, time=True),
+                       spikes_stored(dense(3), "bit")), (9,), "current",
+    ),
+}  # fmt: skip

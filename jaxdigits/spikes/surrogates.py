@@ -11,11 +11,10 @@ differences can now see.
     triangle [4]       h = a max(0, 1 − |u|/w)         F = a (w/2 + u − sgn(u) u²/2w), |u| ≤ w
     sigmoid [1]        h = α σ(αu) (1 − σ(αu))         F = σ(αu)
     exponential [5]    h = e^(−|u|/w) / w              F = 1 + sgn(u) (1 − e^(−|u|/w))
-    Spyx's arctan      h = 1 / (π (1 + (πku)²))        F = (½ + arctan(πku) / π) / (πk)
     scaled             h = f h₀(u)                      F = f F₀(u)
 
-What a soft twin fires spans as much as its slope has area: from 0 to 2 with the exponential,
-from 0 to 1 / (πk) with Spyx's arctan, from ½ − 1/γ to ½ + 1/γ with the fast sigmoid.
+The output of a soft twin spans the area of its slope: from 0 to 2 with the exponential, from
+½ − 1/γ to ½ + 1/γ with the fast sigmoid.
 
 Every number below must be > 0, or a `ValueError` names it.
 
@@ -27,11 +26,14 @@ Every number below must be > 0, or a `ValueError` names it.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+from jaxdigits.about import About, constructor, described, reduced
+from jaxdigits.options import choose
 
 
 class Surrogate(NamedTuple):
@@ -40,8 +42,16 @@ class Surrogate(NamedTuple):
     fire: Callable[[Array], Array]
     slope: Callable[[Array], Array]
     primitive: Callable[[Array], Array]
+    about: About | None = None
+
+    def __repr__(self) -> str:
+        return described(self.about) if self.about else "Surrogate(fire, slope, primitive)"
+
+    def __reduce__(self):
+        return reduced(self)
 
 
+@constructor
 def fast_sigmoid(gamma: float = 25.0) -> Surrogate:
     """Slope (1 + γ|u|)⁻², of height 1; `gamma` is its sharpness, in 1/potential."""
     _require_positive(gamma=gamma)
@@ -52,6 +62,7 @@ def fast_sigmoid(gamma: float = 25.0) -> Surrogate:
     )
 
 
+@constructor
 def arctan(alpha: float = 2.0) -> Surrogate:
     """Slope ½α / (1 + (½παu)²), of height α/2 and area 1."""
     _require_positive(alpha=alpha)
@@ -63,6 +74,7 @@ def arctan(alpha: float = 2.0) -> Surrogate:
     )
 
 
+@constructor
 def triangle(width: float = 1.0, height: float = 1.0) -> Surrogate:
     """Slope `height` (1 − |u| / width) where positive, else zero."""
     _require_positive(width=width, height=height)
@@ -76,6 +88,7 @@ def triangle(width: float = 1.0, height: float = 1.0) -> Surrogate:
     )
 
 
+@constructor
 def sigmoid(alpha: float = 4.0) -> Surrogate:
     """Slope of σ(αu), of height α/4 and area 1."""
     _require_positive(alpha=alpha)
@@ -87,6 +100,7 @@ def sigmoid(alpha: float = 4.0) -> Surrogate:
     return Surrogate(heaviside, slope, lambda u: jax.nn.sigmoid(alpha * u))
 
 
+@constructor
 def exponential(width: float = 0.5) -> Surrogate:
     """Slope e^(−|u|/w) / w, of height 1/w and area 2; `width` w in units of potential.
 
@@ -100,6 +114,7 @@ def exponential(width: float = 0.5) -> Surrogate:
     )
 
 
+@constructor
 def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
     """`surrogate` with `factor` times its slope; it fires where it did.
 
@@ -113,6 +128,7 @@ def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
     )
 
 
+@constructor
 def soft_twin(surrogate: Surrogate) -> Surrogate:
     """The same slope, now the true derivative of what is fired."""
     return surrogate._replace(fire=surrogate.primitive)
@@ -134,3 +150,26 @@ def _require_positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} must be > 0, got {value}")
+
+
+SURROGATES = {
+    "fast_sigmoid": fast_sigmoid, "arctan": arctan, "triangle": triangle, "sigmoid": sigmoid,
+}  # fmt: skip
+AnySurrogate = Annotated[
+    Surrogate | Literal["fast_sigmoid", "arctan", "triangle", "sigmoid"], tuple(SURROGATES)
+]
+"""a surrogate, or the name of one with its usual sharpness"""
+
+
+def surrogate_of(surrogate: AnySurrogate) -> Surrogate:
+    """Return the surrogate of a name, or the surrogate itself.
+
+    Raises:
+      ValueError: for another name or value.
+    """
+    if isinstance(surrogate, str):
+        return choose("surrogate", SURROGATES, surrogate)()
+    if not isinstance(surrogate, Surrogate):
+        shown = getattr(surrogate, "__name__", repr(surrogate))
+        raise ValueError(f"surrogate must be a Surrogate, as fast_sigmoid(), got {shown}")
+    return surrogate

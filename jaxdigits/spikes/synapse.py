@@ -23,49 +23,18 @@ from collections.abc import Collection
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxdigits.layer import Layer
+from jaxdigits.about import constructor
+from jaxdigits.case import Case
 from jaxdigits.spikes.constants import constants, require_learnable, through_bounds
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import DEFAULT, lif_neuron
-from jaxdigits.spikes.surrogates import Surrogate
-from jaxdigits.spikes.unroll import Neuron, over_time
+from jaxdigits.spikes.surrogates import AnySurrogate
+from jaxdigits.spikes.unroll import Neuron, as_layer
 
 
-def cuba_lif(
-    surrogate: Surrogate | None = None,
-    *,
-    synapse_decay: ArrayLike = 0.8,
-    decay: ArrayLike = 0.95,
-    threshold: ArrayLike = 1.0,
-    convention: Convention = DEFAULT,
-    learn: Collection[str] = (),
-) -> Layer:
-    """Current-based LIF neurons: currents [T, ..., n] -> spikes [T, ..., n].
-
-    Args:
-      surrogate, decay, threshold, convention: as for `lif`.
-      synapse_decay: α, one number or one per neuron [n]; 0 makes it `lif`.
-      learn: which of "synapse_decay", "decay" and "threshold" are params.
-
-    The residual is (`Traces`, {"current": j [T, ..., n]}).
-
-    Raises:
-      ValueError: as `lif`, and unless 0 <= synapse_decay <= 1 (strictly inside, if learned).
-    """
-    return over_time(
-        cuba_lif_neuron(
-            surrogate,
-            synapse_decay=synapse_decay,
-            decay=decay,
-            threshold=threshold,
-            convention=convention,
-            learn=learn,
-        )
-    )
-
-
+@constructor
 def cuba_lif_neuron(
-    surrogate: Surrogate | None = None,
+    surrogate: AnySurrogate = "fast_sigmoid",
     *,
     synapse_decay: ArrayLike = 0.8,
     decay: ArrayLike = 0.95,
@@ -73,7 +42,21 @@ def cuba_lif_neuron(
     convention: Convention = DEFAULT,
     learn: Collection[str] = (),
 ) -> Neuron:
-    """One step of `cuba_lif`, with the same arguments, for `over_time` and `recurrent`."""
+    """Current-based LIF neurons.
+
+    `cuba_lif` is the layer over time, currents [T, ..., n] -> spikes [T, ..., n];
+    `cuba_lif_neuron` one step of it, for `recurrent`.
+
+    Args:
+      surrogate, decay, threshold, convention: as for `lif`.
+      synapse_decay: share of a synaptic current left after a step, α; 0 makes it `lif`.
+      learn: constants that are trained too, one per neuron.
+
+    The residual of the layer is (`Traces`, {"current": j [T, ..., n]}).
+
+    Raises:
+      ValueError: as `lif`, and unless 0 <= synapse_decay <= 1 (strictly inside, if learned).
+    """
     require_learnable(learn, ("synapse_decay", "decay", "threshold"))
     of_membrane = [name for name in learn if name != "synapse_decay"]
     neuron = lif_neuron(
@@ -82,6 +65,7 @@ def cuba_lif_neuron(
     return current_based(neuron, decay=synapse_decay, learn="synapse_decay" in learn)
 
 
+@constructor
 def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False) -> Neuron:
     """`neuron` behind a synaptic current, which it keeps as "current".
 
@@ -128,3 +112,17 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
         back=back,
         after=after,
     )
+
+
+cuba_lif = as_layer(cuba_lif_neuron)
+NEURONS = {"cuba_lif": cuba_lif}
+CASES = {
+    "cuba_lif": Case(lambda: cuba_lif(threshold=0.75), (5,), "current"),
+    "cuba_lif, learned, reset differentiated": Case(
+        lambda: cuba_lif(
+            synapse_decay=0.5, decay=0.75, threshold=0.75,
+            learn=("decay", "threshold", "synapse_decay"),
+            convention=Convention(differentiate_reset=True),
+        ), (5,), "current",
+    ),
+}  # fmt: skip

@@ -14,13 +14,16 @@ The same pair of one-step functions makes a feed-forward layer (`over_time`) and
 one (`jaxdigits.spikes.recurrent`).
 """
 
+import inspect
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from functools import wraps
+from typing import Any, Literal, NamedTuple, ParamSpec
 
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxdigits.about import About, constructor, described, reduced
 from jaxdigits.layer import Layer, Residual, Shape
 from jaxdigits.spikes.constants import Constants
 from jaxdigits.spikes.scan import elementwise_scan
@@ -29,6 +32,7 @@ from jaxdigits.spikes.traces import Traces
 State = Any  # a pytree: what a step leaves to the next, or the gradient of the loss in it
 Kept = dict[str, Array]  # "v", the potential before reset, and further states by name
 EMITS = ("spikes", "potential")
+P = ParamSpec("P")
 
 
 class Neuron(NamedTuple):
@@ -56,8 +60,19 @@ class Neuron(NamedTuple):
     """whether spikes come out one step late"""
     after: Callable[[Constants, Kept], State] | None = None
     """(constants, kept) -> the state after that step, if what is kept tells: for speed"""
+    fades: Literal["always", "silent", "never"] = "never"
+    """when an error fades by the constant `decay` in each step: whatever the potential, while
+    the neuron is silent, or never"""
+    about: About | None = None
+
+    def __repr__(self) -> str:
+        return described(self.about) if self.about else "Neuron(init, constants, rest, ...)"
+
+    def __reduce__(self):
+        return reduced(self)
 
 
+@constructor
 def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes") -> Layer:
     """Neurons without weights between them: currents [T, ..., n] -> [T, ..., n].
 
@@ -79,7 +94,7 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
         del key
         return neuron.init(shape), shape
 
-    def forward(params, current, key):
+    def forward(params, current, key=None):
         del key
         current = as_current(current)
         k = neuron.constants(params, current.dtype)
@@ -108,6 +123,22 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
         return per_neuron(grads), i_bar
 
     return Layer(init, forward, backward)
+
+
+def as_layer(make: Callable[P, Neuron]) -> Callable[P, Layer]:
+    """The constructor of a neuron's layer over time, `lif` for `lif_neuron`, with its options.
+
+    The layer takes currents [T, ..., n] and gives spikes [T, ..., n].
+    """
+
+    @wraps(make)
+    def layer(*args: P.args, **options: P.kwargs) -> Layer:
+        return over_time(make(*args, **options))
+
+    layer.__name__ = layer.__qualname__ = make.__name__.removesuffix("_neuron")
+    signature = inspect.signature(make).replace(return_annotation=Layer)
+    vars(layer)["__signature__"] = signature
+    return constructor(layer)
 
 
 def require_neuron(neuron: Neuron, what: str) -> None:

@@ -1,11 +1,13 @@
-"""Networks in evaluation: logits of a data set, and the statistics batch norms remember."""
+"""Networks in evaluation: logits, and the statistics that batch norms remember."""
+
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data.inputs import Inputs, count, take
+from jaxdigits.data import as_inputs
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import Statistics, batch_statistics
 from jaxdigits.spikes import events, traces
@@ -18,46 +20,48 @@ BATCH = 500  # examples at once; only memory and speed depend on it
 def logits_of(
     network: Layer,
     params: Params,
-    image: Inputs,
+    inputs: Any,
     key: Array,
     *,
     batch: int = BATCH,
     mesh: Mesh | None = None,
 ) -> tuple[Array, Array]:
-    """The network's logits [N, K] on images [N, ...], and its firing rates [spiking layers].
+    """Return the network's logits [N, K] and its firing rates [spiking layers].
 
-    Images may be a dict of what each of its senses is given (`Inputs`).
-
-    Rates are in spikes per neuron and step, or per neuron where spikes are times.
-
-    Example n draws its spikes from `key` and n alone, so neither depends on `batch`.  The
-    devices of `mesh` share the examples; None: one.
+    Rates are in spikes per neuron and time step, or per neuron where spikes are times.
+    Example n draws its spikes from `key` and n alone, so neither depends on `batch`.
     Traceable; jit it with the network closed over.
 
+    Args:
+      inputs: `Inputs`, an array [N, ...], or a dict of arrays with one for each sense.
+      batch: the most examples at a time.
+      mesh: the devices that share the examples; None: one.
+
     Raises:
-      ValueError: without images.
+      ValueError: without inputs.
     """
-    n = count(image)
+    inputs = as_inputs(inputs)
+    n = inputs.size
     if not n:
-        raise ValueError("there are no images to evaluate")
+        raise ValueError("inputs must have at least one example, got none")
     devices = device_count(mesh)
     batch = -(-min(batch, n) // devices) * devices
     # The last batch is filled up with repeats of its last example, which are dropped after.
     index = jnp.minimum(jnp.arange(-(-n // batch) * batch), n - 1).reshape(-1, batch)
     index = over_devices(mesh, index)
 
-    def of_share(rows, params, image, key):
+    def of_share(rows, params, inputs, key):
         keys = evaluation_keys(key, rows)
-        logits, residual = network.forward(params, take(image, rows, keys), keys)
+        logits, residual = network.forward(params, inputs.take(rows, keys), keys)
         share = len(rows)
         rates = [t.spikes.swapaxes(0, 1).reshape(share, -1).mean(1) for t in traces(residual)]
-        rates += [found.spikes.reshape(share, -1).mean(1) for found in events(residual)]
+        rates += [layer.spikes.reshape(share, -1).mean(1) for layer in events(residual)]
         return logits, rates
 
-    of_batch = lambda rows: each_its_share(mesh, of_share, whole=3)(rows, params, image, key)
+    of_batch = lambda rows: each_its_share(mesh, of_share, whole=3)(rows, params, inputs, key)
     if len(index) > 1:
         logits, rates = jax.lax.map(of_batch, index)
-    else:  # without a loop, whose cost one image by itself would notice
+    else:  # without a loop, which would slow down a single example
         logits, rates = jax.tree.map(lambda a: a[None], of_batch(index[0]))
     rates = jnp.array([each.ravel()[:n].mean() for each in rates])
     return logits.reshape(-1, logits.shape[-1])[:n], rates
@@ -66,27 +70,31 @@ def logits_of(
 def gather_statistics(
     network: Layer,
     params: Params,
-    image: Inputs,
+    inputs: Any,
     key: Array,
     *,
     batch: int = 128,
     most: int = 40,
     mesh: Mesh | None = None,
 ) -> tuple[Statistics, ...]:
-    """The mean and variance that each batch norm of a training network remembers.
+    """Return the mean and variance that each batch norm of a training network remembers.
 
-    One pass over the first `most` batches of the images [N, ...], as drawn for evaluation.
-    The variance is that of all of them together: the mean of the batches' variances and the
-    variance of their means.  Empty for a network without batch norm.  The devices of `mesh`
-    share the examples, which must be a multiple of them.  Traceable.
+    One pass over the first `most` batches, with the keys of evaluation.  The variance is over
+    all of their examples: the mean of the batches' variances and the variance of their means.
+    Empty for a network without batch norm.  Traceable.
+
+    Args:
+      inputs: as for `logits_of`.
+      mesh: the devices that share the examples of a batch, which must be a multiple of them.
     """
-    batch = min(batch, count(image))
-    batches = min(most, count(image) // batch)
+    inputs = as_inputs(inputs)
+    batch = min(batch, inputs.size)
+    batches = min(most, inputs.size // batch)
     index = over_devices(mesh, jnp.arange(batches * batch).reshape(batches, batch))
 
     def of_batch(rows):
         keys = evaluation_keys(key, rows)
-        _, residual = network.forward(params, take(image, rows, keys), keys)
+        _, residual = network.forward(params, inputs.take(rows, keys), keys)
         return batch_statistics(residual)
 
     total = lambda s: Statistics(s.mean.mean(0), s.variance.mean(0) + s.mean.var(0))

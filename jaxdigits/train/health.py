@@ -1,7 +1,7 @@
-"""What goes wrong inside a network while it trains, and in which layer.
+"""Trouble inside a network while it trains, and the layer that has it.
 
-A look is one pass of the training network over a few training images, after each epoch.  It is
-a function of the state alone, so a run that was stopped and resumed sees the same.
+After each epoch the training network makes one pass over a few training examples.  The result
+is a function of the state alone, so a run that was stopped and resumed has the same.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,108 +13,112 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data.inputs import Inputs, count, parted, take
+from jaxdigits.about import children_of
+from jaxdigits.data import as_inputs
+from jaxdigits.data.inputs import select
 from jaxdigits.layer import Layer, Params
 from jaxdigits.spikes import events, traces
-from jaxdigits.train.evaluate import evaluation_keys
 from jaxdigits.train.sharding import everywhere, place
-from jaxdigits.train.state import TrainState
+from jaxdigits.train.state import TrainState, evaluation_keys
 from jaxdigits.tree import named_leaves
 
-IMAGES = 256
-SILENT = 0.001  # spikes per neuron and step, or per neuron where spikes are times
-SATURATED = 0.9  # spikes per neuron and step
-DEAD = 0.9  # share of a layer's units that are 0 for each of the images
-EXPLODING = 100.0  # |output| of a layer per |input|, for an input that knows no weight
+EXAMPLES = 256
+SILENT = 0.001  # spikes per neuron and time step, or per neuron where spikes are times
+SATURATED = 0.9  # spikes per neuron and time step
+DEAD = 0.9  # share of a layer's units that are 0 for each of the examples
+EXPLODING = 100.0  # |output| of a layer per |input|, for an input that is independent of it
 
 
-class Look(NamedTuple):
-    """What a pass shows; of a population, every array has a leading axis [P]."""
+class Health(NamedTuple):
+    """Statistics of one forward pass; for a population every array has a leading axis [P]."""
 
     infinite: dict[str, Array]
-    """of each array of params, whether one of its numbers is not finite"""
+    """for each array of params, whether one of its numbers is not finite"""
     gain: dict[str, Array]
-    """of each weight, the root of its mean square times that of its inputs' number"""
+    """for each weight, the root of its mean square times the number of its inputs"""
     rate: dict[str, Array]
-    """of each spiking layer"""
+    """for each spiking layer"""
     full: dict[str, Array]
-    """of each that has time steps, in how many of them a neuron fires: a share of them"""
+    """for each spiking layer with time steps, the share of them in which a neuron fires"""
     dead: dict[str, Array]
-    """of each layer that weights follow, which of its units are 0 for all images; of `watcher`
-    the share of them"""
+    """for each layer in front of weights, which of its units are 0 for all examples; from
+    `watcher` their share"""
 
 
 def watcher(
     network: Layer,
-    image: Inputs,
+    inputs: Any,
     *,
     members: int = 1,
-    batch: int = IMAGES,
+    batch: int = EXAMPLES,
     mesh: Mesh | None = None,
 ) -> Callable[[TrainState], dict[str, Any]]:
-    """A function of the state that gives {"warnings": {kind: line}}; {} if all is well.
+    """Return a function of the state that returns {"warnings": {kind: line}}, or {} if healthy.
 
     Args:
       network: the training network.
-      image: the training images, of which the first `IMAGES` are looked at.
-      members: how many networks the state is of.
-      batch: how many images are looked at at a time, at most.
-      mesh: the devices that it is on; None: one.
+      inputs: the training inputs, as for `logits_of`; the first `EXAMPLES` are used.
+      members: the number of networks in the state.
+      batch: the most examples at a time.
+      mesh: the devices of the state; None: one.
     """
-    most = min(IMAGES, count(image))
+    inputs = as_inputs(inputs)
+    most = min(EXAMPLES, inputs.size)
     rows = jnp.arange(most // min(batch, most) * min(batch, most))
 
-    def of_state(state, image):
-        def of_part(rows):
+    def of_state(state, inputs):
+        def of_batch(rows):
             keys = evaluation_keys(state.key, rows)
-            return look(network, state.params, take(image, rows, keys), keys)
+            return examine(network, state.params, inputs.take(rows, keys), keys)
 
-        parts = jax.lax.map(of_part, rows.reshape(-1, min(batch, most)))
-        every = jax.tree.map(lambda a: a.mean(0), parts)  # and what is a truth, a share
-        dead = {name: of.all(0).mean() for name, of in parts.dead.items()}
-        return every._replace(infinite=jax.tree.map(lambda a: a[0], parts.infinite), dead=dead)
+        batches = jax.lax.map(of_batch, rows.reshape(-1, min(batch, most)))
+        mean = jax.tree.map(lambda a: a.mean(0), batches)  # a share, where it was true or false
+        dead = {name: units.all(0).mean() for name, units in batches.dead.items()}
+        infinite = jax.tree.map(lambda a: a[0], batches.infinite)
+        return mean._replace(infinite=infinite, dead=dead)
 
-    few = place(parted(image, [np.arange(len(rows))], seed=0)[0], everywhere(mesh))
+    few = place(select(inputs, np.arange(len(rows))), everywhere(mesh))
     of_all = of_state if members == 1 else jax.vmap(of_state, (0, None))
     program = jax.jit(of_all, out_shardings=everywhere(mesh))
 
     def watch(state: TrainState) -> dict[str, Any]:
-        said = warnings(jax.tree.map(np.atleast_1d, jax.device_get(program(state, few))))
-        return {"warnings": said} if said else {}
+        health = jax.tree.map(np.atleast_1d, jax.device_get(program(state, few)))
+        lines = warnings(health)
+        return {"warnings": lines} if lines else {}
 
     return watch
 
 
-def look(network: Layer, params: Params, image: Inputs, keys: Array) -> Look:
-    """What one pass over the images shows.  Traceable."""
-    _, residual = network.forward(params, image, keys)
+def examine(network: Layer, params: Params, inputs: Any, keys: Array) -> Health:
+    """Return the statistics of one pass over the examples.  Traceable."""
+    _, residual = network.forward(params, inputs, keys)
     leaves = named_leaves(params)
     weights = {name: leaf for name, leaf in leaves.items() if jnp.ndim(leaf) > 1}
     gain = lambda w: jnp.sqrt((w**2).mean() * np.prod(w.shape[:-1]))
     mean = lambda of: {f"spiking layer {i}": spikes.mean() for i, spikes in enumerate(of, 1)}
     steps, times = ([t.spikes for t in of(residual)] for of in (traces, events))
     dead = lambda x: (x == 0).all(tuple(range(x.ndim - 1)))
-    return Look(
+    return Health(
         {name: ~jnp.isfinite(leaf).all() for name, leaf in leaves.items()},
         {name: gain(leaf) for name, leaf in weights.items()},
         mean(steps) | mean(times),
         mean(spikes > 0 for spikes in steps),
-        {f"the units before {name}": dead(x) for name, x in _inputs(params, residual)},
+        {f"the units before {name}": dead(x) for name, x in _inputs(network, params, residual)},
     )
 
 
-def warnings(seen: Look) -> dict[str, str]:
-    """One line for each kind of trouble, which names the layers.
+def warnings(health: Health) -> dict[str, str]:
+    """Return one line for each kind of trouble, which names the layers.
 
     Args:
-      seen: every array is [P].
+      health: every array is [P].
     """
-    found = {
-        "not finite": _where(seen.infinite, lambda v: v),
-        "exploding": _where(seen.gain, lambda v: v > EXPLODING),
-        "silent": _where(seen.rate, lambda v: v < SILENT),
-        "saturated": _where(seen.full, lambda v: v > SATURATED),
-        "dead": _where(seen.dead, lambda v: v > DEAD),
+    layers = {
+        "not finite": _layers(health.infinite, lambda v: v),
+        "exploding": _layers(health.gain, lambda v: v > EXPLODING),
+        "silent": _layers(health.rate, lambda v: v < SILENT),
+        "saturated": _layers(health.full, lambda v: v > SATURATED),
+        "dead": _layers(health.dead, lambda v: v > DEAD),
     }
     advice = {
         "not finite": "not finite: {}; lower the learning rate",
@@ -123,36 +127,45 @@ def warnings(seen: Look) -> dict[str, str]:
         "saturated": "spikes in nearly every step: {}; raise the threshold or lower the gain",
         "dead": "nearly all units are 0 for every image: {}; lower the learning rate",
     }
-    return {kind: advice[kind].format(where) for kind, where in found.items() if where}
+    return {kind: advice[kind].format(names) for kind, names in layers.items() if names}
 
 
-def _where(values: Mapping[str, Array], bad: Callable[[np.ndarray], np.ndarray]) -> str:
-    """The names of what is bad, and of how many networks if not of all."""
-    many = {name: np.asarray(bad(np.asarray(v))) for name, v in values.items()}
-    said = lambda b: "" if b.all() else f" (in {b.sum()} of {len(b)} networks)"
-    return ", ".join(f"{name}{said(b)}" for name, b in many.items() if b.any())
+def _layers(values: Mapping[str, Array], bad: Callable[[np.ndarray], np.ndarray]) -> str:
+    """Return the names of bad values, and in how many networks they are bad if not in all."""
+    flags = {name: np.asarray(bad(np.asarray(v))) for name, v in values.items()}
+    count = lambda b: "" if b.all() else f" (in {b.sum()} of {len(b)} networks)"
+    return ", ".join(f"{name}{count(b)}" for name, b in flags.items() if b.any())
 
 
-def _inputs(
-    params: Any, residual: Any, path: str = "", learnt: bool = False
-) -> Iterator[tuple[str, Array]]:
-    """(name, input) of each layer with weights that has another before it.
+def _inputs(network: Layer, params: Any, residual: Any) -> Iterator[tuple[str, Array]]:
+    """Yield (name, input) of each layer with weights that has another before it.
 
-    A layer with weights keeps its input, and a chain of layers what each of them keeps.  What
-    another kind of layer keeps (a learning rule's, one that computes again) is passed over.
+    The layers are those of the network's `about`; a layer with weights keeps its input.  The
+    residual of a learning rule, or of a layer that computes again, is passed over.
     """
-    if isinstance(params, tuple) and isinstance(residual, tuple) and (
-        len(params) == len(residual)
-    ):  # fmt: skip
-        for i, (p, kept) in enumerate(zip(params, residual, strict=True)):
-            yield from _inputs(p, kept, f"{path}{i}/", learnt)
-            learnt |= bool(jax.tree.leaves(p))
-    elif isinstance(params, Mapping) and "weight" in params:
-        kept = residual if isinstance(residual, Array) else None
-        if learnt and kept is not None and jnp.issubdtype(kept.dtype, jnp.floating):
-            yield f"layer {path.rstrip('/')}", kept
-    elif isinstance(params, Mapping) and isinstance(residual, tuple):
-        branches = residual[0]
-        for name in params:
-            if isinstance(branches, Mapping) and name in branches:
-                yield from _inputs(params[name], branches[name], f"{path}{name}/")
+    learnt = False
+    for path, layer, p, kept in _leaves(network, params, residual):
+        has_weights = isinstance(p, Mapping) and "weight" in p
+        floats = isinstance(kept, Array) and jnp.issubdtype(kept.dtype, jnp.floating)
+        if has_weights and learnt and floats:
+            yield f"{layer.about.name} {path}" if layer.about else f"layer {path}", kept
+        learnt |= bool(jax.tree.leaves(p))
+
+
+def _leaves(network: Layer, params: Any, residual: Any, path: str = "") -> Iterator[tuple]:
+    """Yield (path, layer, params, residual) of each layer in the combinators of a network."""
+    children = list(children_of(network.about)) if network.about else []
+    of = lambda tree: tree.items() if isinstance(tree, Mapping) else enumerate(tree)
+    side_by_side = isinstance(params, Mapping)
+    kept = (
+        residual[0] if side_by_side and isinstance(residual, tuple) and residual else residual
+    )
+    shaped = isinstance(kept, Mapping if side_by_side else tuple) and len(kept) == len(children)
+    if not children or not shaped or len(params) != len(children):
+        yield path, network, params, residual
+        return
+    ps: dict[Any, Any] = dict(of(params))
+    rs: dict[Any, Any] = dict(of(kept))
+    for name, layer in children:
+        key = name if side_by_side else int(name)
+        yield from _leaves(layer, ps[key], rs[key], f"{path}/{name}".lstrip("/"))

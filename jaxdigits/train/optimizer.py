@@ -7,36 +7,37 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-WARMUP = 0.05  # of all steps; the first Adam steps have the least to go by
+WARMUP = 0.05  # of all updates; the first Adam updates rest on the fewest gradients
 
 
-def _cosine(steps: int) -> optax.Schedule:
-    return optax.warmup_cosine_decay_schedule(0.0, 1.0, max(1, int(WARMUP * steps)), steps + 1)
+def _cosine(updates: int) -> optax.Schedule:
+    warmup = max(1, int(WARMUP * updates))
+    return optax.warmup_cosine_decay_schedule(0.0, 1.0, warmup, updates + 1)
 
 
-def _one_cycle(steps: int) -> optax.Schedule:
-    # Of one or two steps none is left for the rise, and the cycle would divide by it.
-    return optax.cosine_onecycle_schedule(max(4, steps + 1), 1.0)
+def _one_cycle(updates: int) -> optax.Schedule:
+    # With one or two updates none is left for the rise, and the cycle would divide by it.
+    return optax.cosine_onecycle_schedule(max(4, updates + 1), 1.0)
 
 
 SCHEDULES: dict[str, Callable[[int], optax.Schedule]] = {
     "cosine": _cosine,
     "one_cycle": _one_cycle,
-    "constant": lambda steps: optax.constant_schedule(1.0),
+    "constant": lambda updates: optax.constant_schedule(1.0),
 }
-"""Learning rates by name, as a share of the peak, from the number of steps: a short warm-up and
-a cosine to 0; a rise from 1/25 over three tenths of the steps, and a fall to 1/10,000 of that,
-along cosines (Smith & Topin 2018, arXiv:1708.07120); always the peak."""
+"""Learning rates by name, as a share of the peak, from the number of updates: a short warm-up
+and a cosine to 0; a rise from 1/25 over three tenths of the updates, and a fall to 1/10,000 of
+that, along cosines (Smith & Topin 2018, arXiv:1708.07120); always the peak."""
 
 
 def adamw(
     learning_rate: float | Array,
-    steps: int,
+    updates: int,
     *,
     weight_decay: float | Array = 1e-4,
     schedule: str = "cosine",
 ) -> optax.GradientTransformation:
-    """AdamW [1] with the peak rate `learning_rate`, for that many steps.
+    """AdamW [1] with the peak rate `learning_rate`, for that many updates.
 
     `schedule` is a name of `SCHEDULES`.
 
@@ -46,14 +47,14 @@ def adamw(
     [1] Loshchilov & Hutter, ICLR 2019, arXiv:1711.05101.
 
     Raises:
-      ValueError: unless steps >= 1, and for an unknown schedule.
+      ValueError: unless updates >= 1, and for an unknown schedule.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be >= 1, got {steps}")
+    if updates < 1:
+        raise ValueError(f"updates must be >= 1, got {updates}")
     if schedule not in SCHEDULES:
         known = ", ".join(SCHEDULES)
         raise ValueError(f"unknown schedule {schedule!r}: choose from {known}")
-    shape = SCHEDULES[schedule](steps)
+    shape = SCHEDULES[schedule](updates)
     is_weight = lambda params: jax.tree.map(lambda p: jnp.ndim(p) > 1, params)
     return optax.chain(
         optax.scale_by_adam(),

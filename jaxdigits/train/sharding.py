@@ -1,16 +1,16 @@
-"""Training over many devices: where arrays lie, so that one program serves one and many.
+"""Training over many devices: the place of each array.  One program serves one and many.
 
 A mesh has one axis, over the devices.  `fit` shards along it the numbers of a batch's examples;
-params and data are on every device.  (The images are gathered by number, so sharding them would
+params and data are on every device.  (Examples are gathered by number, so sharding them would
 save nothing: each device may need any of them.)  Each device makes the gradient of its share of
-the batch, and the mean of these is the gradient.  Where a network mixes examples, as batch norm
-does, XLA shares out the program of the whole batch instead, and adds up the devices' sums
-wherever one runs over it: its statistics are those of the whole batch.  `fit_population` shards
-the members, which have nothing to do with each other.
+the batch, and their mean is the gradient.  Where a network mixes examples, as batch norm does,
+XLA shares the program of the whole batch instead and adds up the devices' sums, so the
+statistics are over the whole batch.  `fit_population` shards the members, as these are
+independent.
 
-An example's spikes depend on its key alone, so they are the same for any number of devices,
-and so are the batches.  The order in which sums are added up is not, hence neither are the last
-bits of a gradient.
+The spikes of an example depend on its key alone, so any number of devices has the same spikes
+and the same batches.  The order of a sum depends on the number, and so do the last bits of a
+gradient.
 """
 
 from collections.abc import Callable
@@ -30,46 +30,46 @@ AXIS = "devices"
 
 
 def device_mesh(devices: int | None = None) -> Mesh:
-    """A mesh of so many devices; None: all, those of all processes.
+    """Return a mesh of that many devices; None: all devices of all processes.
 
     Raises:
-      ValueError: if there are fewer, saying how to get more, or for less than all of those of
-        several processes.
+      ValueError: if there are fewer, with the remedy, or if several processes do not use all
+        of their devices.
     """
-    there = jax.device_count()
-    devices = there if devices is None else devices
+    available = jax.device_count()
+    devices = available if devices is None else devices
     if devices < 1:
         raise ValueError(f"devices must be >= 1, got {devices}")
-    if devices > there:
+    if devices > available:
         platform = jax.default_backend()
         more = ": jax_num_cpu_devices, set before JAX starts, makes more of a CPU"
         raise ValueError(
-            f"devices is {devices}, but there {'is' if there == 1 else 'are'} {there} "
+            f"devices is {devices}, but there {'is' if available == 1 else 'are'} {available} "
             f"({platform}){more if platform == 'cpu' else ''}"
         )
-    if devices < there and jax.process_count() > 1:
+    if devices < available and jax.process_count() > 1:
         raise ValueError(
-            f"{jax.process_count()} processes train on all of their {there} devices, "
+            f"{jax.process_count()} processes train on all of their {available} devices, "
             f"got devices {devices}"
         )
-    # Auto: XLA finds the sharding of what is computed, so that layers need not know of it.
+    # Auto: XLA finds the sharding of each value, so layers need not know of it.
     return jax.make_mesh(
         (devices,), (AXIS,), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices]
     )
 
 
 def device_count(mesh: Mesh | None) -> int:
-    """How many devices a mesh has; without one it is one."""
+    """Return the number of devices of a mesh; 1 without a mesh."""
     return 1 if mesh is None else mesh.size
 
 
 def local_device_count(mesh: Mesh | None) -> int:
-    """How many of them are this process's."""
+    """Return the number of the mesh's devices that belong to this process."""
     return 1 if mesh is None else len(mesh.local_devices)
 
 
 def check_shares(mesh: Mesh | None, batch: int, microbatch: int | None) -> None:
-    """Raise a ValueError that names the argument, unless each device gets as many examples."""
+    """Raise a ValueError that names the argument, unless the devices get equal shares."""
     devices = device_count(mesh)
     for name, value in dict(batch=batch, microbatch=microbatch).items():
         if value is not None and value % devices:
@@ -77,28 +77,28 @@ def check_shares(mesh: Mesh | None, batch: int, microbatch: int | None) -> None:
 
 
 def check_members(mesh: Mesh | None, members: int) -> None:
-    """Raise a ValueError unless each device gets as many members of a population."""
+    """Raise a ValueError unless each device gets the same number of members."""
     if members % device_count(mesh):
         raise ValueError(
-            f"{members} networks are not shared out evenly to {device_count(mesh)} devices: "
+            f"{members} networks cannot be shared evenly by {device_count(mesh)} devices: "
             "choose a divisor"
         )
 
 
 def everywhere(mesh: Mesh | None) -> NamedSharding | None:
-    """The sharding of what each device has a whole copy of; None without a mesh."""
+    """Return the sharding of arrays that are whole on each device; None without a mesh."""
     return None if mesh is None else NamedSharding(mesh, PartitionSpec())
 
 
 def by_member(mesh: Mesh | None) -> NamedSharding | None:
-    """The sharding of a population's arrays [P, ...]; None without a mesh."""
+    """Return the sharding of a population's arrays [P, ...]; None without a mesh."""
     return None if mesh is None else NamedSharding(mesh, PartitionSpec(AXIS))
 
 
 def place(tree: Any, sharding: NamedSharding | None) -> Any:
-    """The arrays of a pytree as device arrays under that sharding.
+    """Put the arrays of a pytree on the devices, under that sharding.
 
-    With several processes each gives the same values, and gets its part of the one array.
+    Several processes pass the same values, and each holds its share of the one array.
     """
     if sharding is None:
         return jax.tree.map(jnp.asarray, tree)
@@ -106,7 +106,7 @@ def place(tree: Any, sharding: NamedSharding | None) -> Any:
 
 
 def over_devices(mesh: Mesh | None, rows: Array) -> Array:
-    """`rows` [..., B], whose last axis is shared out to the devices.  Traceable."""
+    """Return `rows` [..., B] with the last axis shared by the devices.  Traceable."""
     if mesh is None:
         return rows
     spec = PartitionSpec(*[None] * (rows.ndim - 1), AXIS)
@@ -114,28 +114,28 @@ def over_devices(mesh: Mesh | None, rows: Array) -> Array:
 
 
 def each_its_share(mesh: Mesh | None, f: Callable, *, whole: int) -> Callable:
-    """`f` of pytrees of arrays [B, ...], run by each device for its share of their B rows.
+    """Let each device run `f` on its share of the B rows of the arguments' arrays.
 
-    The last `whole` arguments are the same for all.  What comes back has B rows, too.
+    The last `whole` arguments are the same for all devices.  The results have B rows, too.
     """
     if mesh is None:
         return f
 
-    def shared_out(*args: Any) -> Any:
+    def shared(*args: Any) -> Any:
         own = [PartitionSpec(AXIS)] * (len(args) - whole)
         specs = (*own, *[PartitionSpec()] * whole)
-        # The devices say nothing to each other in it, so there are no sums to be checked.
+        # The devices exchange nothing in it, so there are no sums to be checked.
         return jax.shard_map(
             f, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False
         )(*args)
 
-    return shared_out
+    return shared
 
 
 def in_shares(mesh: Mesh | None, estimator: Estimator) -> Estimator:
-    """The same estimate, of which each device makes that of its share of the batch.
+    """Make the same estimate, each device for its share of the batch.
 
-    The same to rounding under the conditions of `in_parts`; the residual is (), too.
+    The same to rounding under the conditions of `in_microbatches`; the residual is (), too.
     """
     if mesh is None:
         return estimator
@@ -152,24 +152,24 @@ def in_shares(mesh: Mesh | None, estimator: Estimator) -> Estimator:
 
 
 def on_each_process(tree: Any, mesh: Mesh | None) -> Any:
-    """A pytree of which each of several processes has all numbers; all must ask for it."""
+    """Return a pytree that is whole in each process.  Collective: each process must call it."""
     if jax.process_count() == 1:
         return tree
     return jax.jit(lambda tree: tree, out_shardings=everywhere(mesh))(tree)
 
 
 def any_process(flag: bool) -> bool:
-    """Whether it is so in any process; all must ask."""
+    """Return whether `flag` is true in any process.  Collective: each process must call it."""
     return max(_of_all(int(flag))) > 0
 
 
 def same_everywhere(value: int) -> bool:
-    """Whether a number is the same in all processes; all must ask."""
+    """Return whether all processes pass the same number.  Collective."""
     return len(set(_of_all(value))) == 1
 
 
 def by_first_process(write: Callable[..., None]) -> Callable[..., None]:
-    """`write`, which the first of several processes does for all."""
+    """Let the first of several processes write for all."""
 
     @wraps(write)
     def write_once(*args: Any, **options: Any) -> None:
@@ -187,7 +187,7 @@ def _place(array: Any, sharding: NamedSharding) -> Array:
 
 
 def _of_all(value: int) -> list[int]:
-    """That number of each process."""
+    """Return the numbers of all processes."""
     if jax.process_count() == 1:
         return [value]
     return multihost_utils.process_allgather(np.array(value)).tolist()

@@ -1,69 +1,59 @@
-"""All that training knows between two of its programs: what is saved, and gone on from.
+"""The state of a training between two of its programs, and the hooks that are called there.
 
-The order of an epoch is a function of (key, epoch) and the spikes of a step of (key, step), so
-nothing else has to be known for the same bits to follow.
+The order of an epoch is a function of (key, epoch), and the spikes of an update are a function
+of (key, update).  So nothing else is needed to continue with the same bits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
+from jaxdigits.layer import Params
+from jaxdigits.layers import Statistics
 from jaxdigits.train.epoch import Best
 from jaxdigits.train.sharding import place
 from jaxdigits.train.state import TrainState
 
 
 class Snapshot(NamedTuple):
-    """Training after some step; of a population, every array has a leading axis [P]."""
+    """Training after some update; for a population every array has a leading axis [P]."""
 
     state: TrainState
     best: Best
     losses: np.ndarray
-    """[k] of the steps that an unfinished epoch has behind it; [0] after a whole one"""
+    """[k] of the first k updates of an unfinished epoch; [0] after a whole one"""
     history: tuple[dict[str, Any], ...]
-    """one row for each epoch that is finished"""
+    """one row for each finished epoch"""
 
 
-Save = Callable[[Snapshot], None]
-Resume = Callable[[Snapshot], Snapshot]
+class Hooks(NamedTuple):
+    """Functions that training calls between its programs; by default none does anything.
+
+    Each is called before the next program, which takes over the buffers of the arrays.
+    """
+
+    report: Callable[[dict[str, Any]], None] = lambda row: None
+    """with each epoch's row: epoch, loss, valid_loss, valid_accuracy, firing_rates, seconds (in
+    the first row with compiling); for a population all but the first and last are lists"""
+    keep: Callable[[Params, tuple[Statistics, ...]], None] = lambda params, statistics: None
+    """with the best network, after each epoch that is the best so far (of any member)"""
+    watch: Callable[[TrainState], Mapping[str, Any]] = lambda state: {}
+    """with the state after each epoch; the result joins the epoch's row"""
+    save: Callable[[Snapshot], None] = lambda snapshot: None
+    """with the snapshot after each epoch, and after each `updates_per_save` updates of one"""
+    resume: Callable[[Snapshot], Snapshot] = lambda start: start
+    """with the snapshot of the start; returns the snapshot to continue from, and the result is
+    bitwise identical to an uninterrupted training"""
 
 
-def at_start(state: TrainState, best: Best) -> Snapshot:
-    """The snapshot before the first step."""
-    no_losses = np.zeros((*jnp.shape(state.step), 0), jnp.result_type(float))
-    return Snapshot(state, best, no_losses, ())
-
-
-def gone_on(resume: Resume, start: Snapshot, state: Any, best: Any) -> Snapshot:
-    """The snapshot that `resume` has for the one at the start.
+def resumed(hooks: Hooks, start: Snapshot, state: Any, best: Any) -> Snapshot:
+    """Return the snapshot to continue from, placed on the devices.
 
     Args:
-      state, best: the shardings of what it brings; None: one device.
+      state, best: the shardings of these fields; None: one device.
     """
-    now = resume(start)
+    now = hooks.resume(start)
     if now is start:
         return start
     return now._replace(state=place(now.state, state), best=place(now.best, best))
-
-
-def before_last_chunk(
-    now: Snapshot,
-    chunk: Callable[[TrainState], tuple[TrainState, Array]],
-    steps: int,
-    every: int,
-    save: Save,
-) -> Snapshot:
-    """Take all chunks of an epoch of `steps` but the last, and save after each.
-
-    Args:
-      chunk: state -> (state, losses [every]), the next `every` steps.
-    """
-    while now.losses.shape[-1] + every < steps:
-        state, losses = chunk(now.state)
-        losses = np.concatenate([now.losses, losses], -1)
-        now = now._replace(state=state, losses=losses)
-        save(now)
-    return now

@@ -19,7 +19,7 @@ from jaxdigits.data import digits
 
 B = 200
 KEYS = jax.random.split(jax.random.key(5), B)
-IMAGES = jnp.asarray(digits()[0].image[:B])
+IMAGES = jnp.asarray(digits()[0].inputs[:B])
 FLOATS = IMAGES.astype(jnp.float32) / 255
 RECIPES = pytest.mark.parametrize("name", AUGMENTS)
 

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from jaxdigits.bench.images import EDGE, batches, synthetic
+from jaxdigits.bench.programs import EDGE, batches, synthetic
 
 
 def test_images_have_as_much_ink_as_mnist_and_empty_edges():
     data = synthetic(400)
-    image, label = np.asarray(data.image), np.asarray(data.label)
+    image, label = np.asarray(data.inputs[:]), np.asarray(data.label)
     assert (image.shape, image.dtype) == ((400, 28, 28), np.uint8)
     assert (label.dtype, set(label)) == (np.int32, set(range(10)))
     assert abs((image > 0).mean() - 0.19) < 0.02
@@ -17,8 +17,10 @@ def test_images_have_as_much_ink_as_mnist_and_empty_edges():
 
 
 def test_another_seed_gives_other_images():
-    assert (np.asarray(synthetic(2).image) == np.asarray(synthetic(2).image)).all()
-    assert (np.asarray(synthetic(2).image) != np.asarray(synthetic(2, seed=1).image)).any()
+    assert (np.asarray(synthetic(2).inputs[:]) == np.asarray(synthetic(2).inputs[:])).all()
+    assert (
+        np.asarray(synthetic(2).inputs[:]) != np.asarray(synthetic(2, seed=1).inputs[:])
+    ).any()
 
 
 def test_batches_differ_and_repeat_no_example():

@@ -26,7 +26,7 @@ def module():
 def test_specs_are_workloads_of_the_same_size(module):
     for name, spec in module("specs").SPECS.items():
         assert spec["batch"] == WORKLOADS[name].samples
-        assert spec["mode"] in WORKLOADS[name].what or spec["mode"] in ("train", "infer")
+        assert spec["mode"] in WORKLOADS[name].title or spec["mode"] in ("train", "infer")
         forward = [p for p in WORKLOADS[name].products(1) if p.name.startswith("forward")]
         shapes = module("specs").weight_shapes(spec)
         assert [p.shapes[1] for p in forward] == ([] if spec["mode"] == "backward" else shapes)

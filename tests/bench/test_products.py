@@ -5,8 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.bench import conv_products, dense_products, floor
-from jaxdigits.bench.products import in_order
+from jaxdigits.bench.products import conv_products, dense_products, floor, in_order
 from jaxdigits.layer import serial
 from jaxdigits.layers import conv2d, dense
 from jaxdigits.tree import relative_error
@@ -35,11 +34,6 @@ def test_what_is_not_wanted_is_left_out():
     assert kinds(dense_products(2, 2, 2, to_input=False)) == ["forward", "weight"]
     assert kinds(dense_products(2, 2, 2, forward=False)) == ["weight", "input"]
     assert kinds(conv_products(1, 3, 1, 1, 3, to_input=False)) == ["forward", "weight"]
-
-
-def test_a_kernel_that_does_not_fit_is_refused():
-    with pytest.raises(ValueError, match="a kernel of 5 does not fit into 4 × 4"):
-        conv_products(1, 4, 1, 1, 5)
 
 
 @pytest.mark.parametrize("members", [None, 3])

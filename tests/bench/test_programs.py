@@ -47,11 +47,11 @@ def test_training_takes_another_step_on_other_examples_at_each_call(calls):
     program = programs.training(perceptron((784, 3, 10)), 5)
     for _ in range(2):
         program.step()
-    (first, data, rows), (second, _, others) = calls
+    (_, first, data, rows), (_, second, _, others) = calls
     assert isinstance(first, TrainState)
     assert (first.step, second.step) == (0, 1)  # from which the keys of a step are made
     assert set(rows) != set(others)
-    assert len(data.image) == programs.EXAMPLES
+    assert len(data) == programs.EXAMPLES
     weights = [state.params[2]["weight"] for state in (first, second)]
     assert (weights[0] != weights[1]).any()
 
@@ -68,8 +68,8 @@ def test_inputs_change_from_call_to_call(calls, tiny, name):
 def test_a_population_is_the_loop_over_its_networks(calls):
     """The same keys, rates and batches: after a step, the same losses' effect on the params."""
     network = perceptron((784, 3, 10))
-    makes = programs.population, programs.one_by_one
-    together, apart = (make(network, 5, 2) for make in makes)
+    makes = programs.training, programs.one_by_one
+    together, apart = (make(network, 5, members=2) for make in makes)
     for _ in range(2):
         together.step()
     many = calls[-1][1].params

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from jaxdigits.bench import Change, compare, load, measure, report, save
+from jaxdigits.bench import load, measure, report
+from jaxdigits.runs.folder import write_json
 
 FIELDS = {
     "what", "step_seconds", "floor_seconds", "ratio", "samples_per_second", "flops_per_step",
@@ -38,20 +39,20 @@ def test_the_report_says_where_it_was_measured(result):
 
 
 def test_what_is_saved_is_read_again(result, tmp_path):
-    save(tmp_path / "b.json", result)
+    write_json(tmp_path / "b.json", result)
     assert load(tmp_path / "b.json") == json.loads(json.dumps(result))
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{}", '{"schema": "other"}', "\x00"])
 def test_a_file_that_is_no_report_is_refused(tmp_path, text):
     (tmp_path / "x").write_text(text)
-    with pytest.raises(ValueError, match=r"x is no result of `jaxdigits bench --json`"):
+    with pytest.raises(ValueError, match=r"x is not a result of `jaxdigits bench --json`"):
         load(tmp_path / "x")
 
 
 def test_another_version_is_refused_by_number(result, tmp_path):
     (tmp_path / "x").write_text(json.dumps(result | {"version": 7}))
-    with pytest.raises(ValueError, match="schema version 7; this program compares version 1"):
+    with pytest.raises(ValueError, match="schema version 7, not 1: measure again"):
         load(tmp_path / "x")
 
 
@@ -62,14 +63,7 @@ def test_a_report_without_times_is_refused(result, tmp_path, rows):
         load(tmp_path / "x")
 
 
-def test_compare_puts_rows_side_by_side():
-    step = lambda s, r: {"step_seconds": {"median": s}, "ratio": {"median": r}}
-    cold = {"cold_seconds": {"total": 9.0}}
-    old = {"W1": step(0.2, 2.0), "W2": step(1.0, 3.0), "W9": cold}
-    new = {"W1": step(0.1, 1.5), "W5": step(0.5, 1.0), "W9": cold}
-    assert compare(old, new) == [
-        Change("W1", 0.2, 0.1, 2.0, 1.5),
-        Change("W5", None, 0.5, None, 1.0),
-        Change("W9", 9.0, 9.0, None, None),
-        Change("W2", 1.0, None, 3.0, None),
-    ]
+def test_rows_of_cold_starts_are_read_too(result, tmp_path):
+    rows = {"W9": {"cold_seconds": {"total": 9.0}}}
+    write_json(tmp_path / "x", result | {"rows": rows})
+    assert load(tmp_path / "x")["rows"] == rows

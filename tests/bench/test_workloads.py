@@ -94,4 +94,4 @@ def test_select_takes_names_and_groups_in_the_order_of_the_table():
 
 
 def test_every_workload_has_a_line_that_says_what_it_is():
-    assert len({of.what for of in WORKLOADS.values()}) == len(WORKLOADS)
+    assert len({of.title for of in WORKLOADS.values()}) == len(WORKLOADS)

@@ -61,7 +61,7 @@ def quick_programs(quick_compile):
     """What runs for a few tiny epochs is not worth XLA's optimizations."""
 
 
-SMALL = ("--hidden", 8, "--dropout", 0, "--lr", 0.01, "--epochs", 3)
+SMALL = ("--hidden", 8, "--dropout-rate", 0, "--learning-rate", 0.01, "--epochs", 3)
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,10 @@ def test_where_the_run_cannot_be_written_the_tables_still_come(cli, trained, mon
 
 def test_a_folder_that_is_no_run_is_one_line(one_line, tmp_path):
     code, said = one_line("evaluate", tmp_path)
-    assert (code, said.startswith(f"{tmp_path} is no run: it has no config.json")) == (1, True)
+    assert (code, said.startswith(f"{tmp_path} is not a run folder (no config.json)")) == (
+        1,
+        True,
+    )
     code, said = one_line("evaluate", tmp_path / "absent")
     assert (code, said.startswith(f"{tmp_path / 'absent'}: no such folder")) == (1, True)
 
@@ -137,4 +140,4 @@ def test_data_that_is_not_there_is_one_line(one_line, trained, tmp_path):
     code, said = one_line("evaluate", trained[1], "--data", "mnist", "--data-dir", tmp_path)
     assert (code, said.split(" ")[0]) == (1, f"{tmp_path}:")
     code, said = one_line("evaluate", trained[1], "--data-dir", tmp_path)
-    assert (code, said) == (2, "--data-dir is for --data mnist")
+    assert (code, said) == (2, "--data-dir is for MNIST, got it with digits: leave it out")

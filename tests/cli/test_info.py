@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from jaxdigits.cli import info
+from jaxdigits.cli import COMMANDS, info
 from jaxdigits.data.mnist import FILES
 
 
@@ -62,34 +62,25 @@ def test_an_extra_that_is_missing_has_the_line_that_installs_it(cli, home, monke
 def test_the_cache_of_programs_is_where_they_would_be_kept(cli, home, monkeypatch):
     monkeypatch.setenv("JAXDIGITS_CACHE", str(home / "programs"))
     programs = cli("info", "--json").json()["caches"]["programs"]
-    assert programs.startswith(str(home / "programs" / "jaxlib-"))
+    assert programs == str(home / "programs")
 
 
-def test_the_list_of_commands_has_a_line_each_and_says_how_to_complete(cli):
+def test_the_list_of_commands_has_a_line_each(cli):
     out = cli("--help").out
-    assert "--tyro-write-completion bash" in out
-    assert "The run is a folder" not in out
-    assert "not `if v`" not in out
-    assert re.search(r"• train +Train a network, choose its epoch", out)
+    assert re.search(r"jaxdigits train +Train a network, choose its epoch", out)
+    assert all(re.search(rf"jaxdigits {name} +[A-Z].*\.$", out, re.M) for name in COMMANDS)
 
 
-@pytest.mark.parametrize(
-    "command", ["train", "evaluate", "predict", "plot", "check", "bench", "info"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_each_commands_help_has_examples(cli, command):
     out = cli(command, "--help").out
-    assert re.search(rf"^  \$ jaxdigits {command}\b", out, re.MULTILINE)
-
-
-def test_the_text_of_an_option_flows(cli, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "400")
-    out = cli("train", "--help").out
-    assert re.search(r"elastic \(affine and elastic\), noisy", out)
-    assert re.search(r"eprop, eprop_random, eprop_adaptive", out)
+    assert re.search(rf"^ +\$ jaxdigits {command}\b", out, re.MULTILINE)
 
 
 def test_completion_is_a_script_that_bash_reads(cli, tmp_path):
     script = tmp_path / "jaxdigits"
-    assert cli("--tyro-write-completion", "bash", script).code is None  # exit()
+    script.write_text(cli("completion", "bash").out)
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=60)
-    assert "evaluate" in script.read_text()
+    assert {"evaluate", "--threshold", "--fusion"} <= set(
+        re.findall(r"[\w-]+", script.read_text())
+    )

@@ -51,7 +51,7 @@ def test_a_run_without_its_record_is_drawn_without_it(cli, trained, tmp_path):
 def test_what_is_no_run_is_one_line(one_line, trained, tmp_path):
     assert one_line("plot", tmp_path / "absent")[0] == 1
     code, said = one_line("plot", tmp_path)
-    assert (code, "is no run: it has no config.json" in said) == (1, True)
+    assert (code, "is not a run folder (no config.json)" in said) == (1, True)
     broken = tmp_path / "broken"
     shutil.copytree(trained[1], broken)
     (broken / "metrics.jsonl").write_text("{")
@@ -64,7 +64,7 @@ def test_what_cannot_be_asked_is_one_line(one_line, trained):
     code, said = one_line("plot", trained[1], "--corruptions", 6)
     assert (code, said) == (2, "--corruptions takes severities from 1 to 5, got 6")
     code, said = one_line("plot", trained[1], "--data-dir", "x")
-    assert (code, said) == (2, "--data-dir is for a run on mnist")
+    assert (code, said) == (2, "--data-dir is for MNIST, got it with digits: leave it out")
 
 
 def test_without_matplotlib_it_says_what_to_install(one_line, trained, monkeypatch):

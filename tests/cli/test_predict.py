@@ -17,7 +17,7 @@ def pictures(tmp_path_factory):
     """Six test digits, enlarged four times, dark on light."""
     folder, (_, test) = tmp_path_factory.mktemp("pictures"), digits()
     paths = [folder / f"{i}.png" for i in range(6)]
-    for path, image in zip(paths, test.image, strict=False):
+    for path, image in zip(paths, test.inputs[:], strict=False):
         Image.fromarray(np.kron(255 - image, np.ones((4, 4), np.uint8))).save(path)
     return paths
 
@@ -104,6 +104,7 @@ def test_a_bad_picture_is_named_and_skipped_and_the_others_answered(
 
 
 def test_no_picture_and_no_run_are_one_line(one_line, trained, tmp_path, pictures):
-    assert one_line("predict", trained[1]) == (2, "name at least one picture or recording")
+    line = "predict needs a picture or a recording, got none"
+    assert one_line("predict", trained[1]) == (2, line)
     code, said = one_line("predict", tmp_path, pictures[0])
-    assert (code, said.startswith(f"{tmp_path} is no run")) == (1, True)
+    assert (code, said.startswith(f"{tmp_path} is not a run folder")) == (1, True)

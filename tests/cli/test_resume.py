@@ -12,7 +12,7 @@ import pytest
 
 from jaxdigits.cli.stopping import stopping
 
-SMALL = ("--hidden", 8, "--dropout", 0, "--lr", 0.01, "--epochs", 3)
+SMALL = ("--hidden", 8, "--dropout-rate", 0, "--learning-rate", 0.01, "--epochs", 3)
 
 
 def until(true):
@@ -67,7 +67,9 @@ def test_a_signal_saves_says_how_to_go_on_and_the_same_bits_come_of_it(
         patch.setattr("jaxdigits.cli.train.epoch_reporter", interrupting(number, epoch))
         answer = cli("train", "mlp", *SMALL, "--out", folder)
     assert answer.code == code
-    said = f"stopped after step {epoch * 20}: `jaxdigits train --resume '{folder}'` goes on"
+    said = (
+        f"stopped after step {epoch * 20}: `jaxdigits train --resume '{folder}'` continues it"
+    )
     assert answer.err.splitlines()[1:] == [f"jaxdigits: {said}"]
     # What a killed run had written beyond its checkpoint, down to half a line.
     with open(folder / "metrics.jsonl", "a") as file:
@@ -122,15 +124,16 @@ def test_a_run_that_has_its_result_is_left_alone(cli, whole):
 def test_what_cannot_be_resumed_is_one_line(one_line, whole, tmp_path):
     code, said = one_line("train", "--resume", tmp_path)
     assert (code, said) == (
-        1, f"{tmp_path} is no run: it has no config.json; `jaxdigits train` makes one",
-    )  # fmt: skip
+        1,
+        f"{tmp_path} is not a run folder (no config.json); create one with `jaxdigits train`",
+    )
     code, said = one_line("train", "--resume", whole[1], "--epochs", 9)
-    wanted = "--resume goes on with the run as it was configured: leave out 'epochs'"
+    wanted = "--resume continues the run as it was configured: leave out 'epochs'"
     assert (code, said) == (2, wanted)
     assert one_line("train", "mlp", "--resume", whole[1])[1].endswith("leave out 'network'")
     assert one_line("train", "--keep", 0)[1] == "keep must be >= 1, got 0"
-    code, said = one_line("train", "mlp", "--steps-per-save", 0, "--out", tmp_path / "run")
-    assert (code, said) == (2, "steps_per_save must be >= 1, got 0")
+    code, said = one_line("train", "mlp", "--updates-per-save", 0, "--out", tmp_path / "run")
+    assert (code, said) == (2, "updates_per_save must be >= 1, got 0")
 
 
 def test_a_second_signal_ends_the_process_at_once(monkeypatch):
@@ -138,14 +141,14 @@ def test_a_second_signal_ends_the_process_at_once(monkeypatch):
     monkeypatch.setattr("jaxdigits.cli.stopping.os._exit", ended.append)
     before = signal.getsignal(signal.SIGTERM)
     with stopping(lines.append) as stop:
-        assert not stop.asked()
+        assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGTERM)
-        until(stop.asked)
+        until(stop.is_set)
         assert (stop.code(), ended) == (143, [])
         os.kill(os.getpid(), signal.SIGINT)
         until(lambda: ended)
     assert ended == [130]
-    assert lines == ["stopping at the next checkpoint; once more to end at once"]
+    assert lines == ["stopping at the next checkpoint; press Ctrl-C again to quit now"]
     assert signal.getsignal(signal.SIGTERM) is before
     assert signal.set_wakeup_fd(-1) == -1
 
@@ -190,7 +193,7 @@ class Writer:
 def test_tensorboard_gets_every_number_of_a_row(monkeypatch, tmp_path):
     from types import SimpleNamespace
 
-    from jaxdigits.cli.board import tensorboard
+    from jaxdigits.cli.report import tensorboard
 
     Writer.made = []
     module = SimpleNamespace(SummaryWriter=Writer)

@@ -50,7 +50,7 @@ def heard(cli, hum, tmp_path_factory):
 def files(tmp_path_factory):
     """A picture of a seven, and a stereo recording of it at another rate."""
     folder, (_, test) = tmp_path_factory.mktemp("files"), digits()
-    seven = test.image[list(test.label).index(7)]
+    seven = test.inputs[list(test.label).index(7)]
     Image.fromarray(np.kron(255 - seven, np.ones((4, 4), np.uint8))).save(folder / "7.png")
     stereo = np.repeat(np.repeat(tone(7), 2)[:, None], 2, 1)
     soundfile.write(folder / "7.wav", stereo, 2 * RATE)
@@ -61,11 +61,11 @@ def test_it_learns_and_its_run_is_a_run(heard, monkeypatch, hum):
     answer, folder = heard
     assert answer.code == 0, answer.err
     assert answer.json()["test_accuracy"] > 0.3
-    assert answer.err.startswith("training multimodal on 1437 images of digits+fsdd")
+    assert answer.err.startswith("training multimodal on 1,437 examples (digits+fsdd)")
     config = json.loads((folder / "config.json").read_text())["config"]
     assert config["options"]["decay"] == 0.8  # a default of this network joins what is given
     monkeypatch.setattr(pairs, "fsdd", lambda: hum)
-    logits = predict(load_run(folder), pairs.digits_fsdd()[1].image)
+    logits = predict(load_run(folder), pairs.digits_fsdd()[1].inputs)
     right = (logits[0].argmax(-1) == digits()[1].label).mean()
     assert right == pytest.approx(answer.json()["test_accuracy"])
 
@@ -115,9 +115,9 @@ def test_predict_says_so_if_the_two_are_read_otherwise(cli, heard, files, monkey
     answer = cli("predict", heard[1], "--image", files[0], "--audio", files[1], "--json")
     assert answer.json()["digit"] == 7
     assert answer.json()["alone"] == {"image": 7, "audio": said}
-    line = f"jaxdigits: alone they are read otherwise: {files[0]} as 7, {files[1]} as 3\n"
+    line = f"jaxdigits: each alone gives another digit: {files[0]} as 7, {files[1]} as 3\n"
     assert (line in answer.err) == (said == 3)
-    assert ("otherwise" in answer.err) == (said == 3)
+    assert ("another digit" in answer.err) == (said == 3)
 
 
 def test_of_a_long_recording_the_loudest_second_is_heard(cli, heard, tmp_path):
@@ -126,7 +126,9 @@ def test_of_a_long_recording_the_loudest_second_is_heard(cli, heard, tmp_path):
     soundfile.write(long, np.pad(tone(7), (20_000, 20_000)), RATE)
     answers = [cli("predict", heard[1], "--audio", path, "--json") for path in (short, long)]
     assert answers[0].err == ""
-    assert answers[1].err == f"jaxdigits: {long}: over a second, its loudest is heard\n"
+    assert (
+        answers[1].err == f"jaxdigits: {long}: over a second long; the loudest second is used\n"
+    )
     assert answers[0].json()["digit"] == answers[1].json()["digit"]
 
 
@@ -144,12 +146,12 @@ def test_a_bad_recording_is_named(one_line, heard, tmp_path):
 
 def test_what_has_no_ear_takes_no_recording(one_line, trained, files):
     code, said = one_line("predict", trained[1], "--audio", files[1])
-    assert (code, said) == (2, f"{trained[1]} only sees: it takes no --audio")
+    assert (code, said) == (2, f"{trained[1]} has no sound: leave out --audio")
 
 
 def test_pictures_and_options_are_not_mixed(one_line, heard, files):
     code, said = one_line("predict", heard[1], files[0], "--audio", files[1])
-    assert (code, said) == (2, "name pictures, or one with --image and --audio, not both")
+    assert (code, said) == (2, "pictures exclude --image and --audio: pass one or the other")
 
 
 @pytest.mark.parametrize(
@@ -174,4 +176,7 @@ def test_what_does_not_fit_is_said_in_one_line(one_line, tmp_path, args, match):
 def test_a_test_set_of_other_senses_is_refused(one_line, heard, trained):
     code, said = one_line("evaluate", heard[1], "--data", "digits")
     assert code == 2
-    assert said == f"{heard[1]} was trained on digits+fsdd, and digits is of other senses"
+    assert said == (
+        f"--data digits has other senses than digits+fsdd, the data of {heard[1]}: "
+        "add or remove +fsdd"
+    )

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from jaxdigits.cli.neurons import Neurons
-from jaxdigits.cli.options import given
-from jaxdigits.cli.train import OPTIONS, Train
+from jaxdigits.cli.train import Train
+from jaxdigits.models import NETWORKS
 from jaxdigits.runs import job
+from jaxdigits.runs.config import CONFIGS, network_options
 
 
 def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):
@@ -27,7 +27,7 @@ def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):
     assert result["best_epoch"][0] in (1, 2, 3)
     assert result["parameters"] == 785 * 8 + 9 * 10
     lines = answer.err.splitlines()
-    assert lines[0] == "training mlp on 1437 images of digits"
+    assert lines[0] == "training mlp on 1,437 examples (digits)"
     assert [line.split("  ")[0] for line in lines[1:4]] == [f"epoch {i}/3" for i in (1, 2, 3)]
     assert lines[4].startswith(f"test accuracy {100 * result['test_accuracy']:.2f} %, 95 %")
 
@@ -45,7 +45,7 @@ def test_without_json_plain_lines_are_on_stdout(two):
     answer, folder = two
     assert (answer.code, answer.err) == (0, "")
     lines = answer.out.splitlines()
-    assert lines[0] == "training 2 networks snn on 1437 images of digits"
+    assert lines[0] == "training 2 snn networks on 1,437 examples (digits)"
     epoch = r"epoch 3/3  loss \d\.\d{4}  validation \d+\.\d\d %  firing 0\.\d{3}  \d+\.\d s"
     assert re.fullmatch(epoch, lines[3])
     assert re.fullmatch(r"test accuracy .* over seeds", lines[4])
@@ -56,26 +56,60 @@ def test_without_json_plain_lines_are_on_stdout(two):
     assert result["test_std"] > 0
 
 
-def test_what_is_given_reaches_the_configuration_zeros_too():
-    zeros = dict(weight_decay=0.0, smoothing=0.0, dropout_rate=0.0)
-    given = dict(lr=0.5, ema=0.0, hidden=(), norm="none", seed=4, schedule="one_cycle")
-    config = Train("mlp", **zeros, **given).config()
+def configured(line):
+    return Train.parsed(line.split()).config()
+
+
+def test_options_reach_the_configuration_zeros_too():
+    config = configured(
+        "mlp --weight-decay 0 --smoothing 0 --dropout-rate 0 --learning-rate 0.5 --ema none "
+        "--norm none --seed 4 --schedule one_cycle --augment robust --hidden 9"
+    )
     assert config.schedule == "one_cycle"
     assert (config.weight_decay, config.smoothing, config.ema) == (0, 0, None)
-    assert (config.learning_rate, config.seed) == (0.5, 4)
-    assert config.options == {"hidden": (), "norm": None, "dropout_rate": 0.0}
-    neurons = Neurons(learn=("decay",), differentiate_reset=True, reset=0.0)
-    snn = Train("snn", steps=4, neurons=neurons).config()
-    options = {"learn": ("decay",), "differentiate_reset": True, "reset": 0.0}
-    assert snn.options == {"steps": 4, **options}
+    assert (config.learning_rate, config.seed, config.augment) == (0.5, 4, "robust")
+    assert config.options["dropout_rate"] == 0
+    assert (config.options["hidden"], config.options["norm"]) == ((9,), None)
+    snn = configured("--steps 4 --learn decay --differentiate-reset --reset zero")
+    assert snn.options["learn"] == ("decay",)
+    assert (snn.options["differentiate_reset"], snn.options["reset"]) == (True, "zero")
+    assert configured("snn --reset -0.25 --neuron alif").options["reset"] == -0.25
+    assert configured("multimodal --absent 0.25").options["absent"] == 0.25
+    assert configured("multimodal --absent 0.25 0.5").options["absent"] == (0.25, 0.5)
 
 
-def test_what_is_not_given_is_the_networks_own():
-    config = Train("mlp").config()
-    assert config.options == {}
-    assert config.epochs == 30
-    assert all(getattr(Train, name) in (None, (), False) for name in OPTIONS)
-    assert given(Neurons()) == {}
+@pytest.mark.parametrize("name", CONFIGS)
+def test_without_options_it_is_the_configuration_of_the_table(name):
+    network, data = name.split("-")
+    assert configured(f"{network} --data {data}") == CONFIGS[name]
+
+
+def test_the_main_job_is_a_spiking_network_on_digits():
+    assert configured("") == CONFIGS["snn-digits"]
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_help_lists_the_networks_own_options_with_true_defaults(cli, network):
+    answer = cli("train", network, "--help")
+    assert answer.code == 0
+    assert len(answer.out.splitlines()) <= 80
+    shown = set(re.findall(r"(?m)^  --([\w-]+)", answer.out))
+    own = {name.replace("_", "-") for name in network_options(network)} - {"classes"}
+    others = {name for n in NETWORKS for name in network_options(n)}
+    assert own <= shown
+    assert not shown & ({name.replace("_", "-") for name in others} - own - {"classes"})
+    usual = next(c for c in CONFIGS.values() if c.network == network)
+    text = " ".join(answer.out.split())
+    for flag, value in {"epochs": usual.epochs, **usual.options}.items():
+        if isinstance(value, int | float) and type(value) is not bool and flag != "classes":
+            _, _, after = text.partition(f" --{flag.replace('_', '-')} ")
+            assert f"[{value:g}]." in after.split(" --")[0], flag
+
+
+def test_the_options_of_neurons_are_those_of_the_neuron_that_is_named(cli):
+    assert "--adaptation-decay FLOAT" in cli("train", "--neuron", "alif", "--help").out
+    assert "--adaptation" not in cli("train", "--help").out
+    assert "--synapse-decay" in cli("train", "conv_snn", "--neuron=cuba_lif", "--help").out
 
 
 def test_without_out_a_new_folder_is_found_every_time(cli, tmp_path, monkeypatch):
@@ -107,7 +141,7 @@ def test_an_interrupted_run_keeps_its_best_epoch_and_says_how_to_go_on(
 
     monkeypatch.setattr("jaxdigits.cli.train.epoch_reporter", impatient)
     answer = cli("train", "mlp", "--hidden", 8, "--epochs", 3, "--out", tmp_path / "run")
-    again = f"`jaxdigits train --resume {tmp_path / 'run'}` goes on"
+    again = f"`jaxdigits train --resume {tmp_path / 'run'}` continues it"
     said = f"jaxdigits: interrupted: {again}\n"
     assert answer[::2] == (130, said)
     assert cli("evaluate", tmp_path / "run")[0] == 0
@@ -131,7 +165,7 @@ class Terminal:
 
 @pytest.mark.parametrize("error", [None, ValueError("too bad")])
 def test_on_a_terminal_a_bar_shows_the_epochs_and_ends_its_line(monkeypatch, error):
-    from jaxdigits.cli.console import epoch_reporter, say
+    from jaxdigits.cli.report import epoch_reporter, say
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -153,51 +187,59 @@ def test_on_a_terminal_a_bar_shows_the_epochs_and_ends_its_line(monkeypatch, err
 
 REFUSED = """
 --epochs 0              | epochs must be >= 1, got 0
---epochs -1             | epochs must be >= 1, got -1
+--epochs 1.5            | --epochs must be a whole number, got '1.5'
+--epoch 3               | unknown option --epoch; perhaps --epochs
 --batch -1              | batch must be >= 1, got -1
 --batch 100000          | batch is 100000, but there are 1318 examples
---hidden -8             | dense needs at least one output, got -8
+--hidden -8             | hidden must be >= 1, got -8
 --hidden 9 --norm group | 9 channels do not divide into 8 groups
 --hidden 8 --norm group | a group of one feature is its own mean
---hidden 8 --steps 4    | mlp has no option 'steps'; it has hidden
---hidden 8 --kernel 3   | mlp has no option 'kernel'
---activation sine       | unknown activation 'sine': choose from relu
---norm spectral         | norm must be None or one of
---dropout 1             | rate must be in [0, 1), got 1.0
---lr nan                | learning rate must be > 0, got nan
---lr 0                  | learning rate must be > 0, got 0.0
---lr -1                 | learning rate must be > 0, got -1.0
---weight-decay -1       | weight decay must be >= 0, got -1.0
---schedule steps        | unknown schedule 'steps': choose from cosine
+--hidden 8 --steps 4    | unknown option --steps
+--activation sine       | --activation must be one of relu, leaky_relu, gelu, tanh
+--norm spectral         | --norm must be one of batch, layer, group
+--dropout-rate 1        | rate must be in [0, 1), got 1.0
+--learning-rate nan     | learning_rate must be > 0, got nan
+--learning-rate 0       | learning_rate must be > 0, got 0.0
+--weight-decay -1       | weight_decay must be >= 0, got -1.0
+--schedule cosin        | --schedule must be one of cosine, one_cycle, constant, got 'cosin'
 --input-dropout 1       | rate must be in [0, 1), got 1.0
 --input-noise -1        | deviation must be >= 0 and finite, got -1.0
-cnn --hidden-noise 0.1  | cnn has no option 'hidden_noise'
-cnn --input-dropout 0.1 | cnn has no option 'input_dropout'
+cnn --hidden-noise 0.1  | unknown option --hidden-noise
 --smoothing 1           | smoothing must be in [0, 1), got 1.0
 --ema 1                 | ema must be in [0, 1), got 1.0
 --patience 0            | patience must be >= 1, got 0
 --patience 1 --seeds 2  | patience stops one run
---seed -1               | seed must be in [0, 2³²), got -1
---seed 4294967295 --seeds 2 | the last seed must be below 2³²
+--seed -1               | seed must be in [0, 4
+--seed 4294967295 --seeds 2 | the last seed must be < 2³²
 --seeds 0               | seeds must be >= 1, got 0
+--keep 0                | keep must be >= 1, got 0
 --data-dir .            | --data-dir is for --data mnist
-snn --steps 0           | steps must be >= 1, got 0
-snn --steps -1          | steps must be >= 1, got -1
+--augment wobble        | --augment must be one of shift, affine
+--adversarial 2         | adversarial must be in [0, 1], got 2.0
+event_snn --adversarial 0.1  | adversarial needs gradient by_hand and mlp or cnn or
+snn --adversarial 0.1 --gradient eprop | adversarial needs gradient by_hand and mlp or cnn
+snn --steps 0           | steps must be in [1, 10000], got 0
 snn --decay 2           | decay must be in [0, 1], got 2.0
 snn --decay nan         | decay must be in [0, 1], got nan
 snn --threshold 0       | threshold must be > 0, got 0.0
 snn --decay 1 --learn decay | a learned decay must start inside (0, 1)
-snn --encoder morse     | unknown encoder 'morse': choose from rate
-snn --channels 4        | snn of lif has no option 'channels'
-snn --neuron izhikevich | unknown neuron 'izhikevich': choose from lif, cuba_lif, alif
-snn --adaptation 2      | snn of lif has no option 'adaptation'; it has
+snn --encoder morse     | --encoder must be one of rate, direct, latency
+snn --neuron izhikevich | neuron must be one of
 snn --neuron alif --learn synapse_decay | learn takes names from ('decay', 'threshold', 'adapt
 snn --reset 1           | reset must be below the threshold 1.0, got 1.0
-snn --fires below       | fires must be 'above' or 'at', got 'below'
+snn --reset half        | --reset must be subtract or zero or a number, got 'half'
+snn --fires below       | --fires must be one of above, at, got 'below'
 snn --gain 0            | gain must be > 0, got 0.0
+conv_snn --scale image --encoder rate | only a direct input has a scale
+snn --rate-penalty -1        | a rate penalty and its target must be finite and >= 0, got -1.0
+snn --rate-penalty inf       | a rate penalty and its target must be finite and >= 0, got inf
+snn --rate-target 0.1        | rate_target is for a rate_penalty, and there is none: got 0.1
+snn --rate-penalty 1 --gradient eprop | rate_penalty is for backpropagation
+snn --gradient eprop_onlin   | --gradient must be one of by_hand
 cnn --kernel 0          | size must be >= 1, got 0
-cnn --channels -3       | channels must be >= 1, got -3
-cnn --pool min          | pool must be one of
+cnn --gradient eprop    | cnn learns by backpropagation only
+nn                      | network must be one of
+trian                   | network must be one of
 """
 
 
@@ -205,11 +247,26 @@ cnn --pool min          | pool must be one of
 def test_a_bad_option_is_one_line_and_leaves_no_folder(one_line, tmp_path, case):
     line, message = (part.strip() for part in case.split("|"))
     args = line.split()
-    network = [] if args[0] in ("snn", "cnn") else ["mlp"]
+    network = ["mlp"] if args[0].startswith("-") else []
     code, said = one_line("train", *network, *args, "--out", tmp_path / "run")
     assert code == 2
     assert said.startswith(message)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("network", "options"),
+    [("mlp", ("--augment", "elastic", "--scale", "image")),
+     ("conv_snn", ("--adversarial", 0.1, "--steps", 2, "--channels", 2, 4)),
+     ("snn", ("--augment", "shift", "--rate-penalty", 2, "--rate-target", 0.05, "--steps", 4))],
+)  # fmt: skip
+def test_regularised_networks_are_runs_like_any_other(cli, tmp_path, network, options):
+    args = ("--epochs", 1, "--out", tmp_path / "run")
+    options += ("--hidden", 8) if network != "conv_snn" else ()
+    answer = cli("train", network, *args, *options, "--json")
+    assert answer.code == 0, answer.err
+    again = cli("evaluate", tmp_path / "run", "--json")
+    assert again.json()["test_accuracy"] == pytest.approx(answer.json()["test_accuracy"])
 
 
 def test_a_folder_in_use_is_refused_and_left_alone(cli, one_line, trained):
@@ -250,7 +307,9 @@ def test_mnist_that_is_not_there_or_broken_is_named(one_line, tmp_path):
 
 def test_divergence_is_said_with_the_layers_and_keeps_what_can_be_evaluated(cli, tmp_path):
     folder = tmp_path / "run"
-    answer = cli("train", "mlp", "--hidden", 8, "--epochs", 2, "--lr", 1e30, "--out", folder)
+    answer = cli(
+        "train", "mlp", "--hidden", 8, "--epochs", 2, "--learning-rate", 1e30, "--out", folder
+    )
     assert answer.code == 1
     where = "2/bias, 2/weight, 5/bias, 5/weight"
     assert answer.err.splitlines() == [

@@ -1,5 +1,6 @@
 """Splits: exact sizes, no example lost or twice, classes in proportion, the same for ever."""
 
+import jax
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -17,7 +18,7 @@ def numbered(label):
 
 
 def indices(part):
-    return part.image[:, 0, 0]
+    return part.inputs[:, 0, 0]
 
 
 @st.composite
@@ -46,8 +47,8 @@ def test_every_split_is_exact_disjoint_and_proportional(case, seed):
 def test_parts_keep_the_order_and_the_types_of_the_data():
     data = Dataset(np.zeros((40, 28, 28), np.uint8), np.arange(40, dtype=np.int32) % 10)
     for part in split(data, (25, 15), seed=3):
-        assert part.image.shape[1:] == (28, 28)
-        assert (part.image.dtype, part.label.dtype) == (np.uint8, np.int32)
+        assert part.inputs.shape == (28, 28)
+        assert (part.inputs.array.dtype, part.label.dtype) == (np.uint8, np.int32)
     for part in split(numbered(np.arange(40) % 10), (25, 15), seed=3):
         assert (np.diff(indices(part)) > 0).all()
 
@@ -95,6 +96,47 @@ def test_a_bad_seed_is_refused_by_name(seed):
         split(numbered([0, 1]), (1, 1), seed=seed)
 
 
-def test_images_without_labels_are_refused():
-    with pytest.raises(ValueError, match="a label per image, got 3 and 2"):
-        split(Dataset(np.zeros((3, 28, 28)), np.zeros(2)), (1, 1), seed=0)
+THREE = np.zeros((3, 28, 28), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "label", "message"),
+    [
+        (THREE, [0, 1], "each input needs a label, got 3 inputs and 2 labels"),
+        (THREE[0], [7], "each input needs a label, got 28 inputs and 1 labels"),
+        (THREE, [0.0, 1.0, 2.0], r"label must be whole numbers \[N\], got float64 \[3\]"),
+        (THREE, [[0], [1], [2]], r"label must be whole numbers \[N\], got int64 \[3, 1\]"),
+        (THREE, [0, -1, 2], "label must be >= 0 and below classes, 3, got -1 to 2"),
+        (THREE[:0], np.zeros(0, int), "a data set needs at least one example, got none"),
+        ({"image": THREE, "sound": THREE[:2]}, [0, 1, 2], "each sense needs an input"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused_when_the_data_set_is_made(inputs, label, message):
+    with pytest.raises(ValueError, match=message):
+        Dataset(inputs, label)
+
+
+def test_classes_come_from_the_labels_or_from_the_user():
+    assert Dataset(THREE, [0, 1, 7]).classes == 8
+    assert Dataset(THREE, [0, 1, 7], classes=10).classes == 10
+    with pytest.raises(ValueError, match="below classes, 7, got 0 to 7"):
+        Dataset(THREE, [0, 1, 7], classes=7)
+    halves = split(Dataset(np.zeros((4, 2)), [0, 0, 5, 5], classes=9), (2, 2), seed=0)
+    assert [half.classes for half in (*halves, halves[0][:1])] == [9, 9, 9]
+
+
+def test_a_data_set_is_an_array_to_its_user_and_a_traced_argument_to_jax():
+    images = np.arange(12, dtype=np.uint8).reshape(3, 2, 2)
+    data = Dataset(images, [2, 1, 0])
+    assert data.inputs.array is images
+    assert isinstance(data.inputs[:2], np.ndarray)
+    assert (len(data), data.inputs.size, data.inputs.shape, data.classes) == (3, 3, (2, 2), 3)
+    some = data[np.array([2, 0])]
+    np.testing.assert_array_equal(some.inputs.array, images[[2, 0]])
+    np.testing.assert_array_equal(some.label, [0, 2])
+    program = jax.make_jaxpr(lambda data: data.inputs.take(data.label, None))(data)
+    assert (len(program.jaxpr.invars), program.consts) == (2, [])
+    traced = jax.jit(lambda data: data)(data)
+    assert (type(traced), traced.classes) == (Dataset, 3)
+    with pytest.raises(TypeError, match="by a slice or an array"):
+        _, _ = data

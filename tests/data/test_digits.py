@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib import import_module
 
+import jax
 import numpy as np
 import pytest
 
@@ -74,14 +75,14 @@ def data():
 def test_digits_are_what_they_say(data):
     assert [len(part.label) for part in data] == [1437, 360]
     for part in data:
-        assert part.image.shape == (len(part.label), 28, 28)
-        assert (part.image.dtype, part.label.dtype) == (np.uint8, np.int32)
+        assert part.inputs.array.shape == (len(part), 28, 28)
+        assert (part.inputs.array.dtype, part.label.dtype) == (np.uint8, np.int32)
         share = np.array([178, 182, 177, 183, 181, 182, 181, 179, 174, 180]) / 1797
         assert np.abs(np.bincount(part.label) - share * len(part.label)).max() <= 1
 
 
 def test_digits_have_the_geometry_of_mnist(data):
-    for image in (part.image for part in data):
+    for image in (part.inputs.array for part in data):
         assert np.abs(centre_of_mass(image) - 14).max() <= 0.5
         rows, columns = image.any(2).sum(1), image.any(1).sum(1)
         assert max(rows.max(), columns.max()) == 20
@@ -104,13 +105,12 @@ def test_train_and_test_share_no_example_and_lose_none(data):
     rows = lambda image, label: sorted(
         (d, i.tobytes()) for i, d in zip(image, label, strict=True)
     )
-    train, test = data
-    together = rows(*(np.concatenate(pair) for pair in zip(train, test, strict=True)))
+    together = rows(*map(np.concatenate, zip(*map(jax.tree.leaves, data), strict=True)))
     assert together == rows(whole, label)
 
 
 def test_digits_are_the_same_bytes_on_every_machine(data):
-    digest = hashlib.sha256(b"".join(a.tobytes() for part in data for a in part))
+    digest = hashlib.sha256(b"".join(a.tobytes() for a in jax.tree.leaves(data)))
     expected = "ef361e5704fa0d79c2b96ae50c7584370bfad16cc05a7153bdb07b21d910aa17"
     assert digest.hexdigest() == expected
 

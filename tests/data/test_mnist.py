@@ -87,7 +87,7 @@ def put(folder, content, suffix=".gz"):
 
 
 def same_as_content(data):
-    (image, label), (test_image, test_label) = data
+    (image, label), (test_image, test_label) = ((d.inputs.array, d.label) for d in data)
     assert (image.dtype, label.dtype) == (np.uint8, np.int32)
     assert (image.shape, test_image.shape) == ((6, 28, 28), (4, 28, 28))
     arrays = (image, label, test_image, test_label)
@@ -200,12 +200,16 @@ def test_pooch_is_needed_only_for_the_cache(small, tmp_path, monkeypatch):
 @pytest.mark.skipif("JAXDIGITS_DATA" not in os.environ, reason="needs MNIST")
 def test_the_real_files_are_the_official_ones_and_we_know_their_geometry():
     train, test = mnist()
-    assert (train.image.shape, test.image.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    assert (train.inputs.array.shape, test.inputs.array.shape) == (
+        (60_000, 28, 28),
+        (10_000, 28, 28),
+    )
     for data in (train, test):
-        assert (data.image.dtype, data.label.dtype) == (np.uint8, np.int32)
+        assert data.inputs.shape == (28, 28)
+        assert (data.inputs.array.dtype, data.label.dtype) == (np.uint8, np.int32)
     np.testing.assert_array_equal(train.label[:5], [5, 0, 4, 1, 9])
     np.testing.assert_array_equal(test.label[:5], [7, 2, 1, 0, 4])
-    for image in test.image[:500]:
+    for image in test.inputs[:500]:
         rows, columns = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
         box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         assert max(box.shape) in (19, 20)

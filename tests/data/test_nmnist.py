@@ -10,9 +10,8 @@ import optax
 import pytest
 
 from jaxdigits.data import DataError, Dataset, nmnist, read_nmnist
-from jaxdigits.data.inputs import take
 from jaxdigits.models import multimodal
-from jaxdigits.train import fit
+from jaxdigits.train import Recipe, fit
 
 module = import_module("jaxdigits.data.nmnist")  # the function has the same name
 
@@ -84,13 +83,13 @@ def test_a_folder_comes_by_digit_and_then_by_name(folder, monkeypatch):
     np.testing.assert_array_equal(train.label, np.repeat(np.arange(10), 2))
     assert train.label.dtype == np.int32
     keys = jax.random.split(jax.random.key(0), 20)
-    spikes = np.asarray(take(train.image, np.arange(20), keys))
+    spikes = np.asarray(train.inputs.take(np.arange(20), keys))
     assert spikes.shape == (20, 3, 34, 34, 2)
     wanted = [[n, 0, n % 2, n // 2, 1] for n in range(20)]
     assert np.argwhere(spikes).tolist() == wanted
     assert len(test.label) == 20
     monkeypatch.setenv("JAXDIGITS_DATA", str(folder.parent))
-    np.testing.assert_array_equal(nmnist(steps=3)[1].image.bits, test.image.bits)
+    np.testing.assert_array_equal(nmnist(steps=3)[1].inputs.bits, test.inputs.bits)
 
 
 def test_a_folder_that_is_missing_or_broken_is_named(folder, tmp_path, monkeypatch):
@@ -119,7 +118,7 @@ def test_a_folder_that_is_missing_or_broken_is_named(folder, tmp_path, monkeypat
 
 def test_a_network_that_sees_events_learns_from_a_folder(folder, quick_compile):
     train, test = (
-        Dataset({"image": part.image}, part.label) for part in nmnist(folder, steps=4)
+        Dataset({"image": part.inputs}, part.label) for part in nmnist(folder, steps=4)
     )
 
     def network(**options):
@@ -128,5 +127,6 @@ def test_a_network_that_sees_events_learns_from_a_folder(folder, quick_compile):
             dropout_rate=0.0, **options,
         )  # fmt: skip
 
-    fitted = fit(network, train, test, optax.adam(0.05), jax.random.key(0), epochs=12, batch=20)
+    recipe = Recipe(network, optax.adam(0.05), epochs=12, batch=20)
+    fitted = fit(recipe, train, test, jax.random.key(0))
     assert fitted.history[-1]["valid_accuracy"] > 0.8

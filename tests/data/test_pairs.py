@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import Dataset, Sounds, any_recording, recordings_in_turn, split
-from jaxdigits.data.inputs import take
 
 LABEL = np.array([3, 1, 3, 3, 1, 3, 3, 1], np.int32)
 SEEN = Dataset(np.arange(8)[:, None, None], LABEL)
@@ -16,7 +15,7 @@ HEARD = Sounds(np.arange(7.0)[:, None] * np.ones(5), HEARD_LABEL, *[np.zeros(7, 
 
 def heard_by(data, keys):
     """[N] which recording each example has."""
-    return np.asarray(take(data.image, jnp.arange(8), keys)["sound"])[:, 0].astype(int)
+    return np.asarray(data.inputs.take(jnp.arange(8), keys)["sound"])[:, 0].astype(int)
 
 
 def test_any_recording_of_the_digit_may_be_drawn():
@@ -26,7 +25,7 @@ def test_any_recording_of_the_digit_may_be_drawn():
         np.testing.assert_array_equal(HEARD_LABEL[drawn], LABEL)
         many.append(drawn)
     assert set(np.concatenate(many)) == {0, 1, 2, 3, 4, 5}
-    np.testing.assert_array_equal(data.image["image"], SEEN.image)
+    np.testing.assert_array_equal(data.inputs["image"].array, SEEN.inputs.array)
 
 
 def test_in_turn_each_image_has_one_recording_whatever_the_key():
@@ -38,13 +37,15 @@ def test_in_turn_each_image_has_one_recording_whatever_the_key():
 
 def test_a_digit_with_fewer_recordings_draws_from_all_of_them():
     few = Sounds(*(a[:6] for a in HEARD))
-    among = any_recording(SEEN, Sounds(*(a[[0, 1, 2, 3, 4]] for a in few))).image["sound"].among
+    among = (
+        any_recording(SEEN, Sounds(*(a[[0, 1, 2, 3, 4]] for a in few))).inputs["sound"].among
+    )
     assert [sorted(set(row)) for row in among] == [[0, 3], [1, 2, 4]]
 
 
 def test_a_split_hears_other_recordings():
     parts = split(any_recording(SEEN, HEARD), (6, 2), seed=0)
-    train, valid = (set(part.image["sound"].among.ravel()) for part in parts)
+    train, valid = (set(part.inputs["sound"].among.ravel()) for part in parts)
     assert train | valid == {0, 1, 2, 3, 4, 5}
     assert not train & valid
 

@@ -166,7 +166,7 @@ def test_what_is_in_the_format_of_mnist_stays_as_it_is(tmp_path):
 
 @pytest.mark.skipif("JAXDIGITS_DATA" not in os.environ, reason="needs MNIST")
 def test_the_digits_of_mnist_stay_nearly_as_they_are():
-    images = mnist()[1].image[:500]
+    images = mnist()[1].inputs[:500]
     off = np.array([difference(to_mnist_geometry(image), image) for image in images])
     assert off.mean() < 0.3
     assert np.median(off) == 0

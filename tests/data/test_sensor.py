@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import Dataset, SensorEvents, binned, split
-from jaxdigits.data.inputs import count, features, take
 from jaxdigits.data.sensor import packed
 
 
@@ -53,19 +52,21 @@ def test_packed_spikes_take_a_bit_each_and_come_back_in_a_batch(spikes):
     held, wanted = spikes
     assert 0 < wanted.mean() < 1
     assert held.bits.shape == (10, 14)  # 105 bits
-    assert (count(held), features(held)) == (10, (7, 3, 5))
+    assert (held.size, held.shape) == (10, (7, 3, 5))
     rows = jnp.array([3, 3, 9])
-    batch = jax.jit(take)(held, rows, jax.random.split(jax.random.key(0), 3))
+    batch = jax.jit(lambda inputs, *a: inputs.take(*a))(
+        held, rows, jax.random.split(jax.random.key(0), 3)
+    )
     assert batch.dtype == np.uint8
     np.testing.assert_array_equal(batch, wanted[rows])
 
 
-def test_packed_spikes_are_parted_with_their_labels(spikes):
+def test_packed_spikes_are_split_with_their_labels(spikes):
     held, wanted = spikes
     data = Dataset({"image": held}, np.arange(10) % 2)
     for part in split(data, (6, 4), seed=0):
         n = len(part.label)
         keys = jax.random.split(jax.random.key(0), n)
-        batch = take(part.image, jnp.arange(n), keys)["image"]
+        batch = part.inputs.take(jnp.arange(n), keys)["image"]
         rows = [int(np.flatnonzero((wanted == x).all((1, 2, 3)))[0]) for x in np.asarray(batch)]
         np.testing.assert_array_equal(np.array(rows) % 2, part.label)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import SHD_CHANNELS, DataError, binned, read_shd, shd
-from jaxdigits.data.inputs import take
 from jaxdigits.layer import serial
 from jaxdigits.layers import add_channel
 from jaxdigits.models import snn
@@ -89,12 +88,12 @@ def test_a_folder_comes_in_the_order_of_its_files(folder, monkeypatch, quick_com
     train, test = shd(folder, steps=14)
     np.testing.assert_array_equal(train.label, [7, 19, 0])
     keys = jax.random.split(jax.random.key(0), 3)
-    spikes = np.asarray(take(train.image, np.arange(3), keys))
+    spikes = np.asarray(train.inputs.take(np.arange(3), keys))
     assert spikes.shape == (3, 14, 700)
     assert np.argwhere(spikes).tolist() == [[0, 1, 699], [0, 5, 3], [1, 2, 5]]
     assert test.label.tolist() == [12]
     monkeypatch.setenv("JAXDIGITS_DATA", str(folder.parent))
-    np.testing.assert_array_equal(shd(steps=14)[0].image.bits, train.image.bits)
+    np.testing.assert_array_equal(shd(steps=14)[0].inputs.bits, train.inputs.bits)
     encoder = lambda steps: serial(steps_first(steps), add_channel())
     network = snn(encoder=encoder, steps=14, hidden=(8,), classes=20, training=False)
     params, _ = network.init(keys[0], (14, 700))

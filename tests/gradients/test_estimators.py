@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxdigits import cnn, conv_snn, mlp, snn
-from jaxdigits.gradients import ESTIMATORS, by_autodiff, by_hand, in_parts
+from jaxdigits.gradients import ESTIMATORS, by_autodiff, by_hand, in_microbatches
 from jaxdigits.losses import cross_entropy
 from jaxdigits.spikes import firing_rates, lif
 
@@ -78,9 +78,9 @@ APART = {
 @pytest.mark.parametrize("network", APART.values(), ids=APART)
 @pytest.mark.parametrize("make", [by_hand, by_autodiff])
 @pytest.mark.usefixtures("float64", "quick_compile")
-def test_a_batch_in_parts_has_the_gradient_of_the_whole(network, make):
+def test_microbatches_have_the_gradient_of_the_whole(network, make):
     arguments, whole = example(network), make(network, LOSS)
-    estimators = [whole, *(in_parts(whole, parts) for parts in (1, 2, 3, 6))]
+    estimators = [whole, *(in_microbatches(whole, count) for count in (1, 2, 3, 6))]
     (loss, grads, _), *rest = jax.jit(lambda *a: [e(*a) for e in estimators])(*arguments)
     assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(grads))
     for loss_, grads_, kept in rest:
@@ -91,22 +91,22 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(network, make):
 
 
 @pytest.mark.usefixtures("float64", "quick_compile")
-def test_parts_of_a_network_without_random_numbers_need_no_key():
+def test_microbatches_of_a_network_without_random_numbers_need_no_key():
     network = mlp(hidden=(8,), dropout_rate=0.0)
     params, batch, _ = example(network)
     wanted = by_hand(network, LOSS)(params, batch, None)[1]
-    grads = jax.jit(in_parts(by_hand(network, LOSS), 3))(params, batch, None)[1]
+    grads = jax.jit(in_microbatches(by_hand(network, LOSS), 3))(params, batch, None)[1]
     close = lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
     jax.tree.map(close, grads, wanted)
 
 
-def test_parts_that_are_none_are_refused():
+def test_no_microbatches_are_refused():
     network = NETWORKS["mlp"]
     params, batch, keys = example(network)
-    for parts in (0, -2):
-        with pytest.raises(ValueError, match=f"parts must be >= 1, got {parts}"):
-            in_parts(by_hand(network, LOSS), parts)
-    with pytest.raises(ValueError, match="a batch of 6 has no 4 equal parts"):
-        in_parts(by_hand(network, LOSS), 4)(params, batch, keys)
+    for count in (0, -2):
+        with pytest.raises(ValueError, match=f"count must be >= 1, got {count}"):
+            in_microbatches(by_hand(network, LOSS), count)
+    with pytest.raises(ValueError, match="a batch of 6 has no 4 equal microbatches"):
+        in_microbatches(by_hand(network, LOSS), 4)(params, batch, keys)
     with pytest.raises(ValueError, match="one key per example: `example_keys`"):
-        in_parts(by_hand(network, LOSS), 2)(params, batch, jax.random.key(0))
+        in_microbatches(by_hand(network, LOSS), 2)(params, batch, jax.random.key(0))

@@ -11,7 +11,7 @@ from jaxdigits.data import digits
 from jaxdigits.measure import CORRUPTIONS, corrupt
 
 B = 200
-IMAGES = jnp.asarray(digits()[1].image[:B])
+IMAGES = jnp.asarray(digits()[1].inputs[:B])
 FLOATS = np.asarray(IMAGES) / 255
 KEYS = jax.random.split(jax.random.key(0), B)
 EACH = pytest.mark.parametrize("name", CORRUPTIONS)

@@ -4,12 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdigits.data import Dataset, digits
+from jaxdigits.data import digits
 from jaxdigits.keys import example_keys
 from jaxdigits.measure import CORRUPTIONS, corrupt, robustness
 
 KEY = jax.random.key(0)
-DATA = Dataset(*(a[:60] for a in digits()[1]))
+DATA = digits()[1][:60]
 
 
 def test_each_network_is_scored_on_what_the_corruption_makes():
@@ -27,7 +27,7 @@ def test_each_network_is_scored_on_what_the_corruption_makes():
     cases = [(name, severity) for name in names for severity in severities]
     for image, row, (name, severity) in zip(seen, shown, cases, strict=True):
         np.testing.assert_allclose(
-            image, corrupt(name, keys, DATA.image, severity=severity), atol=1e-5
+            image, corrupt(name, keys, DATA.inputs[:], severity=severity), atol=1e-5
         )
         assert row[:2] == (name, severity)
         np.testing.assert_array_equal(found[name][severity], row[2])

@@ -73,7 +73,7 @@ def test_at_the_start_many_neurons_fire_for_some_digit_and_few_often(digit_image
 def digit_images():
     from jaxdigits.data import digits
 
-    return jnp.asarray(digits()[0].image[:128])
+    return jnp.asarray(digits()[0].inputs[:128])
 
 
 def test_pixels_as_bytes_and_as_floats_are_one_image():

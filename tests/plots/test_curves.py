@@ -9,7 +9,6 @@ from jaxdigits.plots import (
     learning_figure,
     lines_figure,
     pareto_figure,
-    ratio_figure,
 )
 
 
@@ -86,8 +85,3 @@ def test_accuracy_against_corruption_has_a_panel_for_each_kind_and_the_mean():
     np.testing.assert_allclose(mean.lines[0].get_ydata(), [95, 60])
     with pytest.raises(ValueError, match="'fog' has no kind"):
         corruption_figure(found, {"blur_it": "blur"})
-
-
-def test_quartiles_out_of_order_are_refused_by_name():
-    with pytest.raises(ValueError, match="quartiles of 'a' are not in order: 2, 1, 3"):
-        ratio_figure({"a": (2, 1, 3)}, x_label="")

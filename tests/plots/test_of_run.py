@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdigits.data import Dataset, digits
+from jaxdigits.data import digits
 from jaxdigits.plots import of_network
 from jaxdigits.plots.of_network import first_member
 from jaxdigits.plots.of_run import drawings
@@ -39,14 +39,14 @@ def quick_programs(quick_compile):
 @pytest.fixture(scope="module")
 def sets():
     """80 training and 80 test digits."""
-    return [Dataset(d.image[:80], d.label[:80]) for d in digits()]
+    return [d[:80] for d in digits()]
 
 
 def untrained(network, options, settings):
     config = config_for(network, "digits", options=options, **settings)
     one = config.build()(training=True)
     params, _ = one.init(jax.random.key(3), (28, 28))
-    image = digits()[0].image[:80]
+    image = digits()[0].inputs[:80]
     return Run(config, params, gather_statistics(one, params, image, jax.random.key(0)))
 
 
@@ -68,7 +68,7 @@ def test_a_run_gets_the_figures_that_suit_it(drawn):
 
 def test_the_counts_are_those_of_its_predictions(drawn, sets):
     run, _, found = drawn
-    right = (predict(run, sets[1].image).argmax(-1) == sets[1].label).sum()
+    right = (predict(run, sets[1].inputs).argmax(-1) == sets[1].label).sum()
     assert found["confusion"].figure.axes[0].get_title(loc="left") == f"{right} of 80 right"
 
 
@@ -84,7 +84,7 @@ def test_a_raster_is_the_residual_of_the_first_digit(drawn, sets):
         return
     network, params, key = first_member(run)
     keys = evaluation_keys(key, np.arange(64))
-    kept = traces(network.forward(params, sets[1].image[:64], keys)[1])
+    kept = traces(network.forward(params, sets[1].inputs[:64], keys)[1])
     for axes, layer in zip(found["raster"].figure.axes, kept, strict=True):
         spikes = np.asarray(layer.spikes[:, 0]).reshape(len(layer.spikes), -1)
         marks = {tuple(mark) for mark in axes.lines[0].get_xydata().tolist()}

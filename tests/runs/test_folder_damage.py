@@ -48,8 +48,12 @@ def arrays(folder):
 
 
 def test_no_run_says_how_to_make_one(tmp_path):
-    refused(tmp_path, "", "is no run: it has no config.json; `jaxdigits train` makes one")
-    refused(tmp_path / "absent", "", "no such folder; `jaxdigits train` makes one")
+    refused(
+        tmp_path,
+        "",
+        r"is not a run folder \(no config.json\): create one with `jaxdigits train`",
+    )
+    refused(tmp_path / "absent", "", "no such folder; create one with `jaxdigits train`")
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_missing_params_are_said_to_be_missing(folder):
     refused(
         folder,
         "params.npz",
-        "is missing: the run was stopped before it had one, or it was removed",
+        "is missing: the run stopped before its first epoch ended, or the file was removed",
     )
 
 

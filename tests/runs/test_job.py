@@ -25,25 +25,25 @@ def config(**changes):
 @pytest.fixture(scope="module")
 def data(small):
     """120 digits to learn from, each known by its number in its last pixel, and 30 others."""
-    image = small[0].image[:N].copy()
-    image[:, -1, -1] = np.arange(N)
-    return Dataset(image, small[0].label[:N]), Dataset(small[1].image[:30], small[1].label[:30])
+    images = small[0].inputs[:N].copy()
+    images[:, -1, -1] = np.arange(N)
+    return Dataset(images, small[0].label[:N]), small[1][:30]
 
 
 @pytest.fixture(scope="module")
 def done(data, tmp_path_factory):
-    """(outcome, folder, rows, parts) of one run; parts are what `fit` was given."""
-    folder, rows, parts = tmp_path_factory.mktemp("job") / "run", [], []
+    """(outcome, folder, rows, the data sets of `fit`) of one run."""
+    folder, rows, sets = tmp_path_factory.mktemp("job") / "run", [], []
     with pytest.MonkeyPatch.context() as patch:
         fit = job.fit
-        spy = lambda build, *rest, **k: (parts.extend(rest[:2]), fit(build, *rest, **k))[1]
+        spy = lambda recipe, *rest: (sets.extend(rest[:2]), fit(recipe, *rest))[1]
         patch.setattr(job, "fit", spy)
         outcome = run_job(config(), *data, folder, rows.append)
-    return outcome, folder, rows, parts
+    return outcome, folder, rows, sets
 
 
 def numbers(part):
-    return np.asarray(part.image)[:, -1, -1].tolist()
+    return np.asarray(part.inputs[:, -1, -1]).tolist()
 
 
 def strict(text):
@@ -77,13 +77,13 @@ def test_what_was_saved_gives_the_logits_that_were_reported(done, data):
     outcome, folder, _, _ = done
     run = load_run(folder)
     assert outcome.logits.shape == (1, 30, 10)
-    np.testing.assert_array_equal(predict(run, data[1].image), outcome.logits)
+    np.testing.assert_array_equal(predict(run, data[1].inputs), outcome.logits)
     assert outcome.parameters == parameter_count(run.params) == 784 * 8 + 16 + 8 * 10 + 10
 
 
 def test_the_test_set_changes_nothing_that_is_learnt(done, data, tmp_path):
     train, test = data
-    other = Dataset(255 - test.image[:7], (test.label[:7] + 1) % 10)
+    other = Dataset(255 - test.inputs[:7], (test.label[:7] + 1) % 10)
     run_job(config(), train, other, tmp_path / "run")
     wanted, got = load_run(done[1]), load_run(tmp_path / "run")
     jax.tree.map(np.testing.assert_array_equal, got[1:], wanted[1:])
@@ -93,7 +93,7 @@ def test_several_seeds_are_the_runs_of_each(done, data, tmp_path):
     many = run_job(config(seeds=2), *data, tmp_path / "run")
     run = load_run(tmp_path / "run")
     assert many.logits.shape == (2, 30, 10)
-    np.testing.assert_array_equal(predict(run, data[1].image), many.logits)
+    np.testing.assert_array_equal(predict(run, data[1].inputs), many.logits)
     np.testing.assert_allclose(many.logits[0], done[0].logits[0], atol=0.05)
     assert np.abs(many.logits[1] - many.logits[0]).max() > 1
     assert many.parameters == done[0].parameters
@@ -126,7 +126,7 @@ def test_a_seed_that_diverges_is_named_and_does_not_take_the_others_along(
 
 def test_nothing_is_written_for_a_job_that_cannot_be_run(data, tmp_path):
     train, test = data
-    few = Dataset(train.image[:11], train.label[:11])
+    few = train[:11]
     for settings, part, what in (({"batch": 111}, train, "batch is 111, but there are 110"),
                                  ({}, few, "sizes")):  # fmt: skip
         with pytest.raises(ValueError, match=what):

@@ -9,11 +9,12 @@ import pytest
 
 from jaxdigits.data import Dataset
 from jaxdigits.models import cnn, conv_snn, event_snn, mlp, multimodal, snn
-from jaxdigits.spikes import lif
-from jaxdigits.train import fit, fit_population
 from jaxdigits.runs.checkpoint import checkpoints, load_checkpoint, save_checkpoint
+from jaxdigits.spikes import lif
+from jaxdigits.train import Hooks, Recipe, fit, fit_population
 
 KEY = jax.random.key(2)
+NOTHING = Hooks()
 EPOCHS, BATCH, EVERY = 2, 4, 3  # of 5 steps an epoch: two programs of 3 and of 2
 NETWORKS = {
     "mlp": partial(mlp, hidden=(6,), norm="batch"),
@@ -37,10 +38,10 @@ def data(network, n, seed):
     return Dataset(image, np.arange(n, dtype=np.int32) % 10)
 
 
-def trained(network, **options):
-    parts = data(network, 22, 0), data(network, 9, 1)
-    told = dict(epochs=EPOCHS, batch=BATCH, ema=0.5, steps_per_save=EVERY) | options
-    return fit(NETWORKS[network], *parts, optax.adam(0.01), KEY, **told)
+def trained(network, hooks=NOTHING, **options):
+    sets = data(network, 22, 0), data(network, 9, 1)
+    options = dict(epochs=EPOCHS, batch=BATCH, ema=0.5, updates_per_save=EVERY) | options
+    return fit(Recipe(NETWORKS[network], optax.adam(0.01), **options), *sets, KEY, hooks)
 
 
 def timeless(history):
@@ -65,10 +66,12 @@ def same_fits(got, wanted):
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_every_network_resumes_within_an_epoch_to_the_same_bits(network, tmp_path):
-    undisturbed = trained(network, save=partial(save_checkpoint, tmp_path, last=9))
+    save = partial(save_checkpoint, tmp_path, last=9)
+    undisturbed = trained(network, Hooks(save=save))
     names = [path.name for path in checkpoints(tmp_path)]
     assert names == [f"step-{step:08d}.npz" for step in (10, 8, 5, 3)]
-    resumed = trained(network, resume=partial(load_checkpoint, checkpoints(tmp_path)[1]))
+    load = partial(load_checkpoint, checkpoints(tmp_path)[1])
+    resumed = trained(network, Hooks(resume=load))
     same_fits(resumed, undisturbed)
 
 
@@ -84,8 +87,9 @@ def patient(tmp_path_factory):
     return slow(save=save), folder, steps
 
 
-def slow(**told):
-    return trained("mlp", epochs=9, patience=2, steps_per_save=None, ema=None, **told)
+def slow(**hooks):
+    options = dict(epochs=9, patience=2, updates_per_save=None, ema=None)
+    return trained("mlp", Hooks(**hooks), **options)
 
 
 def test_patience_and_the_best_epoch_are_resumed_from_any_epoch(patient):
@@ -95,20 +99,19 @@ def test_patience_and_the_best_epoch_are_resumed_from_any_epoch(patient):
         same_fits(slow(resume=partial(load_checkpoint, path)), undisturbed)
 
 
-def test_without_steps_per_save_an_epoch_is_saved_once_and_whole(patient):
+def test_without_updates_per_save_an_epoch_is_saved_once_and_whole(patient):
     undisturbed, _, steps = patient
     assert steps == [(e, 5 * e, (0,)) for e in range(1, len(undisturbed.history) + 1)]
 
 
 def test_a_population_resumes_to_the_same_bits(tmp_path):
-    parts = data("mlp", 22, 0), data("mlp", 9, 1)
+    sets = data("mlp", 22, 0), data("mlp", 9, 1)
+    recipe = Recipe(NETWORKS["mlp"], optax.adam, epochs=EPOCHS, batch=BATCH,
+                    updates_per_save=EVERY)  # fmt: skip
 
-    def population(**told):
-        return fit_population(
-            NETWORKS["mlp"], *parts, optax.adam, jax.random.split(KEY, 2),
-            np.array([0.01, 1e30], np.float32), epochs=EPOCHS, batch=BATCH,
-            steps_per_save=EVERY, **told,
-        )  # fmt: skip
+    def population(**hooks):
+        keys, rates = jax.random.split(KEY, 2), np.array([0.01, 1e30], np.float32)
+        return fit_population(recipe, *sets, keys, rates, Hooks(**hooks))
 
     undisturbed = population(save=partial(save_checkpoint, tmp_path, last=9))
     assert undisturbed.diverged.tolist() == [False, True], "one of them has to be remembered"
@@ -120,13 +123,8 @@ def test_a_population_resumes_to_the_same_bits(tmp_path):
 
 
 def test_chunks_train_as_whole_epochs_do():
-    whole, chunks = (trained("mlp", steps_per_save=every) for every in (None, EVERY))
+    whole, chunks = (trained("mlp", updates_per_save=every) for every in (None, EVERY))
     for a, b in zip(*map(jax.tree.leaves, (whole.params, chunks.params)), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     losses = [[row["loss"] for row in fitted.history] for fitted in (whole, chunks)]
     np.testing.assert_allclose(*losses, rtol=1e-6)
-
-
-def test_a_bad_number_of_steps_is_refused_by_name():
-    with pytest.raises(ValueError, match="steps_per_save must be >= 1, got 0"):
-        trained("mlp", steps_per_save=0)

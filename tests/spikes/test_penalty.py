@@ -8,16 +8,16 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdigits.data import Dataset, digits
+from jaxdigits.data import digits
 from jaxdigits.gradients import by_autodiff, by_hand
 from jaxdigits.layers import dense
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import conv_snn, snn
 from jaxdigits.spikes import penalties, rate_penalty, traces
-from jaxdigits.train import fit
+from jaxdigits.train import Recipe, fit
 
 KEY = jax.random.key(0)
-TRAIN, TEST = (Dataset(d.image[:256], d.label[:256]) for d in digits())
+TRAIN, TEST = (d[:256] for d in digits())
 
 
 def test_rates_above_the_target_cost_their_square():
@@ -36,14 +36,14 @@ def test_rates_above_the_target_cost_their_square():
 def test_the_loss_and_both_gradients_have_it():
     network = snn(hidden=(16,), steps=8, rate_penalty=5.0)
     params, _ = network.init(KEY, (28, 28))
-    batch = Dataset(jnp.asarray(TRAIN.image[:32]), jnp.asarray(TRAIN.label[:32]))
+    batch = jnp.asarray(TRAIN.inputs[:32]), jnp.asarray(TRAIN.label[:32])
     loss = cross_entropy()
     hand, auto = (make(network, loss)(params, batch, KEY) for make in (by_hand, by_autodiff))
-    logits, residual = network.forward(params, batch.image, KEY)
+    logits, residual = network.forward(params, batch[0], KEY)
     rates = traces(residual)[0].spikes.mean(0)
     assert rates.max() > 0.1
     price = 5 * (rates**2).mean()
-    np.testing.assert_allclose(hand[0], loss.value(logits, batch.label) + price, rtol=1e-6)
+    np.testing.assert_allclose(hand[0], loss.value(logits, batch[1]) + price, rtol=1e-6)
     np.testing.assert_allclose(auto[0], hand[0], rtol=1e-6)
     free, _ = snn(hidden=(16,), steps=8).init(KEY, (28, 28))
     plain = by_hand(snn(hidden=(16,), steps=8), loss)
@@ -61,10 +61,11 @@ def test_the_loss_and_both_gradients_have_it():
     ],
 )
 def test_training_under_a_price_fires_less(build):
-    train = partial(fit, train=TRAIN, valid=TEST, optimizer=optax.adam(5e-3), key=KEY, epochs=3,
-                    batch=64)  # fmt: skip
-    free = train(build).history[-1]
-    dear = train(partial(build, rate_penalty=50.0)).history[-1]
+    recipes = (
+        Recipe(partial(build, rate_penalty=price), optax.adam(5e-3), epochs=3, batch=64)
+        for price in (0.0, 50.0)
+    )
+    free, dear = (fit(recipe, TRAIN, TEST, KEY).history[-1] for recipe in recipes)
     assert max(dear["firing_rates"]) < 0.5 * max(free["firing_rates"])
 
 

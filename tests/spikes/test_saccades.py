@@ -36,7 +36,7 @@ def test_between_pixels_light_is_shared():
 
 
 def test_a_still_image_sends_nothing_and_a_moving_one_both_polarities():
-    image = digits()[0].image[:8]
+    image = digits()[0].inputs[:8]
     camera = lambda **options: serial(saccades(30, **options), level_crossing(0.5))
     events = lambda **options: jax.jit(camera(**options).forward)(((), ()), image, KEY)[0]
     assert not events(amplitude=0.0).any()
@@ -48,7 +48,7 @@ def test_a_still_image_sends_nothing_and_a_moving_one_both_polarities():
 
 
 def test_pixels_are_their_value():
-    image = digits()[0].image[:2]
+    image = digits()[0].inputs[:2]
     y = lambda x: saccades(9).forward((), x, None)[0]
     np.testing.assert_allclose(y(image), y(image / np.float32(255)), atol=1e-5)
 

@@ -4,6 +4,7 @@ Prints one JSON object, of what came out on a mesh beside what came out without.
 """
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -15,11 +16,10 @@ import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 import optax  # noqa: E402
 
-from jaxdigits.data import Dataset, digits  # noqa: E402
+from jaxdigits.data import digits  # noqa: E402
 from jaxdigits.models import mlp, snn  # noqa: E402
 from jaxdigits.spikes import rate  # noqa: E402
-from jaxdigits.train import device_mesh, fit, fit_population  # noqa: E402
-from jaxdigits.train.fit import on_device  # noqa: E402
+from jaxdigits.train import Recipe, device_mesh, fit, fit_population  # noqa: E402
 from jaxdigits.train.sharding import (  # noqa: E402
     each_its_share,
     everywhere,
@@ -34,8 +34,7 @@ BATCH = 32
 
 def some_digits():
     train, test = digits()
-    part = lambda data, n: Dataset(data.image[:n], data.label[:n])
-    return part(train, 96), part(test, 50)
+    return train[:96], test[:50]
 
 
 def furthest(tree, other):
@@ -44,9 +43,8 @@ def furthest(tree, other):
 
 
 def trained(build, optimizer, mesh=None, **options):
-    return fit(
-        build, *some_digits(), optimizer, KEY, epochs=2, batch=BATCH, mesh=mesh, **options
-    )
+    recipe = Recipe(build, optimizer, epochs=2, batch=BATCH, mesh=mesh, **options)
+    return fit(recipe, *some_digits(), KEY)
 
 
 def compared(build, optimizer, counts, **options):
@@ -72,8 +70,7 @@ def compared(build, optimizer, counts, **options):
 
 def drawn(mesh):
     """The numbers of the examples of a batch and their spikes, shared out both ways."""
-    train = on_device(some_digits()[0], mesh)
-    key = place(KEY, everywhere(mesh))
+    image, key = place((some_digits()[0].inputs[:], KEY), everywhere(mesh))
 
     def spikes_of(rows, image, key):
         keys = step_keys(key, jnp.int32(3), rows)
@@ -85,7 +82,7 @@ def drawn(mesh):
         shares = each_its_share(mesh, spikes_of, whole=2)(rows, image, key)
         return rows, shares, spikes_of(rows, image, key)
 
-    return [np.asarray(a) for a in draw(train.image, key)]
+    return [np.asarray(a) for a in draw(image, key)]
 
 
 def same_draws():
@@ -101,11 +98,11 @@ def same_draws():
 def population():
     keys = jax.random.split(KEY, 4)
     rates = jnp.array([0.1, 0.2, 0.1, 0.2])
-    train = lambda mesh: fit_population(
-        partial(mlp, hidden=(8,)), *some_digits(), optax.sgd, keys, rates,
-        epochs=2, batch=BATCH, mesh=mesh,
-    )  # fmt: skip
-    alone, shared = train(None), train(device_mesh(4))
+    recipe = Recipe(partial(mlp, hidden=(8,)), optax.sgd, epochs=2, batch=BATCH)
+    alone, shared = (
+        fit_population(replace(recipe, mesh=mesh), *some_digits(), keys, rates)
+        for mesh in (None, device_mesh(4))
+    )
     return dict(
         params=furthest(shared.params, alone.params),
         epochs=shared.best_epoch.tolist() == alone.best_epoch.tolist(),

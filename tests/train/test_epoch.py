@@ -7,9 +7,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.data import Dataset
-from jaxdigits.gradients import by_hand
-from jaxdigits.losses import cross_entropy
 from jaxdigits.models import mlp
 from jaxdigits.train import Recipe, adamw, initial_state, logits_of, run_epoch
 from jaxdigits.train.epoch import before_first_epoch
@@ -40,7 +37,7 @@ def plain_loop(train, params):
         rows = order[i * BATCH : (i + 1) * BATCH]
         keys = jnp.stack([fold_in(fold_in(fold_in(KEY, 2), step), row) for row in rows])
         params = jax.tree.unflatten(structure, p)
-        value, grads = gradient(params, train.image[rows], train.label[rows], keys)
+        value, grads = gradient(params, train.inputs[rows], train.label[rows], keys)
         losses.append(float(value))
         g = [np.asarray(leaf) for leaf in jax.tree.leaves(grads)]
         m = [0.9 * a + 0.1 * b for a, b in zip(m, g, strict=True)]
@@ -61,17 +58,13 @@ def adamw_step(step, p, m, v):
 @pytest.fixture(scope="module")
 def both(small):
     """The plain loop, and the last state, the best network and the metrics of `run_epoch`."""
-    train, valid = (
-        Dataset(jnp.asarray(part.image[:n]), jnp.asarray(part.label[:n]))
-        for part, n in zip(small, (N, 20), strict=True)
-    )
-    recipe = Recipe(BUILD, cross_entropy(), by_hand, BATCH, EMA)
+    train, valid = jax.tree.map(jnp.asarray, (small[0][:N], small[1][:20]))
     optimizer = adamw(RATE, TOTAL, weight_decay=DECAY)
-    start = partial(initial_state, BUILD(training=True), (28, 28), optimizer, averaged=True)
-    state = jax.jit(start)(KEY)
+    recipe = Recipe(BUILD, optimizer, epochs=EPOCHS, batch=BATCH, ema=EMA)
+    state = jax.jit(partial(initial_state, recipe, (28, 28)))(KEY)
     loop = plain_loop(train, state.params)
     best, rows, averages = jax.jit(partial(before_first_epoch, recipe))(state, train), [], []
-    program = jax.jit(partial(run_epoch, recipe, optimizer))
+    program = jax.jit(partial(run_epoch, recipe))
     for _ in range(EPOCHS):
         state, best, metrics = program(state, best, train, valid)
         rows.append(metrics)
@@ -100,7 +93,7 @@ def test_the_average_forgets_as_hand_arithmetic_says(both):
 
 def test_the_average_is_what_is_validated_and_kept(both, small):
     _, state, (best, averages), rows = both
-    logits, _ = logits_of(BUILD(training=False), state.average, small[1].image[:20], KEY)
+    logits, _ = logits_of(BUILD(training=False), state.average, small[1].inputs[:20], KEY)
     logits, label = np.asarray(logits), small[1].label[:20]
     accuracy = (logits.argmax(1) == label).mean()
     assert float(rows[-1].valid_accuracy) == pytest.approx(accuracy)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.models import mlp, snn
-from jaxdigits.models.parts import MNIST_MEAN, MNIST_STD
+from jaxdigits.models.choices import MNIST_MEAN, MNIST_STD
 from jaxdigits.train import gather_statistics, logits_of
 
 KEY = jax.random.key(0)
@@ -23,7 +23,7 @@ def evaluated(build, image, batch):
 
 @pytest.fixture(scope="module")
 def at_once(small):
-    logits, rates = evaluated(SNN, small[0].image[:N], N)
+    logits, rates = evaluated(SNN, small[0].inputs[:N], N)
     assert logits.shape == (N, 10)
     assert rates.shape == (1,)
     assert 0.01 < rates[0] < 0.9
@@ -32,32 +32,32 @@ def at_once(small):
 
 @pytest.mark.parametrize("batch", [5, 22, 500])
 def test_neither_logits_nor_rates_depend_on_the_batch(small, at_once, batch):
-    logits, rates = evaluated(SNN, small[0].image[:N], batch)
+    logits, rates = evaluated(SNN, small[0].inputs[:N], batch)
     # The same bits on the CPUs we saw, but no matrix product promises that.
     np.testing.assert_allclose(logits, at_once[0], atol=1e-6)
     np.testing.assert_allclose(rates, at_once[1], rtol=1e-6)
 
 
 def test_an_examples_logits_do_not_depend_on_those_behind_it(small, at_once):
-    logits, _ = evaluated(SNN, small[0].image[:7], 4)
+    logits, _ = evaluated(SNN, small[0].inputs[:7], 4)
     np.testing.assert_allclose(logits, at_once[0][:7], atol=1e-6)
 
 
 def test_a_network_without_spikes_has_no_rates(small):
-    logits, rates = evaluated(partial(mlp, hidden=(4,)), small[0].image[:5], 3)
+    logits, rates = evaluated(partial(mlp, hidden=(4,)), small[0].inputs[:5], 3)
     assert (logits.shape, rates.shape) == ((5, 10), (0,))
 
 
 def test_no_images_are_refused(small):
-    with pytest.raises(ValueError, match="no images"):
-        evaluated(SNN, small[0].image[:0], 4)
+    with pytest.raises(ValueError, match="inputs must have at least one example, got none"):
+        evaluated(SNN, small[0].inputs[:0], 4)
 
 
 @pytest.mark.parametrize(("most", "used"), [(40, 48), (2, 32)])
 def test_statistics_are_the_mean_and_variance_over_all_of_the_batches(small, most, used):
     network = mlp(hidden=(8, 8), norm="batch", dropout_rate=0.0)
     params, _ = network.init(KEY, (28, 28))
-    image = small[0].image[:50]
+    image = small[0].inputs[:50]
     first, second = gather_statistics(network, params, image, KEY, batch=16, most=most)
     pixels = (image[:used].reshape(used, -1) / 255 - MNIST_MEAN) / MNIST_STD
     x = pixels @ np.asarray(params[2]["weight"], float)
@@ -69,7 +69,7 @@ def test_statistics_are_the_mean_and_variance_over_all_of_the_batches(small, mos
 def test_fewer_images_than_a_batch_are_one_batch(small):
     network = mlp(hidden=(4,), norm="batch", dropout_rate=0.0)
     params, _ = network.init(KEY, (28, 28))
-    image = small[0].image[:9]
+    image = small[0].inputs[:9]
     whole = gather_statistics(network, params, image, KEY, batch=9)
     (got,) = gather_statistics(network, params, image, KEY, batch=128)
     jax.tree.map(np.testing.assert_array_equal, got, whole[0])
@@ -78,4 +78,4 @@ def test_fewer_images_than_a_batch_are_one_batch(small):
 def test_a_network_without_batch_norm_has_no_statistics(small):
     network = mlp(hidden=(4,), norm="layer", dropout_rate=0.0)
     params, _ = network.init(KEY, (28, 28))
-    assert gather_statistics(network, params, small[0].image[:9], KEY) == ()
+    assert gather_statistics(network, params, small[0].inputs[:9], KEY) == ()

@@ -10,18 +10,21 @@ import pytest
 
 from jaxdigits.data import Dataset
 from jaxdigits.gradients import by_autodiff, by_hand
+from jaxdigits.losses import cross_entropy
 from jaxdigits.models import mlp
-from jaxdigits.train import Diverged, adamw, fit, logits_of
+from jaxdigits.train import Diverged, Hooks, Recipe, adamw, fit, logits_of
 
 MLP = partial(mlp, hidden=(8,), dropout_rate=0.0)
 EPOCHS, BATCH = 8, 16
+NOTHING = Hooks()
 KEY = jax.random.key(0)
 
 
-def train(small, seed=0, build=MLP, optimizer=None, **options):
+def train(small, seed=0, build=MLP, optimizer=None, hooks=NOTHING, **options):
     options = dict(epochs=EPOCHS, batch=BATCH) | options
-    steps = options["epochs"] * (256 // BATCH)
-    return fit(build, *small, optimizer or adamw(1e-2, steps), jax.random.key(seed), **options)
+    updates = options["epochs"] * (256 // BATCH)
+    recipe = Recipe(build, optimizer or adamw(1e-2, updates), **options)
+    return fit(recipe, *small, jax.random.key(seed), hooks)
 
 
 def same(a, b):
@@ -35,15 +38,15 @@ def timeless(history):
 @pytest.fixture(scope="module")
 def fitted(small):
     rows = []
-    return train(small, ema=0.9, report=rows.append), rows
+    return train(small, ema=0.9, hooks=Hooks(report=rows.append)), rows
 
 
 def test_it_learns_digits_from_bytes(small, fitted):
-    assert small[0].image.dtype == np.uint8
+    assert small[0].inputs.array.dtype == np.uint8
     history = fitted[0].history
     assert history[-1]["loss"] < history[0]["loss"] / 3
     assert max(row["valid_accuracy"] for row in history) > 0.7
-    logits, _ = logits_of(MLP(training=False), fitted[0].params, small[0].image, KEY)
+    logits, _ = logits_of(MLP(training=False), fitted[0].params, small[0].inputs, KEY)
     assert (np.argmax(logits, 1) == small[0].label).mean() > 0.75
 
 
@@ -58,7 +61,7 @@ def test_every_epoch_is_reported_as_it_stands_in_the_history(fitted):
 
 def test_what_is_watched_joins_the_row_of_its_epoch(small, fitted):
     watch = lambda state: {"step": int(state.step), "bias": float(state.params[-1]["bias"][0])}
-    watched = train(small, ema=0.9, watch=watch)
+    watched = train(small, ema=0.9, hooks=Hooks(watch=watch))
     assert [row["step"] for row in watched.history] == [16 * e for e in range(1, EPOCHS + 1)]
     assert watched.history[-1]["bias"] == float(watched.state.params[-1]["bias"][0])
     without = [
@@ -78,7 +81,7 @@ def test_the_same_key_gives_the_same_bits_and_another_key_others(small, fitted):
 
 
 def test_the_epoch_of_the_highest_accuracy_is_kept_and_of_these_the_one_of_lowest_loss(small):
-    few = small[0], Dataset(small[1].image[:12], small[1].label[:12])
+    few = small[0], small[1][:12]
     # Learn, touch up, spoil a little, spoil: the third to fifth epochs tie, the fourth is best.
     rates = jnp.array([0.05, 0.05, 0.05, 1e-5, -2e-5, -0.1])
     restless = dict(optimizer=optax.sgd(lambda count: rates[count // 16]), ema=None)
@@ -130,7 +133,7 @@ def test_batch_norm_comes_with_its_statistics(small):
     build = partial(mlp, hidden=(8,), norm="batch", dropout_rate=0.0)
     fitted = train(small, build=build, epochs=3)
     network = build(training=False, statistics=fitted.statistics)
-    logits, _ = logits_of(network, fitted.params, small[1].image, KEY)
+    logits, _ = logits_of(network, fitted.params, small[1].inputs, KEY)
     accuracy = (np.argmax(logits, 1) == small[1].label).mean()
     best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
     assert accuracy == pytest.approx(best)
@@ -139,7 +142,7 @@ def test_batch_norm_comes_with_its_statistics(small):
 
 def test_it_trains_in_64_bits(small, float64):
     network = lambda **o: mlp(hidden=(8,), **o)
-    fitted = fit(network, *small, optax.sgd(0.1), jax.random.key(0), epochs=2, batch=64)
+    fitted = fit(Recipe(network, optax.sgd(0.1), epochs=2, batch=64), *small, KEY)
     assert {leaf.dtype for leaf in jax.tree.leaves(fitted.params)} == {np.dtype("float64")}
 
 
@@ -170,6 +173,7 @@ def test_a_single_step_to_infinity_is_divergence_too(small):
         (dict(batch=0), "batch must be >= 1, got 0"),
         (dict(batch=257), "batch is 257, but there are 256"),
         (dict(patience=0), "patience must be >= 1, got 0"),
+        (dict(updates_per_save=0), "updates_per_save must be >= 1, got 0"),
         (dict(ema=1.0), r"ema must be in \[0, 1\), got 1.0"),
         (dict(ema=float("nan")), "ema"),
     ],
@@ -179,15 +183,27 @@ def test_bad_sizes_are_refused_by_name(small, bad, message):
         train(small, optimizer=optax.sgd(0.1), **bad)
 
 
-def test_a_label_that_is_no_class_is_refused(small):
-    shifted = small[0]._replace(label=small[0].label + 1)
-    with pytest.raises(ValueError, match="train has labels from 1 to 10, and the network has"):
+def test_more_classes_than_outputs_are_refused(small):
+    shifted = Dataset(small[0].inputs, small[0].label + 1)
+    message = r"train has 11 classes \(labels up to 10\), and the network has 10 outputs"
+    with pytest.raises(ValueError, match=message):
         train((shifted, small[1]))
 
 
-def test_images_without_labels_are_refused_by_name(small):
-    good, bad = small[0], Dataset(small[1].image, small[1].label[:-1])
-    with pytest.raises(ValueError, match="valid has 60 images and 59 labels"):
-        train((good, bad))
-    with pytest.raises(ValueError, match="train has 0 images and 0 labels"):
-        train((Dataset(good.image[:0], good.label[:0]), good))
+def uncalled(**changes):
+    return lambda: Recipe(**dict(build=MLP, optimizer=optax.sgd(0.1), epochs=1) | changes)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (uncalled(build=MLP()), "build must be a builder, as in .*, got a Layer"),
+        (uncalled(loss=cross_entropy), r"got cross_entropy: call it, as in cross_entropy\(\)"),
+        (uncalled(optimizer=optax.adam), r"got adam: call it, as in optax.adam\(1e-3\)"),
+        (uncalled(optimizer=3), "optimizer must be an optax optimizer, got 3"),
+    ],
+)
+def test_what_has_to_be_called_is_named(small, make, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        fit(make(), *small, KEY)
+    assert "\n" not in str(caught.value)

@@ -1,12 +1,14 @@
 """Memory: what a program needs is known before it runs, and said if it is too much."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import optax
 import pytest
 
 from jaxdigits.models import mlp, snn
-from jaxdigits.train import DoesNotFit, fit, memory
+from jaxdigits.train import DoesNotFit, Hooks, Recipe, fit, memory
 
 GB = 10**9
 
@@ -41,10 +43,9 @@ def test_too_large_is_one_line_that_says_what_to_change():
 
 def test_fit_says_so_before_it_trains(small, monkeypatch):
     monkeypatch.setattr(memory, "bytes_free", lambda devices: 1000)
-    rows = []
+    rows, recipe = [], Recipe(partial(mlp, hidden=(8,)), optax.sgd(0.1), epochs=1)
     with pytest.raises(DoesNotFit, match=r"needs 0\.\d\d GB of memory besides the data"):
-        fit(lambda **o: mlp(hidden=(8,), **o), *small, optax.sgd(0.1), jax.random.key(0),
-            epochs=1, report=rows.append)  # fmt: skip
+        fit(recipe, *small, jax.random.key(0), Hooks(report=rows.append))
     assert rows == []
 
 
@@ -52,8 +53,9 @@ def test_a_small_batch_needs_less_for_validation_too(small, monkeypatch):
     needed = []
     monkeypatch.setattr(memory, "require_room", lambda need, free: needed.append(need))
     for batch in (64, 4):
-        fit(lambda **o: snn(hidden=(64,), steps=30, **o), *small, optax.sgd(0.1),
-            jax.random.key(0), epochs=1, batch=batch)  # fmt: skip
+        build = partial(snn, hidden=(64,), steps=30)
+        recipe = Recipe(build, optax.sgd(0.1), epochs=1, batch=batch)
+        fit(recipe, *small, jax.random.key(0))
     assert needed[1] < 0.5 * needed[0]
 
 
@@ -72,34 +74,15 @@ def test_it_is_compiled_once():
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch):
-    """A machine of 8 GiB of which 6 are available; a function that limits its container."""
+    """A machine of 8 GiB of which 6 are available."""
     (tmp_path / "meminfo").write_text(
         f"MemTotal: {8 << 20} kB\nMemAvailable:    {6 << 20} kB\nBuffers: 1 kB\n"
     )
     monkeypatch.setattr(memory, "MEMORY", tmp_path / "meminfo")
-    monkeypatch.setattr(memory, "CGROUP", tmp_path)
-
-    def limit(most, used, cached=0):
-        (tmp_path / "memory.max").write_text(f"{most}\n")
-        (tmp_path / "memory.current").write_text(f"{used}\n")
-        (tmp_path / "memory.stat").write_text(f"anon 5\ninactive_file {cached}\n")
-
-    return limit
 
 
-def test_a_cpu_has_what_the_machine_and_the_container_leave(machine):
+def test_devices_of_a_cpu_share_what_the_machine_has(machine):
     assert memory.bytes_free() == 6 << 30
-    machine("max", 1 << 30)
-    assert memory.bytes_free() == 6 << 30
-    machine(4 << 30, 1 << 30)
-    assert memory.bytes_free() == 3 << 30
-    machine(4 << 30, 2 << 30, cached=1 << 30)
-    assert memory.bytes_free() == 3 << 30
-    machine(4 << 30, 5 << 30)
-    assert memory.bytes_free() == 0
-
-
-def test_devices_of_a_cpu_share_it(machine):
     assert memory.bytes_free(4) == (6 << 30) // 4
 
 
@@ -123,5 +106,5 @@ def test_a_gpu_says_what_it_has(monkeypatch):
 
 
 def test_nobody_knows_where_the_machine_does_not_say(machine, monkeypatch):
-    monkeypatch.setattr(memory, "MEMORY", memory.CGROUP / "none")
+    monkeypatch.setattr(memory, "MEMORY", memory.MEMORY.with_name("none"))
     assert memory.bytes_free() is None

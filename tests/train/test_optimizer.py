@@ -85,5 +85,5 @@ def test_the_learning_rate_may_be_traced_one_per_member():
 
 
 def test_no_steps_are_refused():
-    with pytest.raises(ValueError, match="steps must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="updates must be >= 1, got 0"):
         adamw(1e-3, 0)

@@ -9,18 +9,19 @@ import optax
 import pytest
 
 from jaxdigits.models import mlp
-from jaxdigits.train import adamw, fit, fit_population
+from jaxdigits.train import Hooks, Recipe, adamw, fit, fit_population
 
 BUILD = partial(mlp, hidden=(8,), dropout_rate=0.25)
 OPTIONS = dict(epochs=2, batch=32, ema=0.9)
-STEPS = 2 * 8
+UPDATES = 2 * 8
+NOTHING = Hooks()
 KEYS = jax.random.split(jax.random.key(0), 3)
 
 
-def population(small, rates, keys=KEYS, build=BUILD, **changes):
-    optimizer = lambda rate: adamw(rate, STEPS)
-    rates = jnp.asarray(rates)
-    return fit_population(build, *small, optimizer, keys, rates, **(OPTIONS | changes))
+def population(small, rates, keys=KEYS, hooks=NOTHING, **changes):
+    options = dict(build=BUILD, optimizer=lambda rate: adamw(rate, UPDATES)) | OPTIONS
+    rates = jax.tree.map(jnp.asarray, rates, is_leaf=lambda x: isinstance(x, list))
+    return fit_population(Recipe(**(options | changes)), *small, keys, rates, hooks)
 
 
 def weights(params, i=None):
@@ -35,7 +36,7 @@ def three(small):
 @pytest.mark.parametrize("i", [0, 1])
 def test_a_member_is_what_fit_trains_with_its_key_and_learning_rate(small, three, i):
     # 1e-7 apart on the CPUs we saw; a spiking network would amplify that within an epoch.
-    alone = fit(BUILD, *small, adamw([1e-2, 3e-2][i], STEPS), KEYS[i], **OPTIONS)
+    alone = fit(Recipe(BUILD, adamw([1e-2, 3e-2][i], UPDATES), **OPTIONS), *small, KEYS[i])
     assert three.best_epoch[i] == alone.best_epoch
     for a, b in zip(weights(three.params, i), weights(alone.params), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -45,8 +46,8 @@ def test_a_member_is_what_fit_trains_with_its_key_and_learning_rate(small, three
 
 
 def test_all_members_are_watched_at_once(small):
-    watch = lambda state: {"steps": state.step.tolist()}
-    watched = population(small, [1e-2, 3e-2, 1e-2], watch=watch)
+    hooks = Hooks(watch=lambda state: {"steps": state.step.tolist()})
+    watched = population(small, [1e-2, 3e-2, 1e-2], hooks=hooks)
     assert [row["steps"] for row in watched.history] == [[8] * 3, [16] * 3]
 
 
@@ -61,7 +62,8 @@ def test_every_member_has_its_own_key_and_its_own_best_epoch(three):
 
 def test_a_diverging_member_is_marked_and_disturbs_nobody(small, three):
     traces, rows = [], []
-    mixed = population(small, [1e-2, 1e30, jnp.inf], build=counting(traces), report=rows.append)
+    hooks = Hooks(report=rows.append)
+    mixed = population(small, [1e-2, 1e30, jnp.inf], build=counting(traces), hooks=hooks)
     np.testing.assert_array_equal(mixed.diverged, [False, True, True])
     np.testing.assert_array_equal(mixed.best_epoch[1:], 0)
     for a, b in zip(weights(mixed.params, 0), weights(three.params, 0), strict=True):
@@ -74,15 +76,15 @@ def test_a_diverging_member_is_marked_and_disturbs_nobody(small, three):
 
 def test_a_member_that_diverges_late_keeps_what_was_good(small):
     explosive = lambda rate: optax.sgd(lambda count: 0.1 + rate * (count >= 8))
-    late = fit_population(BUILD, *small, explosive, KEYS[:2], jnp.array([0, 1e30]), **OPTIONS)
+    late = population(small, [0.0, 1e30], KEYS[:2], optimizer=explosive)
     np.testing.assert_array_equal(late.diverged, [False, True])
     np.testing.assert_array_equal(late.best_epoch[1], 1)
     assert all(np.isfinite(leaf).all() for leaf in weights(late.params))
 
 
 def test_a_single_step_to_infinity_is_divergence_too(small):
-    steep = dict(epochs=1, batch=256, ema=None)
-    once = fit_population(BUILD, *small, optax.sgd, KEYS[:2], jnp.array([0.1, 1e38]), **steep)
+    steep = dict(optimizer=optax.sgd, epochs=1, batch=256, ema=None)
+    once = population(small, [0.1, 1e38], KEYS[:2], **steep)
     np.testing.assert_array_equal(once.diverged, [False, True])
 
 
@@ -113,3 +115,26 @@ def test_one_key_is_no_population(small):
 def test_sizes_are_checked_as_for_fit(small):
     with pytest.raises(ValueError, match="batch is 500, but there are 256"):
         population(small, [1e-2] * 3, batch=500)
+
+
+@pytest.mark.parametrize(
+    ("hyperparameters", "optimizer", "message"),
+    [
+        ({"threshold": [0.1, 50.0]}, lambda h: optax.sgd(0.1), r"\['threshold'\] changes no"),
+        ({"rate": [0.1, 0.2], "decay": [0.0, 0.1]}, lambda h: optax.sgd(h["rate"]),
+         r"s\['decay'\] changes no update"),
+        ([0.1, 0.2], lambda h: (jnp.sin(h), optax.sgd(0.1))[1], "hyperparameters changes no"),
+    ],
+)  # fmt: skip
+def test_a_hyperparameter_that_nothing_reads_is_refused_by_name(
+    small, hyperparameters, optimizer, message
+):
+    with pytest.raises(ValueError, match=message):
+        population(small, hyperparameters, KEYS[:2], optimizer=optimizer)
+
+
+def test_an_optimizer_and_patience_are_for_one_network(small):
+    with pytest.raises(ValueError, match="got an optimizer: write lambda h: optimizer"):
+        population(small, (), optimizer=optax.sgd(0.1))
+    with pytest.raises(ValueError, match="patience stops one network, not a population, got 2"):
+        population(small, [1e-2] * 3, patience=2)

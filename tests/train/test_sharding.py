@@ -77,7 +77,7 @@ class Two:
     [
         (lambda: check_shares(Two, 63, None), "batch must be a multiple of the 2 devices"),
         (lambda: check_shares(Two, 64, 1), "microbatch must be a multiple of the 2 devices"),
-        (lambda: check_members(Two, 3), "3 networks are not shared out evenly to 2 devices"),
+        (lambda: check_members(Two, 3), "3 networks cannot be shared evenly by 2 devices"),
     ],
 )
 def test_shares_must_be_equal(check, message):

@@ -1,4 +1,4 @@
-"""What the peers on JAX share: one jitted function a step, its state donated.
+"""The common part of the peers on JAX: one jitted function a step, its state donated.
 
 A peer gives `params` (a pytree) and `apply(params, x) -> logits`, with x as `encode` makes it.
 """
@@ -18,7 +18,7 @@ ANN_WORKLOADS = ["W5", "W6", "W7-mlp-1", "W7-mlp-10000"]
 
 
 def encode(spec, image, key):
-    """uint8 images [B, 28, 28] as the network's input; spikes from 8 random bits a pixel."""
+    """Turn uint8 images [B, 28, 28] into the input; spikes use 8 random bits a pixel."""
     if spec["kind"] == "snn":
         x = image.reshape(len(image), -1)
         bits = jax.random.bits(key, (spec["steps"], *x.shape), jnp.uint8)
@@ -28,7 +28,7 @@ def encode(spec, image, key):
 
 
 def prepare(spec, image, label, params, apply):
-    """A function that does one step of the spec's mode and returns its seconds."""
+    """Return a function that does one step of the spec's mode and returns its seconds."""
     modes = {"train": _train, "infer": _infer, "forward": _one_way, "backward": _one_way}
     if spec["mode"] in ("forward", "backward"):
         return _one_way(spec, params, apply)
@@ -122,7 +122,7 @@ def _draws(spec, examples: int):
 
 
 def inputs_of(spec, arrays) -> Any:
-    """The shared inputs of a check, in the layout of `encode`."""
+    """Return the shared inputs of a check, in the layout of `encode`."""
     x = jnp.asarray(arrays["x"])
     if spec["kind"] == "snn":
         return x
@@ -130,14 +130,14 @@ def inputs_of(spec, arrays) -> Any:
 
 
 def layers_of(arrays):
-    """[(weight, bias)] of the shared arrays, which have the layout of JAX: HWIO and [m, n]."""
+    """Return [(weight, bias)] of the shared arrays, in JAX's layout: HWIO and [m, n]."""
     count = sum(name.startswith("weight") for name in arrays)
     return [(jnp.asarray(arrays[f"weight{i}"]), jnp.asarray(arrays[f"bias{i}"]))
             for i in range(count)]  # fmt: skip
 
 
 def describe(package: str, configuration: str, workloads: list[str], **more: Any) -> dict:
-    """What a participant on JAX is."""
+    """Describe a participant on JAX."""
     versions = {name: version(name) for name in dict.fromkeys([package, "jax", "optax"])}
     return dict(
         versions=versions, configuration=configuration, workloads=workloads, neuron=None,

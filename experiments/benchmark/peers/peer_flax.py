@@ -1,4 +1,4 @@
-"""Flax NNX, jitted by JAX after `nnx.split`: the way that its guide calls the fastest."""
+"""Flax NNX, jitted by JAX after `nnx.split`: the fastest way by its guide."""
 
 # pyright: reportMissingImports=false
 # (the peer is in its own environment)

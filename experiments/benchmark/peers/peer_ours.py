@@ -9,11 +9,11 @@ import jax.numpy as jnp
 from jaxdigits import bench, serial
 from jaxdigits.bench.workloads import convolutional, perceptron, spiking_conv
 from jaxdigits.layers import dense
-from jaxdigits.models.parts import MNIST_MEAN as MEAN
-from jaxdigits.models.parts import MNIST_STD as STD
+from jaxdigits.models.choices import MNIST_MEAN as MEAN
+from jaxdigits.models.choices import MNIST_STD as STD
 from jaxdigits.spikes import PRESETS, lif, spike_count
 
-# A neuron by its decay: what the presets call it.
+# A neuron by its decay: its name among the presets.
 DECAYS = {
     "snntorch_leaky": lambda beta: {"beta": beta},
     "spyx_lif": lambda beta: {"beta": beta},
@@ -47,7 +47,7 @@ def prepare(variant, spec, image, label):
 
 
 def forward(variant, spec, arrays, neuron=None):
-    """The output of the same network made of a peer's neurons: [preset, its options]."""
+    """Return the output of the same network with a peer's neurons: [preset, its options]."""
     name, options = neuron or ["snntorch_leaky", {}]
     constants = PRESETS[name](**DECAYS[name](spec.get("decay", 0.5)), **options)
     fire = partial(lif, **constants)

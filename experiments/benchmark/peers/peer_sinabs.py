@@ -12,7 +12,7 @@ from torch import nn
 
 
 class Neurons(nn.Module):
-    """Currents of all steps to spikes of all steps; sinabs wants the batch first."""
+    """Currents of all steps to spikes of all steps; sinabs takes the batch first."""
 
     def __init__(self, spec):
         super().__init__()

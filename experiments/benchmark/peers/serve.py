@@ -5,12 +5,12 @@
 It runs in the peer's own environment, so it imports nothing but NumPy and the adapter, which
 is a module `peer_ADAPTER` beside this file, with
 
-    describe(variant) -> what it is: versions, configuration, neuron, shrinks, workloads
+    describe(variant) -> its versions, configuration, neuron, shrinks, workloads
     prepare(variant, spec, image, label) -> a function that does a step and returns its seconds
     forward(variant, spec, arrays) -> the network's output on shared weights and inputs
 
-A request is {"do": "describe" | "check" | "prepare" | "run" | "quit", ...}; the answer to one
-that fails has "error".
+A request is {"do": "describe" | "check" | "prepare" | "run" | "quit", ...}; the answer to a
+failed request has "error".
 """
 
 import contextlib
@@ -27,7 +27,7 @@ import numpy as np
 
 
 def memory(field: str) -> int:
-    """Bytes of memory that this process has ("VmRSS"), or had at most ("VmHWM")."""
+    """Return bytes of this process's memory now ("VmRSS"), or at the peak ("VmHWM")."""
     with open("/proc/self/status") as file:
         for line in file:
             if line.startswith(f"{field}:"):
@@ -36,7 +36,7 @@ def memory(field: str) -> int:
 
 
 class Participant:
-    """An adapter and the step that it has prepared: the one thing here that changes."""
+    """An adapter and its prepared step: the only mutable state here."""
 
     def __init__(self, adapter: str, variant: str):
         clock = time.perf_counter()
@@ -46,7 +46,7 @@ class Participant:
         self.step: Callable[[], float] = lambda: 0.0
 
     def describe(self) -> dict[str, Any]:
-        """What this participant is, and what importing it took."""
+        """Describe this participant, with the cost of importing it."""
         about = {"import_seconds": self.import_seconds, "import_rss_bytes": memory("VmRSS")}
         return self.adapter.describe(self.variant) | about
 
@@ -69,13 +69,13 @@ class Participant:
         return {"prepare_seconds": time.perf_counter() - clock, "first_step_seconds": first}
 
     def run(self, steps: int) -> dict[str, Any]:
-        """Do some steps, and tell the seconds of each."""
+        """Run some steps, and return the seconds of each."""
         seconds = [self.step() for _ in range(steps)]
         return {"seconds": seconds, "peak_rss_bytes": memory("VmHWM")}
 
 
 def main() -> None:
-    # What a library prints must not get between the answers.
+    # The output of a library must not get between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     participant = Participant(sys.argv[1], (sys.argv[2:] or ["plain"])[0])

@@ -18,15 +18,15 @@ REQUIREMENTS = HERE / "requirements"
 
 
 def peers() -> list[str]:
-    """The peers there are, by name."""
+    """Return the peers, by name."""
     return sorted(path.stem for path in REQUIREMENTS.glob("*.txt"))
 
 
 def install(peer: str) -> str | None:
-    """Make the environment of a peer afresh; None, or why it could not be made.
+    """Make the environment of a peer from scratch; return None, or the reason of a failure.
 
     Raises:
-      ValueError: for an unknown peer, saying which there are.
+      ValueError: for an unknown peer, with the list of all peers.
     """
     wanted = REQUIREMENTS / f"{peer}.txt"
     if not wanted.exists():
@@ -35,10 +35,10 @@ def install(peer: str) -> str | None:
     note.unlink(missing_ok=True)
     venv.create(folder, clear=True, with_pip=True)
     first = [line for line in wanted.read_text().split() if line.startswith("torch==")]
-    for what in ([first] if first else []) + [["-r", str(wanted)]]:
+    for packages in ([first] if first else []) + [["-r", str(wanted)]]:
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
         pip += ["--disable-pip-version-check", "--no-warn-script-location"]
-        done = subprocess.run([*pip, *what], capture_output=True, text=True)
+        done = subprocess.run([*pip, *packages], capture_output=True, text=True)
         if done.returncode:
             reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
             note.write_text(reason + "\n")

@@ -1,4 +1,4 @@
-"""What the peers on PyTorch share: networks batched over time, training steps, inference.
+"""The common part of the peers on PyTorch: networks batched over time, training, inference.
 
 A peer gives its neurons: a function from a spec to a module that takes the currents of all
 steps [T, B, ...] and returns their spikes.  The products of all steps are one product; so is
@@ -91,7 +91,7 @@ class Perceptron(nn.Module):
 
 
 def build(spec: dict[str, Any], neurons: MakeNeurons) -> nn.Module:
-    """The network of a spec."""
+    """Build the network of a spec."""
     kinds = {
         "snn": lambda: Spiking(spec, neurons),
         "conv_snn": lambda: SpikingConv(spec, neurons),
@@ -102,12 +102,12 @@ def build(spec: dict[str, Any], neurons: MakeNeurons) -> nn.Module:
 
 
 def rate(x: torch.Tensor, steps: int) -> torch.Tensor:
-    """Bernoulli spikes [T, B, n] of pixels [B, n] in [0, 1]."""
+    """Return Bernoulli spikes [T, B, n] of pixels [B, n] in [0, 1]."""
     return (torch.rand(steps, *x.shape) < x).float()
 
 
 def encode(spec: dict[str, Any], image: torch.Tensor, code=rate) -> torch.Tensor:
-    """uint8 images [B, 28, 28] as the network's input."""
+    """Return uint8 images [B, 28, 28] as the network's input."""
     x = image.float() / 255
     if spec["kind"] == "snn":
         return code(x.flatten(1), spec["steps"])
@@ -115,7 +115,7 @@ def encode(spec: dict[str, Any], image: torch.Tensor, code=rate) -> torch.Tensor
 
 
 def prepare(spec, image, label, net: nn.Module, *, compiled=False, code=rate):
-    """A function that does one step of the spec's mode and returns its seconds."""
+    """Return a function that does one step of the spec's mode and returns its seconds."""
     torch.manual_seed(0)
     run = torch.compile(net) if compiled else net
     if spec["mode"] in ("forward", "backward"):
@@ -149,7 +149,7 @@ def prepare(spec, image, label, net: nn.Module, *, compiled=False, code=rate):
 
 
 def _one_way(spec, run):
-    """Forwards, or backwards from a slope in the output: of spikes that are there."""
+    """Return a step forwards, or backwards from a slope in the output, for existing spikes."""
     shape = (spec["steps"], spec["batch"], spec["sizes"][0])
     inputs = [(torch.rand(shape) < 0.13).float() for _ in range(2)]
     calls = 0
@@ -172,7 +172,7 @@ def _one_way(spec, run):
 
 
 def forward(spec, arrays, net: nn.Module, *, compiled=False) -> np.ndarray:
-    """The network's output with the shared weights on the shared inputs."""
+    """Return the network's output with the shared weights on the shared inputs."""
     load(net, arrays)
     x = torch.from_numpy(arrays["x"])
     if spec["kind"] != "snn":
@@ -183,7 +183,7 @@ def forward(spec, arrays, net: nn.Module, *, compiled=False) -> np.ndarray:
 
 
 def load(net: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Give a network of this file the shared weights, which are HWIO and [m, n]."""
+    """Copy the shared weights, which are HWIO and [m, n], into a network of this file."""
     convs, linears = list(getattr(net, "conv", ())), list(net.linear)
     channels = convs[-1].out_channels if convs else None
     for i, layer in enumerate([*convs, *linears]):
@@ -202,7 +202,7 @@ def load(net: Any, arrays: dict[str, np.ndarray]) -> None:
 
 
 def describe(package: str, configuration: str, workloads: list[str], **more: Any) -> dict:
-    """What a participant on PyTorch is."""
+    """Describe a participant on PyTorch."""
     versions = {name: version(name) for name in dict.fromkeys([package, "torch"])}
     return dict(
         versions=versions, configuration=configuration, workloads=workloads,

@@ -1,30 +1,19 @@
 """Learning rules: another `backward`, the same params and the same `forward`.
 
 A rule is a chain, which a builder receives: `snn(chain=eprop())`.  `RULES` has them by name,
-each with the estimator that its network wants.
+each with the estimator of its networks.
 """
 
-from jaxdigits.gradients.rules.catalogue import RULES, STEPPED, LearningRule
-from jaxdigits.gradients.rules.eprop import eprop
-from jaxdigits.gradients.rules.eventprop import eventprop
-from jaxdigits.gradients.rules.feedback import by_target, direct_feedback, direct_target
-from jaxdigits.gradients.rules.forward import forward_gradient
-from jaxdigits.gradients.rules.ottt import ottt
-from jaxdigits.gradients.rules.rtrl import rtrl
-from jaxdigits.gradients.rules.stepwise import direct_stream, rate_stream
+from jaxdigits import about as _about
+from jaxdigits.gradients.rules.eprop import eprop as eprop
+from jaxdigits.gradients.rules.eventprop import eventprop as eventprop
+from jaxdigits.gradients.rules.feedback import by_target as by_target
+from jaxdigits.gradients.rules.feedback import direct_feedback as direct_feedback
+from jaxdigits.gradients.rules.feedback import direct_target as direct_target
+from jaxdigits.gradients.rules.forward import forward_gradient as forward_gradient
+from jaxdigits.gradients.rules.ottt import ottt as ottt
+from jaxdigits.gradients.rules.rtrl import rtrl as rtrl
+from jaxdigits.gradients.rules.rule import LearningRule as LearningRule
 
-__all__ = [
-    "RULES",
-    "STEPPED",
-    "LearningRule",
-    "by_target",
-    "direct_feedback",
-    "direct_stream",
-    "direct_target",
-    "eprop",
-    "eventprop",
-    "forward_gradient",
-    "ottt",
-    "rate_stream",
-    "rtrl",
-]
+RULES: dict[str, LearningRule] = _about.gathered(globals(), "RULES")
+"""rules by name; each file has its own"""

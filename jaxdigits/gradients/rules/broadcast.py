@@ -31,7 +31,7 @@ import jax
 from jax import Array
 
 from jaxdigits.chain import Parts, flat, grouped, in_series
-from jaxdigits.gradients.rules.refuse import require_dense
+from jaxdigits.gradients.rules.require import require_dense
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, Params, serial
 
@@ -69,7 +69,7 @@ def broadcast(
         return flat(Parts(entry_bars, hidden_bars, (exit_bar, *readout_bars))), x_bar
 
     init = network.init if feedback != "adaptive" else init_adaptive(parts, seed, gain)
-    return Layer(init, network.forward, backward)
+    return network._replace(init=init, backward=backward)
 
 
 def at_output(parts: Parts, params: Parts, residuals: Parts, y_bar: Array) -> Array:

@@ -45,8 +45,8 @@ from jaxdigits.gradients.rules.broadcast import (
     with_feedback,
 )
 from jaxdigits.gradients.rules.online import online_network
-from jaxdigits.gradients.rules.refuse import require_spiking
-from jaxdigits.gradients.rules.stepwise import unrolled
+from jaxdigits.gradients.rules.require import require_spiking
+from jaxdigits.gradients.rules.rule import LearningRule
 from jaxdigits.layer import Layer
 
 
@@ -63,8 +63,7 @@ def eprop(
       feedback: "symmetric", "random" or "adaptive".
       seed: of the feedback matrices, the same for every network.
       gain: B_l is uniform with variance gain / n_l.
-      online: in memory that does not grow with the number of steps, for networks of stepped
-        parts (`rules.stepwise`).
+      online: in memory that does not grow with the number of steps.
 
     Raises:
       ValueError: by the chain, for a network that it cannot take, saying why.
@@ -89,4 +88,12 @@ def _online(parts: Parts, feedback: Feedback, seed: int, gain: float) -> Layer:
     if feedback != "adaptive":
         return online_network(parts, "e-prop", send)
     network = online_network(parts, "e-prop", send, complete=with_feedback)
-    return network._replace(init=init_adaptive(unrolled(parts), seed, gain))
+    return network._replace(init=init_adaptive(parts, seed, gain))
+
+
+RULES = {
+    "eprop": LearningRule(eprop()),
+    "eprop_random": LearningRule(eprop("random")),
+    "eprop_adaptive": LearningRule(eprop("adaptive")),
+    "eprop_online": LearningRule(eprop(online=True)),
+}

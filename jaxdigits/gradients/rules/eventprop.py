@@ -17,6 +17,7 @@ What it does not see: a spike that would come or go.  Where one does, the loss j
 """
 
 from jaxdigits.chain import Chain, Parts, in_series
+from jaxdigits.gradients.rules.rule import LearningRule
 from jaxdigits.layer import Layer
 
 
@@ -36,3 +37,6 @@ def eventprop() -> Chain:
         return in_series(parts)
 
     return chain
+
+
+RULES = {"eventprop": LearningRule(eventprop())}

@@ -30,6 +30,7 @@ from jax import Array
 from jaxdigits.chain import Chain, Parts, grouped
 from jaxdigits.gradients.estimators import Estimator
 from jaxdigits.gradients.rules.broadcast import Feedback, at_output, broadcast
+from jaxdigits.gradients.rules.rule import LearningRule
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
 
@@ -108,3 +109,9 @@ def by_target(network: Layer, loss: Loss) -> Estimator:
         return loss.value(logits, label), grads, residual
 
     return estimate
+
+
+RULES = {
+    "feedback": LearningRule(direct_feedback()),
+    "drtp": LearningRule(direct_target(), by_target),
+}

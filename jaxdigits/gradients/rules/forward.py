@@ -50,7 +50,8 @@ from jax.flatten_util import ravel_pytree
 
 from jaxdigits.chain import Chain, Parts, flat, grouped, in_series
 from jaxdigits.gradients.rules.broadcast import at_output
-from jaxdigits.gradients.rules.refuse import require_dense, width
+from jaxdigits.gradients.rules.require import require_dense, width
+from jaxdigits.gradients.rules.rule import LearningRule
 from jaxdigits.keys import fold_in, per_example, require_key
 from jaxdigits.layer import Layer
 
@@ -91,7 +92,7 @@ def forward_gradient(
 def of_weights(network: Layer, tangents: int, orthonormal: bool = False) -> Layer:
     """Any network, with its params' gradient by N directions in all of them together."""
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         theta, unravel = ravel_pytree(params)
         own = _beside(key)
         u = directions(own[0] if own.ndim else own, theta, tangents, orthonormal)
@@ -137,7 +138,7 @@ def of_activities(parts: Parts, tangents: int, orthonormal: bool = False) -> Lay
         apart = lambda u_nb: in_layers(as_floats(u_nb, of_example, tangents), shapes)
         return of_example, jax.vmap(apart, out_axes=-2)
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         of_example, u_of = space(params)
         draw = lambda key: directions(key, of_example, tangents, orthonormal)
         u = jax.vmap(draw, out_axes=1)(per_example(_beside(key), len(x)))  # [N, B, ...]
@@ -240,3 +241,6 @@ def _require_weights_only(parts: Parts) -> None:
                 "forward gradients of activities are those of weights alone: take neurons with "
                 "learn=() and without synapses among them, or perturb='weights'"
             )
+
+
+RULES = {"forward": LearningRule(forward_gradient(tangents=16))}

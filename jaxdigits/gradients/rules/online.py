@@ -29,17 +29,18 @@ import numpy as np
 from jax import Array
 
 from jaxdigits.chain import Parts, flat, grouped, in_series
-from jaxdigits.gradients.rules.refuse import spread, tried
-from jaxdigits.gradients.rules.stepwise import unrolled
 from jaxdigits.gradients.rules.walk import (
     Seen,
     forward_over,
+    in_steps,
+    neurons_of,
     require_one_state,
     shares_of_steps,
     steps_of,
     walk,
 )
 from jaxdigits.layer import Layer, Params
+from jaxdigits.spikes.unroll import Neuron
 
 
 class Trace(NamedTuple):
@@ -64,7 +65,7 @@ def online_network(
     *,
     complete: Complete = lambda hidden_bars, y, e: hidden_bars,
 ) -> Layer:
-    """The network of stepped parts whose backward pass goes forwards.
+    """The network whose backward pass goes forwards in time.
 
     Args:
       rule: its name, for errors.
@@ -75,11 +76,12 @@ def online_network(
       ValueError: for neurons whose input trace is not all there is to remember, or a readout
         in which the share of a step is not known in advance.
     """
-    for block in parts.hidden:
-        require_one_trace(block, rule)
+    stepped = in_steps(parts, rule)
+    for neuron, block in zip(neurons_of(stepped), parts.hidden, strict=True):
+        require_one_trace(neuron, block[0], rule)
     w = shares_of_steps(parts, rule)
-    backward = _backward(parts, w, send, complete)
-    return Layer(in_series(unrolled(parts)).init, forward_over(parts, w), backward)
+    backward = _backward(stepped, w, send, complete)
+    return Layer(in_series(parts).init, forward_over(stepped, w), backward)
 
 
 def _backward(parts: Parts, w: np.ndarray, send: Send, complete: Complete):
@@ -140,7 +142,7 @@ def _at_rest(params: Parts, y_bar: Array) -> list[Trace]:
     return [Trace(zeros(len(y_bar), m), zeros()) for m in inputs]
 
 
-def require_one_trace(block: Any, rule: str) -> None:
+def require_one_trace(neuron: Neuron, weights: Layer, rule: str) -> None:
     """Check that one trace per input tells all that a layer's past does to its potentials.
 
     It does if λ_{t−1} = β λ_t whatever the potential, for one β.  A differentiated reset makes
@@ -148,27 +150,19 @@ def require_one_trace(block: Any, rule: str) -> None:
     fired.
 
     Raises:
-      ValueError: for other neurons than a stepped LIF of one constant decay for the layer,
-        whose reset is subtracted and held.
+      ValueError: for other neurons than a LIF of one constant decay for the layer, whose reset
+        is subtracted and held.
     """
-    neuron = require_one_state(block, rule)
-
-    def go_back():
-        k = neuron.constants({}, float)
-        v = jnp.linspace(-2, 3, 101)[:, None] * k.get("threshold", 1.0)
-        share = neuron.back(k, {"v": v}, jnp.ones_like(v), 0 * v, 0.0)[0]
-        return k["decay"], share, neuron.fire(k, {"v": v}) > 0.5
-
-    decay, share, fired = tried(go_back)
-    if np.size(decay) > 1:
+    require_one_state(neuron, weights, rule)
+    if np.size(neuron.constants({}, float)["decay"]) > 1:
         raise ValueError(f"{rule} online keeps one trace per layer: give it one decay")
-    if spread(share[~fired]) > 1e-6:
+    if neuron.fades == "never":
         raise ValueError(
             f"{rule} online holds the reset constant, but these neurons differentiate it: "
-            "build with Convention(differentiate_reset=False)"
+            "build with differentiate_reset=False"
         )
-    if spread(share) > 1e-6:
+    if neuron.fades == "silent":
         raise ValueError(
             f"{rule} online keeps one trace for all neurons of a layer, so a spike may not cut "
-            "a neuron's memory: build with Convention(reset='subtract')"
+            "a neuron's memory: build with reset='subtract'"
         )

@@ -36,7 +36,8 @@ from jax import Array
 from jaxdigits.chain import Chain, Parts, flat, grouped, in_series
 from jaxdigits.gradients.rules.broadcast import at_output
 from jaxdigits.gradients.rules.online import online_network
-from jaxdigits.gradients.rules.refuse import require_fading, require_spiking
+from jaxdigits.gradients.rules.require import require_fading, require_spiking
+from jaxdigits.gradients.rules.rule import LearningRule
 from jaxdigits.layer import Layer, serial
 
 
@@ -44,8 +45,7 @@ def ottt(*, online: bool = False) -> Chain:
     """OTTT for spiking networks of dense layers without norms.
 
     Args:
-      online: in memory that does not grow with the number of steps, for networks of stepped
-        parts (`rules.stepwise`).
+      online: in memory that does not grow with the number of steps.
 
     Raises:
       ValueError: by the chain, for a network that it cannot take, saying why.
@@ -55,8 +55,8 @@ def ottt(*, online: bool = False) -> Chain:
         require_spiking(parts, "OTTT")
         if online:
             return online_network(parts, "OTTT", _send)
-        for weights, unit, _ in parts.hidden:
-            require_fading(weights, unit, "OTTT")
+        for _, unit, _ in parts.hidden:
+            require_fading(unit, "OTTT")
         return in_series(parts)._replace(backward=_backward(parts))
 
     return chain
@@ -109,3 +109,6 @@ def at_each_step(unit: Layer, params: Any, residual: Any, s_bar: Array) -> Array
     back = lambda residual_t, s_bar_t: unit.backward(params, residual_t, s_bar_t)[1]
     alone = jax.tree.map(lambda a: a[:, None], (residual, s_bar))
     return jax.vmap(back)(*alone)[:, 0]
+
+
+RULES = {"ottt": LearningRule(ottt()), "ottt_online": LearningRule(ottt(online=True))}

@@ -30,11 +30,13 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.chain import Chain, Parts, flat, grouped, in_series
-from jaxdigits.gradients.rules.refuse import require_spiking
-from jaxdigits.gradients.rules.stepwise import unrolled
+from jaxdigits.gradients.rules.require import require_spiking
+from jaxdigits.gradients.rules.rule import LearningRule
 from jaxdigits.gradients.rules.walk import (
     Seen,
     forward_over,
+    in_steps,
+    neurons_of,
     require_one_state,
     shares_of_steps,
     steps_of,
@@ -44,7 +46,7 @@ from jaxdigits.layer import Layer
 
 
 def rtrl() -> Chain:
-    """RTRL for spiking networks of dense layers, in stepped parts (`rules.stepwise`).
+    """RTRL for spiking networks of dense layers.
 
     Raises:
       ValueError: by the chain, for a network that it cannot take, saying why.
@@ -52,11 +54,11 @@ def rtrl() -> Chain:
 
     def chain(parts: Parts) -> Layer:
         require_spiking(parts, "RTRL")
-        for block in parts.hidden:
-            require_one_state(block, "RTRL")
+        stepped = in_steps(parts, "RTRL")
+        for neuron, block in zip(neurons_of(stepped), parts.hidden, strict=True):
+            require_one_state(neuron, block[0], "RTRL")
         w = shares_of_steps(parts, "RTRL")
-        init = in_series(unrolled(parts)).init
-        return Layer(init, forward_over(parts, w), _backward(parts, w))
+        return Layer(in_series(parts).init, forward_over(stepped, w), _backward(stepped, w))
 
     return chain
 
@@ -152,3 +154,6 @@ def _neurons_dot(
     psi, g_psi, _ = neuron.back(k, seen.kept, zero, one, 0.0)
     z_dot = psi * c_dot + g_psi * i_dot
     return r * c_dot + g_r * i_dot, after.backward(params[2], seen.mask, z_dot)[1]
+
+
+RULES = {"rtrl": LearningRule(rtrl())}

@@ -1,14 +1,8 @@
-"""Parts that go step by step, for the rules that keep nothing of the past.
+"""Encoders that give one step when asked, for the rules that keep nothing of the past.
 
 A layer over time takes all steps at once, so all steps are somewhere in memory.  The online
-rules want parts that make one step:
-
-    encoder     a `Stream`, as `rate_stream`           the values of `rate`, one step at a time
-    neurons     a `Neuron`, as `lif_neuron`            one step of `lif`, and its adjoint
-
-    snn(steps=T, encoder=rate_stream, neuron=lif_neuron, chain=eprop(online=True))
-
-An encoder that is an ordinary layer works too, and holds its output [T, B, ...].
+rules go step by step instead: neurons by their `Neuron`, and the encoder by a `Stream`, which
+has the values of the layer, one step at a time.
 
 `rate` draws all its bytes at once, word j of an example being the threefry hash of (its key,
 j) [1]: JAX's "partitionable" counter mode.  So the words of one step are the hashes of a
@@ -26,10 +20,9 @@ import jax.extend.random
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.chain import Parts, flat, grouped
 from jaxdigits.keys import per_example, require_key
-from jaxdigits.layer import Layer, to_unit, without_params
-from jaxdigits.spikes.unroll import Neuron, over_time
+from jaxdigits.layer import Layer, to_unit
+from jaxdigits.spikes.encoders import direct, rate
 
 
 class Stream(NamedTuple):
@@ -40,14 +33,11 @@ class Stream(NamedTuple):
     """(x [B, ...], key, t) -> what the encoder puts out at step t [B, ...]"""
 
 
-def unrolled(parts: Parts) -> Parts:
-    """The same parts as layers over time."""
-    layer = lambda part: (
-        over_time(part) if isinstance(part, Neuron)
-        else _all_steps(part) if isinstance(part, Stream)
-        else part
-    )  # fmt: skip
-    return grouped(parts, [layer(part) for part in flat(parts)])
+def stream_of(encoder: Layer) -> Layer | Stream:
+    """The stream of an encoder, by its `about`; the encoder itself where there is none."""
+    streams = {rate: rate_stream, direct: direct_stream}
+    make = encoder.about and streams.get(encoder.about.constructor)
+    return make(encoder.about.arguments["steps"]) if make and encoder.about else encoder
 
 
 def direct_stream(steps: int) -> Stream:
@@ -75,14 +65,6 @@ def rate_stream(steps: int) -> Stream:
         return spikes.astype(jnp.result_type(float)).reshape(x.shape)
 
     return Stream(steps, at)
-
-
-def _all_steps(stream: Stream) -> Layer:
-    def forward(x, key):
-        at = lambda t: stream.at(x, key, t)
-        return jax.lax.map(at, jnp.arange(stream.steps)), ()
-
-    return without_params(forward, lambda residual, y_bar: None)
 
 
 def _bytes_of_step(key: Array, t: Any, words: int) -> Array:

@@ -18,10 +18,11 @@ import numpy as np
 from jax import Array
 
 from jaxdigits.chain import Parts, grouped
-from jaxdigits.gradients.rules.refuse import tried, width
-from jaxdigits.gradients.rules.stepwise import Stream
+from jaxdigits.gradients.rules.require import neuron_in, width
+from jaxdigits.gradients.rules.stepwise import Stream, stream_of
 from jaxdigits.keys import fold_in
-from jaxdigits.layer import Params, serial
+from jaxdigits.layer import Layer, Params, serial
+from jaxdigits.spikes.readout import step_shares
 from jaxdigits.spikes.traces import Traces
 from jaxdigits.spikes.unroll import Neuron
 
@@ -67,7 +68,7 @@ class Walk(NamedTuple):
 def forward_over(parts: Parts, w: np.ndarray) -> Callable:
     """`forward` of the network of stepped parts: to the logits [B, K], keeping a `Replay`."""
 
-    def forward(params, x, key):
+    def forward(params, x, key=None):
         way = walk(parts, params, x, key)
 
         def step(carry, xs):
@@ -130,25 +131,15 @@ def steps_of(w: np.ndarray, like: Array) -> tuple[Array, Array]:
 
 
 def shares_of_steps(parts: Parts, rule: str) -> np.ndarray:
-    """w [T]: ∂logits/∂(the output's currents at step t), found by trying the readout.
+    """w [T]: ∂logits/∂(the output's currents at step t), from the readout's `about`.
 
     Raises:
       ValueError: if the logits are not Σ_t w_t i_t.
     """
-    readout, nothing = serial(*parts.exit[1:]), ((),) * len(parts.exit[1:])
-    if not nothing:
+    if len(parts.exit) != 2:
         raise ValueError(f"{rule} needs a readout that makes logits of all steps")
-    i = np.cos(np.arange(parts.steps or 0, dtype=float))[:, None, None]
-
-    def read():
-        one, residual = readout.forward(nothing, jnp.asarray(i), None)
-        other, _ = readout.forward(nothing, jnp.asarray(-i), None)
-        return readout.backward(nothing, residual, jnp.ones_like(one))[1], one, other
-
-    with jax.enable_x64(True):  # whatever the network is trained in
-        w, one, other = (a.ravel() for a in tried(read))
-    expected = np.dot(w, i.ravel())
-    if not np.allclose([one, other], [[expected], [-expected]], atol=1e-5):
+    w = step_shares(parts.exit[1], parts.steps or 0)
+    if w is None:
         raise ValueError(
             f"{rule} must know at each step its share in the logits, and with this "
             "readout it depends on what comes later: take the mean or the last"
@@ -156,19 +147,34 @@ def shares_of_steps(parts: Parts, rule: str) -> np.ndarray:
     return w
 
 
-def require_one_state(block: Any, rule: str) -> Neuron:
-    """The block's neurons, if they go step by step with one state and without params.
+def in_steps(parts: Parts, rule: str) -> Parts:
+    """The same parts, made to go step by step: neurons as `Neuron`, the encoder as `Stream`.
+
+    An encoder that has no stream stays a layer, and holds its output [T, B, ...].
 
     Raises:
-      ValueError: if not, saying what to build with.
+      ValueError: for neurons that `over_time` did not make.
     """
-    weights, neuron, _ = block
-    if not isinstance(neuron, Neuron):
-        raise ValueError(f"{rule} goes step by step: build with neuron=lif_neuron")
+    entry = (stream_of(parts.entry[0]), *parts.entry[1:])
+    hidden = [(block[0], neuron_in(block[1], rule), *block[2:]) for block in parts.hidden]
+    return parts._replace(entry=entry, hidden=hidden)
+
+
+def neurons_of(stepped: Parts) -> list[Neuron]:
+    """The neurons of each hidden layer, of parts that go step by step."""
+    return [block[1] for block in stepped.hidden]
+
+
+def require_one_state(neuron: Neuron, weights: Layer, rule: str) -> None:
+    """Check that neurons go step by step with one state and without params.
+
+    Raises:
+      ValueError: if not, with the option to build with.
+    """
     if neuron.late:
         raise ValueError(
-            f"{rule} has a spike go on in the step that made it, and these come out a step "
-            "late: build with Convention(spike_from='new')"
+            f"{rule} passes a spike on in the step that made it, and these come out a step "
+            "late: build with spike_from='new'"
         )
     if not isinstance(neuron.rest(jnp.zeros(1)), Array):
         raise ValueError(
@@ -177,4 +183,3 @@ def require_one_state(block: Any, rule: str) -> Neuron:
         )
     if neuron.init((width(weights),)):
         raise ValueError(f"{rule} learns weights only: build with learn=()")
-    return neuron

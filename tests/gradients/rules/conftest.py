@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from jaxdigits.gradients import by_hand
-from jaxdigits.gradients.rules import rate_stream
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import mlp, snn
-from jaxdigits.spikes import firing_rates, lif, lif_neuron
+from jaxdigits.spikes import firing_rates, lif
 from jaxdigits.tree import named_leaves, relative_error
 
 NEURON = dict(threshold=0.25, decay=0.75)
@@ -30,11 +29,6 @@ class Networks:
     def snn(self, hidden=(6,), neuron=(), **options):
         neuron = partial(lif, **NEURON | dict(neuron))
         return snn(hidden=hidden, neuron=neuron, **dict(steps=8) | SMALL | options)
-
-    def stepped(self, hidden=(6,), neuron=(), **options):
-        neuron = partial(lif_neuron, **NEURON | dict(neuron))
-        parts = dict(steps=8, encoder=rate_stream, neuron=neuron) | SMALL
-        return snn(hidden=hidden, **parts | options)
 
     def result(self, network, estimator=by_hand, params=None):
         """(loss, grads by name, residual) of the one batch, from the one initial params."""

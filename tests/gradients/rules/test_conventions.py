@@ -22,13 +22,12 @@ from jaxdigits.gradients.rules import (
 )
 from jaxdigits.layers import conv2d, dense, dropout, relu
 from jaxdigits.losses import cross_entropy
-from jaxdigits.models import build, snn
+from jaxdigits.models import snn
+from jaxdigits.runs import config_for
 from jaxdigits.spikes import (
     Convention,
     alif,
-    alif_neuron,
     cuba_lif,
-    cuba_lif_neuron,
     direct,
     firing_rates,
     lif,
@@ -63,10 +62,10 @@ CONVENTIONS = {
     "free, zero": dict(differentiate_reset=True, reset=0.0),
 }
 KINDS = {
-    "cuba": (cuba_lif, cuba_lif_neuron, dict(synapse_decay=0.5)),
-    "alif": (alif, alif_neuron, dict(adaptation=0.5, adaptation_decay=0.75)),
-    "learned": (lif, lif_neuron, dict(learn=("decay", "threshold"))),
-    "recurrent": (lambda *a, **k: recurrent(lif_neuron(*a, **k)), None, {}),
+    "cuba": (cuba_lif, dict(synapse_decay=0.5)),
+    "alif": (alif, dict(adaptation=0.5, adaptation_decay=0.75)),
+    "learned": (lif, dict(learn=("decay", "threshold"))),
+    "recurrent": (lambda *a, **k: recurrent(lif_neuron(*a, **k)), {}),
 }
 CUT = "reset='subtract'"
 HELD = "differentiate_reset=False"
@@ -88,8 +87,7 @@ REFUSED = {
 
 
 def network(kind, rule=None, hidden=(NEURONS,), **options):
-    layer, stepped, own = KINDS.get(kind, (lif, lif_neuron, {}))
-    make = stepped if stepped and rule in STEPPED else layer
+    make, own = KINDS.get(kind, (lif, {}))
     convention = Convention(**CONVENTIONS.get(kind, {}))
     neuron = partial(make, **FIRE | own | options, convention=convention)
     chain = dict(chain=CHAINS[rule]) if rule else {}
@@ -141,7 +139,7 @@ def test_convolutional_networks_are_refused_by_every_rule_but_bptt(name):
     for rule in RULES:
         if rule != "bptt":
             with pytest.raises(ValueError, match=f"{name} learns by backpropagation only"):
-                build(name, {}, chain=RULES[rule].chain)
+                config_for(name, gradient=rule)
 
 
 @pytest.mark.parametrize("rule", [rule for rule in CHAINS if "online" not in rule])

@@ -54,14 +54,14 @@ def test_rtrl_is_bptt_for_any_reset_and_depth(networks, reset, flows):
     neuron = dict(convention=Convention(reset=reset, differentiate_reset=flows))
     loss, exact, residual = networks.result(networks.snn(DEEPER, neuron))
     networks.assert_lively(residual)
-    got = networks.result(networks.stepped(DEEPER, neuron, chain=rtrl()))
+    got = networks.result(networks.snn(DEEPER, neuron, chain=rtrl()))
     assert got[0] == pytest.approx(loss, rel=1e-12)
     assert networks.error(got[1], exact) < 1e-10
 
 
 def test_a_differentiated_reset_makes_a_difference_that_rtrl_sees(networks):
     neuron = dict(convention=Convention(differentiate_reset=True))
-    flows = networks.grads(networks.stepped(neuron=neuron, chain=rtrl()))
+    flows = networks.grads(networks.snn(neuron=neuron, chain=rtrl()))
     assert networks.error(flows, networks.grads(networks.snn())) > 1e-3
 
 

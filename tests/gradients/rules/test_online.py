@@ -8,15 +8,13 @@ import numpy as np
 import pytest
 
 from jaxdigits.gradients import by_hand
-from jaxdigits.gradients.rules import RULES, direct_stream, eprop, ottt, rate_stream
+from jaxdigits.gradients.rules import RULES, eprop, ottt
+from jaxdigits.gradients.rules.stepwise import stream_of
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import snn
 from jaxdigits.spikes import (
-    direct,
     firing_rates,
-    latency,
     leaky_readout,
-    lif_neuron,
     rate,
 )
 
@@ -41,16 +39,16 @@ def test_online_is_batched(networks, rule, option):
     (batched, online), options = PAIRS[rule], OPTIONS[option]
     loss, wanted, residual = networks.result(networks.snn((5, 5), chain=batched, **options))
     networks.assert_lively(residual)
-    got = networks.result(networks.stepped((5, 5), chain=online, **options))
+    got = networks.result(networks.snn((5, 5), chain=online, **options))
     assert got[0] == pytest.approx(loss, rel=1e-12)
     assert networks.error(got[1], wanted) < 1e-10
     np.testing.assert_allclose(firing_rates(got[2]), firing_rates(residual), rtol=1e-12)
 
 
-@pytest.mark.parametrize(("stepped", "layer"), [(direct_stream, direct), (latency, latency)])
-def test_other_encoders(networks, stepped, layer):
-    wanted = networks.grads(networks.snn(chain=eprop(), encoder=layer))
-    got = networks.grads(networks.stepped(chain=eprop(online=True), encoder=stepped))
+@pytest.mark.parametrize("encoder", ["direct", "latency"])
+def test_other_encoders(networks, encoder):
+    wanted = networks.grads(networks.snn(chain=eprop(), encoder=encoder))
+    got = networks.grads(networks.snn(chain=eprop(online=True), encoder=encoder))
     assert networks.error(got, wanted) < 1e-10
 
 
@@ -60,7 +58,7 @@ def test_a_stream_has_the_spikes_of_the_rate_code(pixels, of_batch):
     x = jnp.asarray(np.random.default_rng(0).integers(0, 256, (4, *pixels)), jnp.uint8)
     key = jax.random.key(5) if of_batch else jax.random.split(jax.random.key(5), 4)
     spikes, _ = rate(9).forward((), x, key)
-    stream = rate_stream(9)
+    stream = stream_of(rate(9))
     for t in range(9):
         np.testing.assert_array_equal(stream.at(x, key, t), spikes[t])
     assert 0.2 < np.mean(spikes) < 0.8
@@ -68,7 +66,7 @@ def test_a_stream_has_the_spikes_of_the_rate_code(pixels, of_batch):
 
 def test_dyadic_weights_make_the_same_firing_rates(networks):
     params = jax.tree.map(lambda p: jnp.round(p * 16) / 16, networks.params(networks.snn()))
-    ordinary, online = networks.snn(), networks.stepped(chain=eprop(online=True))
+    ordinary, online = networks.snn(), networks.snn(chain=eprop(online=True))
     rates = [firing_rates(networks.result(n, params=params)[2]) for n in (ordinary, online)]
     assert float(rates[0][0]) == float(rates[1][0]) > 0.03
 
@@ -76,9 +74,7 @@ def test_dyadic_weights_make_the_same_firing_rates(networks):
 @cache
 def memory(rule, steps):
     """Bytes that a compiled gradient needs besides its arguments and results."""
-    chain, parts = RULES[rule].chain, RULES[rule].parts
-    stepped = dict(encoder=rate_stream, neuron=lif_neuron) if parts else {}
-    network = snn(hidden=(16,), steps=steps, chain=chain, **stepped)
+    network = snn(hidden=(16,), steps=steps, chain=RULES[rule].chain)
     params, _ = network.init(jax.random.key(0), (6, 6))
     batch = jnp.zeros((32, 6, 6), jnp.uint8), jnp.zeros(32, jnp.int32)
     estimate = jax.jit(lambda *a: by_hand(network, cross_entropy())(*a)[:2])

@@ -25,7 +25,7 @@ from jaxdigits.gradients.rules import (
 )
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import mlp, snn
-from jaxdigits.spikes import direct, lif, lif_neuron
+from jaxdigits.spikes import direct, lif
 
 feedback = import_module("jaxdigits.gradients.rules.feedback")  # with the mistakes in it
 EXAMPLES, STEPS, BETA, THETA, LEAK = 4, 6, 0.75, 0.5, 0.95
@@ -34,7 +34,6 @@ X = np.random.default_rng(0).random((EXAMPLES, 1, 3))
 SMALL = dict(hidden=(3, 3), classes=3, dropout_rate=0.0)  # square: a transpose has its shape
 FIRE = dict(decay=BETA, threshold=THETA)
 spiking = partial(snn, **SMALL, steps=STEPS, encoder=direct, neuron=partial(lif, **FIRE))
-stepped = partial(spiking, neuron=partial(lif_neuron, **FIRE))
 plain = partial(mlp, **SMALL)
 
 
@@ -158,11 +157,11 @@ CASES = {
     "eprop limit": Case(eprop, build=partial(spiking, hidden=(3,))),
     "eprop random": traced(lambda: eprop("random"), through_matrices),
     "eprop adaptive": traced(lambda: eprop("adaptive"), through_matrices),
-    "eprop online": traced(lambda: eprop(online=True), straight, stepped),
+    "eprop online": traced(lambda: eprop(online=True), straight, spiking),
     "eprop adaptive online": traced(
-        lambda: eprop("adaptive", online=True), through_matrices, stepped),
+        lambda: eprop("adaptive", online=True), through_matrices, spiking),
     "ottt": traced(ottt, through_slopes),
-    "ottt online": traced(lambda: ottt(online=True), through_slopes, stepped),
+    "ottt online": traced(lambda: ottt(online=True), through_slopes, spiking),
     "feedback": Case(direct_feedback, aligned, plain),
     "feedback limit": Case(lambda: direct_feedback("symmetric"),
                            build=partial(plain, hidden=(3,))),
@@ -171,7 +170,7 @@ CASES = {
     "forward": Case(complete(6, orthonormal=True), build=plain),
     "forward signs": Case(complete(4), build=one),
     "forward weights": Case(complete(36, perturb="weights", orthonormal=True), build=plain),
-    "rtrl": Case(rtrl, build=stepped),
+    "rtrl": Case(rtrl, build=spiking),
 }  # fmt: skip
 
 # (the mistake, the case, its module in rules, the function, a piece of its source, what
@@ -272,7 +271,7 @@ def reference(name):
     with jax.enable_x64(True):
         if case.right:
             return params, case.right(params)
-        ordinary = spiking if case.build is stepped else case.build
+        ordinary = case.build
         estimate = by_autodiff(ordinary(), cross_entropy())
         return params, jax.jit(estimate)(params, (X, LABEL), None)[:2]
 

@@ -15,10 +15,11 @@ from jaxdigits.gradients.rules import (
     ottt,
     rtrl,
 )
-from jaxdigits.models import event_snn
+from jaxdigits.models import event_snn, snn
 from jaxdigits.spikes import (
     Convention,
     leaky_readout,
+    lif,
     sigmoid,
     triangle,
 )
@@ -60,14 +61,14 @@ def test_a_differentiated_reset(networks, surrogate, threshold, reset, step):
 
     options = dict(chain=ottt(), surrogate=surrogate)
     networks.snn(neuron=neuron(False), **options)
-    with refused("OTTT has an error fade .*differentiate_reset=False"):
+    with refused("OTTT needs errors that fade .*differentiate_reset=False"):
         networks.snn(neuron=neuron(True), **options)
 
 
 def test_inside_jit_too(networks):
     @jax.jit
     def logits(image):
-        network = networks.stepped(chain=eprop(online=True))
+        network = networks.snn(chain=eprop(online=True))
         return network.forward(networks.params(network), image, jax.random.key(0))[0]
 
     assert logits(jnp.ones((2, 4, 4), jnp.uint8)).shape == (2, 3)
@@ -76,24 +77,25 @@ def test_inside_jit_too(networks):
 @pytest.mark.parametrize("rule", STEPPED)
 def test_of_every_rule_that_goes_step_by_step(networks, rule):
     chain = STEPPED[rule]
-    with refused(f"{rule} .* neuron=lif_neuron"):
-        networks.snn(chain=chain)
+    with refused(f"{rule} must know the neurons .* over_time"):
+        unit = lif()._replace(about=None)
+        snn(neuron=lambda surrogate: unit, chain=chain)
     with refused("take the mean or the last"):
-        networks.stepped(chain=chain, readout=lambda: leaky_readout(reduce="max"))
+        networks.snn(chain=chain, readout=lambda: leaky_readout(reduce="max"))
     with refused(r"learn=\(\)"):
-        networks.stepped(chain=chain, neuron=dict(learn=("decay",)))
+        networks.snn(chain=chain, neuron=dict(learn=("decay",)))
 
 
 @pytest.mark.parametrize("rule", ONLINE)
 def test_where_one_trace_per_input_is_not_enough(networks, rule):
     chain = ONLINE[rule]
     with refused("holds the reset"):
-        networks.stepped(chain=chain, **FLOWS)
+        networks.snn(chain=chain, **FLOWS)
     with refused("reset='subtract'"):
         high = dict(threshold=5.0, convention=Convention(reset=0.0))
-        networks.stepped(chain=chain, neuron=high)
+        networks.snn(chain=chain, neuron=high)
     with refused("one decay"):
-        networks.stepped(chain=chain, neuron=dict(decay=np.linspace(0.5, 0.9, 6)))
+        networks.snn(chain=chain, neuron=dict(decay=np.linspace(0.5, 0.9, 6)))
 
 
 def test_of_feedback_and_forward_gradients(networks):
@@ -124,7 +126,7 @@ def test_labels_for_a_network_that_learns_from_errors(networks):
 
 
 def test_by_its_own_name_where_spikes_are_times():
-    with refused("DRTP knows spikes at steps"):
+    with refused("DRTP needs spikes on a time grid"):
         event_snn(chain=direct_target())
 
 

@@ -1,11 +1,14 @@
-"""W9: the time from a command to a network that is right about 98 or 99 % of MNIST.
+"""W9: the time from a command to a network that reads 98 or 99 % of MNIST correctly.
+
+    JAXDIGITS_DATA=FOLDER python experiments/benchmark/cold.py [W9-snn] [W9-cnn]
 
 A fresh process imports the library, reads MNIST, and trains as `jaxdigits train` does, until
-an epoch ends with the accuracy on the 5,000 validation images.  The parts:
+an epoch ends with the accuracy on the 5,000 validation images.  Its row joins bench.json.  The
+parts of the time:
 
     import      starting Python and importing
     data        reading and splitting MNIST
-    compile     tracing, lowering and compiling, as JAX reports it; what is nested counts once
+    compile     tracing, lowering and compiling, as JAX reports it; nested parts count once
     training    the rest
 """
 
@@ -20,26 +23,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from pooch import os_cache
 
-from jaxdigits.bench.record import Row
+from jaxdigits.cli import _set_flags
 from jaxdigits.data import mnist
-from jaxdigits.data.mnist import FILES
-from jaxdigits.runs import config_for
-from jaxdigits.runs.job import fit_one, validation_split
+from jaxdigits.runs import config_for, fit_one, validation_split
+from jaxdigits.runs.folder import write_json
+from jaxdigits.train import Hooks
 
-MEMORY_SHARE = ".2"  # of a GPU's memory: this process may hold the rest
+BENCH = Path(__file__).with_name("bench.json")
+Row = dict[str, Any]
 
 
 class Goal(NamedTuple):
-    """What is trained, and until when."""
+    """A network, and the accuracy at which training ends."""
 
     network: str
     accuracy: float
     """on the validation images"""
     epochs: int
     """of the schedule: the fewer, the sooner the learning rate is small"""
-    what: str
+    title: str
 
 
 GOALS = {
@@ -52,34 +55,23 @@ class Reached(Exception):
     """Training is good enough."""
 
 
-def measure_cold(name: str, folder: Path) -> Row:
-    """The row of a name of `GOALS`, measured in a process of its own.
+def measure_cold(name: str) -> Row:
+    """Return the row of a goal, measured in a process of its own.
 
     Raises:
       RuntimeError: if that process fails, with its last line.
     """
     environment = {k: v for k, v in os.environ.items() if k != "JAX_COMPILATION_CACHE_DIR"}
-    environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] = MEMORY_SHARE
-    program = "from jaxdigits.bench import cold; cold.main()"
-    command = [sys.executable, "-c", program, name, str(folder), repr(time.time())]
+    command = [sys.executable, __file__, name, repr(time.time())]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
-        last = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise RuntimeError(f"{name} failed in its process: {last}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def mnist_folder(given: Path | None) -> Path | None:
-    """The folder that has MNIST's files, without downloading any; None if there is none."""
-    base = os.environ.get("JAXDIGITS_DATA")
-    places = [Path(base, "mnist"), Path(base)] if base else []
-    places = [given] if given else [*places, Path(os_cache("jaxdigits"), "mnist")]
-    has = lambda place, name: (place / name).exists() or (place / f"{name}.gz").exists()
-    return next((p for p in places if all(has(p, name) for name in FILES)), None)
-
-
 def covered(spans: Iterable[tuple[float, float]]) -> float:
-    """The length of the union of intervals (start, end)."""
+    """Return the length of the union of intervals (start, end)."""
     total, reach = 0.0, float("-inf")
     for start, end in sorted(spans):
         total += max(0.0, end - max(start, reach))
@@ -87,11 +79,11 @@ def covered(spans: Iterable[tuple[float, float]]) -> float:
     return total
 
 
-def train_until(goal: Goal, folder: Path, start: float) -> Row:
+def train_until(goal: Goal, start: float) -> Row:
     """Train in this process, and return the row.
 
     Args:
-      start: seconds since 1970 at which the command was given.
+      start: seconds since 1970 at the command.
     """
     imported = time.time()
     spans: list[tuple[float, float]] = []
@@ -101,7 +93,7 @@ def train_until(goal: Goal, folder: Path, start: float) -> Row:
             spans.append((time.time() - duration_secs, time.time()))
 
     jax.monitoring.register_event_duration_secs_listener(listen)
-    train, valid = validation_split(mnist(folder)[0])
+    train, valid = validation_split(mnist()[0])
     loaded, accuracies = time.time(), []
 
     def look(row: dict[str, Any]) -> None:
@@ -110,10 +102,11 @@ def train_until(goal: Goal, folder: Path, start: float) -> Row:
             raise Reached
 
     with suppress(Reached):
-        fit_one(config_for(goal.network, "mnist", epochs=goal.epochs), train, valid, look)
+        config = config_for(goal.network, "mnist", epochs=goal.epochs)
+        fit_one(config, train, valid, Hooks(look))
     end, compiling = time.time(), covered(spans)
     return dict(
-        what=goal.what,
+        what=goal.title,
         reached=accuracies[-1] >= goal.accuracy,
         goal=goal.accuracy,
         valid_accuracies=accuracies,
@@ -127,17 +120,26 @@ def train_until(goal: Goal, folder: Path, start: float) -> Row:
 
 
 def peak_rss() -> int:
-    """Bytes of memory that this process had at most."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux's getrusage still counts the process that this one came from
-        peak = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM:"))
-        return 1024 * int(peak.split()[1])
-    import resource  # not there on Windows
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    """Return the peak memory of this process in bytes; Linux only."""
+    status = Path("/proc/self/status").read_text()  # getrusage counts the parent process too
+    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return 1024 * int(peak.split()[1])
 
 
 def main() -> None:
-    """The process that `measure_cold` starts: print the row as one JSON object."""
-    name, folder, start = sys.argv[1:]
-    print(json.dumps(train_until(GOALS[name], Path(folder), float(start))))
+    """Measure the goals; in a process that `measure_cold` started, print a row."""
+    args = sys.argv[1:]
+    if len(args) == 2 and args[1] not in GOALS:
+        print(json.dumps(train_until(GOALS[args[0]], float(args[1]))))
+        return
+    _set_flags()  # of this process, and so of those it starts
+    for name in args or GOALS:
+        row = measure_cold(name)
+        print(name, row)
+        report = json.loads(BENCH.read_text())
+        report["rows"][name] = row
+        write_json(BENCH, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Things remember their constructor: `about` names it and holds its arguments.
+
+A layer is three closures, which show nothing of the numbers inside.  So each constructor is
+marked `@constructor`, and the layer that it returns bears an `About`: who needs to know what a
+layer is (a printed network, a learning rule, a report, an exporter) reads it there.
+"""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial, wraps
+from pickle import PicklingError
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class About:
+    """The constructor of a thing, and the arguments of that call."""
+
+    constructor: Callable[..., Any]
+    arguments: Mapping[str, Any]
+    """by name, defaults included; `*rest` is one tuple, `**rest` is flat"""
+    inner: "About | None" = None
+    """of the thing that the constructor composed and returned, as the `serial` of a network"""
+
+    @property
+    def name(self) -> str:
+        """The constructor's name."""
+        return self.constructor.__name__
+
+    def find(self, *constructors: Callable[..., Any]) -> "About | None":
+        """Return this About, or one inside it, if one of `constructors` made it."""
+        about: About | None = self
+        while about is not None and about.constructor not in constructors:
+            about = about.inner
+        return about
+
+
+def constructor(make: Callable[P, T]) -> Callable[P, T]:
+    """Mark a function whose result remembers it: a NamedTuple with a field `about`.
+
+    Each call fills the result's `about`; nothing else changes.
+    """
+    signature = inspect.signature(make)
+
+    @wraps(make)
+    def remembered(*args: P.args, **options: P.kwargs) -> T:
+        made: Any = make(*args, **options)
+        bound = signature.bind(*args, **options)
+        bound.apply_defaults()
+        arguments = dict(bound.arguments)
+        for parameter in signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                arguments |= arguments.pop(parameter.name)
+        return made._replace(about=About(remembered, arguments, made.about))
+
+    return remembered
+
+
+def rebuild(make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call a constructor with the arguments of an `About`."""
+    signature = inspect.signature(make)
+    own = {name: arguments[name] for name in signature.parameters if name in arguments}
+    bound = inspect.BoundArguments(signature, own)  # type: ignore[arg-type]
+    rest = {name: value for name, value in arguments.items() if name not in own}
+    return make(*bound.args, **bound.kwargs, **rest)
+
+
+def reduced(thing: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return the call that makes `thing` again, for pickle and copy.
+
+    Raises:
+      PicklingError: for a thing without `about`, or whose constructor is local to a function.
+    """
+    about: About | None = thing.about
+    make: Any = about and about.constructor
+    if make is None or getattr(sys.modules[make.__module__], make.__name__, None) is not make:
+        raise PicklingError(
+            f"a {type(thing).__name__} without a public constructor cannot be pickled: send "
+            "params and options, and build it again on the other side"
+        )
+    return rebuild, (make, dict(about.arguments if about else {}))
+
+
+def described(about: About, lead: str = "") -> str:
+    """Return the call that made a thing, without the defaults; a network is a line a layer."""
+    lines = [f"{about.name}({', '.join(_changed(about))})"]
+    for name, child in children_of(about):
+        text = described(child.about, f"{lead}  ") if child.about else type(child).__name__
+        lines.append(f"{lead}  {name}  {text}")
+    return "\n".join(lines)
+
+
+def children_of(about: About) -> Iterator[tuple[str, Any]]:
+    """Yield (name, layer) of the layers in a row or side by side inside a layer."""
+    while about.inner is not None:
+        about = about.inner
+    for value in about.arguments.values():
+        if isinstance(value, tuple):
+            value = {str(i): each for i, each in enumerate(value)}
+        if isinstance(value, Mapping):
+            yield from ((name, v) for name, v in value.items() if hasattr(v, "about"))
+
+
+def _changed(about: About) -> Iterator[str]:
+    """Yield "name=value" of the arguments that are not defaults, but for children."""
+    parameters = inspect.signature(about.constructor).parameters
+    shown = dict(children_of(about)).values()
+    for name, value in about.arguments.items():
+        default = parameters[name].default if name in parameters else inspect.Parameter.empty
+        if value is default or (type(value) is type(default) and value == default):
+            continue
+        if isinstance(value, tuple | Mapping) and any(
+            v is s for s in shown for v in _each(value)
+        ):
+            continue
+        yield f"{name}={_short(value)}"
+
+
+def _each(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, Mapping) else value
+
+
+def _short(value: Any) -> str:
+    """Return a value as text: a function by its name, an array by its shape."""
+    if isinstance(value, partial):
+        options = "".join(f", {k}={_short(v)}" for k, v in value.keywords.items())
+        return f"partial({_short(value.func)}{options})"
+    if isinstance(value, np.ndarray) or hasattr(value, "aval"):
+        return f"array{list(np.shape(value))}"
+    return getattr(value, "__name__", None) or repr(value)
+
+
+def gathered(namespace: Mapping[str, Any], table: str) -> dict[str, Any]:
+    """Return the tables of that name in the files whose names a namespace hands on, as one."""
+    files = dict.fromkeys(getattr(value, "__module__", "") for value in namespace.values())
+    tables = [vars(sys.modules[file]).get(table, {}) for file in files if file in sys.modules]
+    return {name: entry for each in tables for name, entry in each.items()}

@@ -1,0 +1,44 @@
+"""`jaxdigits completion`."""
+
+import argparse
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Annotated
+
+from jaxdigits.cli.parser import POSITIONAL, Parser, add_options
+from jaxdigits.cli.report import say
+from jaxdigits.options import options_of
+
+SHELLS = ("bash", "zsh", "tcsh")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """Print a script that completes commands and options with the tab key.
+
+    $ jaxdigits completion bash > ~/.local/share/bash-completion/completions/jaxdigits
+    """
+
+    shell: Annotated[str, SHELLS, "SHELL", POSITIONAL]
+    """shell of the script"""
+
+    def run(self) -> int:
+        """Print the script."""
+        import shtab
+
+        say(shtab.complete(_program(), self.shell).rstrip())
+        return 0
+
+
+def _program() -> argparse.ArgumentParser:
+    """The whole program as one parser; `train` has the options of all networks."""
+    from jaxdigits.cli import COMMANDS
+    from jaxdigits.cli.train import every_option
+
+    program = Parser("jaxdigits", add_help=False)
+    commands = program.add_subparsers()
+    for name in COMMANDS:
+        kind = getattr(import_module(f"jaxdigits.cli.{name}"), name.capitalize())
+        options = every_option() if name == "train" else options_of(kind)
+        add_options(commands.add_parser(name, add_help=False), options)
+    return program

@@ -1,0 +1,37 @@
+"""Errors that a command prints as one line; importing this file needs no JAX."""
+
+from pathlib import Path
+from typing import Any
+
+
+class DataError(ValueError):
+    """A file or a download that failed: one line, with the file, the problem and the remedy."""
+
+
+class RunError(Exception):
+    """A run folder that cannot be written or read: one line, with its name and the remedy."""
+
+
+class DoesNotFit(RuntimeError):
+    """Training needs more memory than the device has; the message says what to change."""
+
+
+class Diverged(RuntimeError):
+    """The loss became infinite or not a number; `fit` holds the network from before."""
+
+    def __init__(self, message: str, fit: Any):
+        super().__init__(message)
+        self.fit = fit
+
+
+def require_run(folder: Path) -> None:
+    """Check that a folder holds a run.
+
+    Raises:
+      RunError: without the folder, or without `config.json` in it.
+    """
+    remedy = "create one with `jaxdigits train`"
+    if not folder.is_dir():
+        raise RunError(f"{folder}: no such folder; {remedy}")
+    if not (folder / "config.json").is_file():
+        raise RunError(f"{folder} is not a run folder (no config.json); {remedy}")

@@ -1,0 +1,175 @@
+"""Options are signatures: a constructor's parameters, their defaults and the text of `Args:`.
+
+The command line, `config.json` and the checks of both are made from the tables here, which
+are read from functions and dataclasses.  No default, name or text is written a second time.
+"""
+
+import difflib
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import (
+    Annotated,
+    Any,
+    NamedTuple,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+T = TypeVar("T")
+LAYERS = 100  # entries of a sequence: a network is traced layer by layer
+
+
+class Bounds(NamedTuple):
+    """The least and the largest value of a number, or of a sequence's entries."""
+
+    low: float
+    high: float = float("inf")
+    below: bool = False
+    """whether the largest itself is excluded"""
+
+
+class Option(NamedTuple):
+    """One parameter of a constructor, or one field of a dataclass."""
+
+    name: str
+    annotation: Any
+    default: Any
+    text: str
+    """what `Args:` or the field's docstring says of it, in one line"""
+
+
+def options_of(constructor: Callable[..., Any], without: Iterable[str] = ()) -> list[Option]:
+    """The options of a constructor, or of a dataclass, in the order of its signature.
+
+    Args:
+      without: names to leave out.  So are parameters without a default, and `**rest`.
+    """
+    hints = get_type_hints(constructor, include_extras=True)
+    texts, without = _texts(constructor), set(without)
+    return [
+        Option(name, hints.get(name, str), default, texts.get(name, ""))
+        for name, default in _defaults(constructor).items()
+        if name not in without
+    ]
+
+
+def require_within(name: str, annotation: Any, value: Any) -> None:
+    """Check a value against the `Bounds` of its annotation, and a sequence's length.
+
+    Raises:
+      ValueError: for a number out of bounds, or that is not one, and for too many entries.
+    """
+    values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
+    if values is not None and len(values) > LAYERS:
+        raise ValueError(f"{name} has {len(values)} entries, more than {LAYERS}")
+    for bounds in [m for m in _metadata(annotation) if isinstance(m, Bounds)]:
+        for each in [value] if values is None else values:
+            if each is not None and not isinstance(each, str):
+                _require_number(name, each, bounds, int in _kinds(annotation))
+
+
+def names_of(annotation: Any) -> tuple[str, ...]:
+    """The names that an option takes: a tuple in `Annotated`, or those of its `Literal`."""
+    for meta in _metadata(annotation):
+        if type(meta) is tuple:
+            return meta
+    return tuple(arg for kind in _leaves(annotation) for arg in get_args(kind) if _is_name(arg))
+
+
+def choose(option: str, table: Mapping[str, T], value: Any) -> T:
+    """Return the entry of a name in a table; a value that is no name stays as it is.
+
+    Raises:
+      ValueError: for a name that is not in the table, with the name that comes nearest.
+    """
+    if not isinstance(value, str):
+        return value
+    require_name(option, table, value)
+    return table[value]
+
+
+def require_name(option: str, names: Iterable[str], value: Any) -> None:
+    """Check that a value is one of the names.
+
+    Raises:
+      ValueError: if it is not, with the nearest name.
+    """
+    names = list(names)
+    if value not in names:
+        hint = nearest(str(value), names)
+        raise ValueError(f"{option} must be one of {', '.join(names)}, got {value!r}{hint}")
+
+
+def nearest(name: str, names: Iterable[str], lead: str = "") -> str:
+    """Return "; perhaps NAME" for the nearest of the names; nothing if none is near."""
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
+    return f"; perhaps {lead}{close[0]}" if close else ""
+
+
+def _defaults(constructor: Any) -> dict[str, Any]:
+    if isinstance(constructor, type):
+        pairs = {
+            f.name: f.default_factory() if f.default_factory is not MISSING else f.default
+            for f in fields(constructor)
+        }
+        return {n: None if default is MISSING else default for n, default in pairs.items()}
+    parameters = inspect.signature(constructor).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _texts(constructor: Any) -> dict[str, str]:
+    from docstring_parser import parse_from_object
+
+    texts: dict[str, str] = {}
+    for param in parse_from_object(constructor).params:
+        text = " ".join((param.description or "").split())
+        texts |= dict.fromkeys((n.strip() for n in param.arg_name.split(",")), text)
+    return texts
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    """The members of a union, and of unions inside `Annotated`."""
+    if get_origin(annotation) is Annotated:
+        return _leaves(get_args(annotation)[0])
+    args = get_args(annotation)
+    union = args and type(annotation).__name__ in ("UnionType", "_UnionGenericAlias", "Union")
+    return [leaf for arg in args for leaf in _leaves(arg)] if union else [annotation]
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The plain types in an annotation, and those of the entries of its sequences."""
+    kinds: set[Any] = set()
+    for leaf in _leaves(annotation):
+        kinds |= {leaf} | {
+            k for arg in get_args(leaf) if not _is_name(arg) for k in _kinds(arg)
+        }
+    return kinds
+
+
+def _metadata(annotation: Any) -> list[Any]:
+    """What `Annotated` adds, anywhere in a union."""
+    if get_origin(annotation) is Annotated:
+        kind, *metadata = get_args(annotation)
+        return [*metadata, *_metadata(kind)]
+    return [m for arg in get_args(annotation) if not _is_name(arg) for m in _metadata(arg)]
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _require_number(name: str, value: Any, bounds: Bounds, whole: bool) -> None:
+    kinds = int if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        number = "a whole number" if whole else "a number"
+        raise ValueError(f"{name} must be {number}, got {value!r}")
+    high = value < bounds.high if bounds.below else value <= bounds.high
+    if value >= bounds.low and high:
+        return
+    if bounds.high == float("inf"):
+        raise ValueError(f"{name} must be >= {bounds.low:g}, got {value}")
+    end = ")" if bounds.below else "]"
+    raise ValueError(f"{name} must be in [{bounds.low:g}, {bounds.high:g}{end}, got {value}")

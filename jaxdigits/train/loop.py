@@ -1,0 +1,154 @@
+"""The host's loop of a training, the same for one network and for a population."""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxdigits.data import Dataset
+from jaxdigits.layer import Layer
+from jaxdigits.train.epoch import before_first_epoch, run_epoch, run_updates
+from jaxdigits.train.memory import within_memory
+from jaxdigits.train.recipe import Recipe
+from jaxdigits.train.sharding import (
+    by_member,
+    each_its_share,
+    everywhere,
+    local_device_count,
+    place,
+)
+from jaxdigits.train.snapshot import Hooks, Snapshot, resumed
+from jaxdigits.train.state import initial_state
+
+
+def run(
+    recipe: Recipe,
+    train: Dataset,
+    valid: Dataset,
+    key: Array,
+    hyperparameters: Any,
+    hooks: Hooks,
+    *,
+    many: bool,
+) -> Snapshot:
+    """Train until the last epoch or the end of patience, and return the last snapshot.
+
+    Args:
+      recipe: its optimizer is a function of the hyperparameters.
+      key, hyperparameters: of one network; if `many`, of a population, with a leading axis [P].
+
+    Raises:
+      ValueError: for data that do not fit the recipe, naming the argument.
+    """
+    check_data(recipe, train, valid)
+    whole = everywhere(recipe.mesh)
+    own = by_member(recipe.mesh) if many else whole
+    train, valid = place((train, valid), whole)
+    key, hyperparameters = place((key, hyperparameters), own)
+    updates = len(train) // recipe.batch
+    every = recipe.updates_per_save or updates
+    start, chunk, finish = compiled(recipe, every, many=many)
+    state, best = start(key, hyperparameters, train)
+    losses = np.zeros((*jnp.shape(state.step), 0), jnp.result_type(float))
+    now = resumed(hooks, Snapshot(state, best, losses, ()), own, whole)
+    while len(now.history) < recipe.epochs and not out_of_patience(now, recipe.patience):
+        epoch, clock = len(now.history) + 1, time.perf_counter()
+        while now.losses.shape[-1] + every < updates:
+            state, losses = chunk(hyperparameters, now.state, train)
+            losses = np.concatenate([now.losses, losses], -1)
+            now = now._replace(state=state, losses=losses)
+            hooks.save(now)
+        so_far = hyperparameters, now.state, now.best, now.losses
+        state, best, metrics = finish(*so_far, train, valid)
+        lists = {name: np.asarray(value).tolist() for name, value in metrics._asdict().items()}
+        row = {"epoch": epoch, **lists, "seconds": time.perf_counter() - clock}
+        history = (*now.history, {**row, **hooks.watch(state)})
+        hooks.report(history[-1])
+        if (np.asarray(best.epoch) == epoch).any():
+            hooks.keep(best.params, best.statistics)
+        now = Snapshot(state, best, now.losses[..., :0], history)
+        hooks.save(now)
+    return now
+
+
+def compiled(recipe: Recipe, every: int, *, many: bool) -> tuple[Callable, Callable, Callable]:
+    """Return the programs of a training; for a population each runs all members.
+
+    start: (key, hyperparameters, train) -> (state, best)
+    chunk: (hyperparameters, state, train) -> (state, losses), after `every` updates
+    finish: (hyperparameters, state, best, losses, train, valid) -> (state, best, metrics),
+      the rest of the epoch whose first updates had these losses
+    """
+    mesh = recipe.mesh
+    # The members of a population share the devices, so the examples of one member do not.
+    share = None if many else mesh
+
+    def member(hyper: Any) -> Recipe:
+        return replace(recipe, optimizer=recipe.optimizer(hyper), mesh=share)  # pyright: ignore
+
+    def start(key, hyper, train):
+        state = initial_state(member(hyper), train.inputs.shape, key)
+        return state, before_first_epoch(member(hyper), state, train)
+
+    def chunk(hyper, state, train):
+        return run_updates(member(hyper), every, state, train)
+
+    def finish(hyper, state, best, losses, train, valid):
+        return run_epoch(member(hyper), state, best, train, valid, losses)
+
+    def of_all(f: Callable, own: int, data: int) -> Callable:
+        if not many:
+            return f
+        return each_its_share(mesh, jax.vmap(f, (0,) * own + (None,) * data), whole=data)
+
+    # The best networks and the metrics are on every device, for whoever saves and reports them.
+    own, whole = by_member(mesh) if many else everywhere(mesh), everywhere(mesh)
+    jit = lambda f, *shardings, **options: jax.jit(f, out_shardings=shardings, **options)
+    fitting = partial(within_memory, devices=local_device_count(mesh))
+    return (
+        jit(of_all(start, 2, 1), own, whole),
+        fitting(jit(of_all(chunk, 2, 1), own, whole, donate_argnums=1)),
+        fitting(jit(of_all(finish, 4, 2), own, whole, whole, donate_argnums=(1, 2))),
+    )
+
+
+def out_of_patience(now: Snapshot, patience: int | None) -> bool:
+    """Return whether the best epoch is `patience` epochs ago."""
+    return patience is not None and len(now.history) - int(now.best.epoch) >= patience
+
+
+def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:
+    """Check that there is a batch, and that the network can tell the classes apart.
+
+    Raises:
+      ValueError: naming the argument.
+    """
+    if recipe.batch > len(train):
+        raise ValueError(
+            f"batch is {recipe.batch}, but there are {len(train)} training examples"
+        )
+    outputs = features_of(recipe.build(training=True), train.inputs.shape)[1][-1]
+    for name, data in dict(train=train, valid=valid).items():
+        if data.classes > outputs:
+            raise ValueError(
+                f"{name} has {data.classes} classes (labels up to {data.classes - 1}), "
+                f"and the network has {outputs} outputs"
+            )
+
+
+def features_of(network: Layer, shape: Any) -> tuple[Any, Any]:
+    """Return the shapes of the params and the feature shape of the outputs, by tracing."""
+    shapes = []
+
+    def init(key):
+        params, features = network.init(key, shape)
+        shapes.append(features)
+        return params
+
+    return jax.eval_shape(init, jax.random.key(0)), shapes[0]
