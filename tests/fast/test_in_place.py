@@ -8,6 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits.fast import scan
+from jaxdigits.fast.in_place import in_place_scan
+from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.spikes import (
     Convention,
     alif,
@@ -17,13 +20,10 @@ from jaxdigits.spikes import (
     lif,
     lif_neuron,
     over_time,
-    scan,
     sigmoid,
     soft_twin,
     triangle,
 )
-from jaxdigits.spikes.in_place import in_place_scan
-from jaxdigits.spikes.scan import elementwise_scan
 
 pytestmark = [
     pytest.mark.usefixtures("quick_compile"),

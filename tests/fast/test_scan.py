@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits.fast.in_place import in_place
+from jaxdigits.fast.kernel import has_kernels, step_of
+from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.spikes import lif
-from jaxdigits.spikes.in_place import in_place
-from jaxdigits.spikes.kernel import has_kernels, step_of
-from jaxdigits.spikes.scan import elementwise_scan
 
 
 def halves(shape, seed=0):
