@@ -13,10 +13,7 @@ import pytest
 from jaxdigits.certificate.cases import EXAMPLES
 
 from jaxdigits import cnn, conv_snn, mlp, serial, snn
-<<<<<<< HEAD
-=======
 from jaxdigits.certificate.certify import EXAMPLES
->>>>>>> ci
 from jaxdigits.layers import gelu, tanh
 from jaxdigits.spikes import (
     Convention,
