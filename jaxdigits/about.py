@@ -6,11 +6,11 @@ layer is (a printed network, a learning rule, a report, an exporter) reads it th
 """
 
 import inspect
-import pickle
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial, wraps
+from pickle import PicklingError
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
@@ -81,7 +81,7 @@ def reduced(thing: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     about: About | None = thing.about
     make: Any = about and about.constructor
     if make is None or getattr(sys.modules[make.__module__], make.__name__, None) is not make:
-        raise pickle.PicklingError(
+        raise PicklingError(
             f"a {type(thing).__name__} without a public constructor cannot be pickled: send "
             "params and options, and build it again on the other side"
         )

@@ -243,6 +243,18 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
     return apply
 
 
+def require_pair(value: Any, function: str, meaning: str) -> tuple[Any, Any]:
+    """Return the two things that a layer's function returned.
+
+    Raises:
+      ValueError: unless they are two, with the function and the meaning of both.
+    """
+    if type(value) is tuple and len(value) == 2:
+        return value
+    got = f"{len(value)} values" if type(value) is tuple else f"one {type(value).__name__}"
+    raise ValueError(f"{function} must return the pair {meaning}, got {got}")
+
+
 def read_later(kept: Any) -> list[Any]:
     """The nodes of a residual that are read after the forward pass: their types say so."""
     says_so = lambda node: hasattr(type(node), "read_later")

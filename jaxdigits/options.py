@@ -65,17 +65,17 @@ def require_within(name: str, annotation: Any, value: Any) -> None:
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
     if values is not None and len(values) > LAYERS:
         raise ValueError(f"{name} has {len(values)} entries, more than {LAYERS}")
+    optional = value is None and type(None) in _leaves(annotation)
     for bounds in [m for m in _metadata(annotation) if isinstance(m, Bounds)]:
-        for each in [value] if values is None else values:
-            if each is not None and not isinstance(each, str):
-                _require_number(name, each, bounds, int in _kinds(annotation))
+        for each in () if optional else [value] if values is None else values:
+            _require_number(name, each, bounds, int in _kinds(annotation))
 
 
 def names_of(annotation: Any) -> tuple[str, ...]:
-    """The names that an option takes: those of its table, or of its `Literal`."""
+    """The names that an option takes: a tuple in `Annotated`, or those of its `Literal`."""
     for meta in _metadata(annotation):
-        if isinstance(meta, Mapping):
-            return tuple(meta)
+        if type(meta) is tuple:
+            return meta
     return tuple(arg for kind in _leaves(annotation) for arg in get_args(kind) if _is_name(arg))
 
 
@@ -92,7 +92,11 @@ def choose(option: str, table: Mapping[str, T], value: Any) -> T:
 
 
 def require_name(option: str, names: Iterable[str], value: Any) -> None:
-    """Raise a ValueError unless the value is one of the names; it has the nearest one."""
+    """Check that a value is one of the names.
+
+    Raises:
+      ValueError: if it is not, with the nearest name.
+    """
     names = list(names)
     if value not in names:
         hint = nearest(str(value), names)
@@ -166,6 +170,6 @@ def _require_number(name: str, value: Any, bounds: Bounds, whole: bool) -> None:
     if value >= bounds.low and high:
         return
     if bounds.high == float("inf"):
-        raise ValueError(f"{name} must be >= {bounds.low:g}, got {value}")
+        raise ValueError(f"{name} must be >= {bounds.low}, got {value}")
     end = ")" if bounds.below else "]"
-    raise ValueError(f"{name} must be in [{bounds.low:g}, {bounds.high:g}{end}, got {value}")
+    raise ValueError(f"{name} must be in [{bounds.low}, {bounds.high}{end}, got {value}")

@@ -9,7 +9,7 @@ from jaxdigits.cli.parser import POSITIONAL, Parser, add_options
 from jaxdigits.cli.report import say
 from jaxdigits.options import options_of
 
-SHELLS = dict.fromkeys(("bash", "zsh", "tcsh"))
+SHELLS = ("bash", "zsh", "tcsh")
 
 
 @dataclass(frozen=True)

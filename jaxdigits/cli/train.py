@@ -81,7 +81,7 @@ class Train:
             o._replace(default=getattr(usual, o.name))
             for o in options_of(Config, without=("network", "options"))
         ]
-        of_run[0] = of_run[0]._replace(annotation=Annotated[str, dict.fromkeys(known)])
+        of_run[0] = of_run[0]._replace(annotation=Annotated[str, tuple(known)])
         own = options_of(cls, without=("machines", "network", "settings"))
         machines = options_of(Processes)
         parser = make_parser(

@@ -16,7 +16,7 @@ from jax import Array
 
 from jaxdigits.gradients.compare import floats_of, is_float
 from jaxdigits.gradients.estimators import Estimator
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer, require_pair
 from jaxdigits.losses import Loss
 from jaxdigits.spikes import events, penalties, traces
 from jaxdigits.tree import named_leaves
@@ -67,6 +67,7 @@ def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
 
     What the layer adds to the loss is an output beside y, whose slope is 1.
     """
+    require_layer(layer)
     point, merge = _split({"params": params, "x": x})
 
     def value(point):
@@ -77,9 +78,14 @@ def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
 
     def program(point):
         whole = merge(point)
-        y, residual = layer.forward(whole["params"], whole["x"], key)
+        y, residual = require_pair(
+            layer.forward(whole["params"], whole["x"], key), "forward", "(y, residual)"
+        )
         y_bar = _cotangent(y)
-        grads, x_bar = layer.backward(whole["params"], residual, y_bar)
+        grads, x_bar = require_pair(
+            layer.backward(whole["params"], residual, y_bar),
+            "backward", "(∂L/∂params, ∂L/∂x)",
+        )  # fmt: skip
         hand = floats_of({"params": grads, "x": x_bar})
         price = penalties(residual)
         if price is not None:
@@ -88,6 +94,23 @@ def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
         return Outcome(y, y_bar, hand, auto, None, *_spiking(residual))
 
     return Subject(point, program, value, aside=_aside({"params": params, "x": x}))
+
+
+def require_layer(layer: Any) -> None:
+    """Check that a layer is one.
+
+    Raises:
+      ValueError: for a function, with the check that takes it, and for anything else.
+    """
+    if isinstance(layer, Layer):
+        return
+    if callable(layer):
+        name = getattr(layer, "__name__", repr(layer))
+        raise ValueError(
+            f"check takes a Layer, got the function {name}: call it, if it builds one, as "
+            f"{name}(); for a function with a gradient of its own use check_function"
+        )
+    raise ValueError(f"check takes a Layer, got {type(layer).__name__}")
 
 
 def of_pair(forward: Callable, backward: Callable, arguments: Sequence[Any]) -> Subject:

@@ -24,13 +24,15 @@ from jaxdigits.spikes.readout import READOUTS
 from jaxdigits.spikes.surrogates import AnySurrogate, surrogate_of
 
 AnyActivation = Annotated[
-    Callable[[], Layer] | Literal["relu", "leaky_relu", "gelu", "tanh"], ACTIVATIONS
+    Callable[[], Layer] | Literal["relu", "leaky_relu", "gelu", "tanh"], tuple(ACTIVATIONS)
 ]
-AnyEncoder = Annotated[Callable[[int], Layer] | Literal["rate", "direct", "latency"], ENCODERS]
+AnyEncoder = Annotated[
+    Callable[[int], Layer] | Literal["rate", "direct", "latency"], tuple(ENCODERS)
+]
 """a constructor from the number of steps, or its name"""
-AnyNeuron = Annotated[Callable[..., Layer] | str, NEURONS]
+AnyNeuron = Annotated[Callable[..., Layer] | str, tuple(NEURONS)]
 """a constructor from the surrogate, or its name"""
-AnyReadout = Annotated[Callable[[], Layer] | Literal["mean", "max", "last"], READOUTS]
+AnyReadout = Annotated[Callable[[], Layer] | Literal["mean", "max", "last"], tuple(READOUTS)]
 """a constructor, or how a leaky readout reduces its potentials"""
 Widths = Annotated[int | Sequence[int], Bounds(1)]
 Steps = Annotated[int, Bounds(1, 10_000)]

@@ -46,7 +46,7 @@ class Config:
         not have.
     """
 
-    network: Annotated[str, models.NETWORKS]
+    network: Annotated[str, tuple(models.NETWORKS)]
     """the network"""
     data: str
     """the data set"""
@@ -56,7 +56,7 @@ class Config:
     """examples per update"""
     learning_rate: float = 2e-3
     """peak learning rate of AdamW"""
-    schedule: Annotated[str, SCHEDULES] = "cosine"
+    schedule: Annotated[str, tuple(SCHEDULES)] = "cosine"
     """learning rate over time"""
     weight_decay: Annotated[float, Bounds(0, below=True)] = 1e-4
     """weight decay of AdamW, on weights only"""
@@ -66,7 +66,7 @@ class Config:
     """decay of the average of the weights, which is saved; or none"""
     microbatch: Annotated[int, Bounds(1, 1 << 14)] | None = None
     """examples computed at a time, to save memory; none: as many as are quick"""
-    augment: Annotated[str | None, AUGMENTS] = None
+    augment: Annotated[str | None, tuple(AUGMENTS)] = None
     """other images in each update"""
     adversarial: Annotated[float, Bounds(0, 1)] = 0.0
     """how far pixels move to mislead the network; 0.1 to 0.25 is usual"""
@@ -74,7 +74,7 @@ class Config:
     """stop after this many epochs without a better one"""
     updates_per_save: Annotated[int, Bounds(1)] | None = None
     """save after this many updates of an epoch, too"""
-    gradient: Annotated[str, GRADIENTS] = "by_hand"
+    gradient: Annotated[str, tuple(GRADIENTS)] = "by_hand"
     """how the gradient is computed"""
     seed: Annotated[int, Bounds(0, SEEDS - 1)] = 0
     """all randomness comes from it"""
@@ -84,6 +84,7 @@ class Config:
     """every option of the network, as its builder takes them"""
 
     def __post_init__(self):
+        require_name("data", FEATURES, self.data)
         for option in options_of(Config, without=("data", "options")):
             value, names = getattr(self, option.name), names_of(option.annotation)
             if names and value is not None:
@@ -175,6 +176,8 @@ def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
       ValueError: for an option that the network does not have, an unknown name, or a number
         out of bounds.
     """
+    if not isinstance(options, Mapping):
+        raise ValueError(f"options must be names and values, got {options!r}")
     neuron = options.get("neuron", "lif")
     table = network_options(network, neuron)
     owner = f"{network} of {neuron}" if "neuron" in table else network
@@ -182,7 +185,7 @@ def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: _plain(options.get(name, o.default)) for name, o in table.items()}
     for name, value in values.items():
         names = names_of(table[name].annotation)
-        if names and isinstance(value, str):
+        if names and isinstance(value, str | Mapping):
             require_name(name, names, value)
         require_within(name, table[name].annotation, value)
     return values

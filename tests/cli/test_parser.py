@@ -17,7 +17,7 @@ from jaxdigits.cli.parser import (
 )
 from jaxdigits.options import Bounds, options_of
 
-TABLE = {"first": 1, "second": 2}
+NAMES = ("first", "second")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Options:
     """size of each"""
     rate: Annotated[float | None, Bounds(0, 1)] = None
     """a share"""
-    name: Annotated[str, TABLE] = "first"
+    name: Annotated[str, NAMES] = "first"
     """which one"""
     way: Literal["up", "down"] | float = "up"
     """direction or angle"""
