@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxdigits.certificate.cases import EXAMPLES
 
 from jaxdigits import cnn, conv_snn, mlp, serial, snn
 from jaxdigits.certificate.certify import EXAMPLES
