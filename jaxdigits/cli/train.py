@@ -61,6 +61,8 @@ class Train:
         Raises:
           ValueError: for an unknown network, option or name, with the nearest one.
         """
+        if resume := value_before_parsing(args, "--resume", None):
+            require_run(Path(resume))  # before JAX is imported
         from jaxdigits.models import NETWORKS
         from jaxdigits.runs.config import CONFIGS, Config, network_options
 
@@ -102,8 +104,6 @@ class Train:
         """Train, and print what came of it."""
         from jaxdigits.runs.folder import require_empty
 
-        if self.resume is not None:
-            require_run(self.resume)
         mesh = self.machines.start()
         require_within("keep", Annotated[int, Bounds(1)], self.keep)
         if self.resume is not None:
