@@ -25,7 +25,7 @@ class Processes:
     processes: int | None = None
     """Number of processes, with --coordinator."""
     process: int | None = None
-    """Number of this process, from 0, with --coordinator; process 0 writes the run."""
+    """Number of this process, from 0; process 0 writes the run."""
 
     def start(self):
         """Join the other processes and return the mesh to train on; None: one device.
