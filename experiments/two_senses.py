@@ -24,6 +24,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from pairs import bootstrap_of_pairs
+from sklearn.metrics import roc_auc_score
 from trained import Trained, config_of, join, load, trained
 from two_senses_tables import (
     DECIBELS,
@@ -37,7 +39,6 @@ from two_senses_tables import (
 )
 
 from jaxdigits.augment import add_noise
-from jaxdigits.cli import _set_flags
 from jaxdigits.data import (
     SPEAKERS,
     Dataset,
@@ -50,8 +51,9 @@ from jaxdigits.data import (
     mnist_fsdd,
     recordings_in_turn,
 )
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.keys import example_keys
-from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt
+from jaxdigits.measure import corrupt
 from jaxdigits.runs import load_run, predictor
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -122,7 +124,7 @@ def results_of(network: Trained, test: Dataset, partner: np.ndarray) -> dict[str
     other = probabilities(network, without(replace(test, inputs=mismatched(test)), "image"))
     score = -np.concatenate([agree(eye, ear), agree(eye, other)])
     conflict = np.repeat([False, True], len(test.label))
-    return found | {"conflict": area_under_curve(score, conflict)}
+    return found | {"conflict": float(roc_auc_score(conflict, score))}
 
 
 def noise() -> dict[str, Any]:
@@ -159,11 +161,11 @@ def main() -> None:
         print(table(results), speakers_table(results), noise_table(results), sep="\n\n")
         print("", *claims(results), sep="\n")
     elif todo in known and set(names) <= set(known[todo]):
-        _set_flags()  # as `jaxdigits` sets them
+        set_flags()  # as `jaxdigits` sets them
         for name in names or known[todo]:
             {"train": train_arm, "speakers": train_speaker}[todo](name)
     elif todo == "noise":
-        _set_flags()
+        set_flags()
         found = noise()
         join(RESULTS, {}, lambda r: r.update(noise=found))
         draw(load(RESULTS, {}))

@@ -27,7 +27,6 @@ from jaxdigits.spikes.frames import steps_first as steps_first
 from jaxdigits.spikes.level_crossing import level_crossing as level_crossing
 from jaxdigits.spikes.lif import lif as lif
 from jaxdigits.spikes.lif import lif_neuron as lif_neuron
-from jaxdigits.spikes.lif import membrane_potential as membrane_potential
 from jaxdigits.spikes.penalty import Penalty as Penalty
 from jaxdigits.spikes.penalty import penalties as penalties
 from jaxdigits.spikes.penalty import rate_penalty as rate_penalty

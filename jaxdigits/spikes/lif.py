@@ -73,7 +73,6 @@ from jaxdigits.spikes.surrogates import (
     surrogate_of,
     triangle,
 )
-from jaxdigits.spikes.traces import Traces
 from jaxdigits.spikes.unroll import Neuron, as_layer, over_time
 
 DEFAULT = Convention()
@@ -149,18 +148,6 @@ def lif_neuron(
 
 
 lif = as_layer(lif_neuron)
-
-
-def membrane_potential(
-    traces: Traces, *, threshold: ArrayLike = 1.0, convention: Convention = DEFAULT
-) -> Array:
-    """[T, ..., n] the potential m that ends each step of a hard neuron, read from its traces.
-
-    It is what the libraries return as the membrane: the potential before reset (`traces.v`)
-    where the reset waits for the next step, and what the reset left where it does not.
-    """
-    theta = jnp.asarray(threshold, traces.v.dtype)
-    return make_membrane(fast_sigmoid(), convention).end(traces.v, theta)
 
 
 class Membrane(NamedTuple):

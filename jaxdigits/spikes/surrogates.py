@@ -118,7 +118,8 @@ def exponential(width: float = 0.5) -> Surrogate:
 def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
     """`surrogate` with `factor` times its slope; it fires where it did.
 
-    For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.
+    For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.  Spyx's `arctan(k)` is
+    `scaled(arctan(2 * k), 1 / (pi * k))`.
     """
     _require_positive(factor=factor)
     return surrogate._replace(
