@@ -1,8 +1,7 @@
 """The subjects of a check: everything with a gradient, in one form.
 
-A subject is a point in float64 and a program that goes from a point to both gradients.  The
-program is also evaluated for the differences: it is compiled once, and compiling is most of the
-time of a check.
+A subject is a point in float64 and a program from a point to both gradients.  Differences
+evaluate the program, too: it is compiled once, and compiling takes most of a check's time.
 """
 
 import inspect

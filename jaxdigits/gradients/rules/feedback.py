@@ -16,8 +16,7 @@ and ⊙ f′ is the neurons' own `backward` through time: the error skips layers
 
 The approximation: B_l stands for all weights and slopes above.  DFA with B_L = W_outᵀ
 ("symmetric") is exact for one hidden layer; for several, only the gradients of the last one
-and of the output are exact, unless the units are linear.  DRTP's are exact for the output layer
-only.
+and of the output are exact, unless the units are linear.  DRTP is exact for the output only.
 
 [1] Nøkland, NeurIPS 2016, arXiv:1609.01596.
 [2] Frenkel, Lefebvre & Bol, Front. Neurosci. 15, 2021, arXiv:1909.01311.

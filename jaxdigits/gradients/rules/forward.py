@@ -16,10 +16,9 @@ is the gradient on average.  Over P numbers perturbed by N directions:
 The rule perturbs either:
 
     weights       all params at once: P is their number
-    activities    the currents a_l = x_{l−1} W_l + b_l of the hidden layers, of each example
-                  independently [2]: ā_l of an example from its own loss, then
-                  W̄_l = x_{l−1}ᵀ ā_l as usual, so P is the number of hidden currents of *one*
-                  example, times the steps
+    activities    the currents a_l = x_{l−1} W_l + b_l of the hidden layers, for each example
+                  [2]: ā_l from its own loss, then W̄_l = x_{l−1}ᵀ ā_l as usual, so P is the
+                  number of hidden currents of *one* example, times the steps
 
 With activities, the output's weights need no direction: ∂L/∂logits is known, and their
 gradient exact.  (One direction for all steps of an example would make P smaller by their

@@ -43,8 +43,7 @@ class Replay(NamedTuple):
 
     x: Any  # the images
     key: Array | None
-    means: tuple[sp.Traces, ...]
-    """per hidden layer, potential and spikes [1, B, n], mean over the steps"""
+    means: tuple[sp.Traces, ...]  # per hidden layer [1, B, n], over the steps
 
 
 class LayerStep(NamedTuple):
