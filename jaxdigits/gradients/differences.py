@@ -209,9 +209,8 @@ def verdict(group: Sequence[Finding], scale: float, tolerance: float, reference:
     smooth = [f for f in group if not f.kink]
     note = "" if smooth else "the output has a kink or a jump here"
     still = not any(f.response for f in group) and any(f.probe.slope for f in group)
-    if still and (
-        reference is None or np.any(named_leaves(reference)[leaf])
-    ):  # a step function
+    # A step function, where the other witness agrees with the gradient: a surrogate.
+    if still and (reference is None or np.any(named_leaves(reference)[leaf])):
         note = "no small change of it shows in the output"
     if note:
         return Row(leaf, 0.0, 1.0, (), witness, tolerance, NOT_APPLICABLE, note)

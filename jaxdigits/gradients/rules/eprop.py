@@ -11,7 +11,7 @@ currents:
     gradient              W̄_ij = Σ_t L_t^j e_t^{ij}
 
 Put back in the order of time, Σ_t L_t ψ_t ε_t = Σ_t x_t λ_t with λ_t = β λ_{t+1} + ψ_t L_t,
-which is the neurons' own `backward` given s̄_t = L_t.  That is how the batched form computes it,
+which is the neurons' own `backward` for s̄_t = L_t.  That is how the batched form computes it,
 from stored traces; the online form (`online=True`, in `rules.online`) goes forwards, and keeps
 ε_t only.  Both are one sum in two orders.
 

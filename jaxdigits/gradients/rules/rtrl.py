@@ -14,7 +14,7 @@ Between neurons of one layer nothing is coupled in a feed-forward network, so W_
 j of its own layer alone: that influence is one number per weight and example, [B, m, n], and ċ
 there is e-prop's eligibility vector.  On the layers above it is dense, [B, m, n, n′].  Every
 influence is there, so the result is that of BPTT for any number of layers, whether the reset is
-held or differentiated, subtracts or starts anew.  Nothing is approximated.
+held or differentiated, subtracts or sets a value.  Nothing is approximated.
 
 Memory does not grow with the number of steps, but it is B times the parameters for one hidden
 layer, and again times n′ for each above: an oracle to compare others with.  `backward` goes

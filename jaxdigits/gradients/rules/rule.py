@@ -27,8 +27,8 @@ class LearningRule(NamedTuple):
 
 
 RULES = {"bptt": LearningRule(in_series)}
-LATE = ("{rule} sends errors down within a step, and these spikes come out a step late: build "
-        "with spike_from='new'")  # fmt: skip
+LATE = ("{rule} needs spikes in the step that makes them, and these come out a step late: "
+        "build with spike_from='new'")  # fmt: skip
 
 
 def require_dense(parts: Parts, rule: str) -> None:
