@@ -10,7 +10,7 @@ witnesses, all in float64, and compares leaf by leaf:
   applicable".  The twin fires F(u) instead of 0 or 1, where F′ is the surrogate slope: the same
   backward code, which is now an ordinary gradient.
 
-What is checked is a `Layer` or a network (`check`), a spiking layer by its builder
+The subject is a `Layer` or a network (`check`), a spiking layer by its builder
 (`check_spiking`), a pair in the convention of `jax.custom_vjp` (`check_pair`), a function with
 a rule of its own (`check_function`), a network with a loss (`check_network`), an estimator
 (`check_estimator`) or a loss (`check_loss`).  All return a `Report`.
@@ -21,43 +21,36 @@ from typing import Any
 
 from jax import Array
 
+from jaxdigits import spikes as sp
 from jaxdigits.gradients import subjects
+from jaxdigits.gradients.differences import Differences
 from jaxdigits.gradients.estimators import Estimator, by_autodiff, by_hand
-from jaxdigits.gradients.probes import Differences
 from jaxdigits.gradients.report import Report
-from jaxdigits.gradients.witnesses import hear
+from jaxdigits.gradients.witnesses import examine
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
-from jaxdigits.spikes import Surrogate, soft_twin
 
 DIFFERENCES = Differences()
 
 
 def check(
-    layer: Layer,
-    params: Any,
-    x: Any,
-    key: Array | None = None,
-    *,
-    tolerance: float = 1e-10,
-    differences: Differences | None = DIFFERENCES,
-    soft: Layer | None = None,
-    steps: int | None = None,
-) -> Report:
+    layer: Layer, params: Any, x: Any, key: Array | None = None, *,
+    tolerance: float = 1e-10, differences: Differences | None = DIFFERENCES,
+    soft: Layer | None = None, steps: int | None = None,
+) -> Report:  # fmt: skip
     """Check `layer.backward` against `jax.vjp(layer.forward)` and differences.
 
     Args:
       layer: a layer, or a whole network.
-      params: its parameters; taken over into float64.
-      x: its input, an array or a pytree of them.  Floats are taken over into float64;
-        integers (uint8 images) have no gradient.
+      params: its parameters, converted to float64.
+      x: its input, a pytree of arrays: floats, converted to float64, and integers (uint8
+        images), which have no gradient.
       key: for layers that draw random numbers; the same for both sides.
       tolerance: the largest relative error per leaf that agrees with JAX.
-      differences: how differences are taken; None for none.
-      soft: the soft twin of a spiking layer, over the same params; `check_spiking` builds it
-        by itself.
-      steps: number of time steps, if x is a time series [T, ...]; that of the spiking layers
-        if there are any.  The report then has the steps at which two series part ways.
+      differences: the options of the differences; None for no differences.
+      soft: the soft twin of a spiking layer, over the same params; `check_spiking` builds it.
+      steps: number of time steps, if x is a time series [T, ...]; by default that of the
+        spiking layers.  The report then has the steps at which two series part ways.
 
     Raises:
       ValueError: if the two gradients are not alike in leaves, shapes or dtypes, naming the
@@ -65,44 +58,36 @@ def check(
     """
     subject = subjects.of_layer(layer, params, x, key)
     twin = soft and subjects.of_layer(soft, params, x, key)
-    return hear(subject, tolerance, differences, twin, steps)
+    return examine(subject, tolerance, differences, twin, steps)
 
 
 def check_spiking(
-    build: Callable[[Surrogate], Layer],
-    surrogate: Surrogate,
-    params: Any,
-    x: Any,
-    key: Array | None = None,
-    **options: Any,
-) -> Report:
-    """Check the layer that `build` makes of a surrogate, and by itself its soft twin.
+    build: Callable[[sp.Surrogate], Layer], surrogate: sp.Surrogate, params: Any, x: Any,
+    key: Array | None = None, **options: Any,
+) -> Report:  # fmt: skip
+    """Check the layer that `build` makes of a surrogate, and its soft twin.
 
     Args:
       build: surrogate -> a spiking layer or network, as `functools.partial(lif, decay=0.9)`.
       surrogate: the firing function, its slope and the slope's primitive.
-      params: those of both layers.
+      params: the parameters of both layers.
       x: as for `check`, and so are `key` and the options.
 
-    The layers leave `Traces` in their residuals, or it is not ok: a silent layer agrees with
-    any gradient.
+    The layers must leave `Traces` in their residuals for the report to be ok: a silent layer
+    agrees with any gradient.
     """
-    soft = build(soft_twin(surrogate))
+    soft = build(sp.soft_twin(surrogate))
     report = check(build(surrogate), params, x, key, soft=soft, **options)
     if report.firing_rates:
         return report
-    unknown = "how much it fires is not known: leave Traces(v, spikes) in the residual"
-    return report._replace(ok=False, reason="; ".join(filter(None, [report.reason, unknown])))
+    reason = "its firing rate is not known: leave Traces(v, spikes) in the residual"
+    return report._replace(ok=False, reason=f"{report.reason}; {reason}".removeprefix("; "))
 
 
 def check_pair(
-    forward: Callable,
-    backward: Callable,
-    *arguments: Any,
-    tolerance: float = 1e-10,
-    differences: Differences | None = DIFFERENCES,
-    steps: int | None = None,
-) -> Report:
+    forward: Callable, backward: Callable, *arguments: Any, tolerance: float = 1e-10,
+    differences: Differences | None = DIFFERENCES, steps: int | None = None,
+) -> Report:  # fmt: skip
     """Check a pair of functions as `jax.custom_vjp` takes them in `defvjp`.
 
     Args:
@@ -114,99 +99,75 @@ def check_pair(
     Raises:
       ValueError: as `check`, and unless `backward` returns such a tuple.
     """
-    return hear(
-        subjects.of_pair(forward, backward, arguments), tolerance, differences, None, steps
-    )
+    subject = subjects.of_pair(forward, backward, arguments)
+    return examine(subject, tolerance, differences, steps=steps)
 
 
 def check_function(
-    function: Callable,
-    *arguments: Any,
-    twin: Callable | None = None,
-    tolerance: float = 1e-10,
-    differences: Differences | None = DIFFERENCES,
-    steps: int | None = None,
-) -> Report:
+    function: Callable, *arguments: Any, twin: Callable | None = None, tolerance: float = 1e-10,
+    differences: Differences | None = DIFFERENCES, steps: int | None = None,
+) -> Report:  # fmt: skip
     """Check a function with a `custom_vjp` or `custom_jvp` against a plain twin.
 
     Args:
       function: (*arguments) -> y, a pytree of floats.
       *arguments: pytrees of arrays; the floats among them are differentiated.
       twin: the same function without a rule of its own.  Without it, differences are the only
-        witness, and a function on which they say nothing does not pass.
+        witness, and a function to which they do not apply does not pass.
       tolerance, differences, steps: as for `check`.
 
     Raises:
       ValueError: as `check`; if the outputs differ in shape or dtype; without any witness.
     """
     if twin is None and differences is None:
-        raise ValueError("check_function needs a witness: a twin, differences, or both")
-    return hear(
-        subjects.of_function(function, arguments, twin), tolerance, differences, None, steps
-    )
+        raise ValueError("check_function needs a witness: pass a twin, differences, or both")
+    subject = subjects.of_function(function, arguments, twin)
+    return examine(subject, tolerance, differences, steps=steps)
 
 
 def check_network(
-    network: Layer,
-    loss: Loss,
-    params: Any,
-    batch: Any,
-    key: Array | None = None,
-    *,
-    tolerance: float = 1e-10,
-    differences: Differences | None = DIFFERENCES,
+    network: Layer, loss: Loss, params: Any, batch: Any, key: Array | None = None, *,
+    tolerance: float = 1e-10, differences: Differences | None = DIFFERENCES,
     soft: Layer | None = None,
-) -> Report:
-    """Check the gradient of a whole network with a loss, of one batch (x, label [B]).
+) -> Report:  # fmt: skip
+    """Check the gradient of a network with a loss, for one batch (x, label [B]).
 
-    The slope of the loss and the network's `backward` against `jax.grad` and differences of
-    the loss; arguments as for `check`.
+    The loss's slope and the network's `backward` are compared with `jax.grad` and differences
+    of the loss; arguments as for `check`.
     """
-    subject = subjects.of_estimator(
+    of = lambda network: subjects.of_estimator(
         by_hand(network, loss), by_autodiff(network, loss), params, batch, key
     )
-    subject = subject._replace(witness="jax.vjp", sides=("by hand", "by JAX"))
-    twin = soft and subjects.of_estimator(
-        by_hand(soft, loss), by_autodiff(soft, loss), params, batch, key
-    )
-    return hear(subject, tolerance, differences, twin, None)
+    subject = of(network)._replace(witness="jax.vjp", sides=("by hand", "by JAX"))
+    return examine(subject, tolerance, differences, soft and of(soft))
 
 
 def check_estimator(
-    estimator: Estimator,
-    reference: Estimator,
-    params: Any,
-    batch: Any,
-    key: Array | None = None,
-    *,
-    tolerance: float = 1e-10,
+    estimator: Estimator, reference: Estimator, params: Any, batch: Any,
+    key: Array | None = None, *, tolerance: float = 1e-10,
     differences: Differences | None = None,
-) -> Report:
+) -> Report:  # fmt: skip
     """Check a gradient estimator against a reference estimator, loss and gradient.
 
     An approximate rule does not agree to 1e-10: read `report.cosine` and the rows then.
 
     Args:
       estimator: (params, batch, key) -> (loss, grads, residual).
-      reference: another, as `by_autodiff(network, loss)`.
+      reference: another estimator, as `by_autodiff(network, loss)`.
       params, batch, key: for both, the floats in float64.
       tolerance: the largest relative error per leaf, and of the loss, that agrees.
-      differences: of the estimator's loss; none by default.
+      differences: options for differences of the estimator's loss; none by default.
 
     Raises:
       ValueError: as `check`.
     """
     subject = subjects.of_estimator(estimator, reference, params, batch, key)
-    return hear(subject, tolerance, differences)
+    return examine(subject, tolerance, differences)
 
 
 def check_loss(
-    loss: Loss,
-    logits: Array,
-    label: Any,
-    *,
-    tolerance: float = 1e-10,
+    loss: Loss, logits: Array, label: Any, *, tolerance: float = 1e-10,
     differences: Differences | None = DIFFERENCES,
-) -> Report:
+) -> Report:  # fmt: skip
     """Check `loss.slope` against `jax.grad(loss.value)` and differences, at logits [B, K]."""
-    return hear(subjects.of_loss(loss, logits, label), tolerance, differences)
+    return examine(subjects.of_loss(loss, logits, label), tolerance, differences)

@@ -1,10 +1,10 @@
-"""Gradient estimators: whatever makes a gradient has one signature.
+"""Gradient estimators: every maker of gradients has one signature.
 
     (params, batch, key) -> (loss, grads, residual)
 
-A batch is a pair (x, label [B]), such as a `Dataset` of B examples; the residual is what
-the network kept of its forward pass.  What layers add to the loss, as `rate_penalty` does, is
-in both the loss and the gradient.  Training takes an estimator as an argument.
+A batch is a pair (x, label [B]), such as a `Dataset` of B examples; the residual is that of the
+network's forward pass.  Penalties of layers, as of `rate_penalty`, are in both the loss and the
+gradient.  Training takes an estimator as an argument.
 """
 
 from collections.abc import Callable
@@ -34,20 +34,20 @@ def by_hand(network: Layer, loss: Loss) -> Estimator:
 def passes_by_hand(
     network: Layer, loss: Loss, params: Params, batch: Any, key: Array | None
 ) -> tuple[Array, Params, Any, Residual]:
-    """(loss, ∂L/∂params, ∂L/∂x, residual), all by hand; an integer x has None."""
+    """Return (loss, ∂L/∂params, ∂L/∂x, residual), all by hand; ∂L/∂x is None for integers."""
     x, label = batch
     logits, residual = network.forward(params, x, key)
     grads, x_bar = network.backward(params, residual, loss.slope(logits, label))
-    return _whole(loss.value(logits, label), residual), grads, x_bar, residual
+    return _with_penalties(loss.value(logits, label), residual), grads, x_bar, residual
 
 
 def by_autodiff(network: Layer, loss: Loss) -> Estimator:
-    """`jax.value_and_grad` of the same forward pass and loss."""
+    """The gradient by `jax.value_and_grad`, of the same forward pass and loss."""
 
     def value(params, batch, key):
         x, label = batch
         logits, residual = network.forward(params, x, key)
-        return _whole(loss.value(logits, label), residual), residual
+        return _with_penalties(loss.value(logits, label), residual), residual
 
     def estimate(params, batch, key):
         (value_, residual), grads = jax.value_and_grad(value, has_aux=True)(params, batch, key)
@@ -59,10 +59,9 @@ def by_autodiff(network: Layer, loss: Loss) -> Estimator:
 def in_microbatches(estimator: Estimator, count: int) -> Estimator:
     """Make the same estimate from `count` equal microbatches, one after another.
 
-    Loss and gradient are the means over the microbatches.  They are the same to rounding where
-    the loss is a mean over examples and no layer mixes them, as batch norm does.  The residual
-    exists for one microbatch at a time, which needs less memory and on a CPU often fits its
-    cache; the residual that is returned is ().
+    Loss and gradient are means over the microbatches: the same to rounding, if the loss is a
+    mean over examples and no layer mixes them, as batch norm does.  The residual exists for one
+    microbatch at a time, which needs less memory; the estimator returns () in its place.
 
     Raises:
       ValueError: unless count >= 1; when called, unless the batch is a multiple of it and the
@@ -83,19 +82,19 @@ def in_microbatches(estimator: Estimator, count: int) -> Estimator:
         def add(total, microbatch):
             return jax.tree.map(jnp.add, total, loss_and_grads(microbatch)), None
 
-        split_up = jax.tree.map(split, (batch, key))
-        like = jax.eval_shape(loss_and_grads, jax.tree.map(lambda a: a[0], split_up))
+        microbatches = jax.tree.map(split, (batch, key))
+        like = jax.eval_shape(loss_and_grads, jax.tree.map(lambda a: a[0], microbatches))
         zeros = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), like)
-        loss, grads = jax.tree.map(lambda a: a / count, jax.lax.scan(add, zeros, split_up)[0])
+        total, _ = jax.lax.scan(add, zeros, microbatches)
+        loss, grads = jax.tree.map(lambda a: a / count, total)
         return loss, grads, ()
 
     return estimate
 
 
-def _whole(value: Array, residual: Residual) -> Array:
-    """The loss, with what layers add to it."""
-    price = penalties(residual)
-    return value if price is None else value + price
+def _with_penalties(value: Array, residual: Residual) -> Array:
+    penalty = penalties(residual)
+    return value if penalty is None else value + penalty
 
 
 ESTIMATORS = {"by_hand": by_hand, "by_autodiff": by_autodiff}

@@ -1,4 +1,4 @@
-"""What a check of a gradient found: a table for people, JSON for machines, errors in tests."""
+"""The result of a check: a table for people, JSON for machines, errors in tests."""
 
 import json
 import math
@@ -24,29 +24,26 @@ class Row(NamedTuple):
     """index of the largest difference; empty for random directions"""
     witness: str = "jax.vjp"
     """"jax.vjp", "twin", "reference", "directions", "coordinates" or "complex step"; with
-    "soft " in front, the difference was taken of the soft twin"""
+    "soft " in front, for the soft twin"""
     tolerance: float = 1e-10
     verdict: str = AGREES
-    """"agrees", "differs" or "not applicable": this witness cannot say anything"""
+    """"agrees", "differs" or "not applicable": this witness can decide nothing"""
     note: str = ""
-    """why, where the numbers do not say it"""
+    """the reason, where the numbers do not show it"""
     steps: tuple[int, int] | None = None
-    """of a time series that differs: first and last step at which the two part ways"""
+    """for a time series that differs: first and last step at which the two part ways"""
 
 
 class Spiking(NamedTuple):
-    """How lively one spiking layer was."""
+    """The activity of one spiking layer."""
 
-    rate: float
-    """spikes per neuron and step; per neuron, where spikes are times"""
-    active: float
-    """share of neurons and steps (or of neurons) with a spike"""
-    hard: bool
-    """whether its spikes are whole numbers at steps, so that it has no difference quotient"""
+    rate: float  # spikes per neuron and step; per neuron, where spikes are times
+    active: float  # share of neurons and steps (or of neurons) with a spike
+    hard: bool  # whether its spikes are whole numbers at steps: no difference quotient
 
 
 class Report(NamedTuple):
-    """What a check found; `str(report)` is a table.
+    """The result of a check; `str(report)` is a table.
 
     It is ok if no witness contradicts, every leaf has at least one witness that agrees, and
     every spiking layer is lively: a silent network agrees with any gradient.
@@ -61,15 +58,15 @@ class Report(NamedTuple):
     """the leaf that is farthest from agreeing"""
     rows: tuple[Row, ...]
     firing_rates: tuple[float, ...]
-    """of each spiking layer, in spikes per neuron and step; or per neuron, if they are times"""
+    """per spiking layer, in spikes per neuron and step; or per neuron, if they are times"""
     reason: str
     """why it is not ok, in one line; empty if it is"""
     dtype: str = "float64"
-    """in which everything was computed"""
+    """of the whole computation"""
     tolerance: float = 1e-10
     """the largest relative error of the first witness that agrees"""
-    aside: tuple[str, ...] = ()
-    """leaves that are no floats and so have no gradient, with their dtypes"""
+    constants: tuple[str, ...] = ()
+    """leaves that are not floats and so have no gradient, with their dtypes"""
 
     def __str__(self) -> str:
         head = ("leaf", "witness", "error", "cosine", "at", "verdict")
@@ -79,12 +76,12 @@ class Report(NamedTuple):
         rates = " ".join(f"{rate:.3f}" for rate in self.firing_rates)
         facts = [f"{self.dtype}, tolerance {self.tolerance:.0e}"]
         facts += [f"spikes per neuron and step: {rates}"] if rates else []
-        facts += [f"no gradient: {', '.join(self.aside)}"] if self.aside else []
+        facts += [f"no gradient: {', '.join(self.constants)}"] if self.constants else []
         verdict = "ok" if self.ok else f"NOT OK: {self.reason}"
         return "\n".join([*(pad(line).rstrip() for line in lines), "; ".join(facts), verdict])
 
     def raise_if_bad(self) -> "Report":
-        """The report itself, if it is ok: for a test.
+        """Return the report itself, if it is ok: for a test.
 
         Raises:
           BadGradient: (an AssertionError) with the table, if it is not.
@@ -94,47 +91,36 @@ class Report(NamedTuple):
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything, in what JSON can say; a number that is not finite is None."""
-        rows = [{k: _plain(v) for k, v in _measured(row).items()} for row in self.rows]
-        return {k: _plain(v) for k, v in self._asdict().items()} | {"rows": rows}
+        """Return everything, in types of JSON; a number that is not finite is None."""
+        plain = lambda values: {k: _plain(v) for k, v in values._asdict().items()}
+        nulls = dict(error=None, cosine=None)  # of a witness that decides nothing
+        void = lambda row: nulls if row.verdict == NOT_APPLICABLE else {}
+        return plain(self) | {"rows": [plain(row) | void(row) for row in self.rows]}
 
     def to_json(self) -> str:
-        """`to_dict` as one JSON object."""
+        """Return `to_dict` as one JSON object."""
         return json.dumps(self.to_dict(), allow_nan=False)
 
 
 def summarise(
     rows: Sequence[Row],
-    spiking: Sequence[Spiking] = (),
-    tolerance: float = 1e-10,
-    aside: tuple[str, ...] = (),
+    spiking: Sequence[Spiking],
+    tolerance: float,
+    constants: tuple[str, ...],
 ) -> Report:
-    """The report of all rows; those of the first witness come first."""
-    first = [row for row in rows if row.witness == rows[0].witness]
-    told = [row for row in first if row.verdict != NOT_APPLICABLE]
+    """Return the report of all rows, the rows of the first witness first."""
+    verdicts = [r for r in rows if r.witness == rows[0].witness and r.verdict != NOT_APPLICABLE]
     worst = _worst(rows)
     reason = "; ".join([*_contradictions(rows), *_untested(rows), *_lifeless(spiking)])
-    return Report(
-        ok=not reason,
-        error=max((row.error for row in told), default=0.0),
-        cosine=min((row.cosine for row in told), default=1.0),
-        worst=worst.leaf if worst else "nothing",
-        rows=tuple(rows),
-        firing_rates=tuple(layer.rate for layer in spiking),
-        reason=reason,
-        tolerance=tolerance,
-        aside=aside,
-    )
-
-
-def _measured(row: Row) -> dict[str, Any]:
-    """The row, without the numbers of a witness that says nothing."""
-    nothing = dict(error=None, cosine=None) if row.verdict == NOT_APPLICABLE else {}
-    return row._asdict() | nothing
+    error = max((row.error for row in verdicts), default=0.0)
+    cosine = min((row.cosine for row in verdicts), default=1.0)
+    name, rates = worst.leaf if worst else "nothing", tuple(layer.rate for layer in spiking)
+    return Report(not reason, error, cosine, name, tuple(rows), rates, reason,
+                  tolerance=tolerance, constants=constants)  # fmt: skip
 
 
 def _worst(rows: Sequence[Row]) -> Row | None:
-    """The row farthest from agreeing; of those that differ, by the first witness."""
+    """Return the row farthest from agreeing; among rows that differ, by the first witness."""
     wrong = [row for row in rows if row.verdict == DIFFERS]
     rows = [row for row in wrong if row.witness == wrong[0].witness] or [
         row for row in rows if row.verdict == AGREES
@@ -143,7 +129,7 @@ def _worst(rows: Sequence[Row]) -> Row | None:
 
 
 def _contradictions(rows: Sequence[Row]) -> list[str]:
-    """One line about the worst row, if it differs."""
+    """Return one line about the worst row, if it differs."""
     row = _worst(rows)
     if row is None or row.verdict != DIFFERS:
         return []
@@ -156,14 +142,14 @@ def _contradictions(rows: Sequence[Row]) -> list[str]:
 
 
 def _untested(rows: Sequence[Row]) -> list[str]:
-    """One line about the first leaf that no witness could judge, or about the soft twin."""
-    judged = {row.leaf for row in rows if row.verdict != NOT_APPLICABLE}
+    """Return one line about the first leaf without a verdict, or about the soft twin."""
+    leaves = {row.leaf for row in rows if row.verdict != NOT_APPLICABLE}
     for row in rows:
-        if row.leaf not in judged:
+        if row.leaf not in leaves:
             return [f"{row.leaf}: no witness applies ({row.note})"]
     soft = [row for row in rows if row.witness in ("soft directions", "soft coordinates")]
     if soft and all(row.verdict == NOT_APPLICABLE for row in soft):
-        return ["the soft twin does not respond: does it fire by the surrogate it is given?"]
+        return ["the soft twin does not respond: does it fire by the surrogate of `build`?"]
     return []
 
 
@@ -172,9 +158,8 @@ def _lifeless(spiking: Sequence[Spiking]) -> list[str]:
     for i, layer in enumerate(spiking, start=1):
         silent = layer.active < LIVELY[0]
         if silent or (layer.hard and layer.active > LIVELY[1]):
-            state = "silent" if silent else "saturated"
-            rate = f"rate {layer.rate:.3g}"
-            reasons.append(f"spiking layer {i} is {state} ({rate}): nothing was tested")
+            state = f"{'silent' if silent else 'saturated'} (rate {layer.rate:.3g})"
+            reasons.append(f"spiking layer {i} is {state}: nothing was tested")
     return reasons
 
 

@@ -242,7 +242,7 @@ def test_a_rule_that_gives_another_output_is_seen(twin):
 def test_what_is_no_float_is_named_and_nothing_but_that_is_refused():
     report = check_function(lambda x, a: x * a, WAVE, 2)
     assert report.ok
-    assert report.aside == ("a (int32)",)
+    assert report.constants == ("a (int32)",)
     assert "no gradient: a (int32)" in str(report)
     with pytest.raises(ValueError, match=r"give floats, got x \(int64\)"):
         check_function(lambda x: 2.0 * x, np.arange(3))

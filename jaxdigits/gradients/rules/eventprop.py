@@ -1,17 +1,17 @@
 """EventProp [1]: the exact gradient of a network whose spikes are times.
 
-A spike of a neuron on a grid of steps is 0 or 1, and its derivative has to be made up: a
+A spike of a neuron on a grid of steps is 0 or 1, and its derivative has to be invented: a
 surrogate.  A spike that comes at the time when a potential meets the threshold has a derivative
-of its own, that of this time.  So the gradient is that of the loss, and nothing is approximate:
+of its own: the derivative of this time.  So the gradient is exact for the loss:
 
     V(t_k) = θ   ⇒   δt_k = −δV(t_k) / V̇(t_k)
 
 EventProp sends the error back along the time axis, by the adjoint of the neurons' equations,
 which jumps at each spike.  Here the layers of an event-driven network have that adjoint as
-their `backward` (`jaxdigits.spikes.event_lif` derives it), and the rule is to chain them: it is
-backpropagation, for networks that it holds for.
+their `backward` (`jaxdigits.spikes.event_lif` derives it), and the rule is to chain them:
+backpropagation.
 
-What it does not see: a spike that would come or go.  Where one does, the loss jumps.
+It does not see a spike that would come or go.  Where one does, the loss jumps.
 
 [1] Wunderlich & Pehle, Sci. Rep. 11, 2021, doi:10.1038/s41598-021-91786-z.
 """
@@ -30,10 +30,9 @@ def eventprop() -> Chain:
 
     def chain(parts: Parts) -> Layer:
         if not parts.events:
-            raise ValueError(
-                "EventProp is for spikes that come at times, as in event_snn; in this network "
-                + ("they come at steps" if parts.steps else "nothing spikes")
-            )
+            spikes = "they come at steps" if parts.steps else "nothing spikes"
+            raise ValueError("EventProp is for spikes that come at times, as in event_snn; in "
+                             f"this network {spikes}")  # fmt: skip
         return in_series(parts)
 
     return chain

@@ -9,14 +9,14 @@ With a_l = x_{l−1} W_l + b_l, x_l = f(a_l), and e = ∂L/∂a_out the error at
 
 DRTP puts −y* in the place of e, since the sign of e is known in advance: negative for the
 label's class, positive for the others [2].  So hidden layers need no output at all.  The 1/B
-is that of the mean over the batch.
+comes from the mean over the batch.
 
 For spiking units, e and y* are sent as the readout's `backward` spreads them over the steps,
 and ⊙ f′ is the neurons' own `backward` through time: the error skips layers, not time.
 
-What is approximate: that B_l stands for all weights and slopes above.  DFA with B_L = W_outᵀ
-("symmetric") is exact for one hidden layer; for several, only the last one's and the output's
-gradients are exact, unless the units are linear.  DRTP's are exact for the output layer only.
+The approximation: B_l stands for all weights and slopes above.  DFA with B_L = W_outᵀ
+("symmetric") is exact for one hidden layer; for several, only the gradients of the last one
+and of the output are exact, unless the units are linear.  DRTP is exact for the output only.
 
 [1] Nøkland, NeurIPS 2016, arXiv:1609.01596.
 [2] Frenkel, Lefebvre & Bol, Front. Neurosci. 15, 2021, arXiv:1909.01311.
@@ -46,18 +46,16 @@ def direct_feedback(
       gain: B_l is uniform with variance gain / n_l.
 
     Raises:
-      ValueError: by the chain, for what it cannot take.
+      ValueError: by the chain, for a network that it cannot take.
     """
     return lambda parts: broadcast(parts, feedback, seed, gain)
 
 
-class Targeted(NamedTuple):
-    """What DRTP sends back: the slope for the output's weights, the target for the others."""
+class Targets(NamedTuple):
+    """The error of DRTP: the slope for the output's weights, the target for the others."""
 
-    slope: Array
-    """∂L/∂logits [B, K]"""
-    target: Array
-    """−y*/B [B, K]"""
+    slope: Array  # ∂L/∂logits [B, K]
+    target: Array  # −y*/B [B, K]
 
 
 def direct_target(*, seed: int = 0, gain: float = 1 / 3) -> Chain:
@@ -70,15 +68,13 @@ def direct_target(*, seed: int = 0, gain: float = 1 / 3) -> Chain:
     def chain(parts: Parts) -> Layer:
         network = broadcast(parts, "random", seed, gain, "DRTP")
 
-        def backward(params, residuals, sent: Any):
-            if not isinstance(sent, Targeted):
+        def backward(params, residuals, bars: Any):
+            if not isinstance(bars, Targets):
                 raise ValueError("DRTP sends labels back: take the estimator `by_target`")
-            grads, x_bar = network.backward(params, residuals, sent.target)
+            grads, x_bar = network.backward(params, residuals, bars.target)
             p, r = grouped(parts, params), grouped(parts, residuals)
-            e = at_output(parts, p, r, sent.slope)
-            exit_bar, _ = parts.exit[0].backward(p.exit[0], r.exit[0], e)
-            place = len(params) - len(parts.exit)
-            return (*grads[:place], exit_bar, *grads[place + 1 :]), x_bar
+            _, exit_bars, _ = at_output(parts, p, r, bars.slope)
+            return (*grads[: -len(exit_bars)], *exit_bars), x_bar
 
         return network._replace(backward=backward)
 
@@ -96,22 +92,18 @@ def by_target(network: Layer, loss: Loss) -> Estimator:
         x, label = batch
         logits, residual = network.forward(params, x, key)
         hot = jax.nn.one_hot(label, logits.shape[-1], dtype=logits.dtype)
-        sent: Any = Targeted(loss.slope(logits, label), -hot / len(logits))
+        bars: Any = Targets(loss.slope(logits, label), -hot / len(logits))
         try:
-            grads, _ = network.backward(params, residual, sent)
+            grads, _ = network.backward(params, residual, bars)
         except AttributeError as error:  # of a `backward` that takes the labels for an array
-            if not isinstance(error.obj, Targeted):
+            if not isinstance(error.obj, Targets):
                 raise
-            raise ValueError(
-                "by_target is for a network of the rule `direct_target`: build it with "
-                "chain=direct_target()"
-            ) from error
+            raise ValueError("by_target is for a network of the rule `direct_target`: build "
+                             "it with chain=direct_target()") from error  # fmt: skip
         return loss.value(logits, label), grads, residual
 
     return estimate
 
 
-RULES = {
-    "feedback": LearningRule(direct_feedback()),
-    "drtp": LearningRule(direct_target(), by_target),
-}
+RULES = {"feedback": LearningRule(direct_feedback()),
+         "drtp": LearningRule(direct_target(), by_target)}  # fmt: skip

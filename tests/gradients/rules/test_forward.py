@@ -43,7 +43,7 @@ def test_one_direction_less_is_not_enough(networks):
 
 def test_more_directions_than_dimensions_are_refused(networks):
     chain = forward_gradient(tangents=CURRENTS["mlp"] + 1, orthonormal=True)
-    with pytest.raises(ValueError, match="6 directions cannot be orthonormal in 5"):
+    with pytest.raises(ValueError, match=r"tangents must be <= 5 for orthonormal .* got 6"):
         networks.grads(networks.mlp(chain=chain))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from jaxdigits.gradients import by_hand
 from jaxdigits.gradients.rules import RULES, eprop, ottt
-from jaxdigits.gradients.rules.stepwise import stream_of
+from jaxdigits.gradients.rules.replay import stream_of
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models import snn
 from jaxdigits.spikes import (
@@ -60,7 +60,7 @@ def test_a_stream_has_the_spikes_of_the_rate_code(pixels, of_batch):
     spikes, _ = rate(9).forward((), x, key)
     stream = stream_of(rate(9))
     for t in range(9):
-        np.testing.assert_array_equal(stream.at(x, key, t), spikes[t])
+        np.testing.assert_array_equal(stream(x, key, t), spikes[t])
     assert 0.2 < np.mean(spikes) < 0.8
 
 
