@@ -14,5 +14,5 @@ from jaxdigits.models.mlp import mlp as mlp
 from jaxdigits.models.multimodal import multimodal as multimodal
 from jaxdigits.models.snn import snn as snn
 
-NETWORKS: dict[str, Callable[..., Layer]] = _about.gathered(globals(), "NETWORKS")
+NETWORKS: dict[str, Callable[..., Layer]] = _about.gather_tables(globals(), "NETWORKS")
 """builders by name; each file has its own"""

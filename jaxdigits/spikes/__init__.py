@@ -63,5 +63,5 @@ from jaxdigits.spikes.traces import traces as traces
 from jaxdigits.spikes.unroll import Neuron as Neuron
 from jaxdigits.spikes.unroll import over_time as over_time
 
-NEURONS: dict[str, Callable[..., Layer]] = _about.gathered(globals(), "NEURONS")
+NEURONS: dict[str, Callable[..., Layer]] = _about.gather_tables(globals(), "NEURONS")
 """constructors of neurons by name; each file has its own"""
