@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from trained import accuracies, config_of, join, load, trained
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 HERE = Path(__file__).parent
 RESULTS, TRIALS = HERE / "accuracy.json", HERE / "accuracy_trials.json"
@@ -181,16 +181,16 @@ def main() -> None:
     elif todo == "curves":
         draw(load(RESULTS, {}))
     elif todo == "run" and rest and rest[0] in RECIPES:
-        _set_flags()  # as `jaxdigits` sets them
+        set_flags()  # as `jaxdigits` sets them
         name, *seeds = rest
         for seed in map(int, seeds or range(RECIPES[name].seeds)):
             if str(seed) not in load(RESULTS, {}).get(name, {}):
                 run(name, seed)
     elif todo == "together" and len(rest) == 1 and rest[0] in RECIPES:
-        _set_flags()
+        set_flags()
         run(rest[0], 0, RECIPES[rest[0]].seeds)
     elif todo == "try" and rest:
-        _set_flags()
+        set_flags()
         pairs = (given.split("=", 1) for given in rest[1:])
         found = attempt(rest[0], {k: _value(v) for k, v in pairs})
         join(TRIALS, [], lambda trials: trials.append(found))

@@ -16,7 +16,7 @@ import numpy as np
 from core import machine
 from trained import config_of, step_of
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "augmentation.json"
@@ -76,7 +76,7 @@ def main() -> None:
     from jaxdigits.bench import keep_freed_memory
     from jaxdigits.plots import images_figure
 
-    _set_flags()  # as `jaxdigits` sets them
+    set_flags()  # as `jaxdigits` sets them
     keep_freed_memory()
     images_figure(rows()).savefig(FIGURE, dpi=90)
     found = dict(machine=machine(), recipes=costs())

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from trained import config_of, join, load, trained
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 RESULTS = Path(__file__).with_suffix(".json")
 SEEDS = 3
@@ -115,7 +115,7 @@ def main() -> None:
         results = load(RESULTS, {})
         print("\n\n".join(f"{name}\n\n{table(results, name)}" for name in results))
     elif todo == "run" and set(names) <= set(QUESTIONS):
-        _set_flags()  # as `jaxdigits` sets them
+        set_flags()  # as `jaxdigits` sets them
         for name in names or QUESTIONS:
             question = QUESTIONS[name]
             for variant in question.variants:

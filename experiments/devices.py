@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 from core import machine
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "devices.json"
@@ -266,7 +266,7 @@ def tables(found: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    _set_flags()  # as `jaxdigits` sets them
+    set_flags()  # as `jaxdigits` sets them
     task, *args = sys.argv[1:] or ("run",)
     if task == "process":
         return one_of_two(*args)

@@ -18,7 +18,7 @@ from typing import Any
 from core import machine
 from trained import accuracy, config_of, join, load, step_of, trained
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 RESULTS = Path(__file__).with_suffix(".json")
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "ladder.png"
@@ -129,7 +129,7 @@ def main() -> None:
     if todo == "table":
         print(table(load(RESULTS, {})))
     elif todo == "train" and set(names) <= set(SIZES):
-        _set_flags()  # as `jaxdigits` sets them
+        set_flags()  # as `jaxdigits` sets them
         for network in names or SIZES:
             for name, settings in rungs(network).items():
                 if name not in load(RESULTS, {}).get(network, {}):
@@ -143,7 +143,7 @@ def main() -> None:
                     )
                     print(network, name, row, flush=True)
     elif todo == "time":
-        _set_flags()
+        set_flags()
         taken = times()
 
         def add(results):

@@ -20,7 +20,7 @@ from accuracy import RECIPES
 from core import machine
 from trained import config_of, join, load, trained
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 RESULTS = Path(__file__).with_suffix(".json")
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "robustness.png"
@@ -116,7 +116,7 @@ def main() -> None:
     if todo == "table":
         print(table(load(RESULTS, {})))
     elif todo in ("run", "try") and set(names) <= set(RECIPES):
-        _set_flags()  # as `jaxdigits` sets them
+        set_flags()  # as `jaxdigits` sets them
         from jaxdigits.data import mnist
         from jaxdigits.runs import validation_split
 

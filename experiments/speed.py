@@ -28,7 +28,7 @@ from typing import Any
 
 from core import machine
 
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "speed.json"
@@ -187,7 +187,7 @@ def main() -> None:
     if sys.argv[1] == "table":
         print(table())
         return
-    _set_flags()  # as `jaxdigits` sets them
+    set_flags()  # as `jaxdigits` sets them
     commands[sys.argv[1]]()
 
 

@@ -38,7 +38,7 @@ import optax
 from core import machine
 
 from jaxdigits import Layer, serial
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.keys import uniform
 from jaxdigits.layers import dense, flatten, standardise
 from jaxdigits.losses import Loss, cross_entropy, rate_error
@@ -206,7 +206,7 @@ def main() -> None:
     if todo == "table":
         print(table(results))
     elif todo == "run" and set(names) <= set(TUTORIALS):
-        _set_flags()  # as `jaxdigits` sets them
+        set_flags()  # as `jaxdigits` sets them
         for name in names or TUTORIALS:
             results[name] = run(name)
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")

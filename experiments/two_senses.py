@@ -37,7 +37,6 @@ from two_senses_tables import (
 )
 
 from jaxdigits.augment import add_noise
-from jaxdigits.cli import _set_flags
 from jaxdigits.data import (
     SPEAKERS,
     Dataset,
@@ -50,6 +49,7 @@ from jaxdigits.data import (
     mnist_fsdd,
     recordings_in_turn,
 )
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.keys import example_keys
 from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt
 from jaxdigits.runs import load_run, predictor
@@ -159,11 +159,11 @@ def main() -> None:
         print(table(results), speakers_table(results), noise_table(results), sep="\n\n")
         print("", *claims(results), sep="\n")
     elif todo in known and set(names) <= set(known[todo]):
-        _set_flags()  # as `jaxdigits` sets them
+        set_flags()  # as `jaxdigits` sets them
         for name in names or known[todo]:
             {"train": train_arm, "speakers": train_speaker}[todo](name)
     elif todo == "noise":
-        _set_flags()
+        set_flags()
         found = noise()
         join(RESULTS, {}, lambda r: r.update(noise=found))
         draw(load(RESULTS, {}))

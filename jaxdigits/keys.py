@@ -4,23 +4,18 @@ A network draws either from one key for the whole batch, or from one key per exa
 With one per example, what an example draws depends on its own key alone: not on the batch,
 the batch size or the device that it comes in.
 
-The bytes of spikes and masks are those of `jax.random.bits`, bit for bit, but drawn faster on a
-CPU, where JAX runs the generator [1] as a loop over its rounds.  Here the rounds are written
-out, so that they stay in registers.
-
-[1] Salmon, Moraes, Dror & Shaw, SC 2011, doi:10.1145/2063384.2063405: Threefry-2×32, of 20
-    rounds.
+The bytes of spikes and masks are those of `jax.random.bits`, bit for bit.
 """
 
 import math
-from functools import partial
 from typing import overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
+
+from jaxdigits.fast.threefry import draw_words
 
 
 @overload
@@ -116,15 +111,7 @@ def _draw_words(
     if not 0 <= axis < len(shape):
         raise ValueError(f"the batch needs an axis of {shape}, got {axis}")
     shape = (*shape[:-1], -(-shape[-1] // share))
-    keys = per_example(key, batch)
-    if _is_threefry(keys):
-        return jax.lax.platform_dependent(
-            jax.random.key_data(keys),
-            cpu=partial(_words_row_by_row, shape=shape, axis=axis),
-            default=partial(_words, shape=shape, axis=axis),
-        )
-    draw = lambda key: jax.random.bits(key, shape, jnp.uint32)
-    return jax.vmap(draw, out_axes=axis)(keys)
+    return draw_words(per_example(key, batch), shape, axis)
 
 
 def uniform(key: Array, shape: tuple[int, ...], variance: float) -> Array:
@@ -132,51 +119,3 @@ def uniform(key: Array, shape: tuple[int, ...], variance: float) -> Array:
     # Drawn flat: the same values as in shape, in a third of the compile time.
     size, limit = math.prod(shape), (3 * variance) ** 0.5
     return jax.random.uniform(key, (size,), minval=-limit, maxval=limit).reshape(shape)
-
-
-ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
-PARITY = 0x1BD11BDA  # the third word of the key, with the other two
-
-
-def _words(keys: Array, *, shape: tuple[int, ...], axis: int, first: ArrayLike = 0) -> Array:
-    """The words that `jax.random.bits` draws in `shape` from each of the keys [B, 2].
-
-    Args:
-      axis: where the batch is among the axes of `shape`.
-      first: the number of the first word, if it is not the beginning.
-    """
-    count = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
-    count = jnp.expand_dims(count + jnp.asarray(first, jnp.uint32), axis)
-    of = lambda i: keys[:, i].reshape(-1, *[1] * (len(shape) - axis))
-    high, low = _threefry((of(0), of(1)), jnp.zeros_like(count), count)
-    return high ^ low
-
-
-def _words_row_by_row(keys: Array, *, shape: tuple[int, ...], axis: int) -> Array:
-    """`_words`, where the batch is behind the first axis one row of that axis at a time.
-
-    XLA's CPU compiler would otherwise fuse the generator with what takes a word apart, and run
-    it once for each byte.  A loop is what it does not fuse.
-    """
-    if not axis:
-        return _words(keys, shape=shape, axis=axis)
-    row = partial(_words, keys, shape=shape[1:], axis=axis - 1)
-    starts = jnp.arange(shape[0], dtype=jnp.uint32) * math.prod(shape[1:])
-    return jax.lax.map(lambda first: row(first=first), starts)
-
-
-def _threefry(key: tuple[Array, Array], x: Array, y: Array) -> tuple[Array, Array]:
-    """A block of two words, from a key and a counter of two words each."""
-    words = (*key, key[0] ^ key[1] ^ jnp.uint32(PARITY))
-    x, y = x + words[0], y + words[1]
-    for i in range(5):
-        for by in ROTATIONS[i % 2]:
-            x = x + y
-            y = x ^ ((y << by) | (y >> (32 - by)))
-        x = x + words[(i + 1) % 3]
-        y = y + words[(i + 2) % 3] + jnp.uint32(i + 1)
-    return x, y
-
-
-def _is_threefry(keys: Array) -> bool:
-    return str(jax.random.key_impl(keys)) == "threefry2x32"

@@ -2,8 +2,27 @@
 
 import jax
 import pytest
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 from jaxdigits.data import digits
+
+
+def pytest_configure(config):
+    """Keep compiled programs in pytest's cache folder: a later test or run reads them there."""
+    if hasattr(config, "cache"):
+        jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@pytest.fixture(scope="module")
+def all_compiled():
+    """For tests that measure programs or their compilation: none is read from the cache."""
+    jax.config.update("jax_enable_compilation_cache", False)
+    reset_cache()
+    yield
+    jax.config.update("jax_enable_compilation_cache", True)
+    reset_cache()
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 from jaxdigits.keys import (
-    _words,
-    _words_row_by_row,
     draw_bytes,
     draw_normal,
     draw_unit,
@@ -130,15 +128,6 @@ def test_bytes_are_those_of_jax_bit_for_bit(shape, axis):
     np.testing.assert_array_equal(
         draw_bytes(FOUR[:1], 1, shape, axis), by_jax(FOUR[:1], shape, axis)
     )
-
-
-@pytest.mark.parametrize(("shape", "axis"), SHAPES)
-def test_words_drawn_row_by_row_are_the_words_drawn_at_once(shape, axis):
-    keys = jax.random.key_data(FOUR)
-    at_once = _words(keys, shape=shape, axis=axis)
-    assert at_once.shape == (*shape[:axis], 4, *shape[axis:])
-    assert at_once.dtype == jnp.uint32
-    np.testing.assert_array_equal(_words_row_by_row(keys, shape=shape, axis=axis), at_once)
 
 
 def test_bytes_are_the_same_in_any_transformation():

@@ -186,6 +186,33 @@ def test_no_images_give_no_logits(build):
     assert y.shape == (0, 10)
 
 
+X = jax.random.normal(KEY, (4, 3))
+
+
+@pytest.mark.parametrize(
+    ("layer", "x"),
+    [
+        (serial(dense(3), dropout(0.5), tanh()), X),
+        (EYE, (100 * jnp.abs(X)).astype(jnp.uint8)),
+        (parallel({"eye": EYE, "ear": EAR}), {"eye": X, "ear": X[:, :2]}),
+    ],
+    ids=["floats", "pixels", "senses"],
+)
+def test_the_gradient_of_differentiable_is_the_one_by_hand(layer, x):
+    params, _ = layer.init(KEY, jax.tree.map(lambda a: a.shape[1:], x))
+    y, kept = layer.forward(params, x, KEY)
+    y_bar = jnp.cos(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape)
+    by_hand = layer.backward(params, kept, y_bar)
+    loss = lambda params, x: jnp.vdot(y_bar, differentiable(layer)(params, x, KEY))
+    if layer is EYE:
+        by_jax = jax.grad(loss)(params, x), None
+    else:
+        by_jax = jax.grad(loss, (0, 1))(params, x)
+    for ours, theirs in zip(*map(jax.tree.leaves, (by_hand, by_jax)), strict=True):
+        assert np.abs(ours).max() > 0.01
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+
+
 def test_differentiable_serves_a_program_of_somebody_else():
     doctored = scale(2.0)._replace(backward=lambda params, kept, y_bar: ((), -y_bar))
     apply = differentiable(doctored)

@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 
 import jax
 
-from jaxdigits.cli import _set_flags
 from jaxdigits.data import mnist
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.runs import config_for, fit_one, validation_split
 from jaxdigits.runs.folder import write_json
 from jaxdigits.train import Hooks
@@ -132,7 +132,7 @@ def main() -> None:
     if len(args) == 2 and args[1] not in GOALS:
         print(json.dumps(train_until(GOALS[args[0]], float(args[1]))))
         return
-    _set_flags()  # of this process, and so of those it starts
+    set_flags()  # of this process, and so of those it starts
     for name in args or GOALS:
         row = measure_cold(name)
         print(name, row)

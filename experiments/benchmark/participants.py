@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 PEERS = Path(__file__).parent / "peers"
-# One allocator for all, as `jaxdigits.bench.allocator` sets it: glibc keeps freed memory and
+# One allocator for all, as `jaxdigits.fast.allocator` sets it: glibc keeps freed memory and
 # grows in large steps, instead of asking the kernel again each step.  It helps PyTorch and JAX
 # alike.
 ENVIRONMENT = {

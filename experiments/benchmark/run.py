@@ -36,7 +36,7 @@ from specs import SPECS, check_arrays, check_spec, images, save
 from table import tables
 
 from jaxdigits.bench import machine, quartiles
-from jaxdigits.cli import _set_flags
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.runs.folder import write_json
 
 HERE = Path(__file__).parent
@@ -165,7 +165,7 @@ def main() -> None:
     # Ours is always there: the others are compared with it.
     names = ["ours", *(who for who in options.participants if who != "ours")]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
-    _set_flags()  # for all that run on JAX, as `jaxdigits` sets them
+    set_flags()  # for all that run on JAX, as `jaxdigits` sets them
     results = load() | dict(
         machine=machine(), threads=options.threads, environment=ENVIRONMENT,
         rounds=options.rounds, seconds=options.seconds,

@@ -1,6 +1,5 @@
 """The benchmark: steps of the library, timed in turn with their matrix products alone."""
 
-from jaxdigits.bench.allocator import keep_freed_memory as keep_freed_memory
 from jaxdigits.bench.timing import floor_of as floor_of
 from jaxdigits.bench.timing import in_turn as in_turn
 from jaxdigits.bench.timing import load as load
@@ -12,3 +11,4 @@ from jaxdigits.bench.timing import report as report
 from jaxdigits.bench.workloads import WORKLOADS as WORKLOADS
 from jaxdigits.bench.workloads import Workload as Workload
 from jaxdigits.bench.workloads import select as select
+from jaxdigits.fast.allocator import keep_freed_memory as keep_freed_memory

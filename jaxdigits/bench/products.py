@@ -22,11 +22,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.layers.bands import PIECE, band_matrix
-from jaxdigits.layers.conv import NARROW
-from jaxdigits.layers.dense import row_product
+from jaxdigits.fast.convolutions import IMAGES, NARROW, PIECE, band_matrix
+from jaxdigits.fast.products import multiply
 
-IMAGES = ("NHWC", "HWIO", "NHWC")
 TRIALS = 5  # of each way to write a product; the fastest one counts
 
 
@@ -59,7 +57,8 @@ def dense_products(
     x, w, y = (*lead, rows, m), (*lead, m, n), (*lead, rows, n)
     t = lambda a: a.swapaxes(-1, -2)
     size = f"{m}→{n}" + (f" × {members}" if members else "")
-    forward_forms = (lambda x, w: x @ w, row_product)[: 2 if rows == 1 and not members else 1]
+    in_pieces = lambda x, w: multiply(x, w, x.dtype)
+    forward_forms = (lambda x, w: x @ w, in_pieces)[: 2 if rows == 1 and not members else 1]
     by_weight = (lambda x, g: t(x) @ g, lambda x, g: t(t(g) @ x))
     products = {
         Product(f"forward {size}", flops, (x, w), forward_forms): forward,

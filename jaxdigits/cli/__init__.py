@@ -12,13 +12,13 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jaxdigits.cli.cache import keep_compiled_programs
 from jaxdigits.cli.parser import parsed_command
 from jaxdigits.errors import DataError, Diverged, DoesNotFit, RunError
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.options import nearest
 
 COMMANDS = ("train", "evaluate", "predict", "plot", "check", "bench", "info", "completion")
@@ -49,7 +49,7 @@ def run(args: Sequence[str]) -> int:
     Raises:
       SystemExit: from the parser, for --help and for what it does not understand.
     """
-    _set_flags(args)
+    set_flags(args)
     return _guarded(lambda: _run(args))
 
 
@@ -106,30 +106,3 @@ def _say(message: object, code: int) -> int:
         raise
     print("jaxdigits: " + " ".join(str(message).split()), file=sys.stderr)
     return code
-
-
-def _set_flags(args: Sequence[str] = ()) -> None:
-    """Choose, before JAX starts, how XLA compiles for the CPU; a user's own flags come last.
-
-    `jax.lax.optimization_barrier` is to hold until programs are fused: where the library puts
-    one, XLA would otherwise compute an array again for each product that reads it.  And
-    jaxlib 0.10 has two kinds of convolution, of which the older is the faster one; later
-    versions may not know its flag, and an unknown flag ends the process.  On an accelerator
-    there are none of these flags: its compiler cannot take a barrier that was kept.
-    """
-    if not _on_cpu(args):
-        return
-    flags = "--xla_disable_hlo_passes=cse_barrier_expander"
-    if version("jaxlib").startswith("0.10."):
-        flags += " --xla_cpu_experimental_ynn_fusion_type=LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
-    os.environ["XLA_FLAGS"] = f"{flags} {os.environ.get('XLA_FLAGS', '')}".strip()
-
-
-def _on_cpu(args: Sequence[str] = ()) -> bool:
-    """Whether JAX will run on the CPU, as far as can be told before it starts."""
-    words = [word for arg in args for word in arg.split("=", 1)]
-    if "--device" in words[:-1]:
-        return words[words.index("--device") + 1] == "cpu"
-    if chosen := os.environ.get("JAX_PLATFORMS"):
-        return chosen == "cpu"
-    return not any(map(find_spec, ("jax_plugins", "libtpu")))

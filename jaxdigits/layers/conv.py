@@ -19,20 +19,18 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
+from jaxdigits.fast import convolutions as fast
+from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, require_floats
-from jaxdigits.layers.bands import banded_input_gradient
-from jaxdigits.layers.dense import sum_of_rows
-from jaxdigits.layers.precision import Precision, operand, require_precision
+from jaxdigits.layers.precision import Precision, by_transpose, operand, require_precision
 
-IMAGES = ("NHWC", "HWIO", "NHWC")
-NARROW = 16  # channels of the input; below, XLA's CPU convolution was slow for x̄
+EXCHANGED = ("CHWN", "IHWO", "HWNC")  # images taking the part of channels
 
 
 @constructor
@@ -82,19 +80,18 @@ def conv2d(
         params = {"weight": uniform(key, (k, m, c, channels), gain / (k * m * c))}
         return params | ({"bias": jnp.zeros(channels)} if bias else {}), (*out, channels)
 
-    convolve = partial(_convolve, precision=precision)
+    convolved = partial(_convolve, precision=precision)
 
     def forward(params, x, key=None):
         require_floats(x, "conv2d")
         images = x.reshape(-1, *x.shape[-3:])
-        y = convolve(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
+        y = convolved(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
         y = y + params["bias"] if bias else y
         return y.reshape(*x.shape[:-3], *y.shape[1:]), x
 
     def backward(params, x, y_bar):
         images, outs = x.reshape(-1, *x.shape[-3:]), y_bar.reshape(-1, *y_bar.shape[-3:])
-        # Three products want ȳ: without the barrier XLA would make it anew for each.
-        outs = jax.lax.optimization_barrier(outs)
+        outs = computed_once(outs, "conv")
         around = edges(*x.shape[-3:-1])
         # Of n rows in, o out, f of the kernel and p before the first, ȳ↑ has s(o − 1) + 1; the
         # padding behind the last row is what makes the result n rows (f for W̄).
@@ -108,24 +105,19 @@ def conv2d(
         def by_convolution(outs, weight):
             padding = [(f - 1 - p, n - span + p) for n, span, f, p in rows]
             flipped = weight[::-1, ::-1].swapaxes(2, 3)
-            return convolve(outs, flipped, padding, spread=(stride, 1))
+            return convolved(outs, flipped, padding, spread=(stride, 1))
 
         def by_bands(outs, weight):
             (h, _, _, top), (w, _, _, left) = rows
-            x_bar = banded_input_gradient(outs, weight, precision)
+            product = partial(by_transpose, precision=precision)
+            x_bar = fast.banded_input_gradient(outs, weight, product)
             return x_bar[:, top : top + h, left : left + w]
 
-        quicker = by_bands if stride == 1 and x.shape[-1] < NARROW else by_convolution
-        x_bar = jax.lax.platform_dependent(
-            outs, params["weight"], cpu=quicker, default=by_convolution
-        )
-        # Transposed by hand: in a loop (an epoch is one) XLA's CPU compiler knows convolutions
-        # only in this order of axes, and runs any other some fifty times slower.
+        quick = by_bands if stride == 1 else by_convolution
+        x_bar = fast.input_gradient(quick, by_convolution, outs, params["weight"])
         padding = [(p, f - 1 + span - n - p) for n, span, f, p in rows]
-        swapped = images.transpose(3, 1, 2, 0), outs.transpose(1, 2, 0, 3)
-        grads = {
-            "weight": convolve(*swapped, padding, spread=(1, stride)).transpose(1, 2, 0, 3)
-        }
+        w_bar = convolved(images, outs, padding, spread=(1, stride), layout=EXCHANGED)
+        grads = {"weight": w_bar}
         if bias:
             grads["bias"] = sum_of_rows(outs.reshape(-1, channels))
         return grads, x_bar.reshape(x.shape)
@@ -140,12 +132,13 @@ def _convolve(
     *,
     stride: int = 1,
     spread: tuple[int, int] = (1, 1),
+    layout: fast.Layout = fast.IMAGES,
     precision: Precision,
 ) -> Array:
     """`spread` puts so many rows and columns, less one of zeros, for each of both arrays."""
-    return jax.lax.conv_general_dilated(
+    return fast.convolve(
         operand(images, precision), operand(kernel, precision), (stride, stride), padding,
-        lhs_dilation=spread[:1] * 2, rhs_dilation=spread[1:] * 2, dimension_numbers=IMAGES,
+        lhs_dilation=spread[:1] * 2, rhs_dilation=spread[1:] * 2, layout=layout,
         preferred_element_type=images.dtype,
     )  # fmt: skip
 

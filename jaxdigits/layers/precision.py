@@ -11,11 +11,14 @@ everywhere.
 [1] Micikevicius et al., ICLR 2018, arXiv:1710.03740.
 """
 
+from collections.abc import Callable
 from typing import Literal, get_args
 
-import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
+
+from jaxdigits.fast import products
 
 Precision = Literal["full", "mixed"]
 
@@ -27,32 +30,26 @@ def require_precision(precision: str) -> None:
 
 
 def operand(a: Array, precision: Precision) -> Array:
-    """`a` as a product takes it."""
+    """Round `a` as a product takes it."""
     return a.astype(jnp.bfloat16) if precision == "mixed" else a
 
 
 def product(a: Array, b: Array, precision: Precision) -> Array:
-    """a b [..., m, n] of a [..., m, k] and b [k, n]."""
-    dtype = jnp.result_type(a, b)
-    a, b = operand(a, precision), operand(b, precision)
-    return jnp.matmul(a, b, preferred_element_type=dtype)
+    """Return a b [..., m, n] of a [..., m, k] and b [k, n]."""
+    return _rounded(products.multiply, a, b, precision)
 
 
 def by_transpose(a: Array, b: Array, precision: Precision) -> Array:
-    """a bᵀ [m, k] of a [m, n] and b [k, n]."""
-    return product(a, b.T if precision == "full" else _transposed(b), precision)
+    """Return a bᵀ [m, k] of a [m, n] and b [k, n]."""
+    return _rounded(products.multiply_transpose, a, b, precision)
 
 
 def transpose_by(a: Array, b: Array, precision: Precision) -> Array:
-    """aᵀ b [k, n] of a [m, k] and b [m, n]."""
-    return product(a.T if precision == "full" else _transposed(a), b, precision)
+    """Return aᵀ b [k, n] of a [m, k] and b [m, n]."""
+    return _rounded(products.transpose_multiply, a, b, precision)
 
 
-def _transposed(a: Array) -> Array:
-    """aᵀ, rounded and rewritten in memory.
-
-    XLA's CPU compiler has fast products of bfloat16 for operands in their natural order only,
-    and would fold a plain transpose into the product.  A flat array has but one order.
-    """
-    flat = operand(a, "mixed").T.reshape(-1)
-    return jax.lax.optimization_barrier(flat).reshape(a.shape[1], a.shape[0])
+def _rounded(
+    of: Callable[[Array, Array, DTypeLike], Array], a: Array, b: Array, precision: Precision
+) -> Array:
+    return of(operand(a, precision), operand(b, precision), jnp.result_type(a, b))

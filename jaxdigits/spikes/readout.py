@@ -20,9 +20,9 @@ import numpy as np
 
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
+from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.layer import Layer, Static, serial, without_params
 from jaxdigits.spikes.lif import lif
-from jaxdigits.spikes.scan import elementwise_scan
 
 
 @constructor

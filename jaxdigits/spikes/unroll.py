@@ -24,9 +24,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxdigits.about import About, constructor, described, reduced
+from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.layer import Layer, Residual, Shape
 from jaxdigits.spikes.constants import Constants
-from jaxdigits.spikes.scan import elementwise_scan
 from jaxdigits.spikes.traces import Traces
 
 State = Any  # a pytree: what a step leaves to the next, or the gradient of the loss in it

@@ -12,6 +12,7 @@ import optax
 from jax import Array
 
 from jaxdigits.data import Dataset
+from jaxdigits.fast.products import computed_once
 from jaxdigits.gradients import Estimator, by_autodiff, by_hand, in_microbatches
 from jaxdigits.keys import fold_in
 from jaxdigits.layer import Params
@@ -111,7 +112,7 @@ def train_step(
     estimate = estimator_of(recipe, state.params, batch, keys)
     loss, grads, _ = estimate(state.params, batch, keys)
     # Once all gradients are there no params are read again, and each may be updated in place.
-    grads = jax.lax.optimization_barrier(grads)
+    grads = computed_once(grads, "epoch")
     updates, opt_state = optimizer_of(recipe).update(grads, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     average = state.average

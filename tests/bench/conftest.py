@@ -14,6 +14,11 @@ def quick_programs():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def timed_compilation(all_compiled):
+    """How long a program compiles is one of the figures."""
+
+
 TINY = {
     "S1": w.train_snn((784, 4, 10), 2, 3),
     "S2-forward": w.lif_layer(4, 3, 2, back=False),

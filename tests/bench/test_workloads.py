@@ -1,5 +1,7 @@
 """The table of workloads: sizes and operations by hand, and products that fit the networks."""
 
+import re
+
 import jax
 import pytest
 
@@ -93,5 +95,13 @@ def test_select_takes_names_and_groups_in_the_order_of_the_table():
         select(["W3"], known)
 
 
-def test_every_workload_has_a_line_that_says_what_it_is():
+def test_every_workload_has_a_line_of_its_own_with_its_sizes():
     assert len({of.title for of in WORKLOADS.values()}) == len(WORKLOADS)
+    for name, workload in WORKLOADS.items():
+        networks = 16 if name.startswith("W8") else 1
+        assert f"batch {workload.samples // networks}" in workload.title
+    for name, weights in SHAPES.items():
+        convs = [f"{shape[-1]}C{shape[0]}" for shape in weights if len(shape) == 4]
+        dense = [str(shape[-1]) for shape in weights if len(shape) == 2]
+        sizes = convs + dense if convs else [str(weights[0][0]), *dense]
+        assert re.split("-P2-|-", WORKLOADS[name].title.split(" ")[1].rstrip(",")) == sizes

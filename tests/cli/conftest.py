@@ -4,11 +4,13 @@ import io
 import json
 import os
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from typing import NamedTuple
 
 import pytest
 
 from jaxdigits.cli import run
+from jaxdigits.measure import robustness
 
 
 class Answer(NamedTuple):
@@ -59,6 +61,14 @@ def one_line(cli):
 @pytest.fixture(scope="module", autouse=True)
 def quick_programs(quick_compile):
     """What runs for a few tiny epochs is not worth XLA's optimizations."""
+
+
+@pytest.fixture
+def two_corruptions(monkeypatch):
+    """The names of two corruptions, by default all of them: tests/measure/ has the others."""
+    names = ["rotate", "gaussian_noise"]
+    monkeypatch.setattr("jaxdigits.measure.robustness", partial(robustness, names=names))
+    return names
 
 
 SMALL = ("--hidden", 8, "--dropout-rate", 0, "--learning-rate", 0.01, "--epochs", 3)

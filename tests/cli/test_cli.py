@@ -1,14 +1,12 @@
 """The program as a whole: help, exit codes, `check`, and the real thing in a process."""
 
 import json
-import os
 import subprocess
 import sys
 
 import jax.numpy as jnp
 import pytest
 
-from jaxdigits import cli as program
 from jaxdigits.case import Case
 from jaxdigits.certificate import CASES
 from jaxdigits.layers import relu
@@ -98,42 +96,6 @@ def test_debugging_shows_the_traceback(cli, monkeypatch):
     monkeypatch.setenv("JAXDIGITS_DEBUG", "1")
     with pytest.raises(ValueError, match="nothing to check is named"):
         cli("check", "magic")
-
-
-@pytest.mark.parametrize(("version", "convolutions"), [("0.10.2", 1), ("0.11.0", 0)])
-@pytest.mark.parametrize("mine", ["--mine", "--mine --of=two", ""])
-def test_the_flags_leave_the_users_own_the_last_word(monkeypatch, version, convolutions, mine):
-    monkeypatch.setenv("XLA_FLAGS", mine)
-    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
-    monkeypatch.setattr(program, "version", lambda name: version)
-    program._set_flags()
-    first, *rest = os.environ["XLA_FLAGS"].split()
-    assert first == "--xla_disable_hlo_passes=cse_barrier_expander"
-    assert rest[convolutions:] == mine.split()
-    assert all(flag.startswith("--xla_cpu_experimental") for flag in rest[:convolutions])
-
-
-@pytest.mark.parametrize("plugin", ["jax_plugins", "libtpu"])
-def test_an_accelerator_has_flags_of_its_own_only(monkeypatch, plugin):
-    monkeypatch.setenv("XLA_FLAGS", "--mine")
-    monkeypatch.setattr(program, "find_spec", lambda name: True if name == plugin else None)
-    for platforms, flags in (("", 1), ("cuda", 1), ("cuda,cpu", 1), ("cpu", 2)):
-        monkeypatch.setenv("JAX_PLATFORMS", platforms)
-        program._set_flags()
-        assert os.environ["XLA_FLAGS"].count("--") - ("ynn" in os.environ["XLA_FLAGS"]) == flags
-
-
-@pytest.mark.parametrize(
-    ("args", "platforms", "flags"),
-    [(["--device", "cpu"], "", 2), (["--device=cpu"], "cuda", 2), (["--device"], "cpu", 2),
-     (["--device", "gpu"], "cpu", 1)],
-)  # fmt: skip
-def test_the_device_that_is_asked_for_has_its_flags(monkeypatch, args, platforms, flags):
-    monkeypatch.setenv("XLA_FLAGS", "--mine")
-    monkeypatch.setenv("JAX_PLATFORMS", platforms)
-    monkeypatch.setattr(program, "find_spec", lambda name: True)
-    program._set_flags(["bench", *args])
-    assert os.environ["XLA_FLAGS"].count("--") - ("ynn" in os.environ["XLA_FLAGS"]) == flags
 
 
 LIGHT = [

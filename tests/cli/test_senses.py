@@ -60,16 +60,23 @@ def files(tmp_path_factory):
 def test_it_learns_and_its_run_is_a_run(heard, monkeypatch, hum):
     answer, folder = heard
     assert answer.code == 0, answer.err
-    assert answer.json()["test_accuracy"] > 0.3
     assert answer.err.startswith("training multimodal on 1,437 examples (digits+fsdd)")
     config = json.loads((folder / "config.json").read_text())["config"]
     assert config["options"]["decay"] == 0.8  # a default of this network joins what is given
     monkeypatch.setattr(pairs, "fsdd", lambda: hum)
-    logits = predict(load_run(folder), pairs.digits_fsdd()[1].inputs)
-    right = (logits[0].argmax(-1) == digits()[1].label).mean()
-    assert right == pytest.approx(answer.json()["test_accuracy"])
+    run, test = load_run(folder), pairs.digits_fsdd()[1]
+    senses = test.inputs
+    accuracy = lambda senses: (predict(run, senses)[0].argmax(-1) == test.label).mean()
+    both = accuracy(senses)
+    assert both == pytest.approx(answer.json()["test_accuracy"])
+    assert both > 0.4
+    silence = senses["sound"]._replace(value=0 * senses["sound"].value)
+    for name, nothing in {"image": 0 * senses["image"], "sound": silence}.items():
+        alone = accuracy(senses | {name: nothing})
+        assert alone < both  # each sense contributes
 
 
+@pytest.mark.usefixtures("two_corruptions")
 def test_evaluate_tests_it_on_pairs_and_on_worse_images(cli, heard, monkeypatch, hum):
     monkeypatch.setattr(pairs, "fsdd", lambda: hum)
     answer = cli("evaluate", heard[1], "--json", "--corruptions", 5)

@@ -198,6 +198,12 @@ def test_a_wrong_gradient_has_no_excuse_in_a_kink():
     assert set(verdicts(report).values()) == {"differs"}
 
 
+def test_a_wrong_gradient_has_no_excuse_in_a_bend():
+    """With a long step, a smooth bend keeps the slopes to both sides apart, but ever less."""
+    report = check_function(square(2.01), np.ones((2, 3)), differences=Differences(step=1.0))
+    assert set(verdicts(report).values()) == {"differs"}
+
+
 def test_a_complex_step_says_when_it_is_not_applicable():
     report = check_function(
         lambda x: jax.lax.erf(x), X, differences=Differences(complex_step=True)

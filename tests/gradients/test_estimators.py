@@ -32,6 +32,7 @@ def example(network):
 
 
 @networks
+@pytest.mark.usefixtures("quick_compile")
 def test_by_hand_and_by_autodiff_agree_in_float32(network):
     estimators = [make(network, LOSS) for make in ESTIMATORS.values()]
     params, batch, keys = example(network)
@@ -75,12 +76,15 @@ APART = {
 }
 
 
-@pytest.mark.parametrize("network", APART.values(), ids=APART)
-@pytest.mark.parametrize("make", [by_hand, by_autodiff])
+@pytest.mark.parametrize(
+    ("make", "network"),
+    [*((by_hand, network) for network in APART.values()), (by_autodiff, APART["mlp"])],
+    ids=[*APART, "mlp, by_autodiff"],
+)
 @pytest.mark.usefixtures("float64", "quick_compile")
-def test_microbatches_have_the_gradient_of_the_whole(network, make):
+def test_microbatches_have_the_gradient_of_the_whole(make, network):
     arguments, whole = example(network), make(network, LOSS)
-    estimators = [whole, *(in_microbatches(whole, count) for count in (1, 2, 3, 6))]
+    estimators = [whole, *(in_microbatches(whole, count) for count in (1, 2, 6))]
     (loss, grads, _), *rest = jax.jit(lambda *a: [e(*a) for e in estimators])(*arguments)
     assert all(np.abs(leaf).max() > 1e-3 for leaf in jax.tree.leaves(grads))
     for loss_, grads_, kept in rest:

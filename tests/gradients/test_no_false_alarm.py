@@ -1,4 +1,4 @@
-"""A hundred random networks, all correct: the checker finds nothing wrong with any."""
+"""Forty-two random networks, all correct: the checker finds nothing wrong with any."""
 
 import jax
 import numpy as np
@@ -81,7 +81,7 @@ def spiking(rng):
     return serial(encoder, *drive, neurons, ly.dense(2), readout), (3,)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(42))
 def test_a_correct_network_passes(seed):
     rng = np.random.default_rng(seed)
     network, features = (vectors, images, spiking)[seed % 3](rng)

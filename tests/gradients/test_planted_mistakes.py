@@ -99,7 +99,11 @@ MISTAKES = [
     ("sign of what goes back", "dense", "dense", "by_transpose(rows_bar",
      "by_transpose(-rows_bar"),
     ("weight not transposed", "dense", "dense", "by_transpose(rows_bar", "product(rows_bar"),
-    ("gradient transposed", "dense", "dense", "(rows_bar.T @ rows).T", "rows_bar.T @ rows"),
+    ("gradient transposed", "dense", "dense", "transpose_by(rows, rows_bar",
+     "transpose_by(rows_bar, rows"),
+    ("narrow gradient transposed", "dense", "transpose_multiply",
+     "jnp.matmul(b.T, a, preferred_element_type=dtype).T",
+     "jnp.matmul(b.T, a, preferred_element_type=dtype)"),
     ("mean over the rows", "wide", "dense", "transpose_by(rows, rows_bar",
      "transpose_by(rows / len(rows), rows_bar"),
     ("first example only", "wide", "dense", "transpose_by(rows, rows_bar",
@@ -118,8 +122,8 @@ MISTAKES = [
      "[(f - p, n - span + p - 1)"),
     ("padding of VALID", "stride", "conv2d", "[(f - 1 - p, n - span + p)",
      "[(f - 1, n - span)"),
-    ("rows for columns", "stride", "conv2d", "spread=(1, stride)).transpose(1, 2, 0, 3)",
-     "spread=(1, stride)).transpose(2, 1, 0, 3)"),
+    ("rows for columns", "stride", "conv2d", "layout=EXCHANGED",
+     'layout=("CHWN", "IHWO", "WHNC")'),
     ("a row too low", "conv", "conv2d", "x_bar.reshape(x.shape)",
      "jnp.roll(x_bar, 1, 1).reshape(x.shape)"),
     ("the last takes it", "max", "max_pool", "spread(winner) == position",
@@ -284,11 +288,10 @@ def find(case, tolerance=1e-10, **options):
 
 
 def module_of(case, function):
-    """Where a case has that function, or else where neurons are unrolled over time."""
-    module = CASES[case].module
-    return (
-        module if hasattr(import_module(f"jaxdigits.{module}"), function) else "spikes.unroll"
-    )
+    """Where a case has that function, or else where its neurons or products have it."""
+    modules = CASES[case].module, "spikes.unroll", "fast.products"
+    has = lambda module: hasattr(import_module(f"jaxdigits.{module}"), function)
+    return next(filter(has, modules))
 
 
 @cache

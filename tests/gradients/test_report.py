@@ -124,6 +124,16 @@ def test_a_layer_that_tests_nothing_is_refused(current, state):
     assert report.rows[0].verdict == "agrees"
 
 
+@pytest.mark.parametrize("spikes", [1, 2])
+def test_a_spike_in_250_neurons_and_steps_is_silence_and_two_are_not(spikes):
+    current = np.zeros((25, 2, 5))
+    current[3, 0, :spikes] = 1.5
+    report = check(NEURONS, {}, current)
+    assert report.firing_rates == (spikes / 250,)
+    assert ("spiking layer 1 is silent (rate 0.004)" in report.reason) == (spikes == 1)
+    assert report.ok == (spikes == 2)
+
+
 def silent_or_saturated(current):
     params = ({}, {"weight": np.ones((4, 2)), "bias": np.ones(2)}, {})
     return params, np.full((9, 3, 4), current)

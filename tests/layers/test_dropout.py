@@ -1,5 +1,7 @@
 """Dropout keeps the mean, holds its mask through time, and draws per example."""
 
+from importlib import import_module
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +20,15 @@ def test_the_share_that_is_absent_is_the_rate_to_a_256th(rate):
     deviation = (kept * (1 - kept) * mask.size) ** 0.5
     assert abs(mask.sum() - kept * mask.size) < 5 * deviation
     np.testing.assert_array_equal(y, jnp.where(mask, 1 / kept, 0))  # so the mean is kept
+
+
+def test_a_unit_is_present_for_exactly_that_many_of_256_bytes(monkeypatch):
+    every_byte = jnp.arange(256, dtype=jnp.uint8)[None]
+    module = import_module("jaxdigits.layers.dropout")
+    monkeypatch.setattr(module, "draw_bytes", lambda *_: every_byte)
+    for rate, present in [(0.5, 128), (0.25, 192), (0.996, 1)]:
+        _, mask = dropout(rate).forward((), jnp.ones((1, 256)), KEYS[:1])
+        assert mask.sum() == present
 
 
 def test_the_gradient_passes_where_the_signal_did():

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits.fast.convolutions import NARROW as FEW_CHANNELS
+from jaxdigits.fast.products import NARROW
 from jaxdigits.layers import conv2d, dense
-from jaxdigits.layers.conv import NARROW as FEW_CHANNELS
-from jaxdigits.layers.dense import NARROW
 from jaxdigits.layers.precision import product
 
 KEY = jax.random.key(0)

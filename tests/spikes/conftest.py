@@ -1,15 +1,10 @@
-"""Witnesses for hand-derived gradients: JAX, and central differences; many layers a program.
-
-And the kernels of a GPU, interpreted where none is.
-"""
+"""Witnesses for hand-derived gradients: JAX, and central differences; many layers a program."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.flatten_util import ravel_pytree
-
-from jaxdigits.spikes import kernel, scan
 
 
 @pytest.fixture
@@ -37,28 +32,6 @@ def slopes():
         return np.array(found).T
 
     return slopes
-
-
-@pytest.fixture
-def kernels(monkeypatch):
-    """Every recurrence by an interpreted kernel where a GPU has the real one; their number."""
-    launched, launch = [], kernel.kernel_scan
-
-    def interpreted(*args, **options):
-        launched.append(options)
-        return launch(*args, interpret=True, **options)
-
-    monkeypatch.setattr(scan, "has_kernels", lambda: True)
-    monkeypatch.setattr(kernel, "kernel_scan", interpreted)
-    on_cuda = lambda *args, cuda, default: cuda(*args)
-    monkeypatch.setattr(jax.lax, "platform_dependent", on_cuda)
-    return launched
-
-
-@pytest.fixture
-def one_gpu(monkeypatch):
-    """As on a machine with a GPU, whatever a program is lowered for."""
-    monkeypatch.setattr(scan, "has_kernels", lambda: True)
 
 
 def compiled(function):

@@ -24,6 +24,9 @@ def test_each_step_up_and_down_is_a_spike():
 def test_less_than_a_step_is_silence_until_it_adds_up():
     x = 0.125 * np.arange(5.0)[:, None]
     np.testing.assert_array_equal(code(x, 0.25)[:, 0, 1], [0, 0, 1, 0, 1])
+    most = 0.9 * np.arange(5.0)[:, None]  # of a step, which rounding would take for a whole one
+    np.testing.assert_array_equal(code(most, 1.0)[:, 0, 1], [0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(code(-most, 1.0)[:, 0, 0], [0, 0, 1, 1, 1])
 
 
 @pytest.mark.parametrize("height", [0.1, 0.5])

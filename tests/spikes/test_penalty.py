@@ -12,10 +12,11 @@ from jaxdigits.data import digits
 from jaxdigits.gradients import by_autodiff, by_hand
 from jaxdigits.layers import dense
 from jaxdigits.losses import cross_entropy
-from jaxdigits.models import conv_snn, snn
+from jaxdigits.models import snn
 from jaxdigits.spikes import penalties, rate_penalty, traces
 from jaxdigits.train import Recipe, fit
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
 KEY = jax.random.key(0)
 TRAIN, TEST = (d[:256] for d in digits())
 
@@ -53,14 +54,8 @@ def test_the_loss_and_both_gradients_have_it():
     assert not np.allclose(first(plain(params[:4] + params[5:], batch, KEY)[1]), first(hand[1]))
 
 
-@pytest.mark.parametrize(
-    "build",
-    [
-        partial(snn, hidden=(32,), steps=8),
-        partial(conv_snn, channels=(4, 8), norm=None, steps=4),
-    ],
-)
-def test_training_under_a_price_fires_less(build):
+def test_training_under_a_price_fires_less():
+    build = partial(snn, hidden=(32,), steps=8)
     recipes = (
         Recipe(partial(build, rate_penalty=price), optax.adam(5e-3), epochs=3, batch=64)
         for price in (0.0, 50.0)

@@ -129,6 +129,21 @@ def test_nir_is_its_equation_by_euler_in_its_own_units():
     assert (spikes.sum(0) > 3).all()
 
 
+@pytest.mark.usefixtures("float64")
+def test_norse_is_its_equation_with_rest_and_reset_of_their_own():
+    v_leak, v_th, v_reset = -0.5, 0.75, -0.25
+    options = norse_lif_box(250.0, v_leak=v_leak, v_th=v_th, v_reset=v_reset)
+    current = np.random.default_rng(3).integers(-4, 24, (40, 1)) / 8
+    spikes, kept = lif(**options).forward((), jnp.asarray(current), None)
+    v = np.full(1, v_leak)
+    for t, i in enumerate(current):
+        v = v + 0.25 * ((v_leak - v) + i)
+        np.testing.assert_array_equal(kept.v[t] + v_leak, v)
+        np.testing.assert_array_equal(spikes[t], v > v_th)
+        v = np.where(v > v_th, v_reset, v)
+    assert 3 < spikes.sum() < 30
+
+
 @pytest.mark.parametrize("decay_input", [False, True])
 @pytest.mark.usefixtures("float64")
 def test_spikingjelly_leaks_towards_its_reset_potential(decay_input):

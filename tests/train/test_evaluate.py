@@ -6,9 +6,14 @@ import jax
 import numpy as np
 import pytest
 
+from jaxdigits import serial
+from jaxdigits.keys import fold_in
+from jaxdigits.layer import without_params
+from jaxdigits.layers import batch_norm
 from jaxdigits.models import mlp, snn
 from jaxdigits.models.choices import MNIST_MEAN, MNIST_STD
 from jaxdigits.train import gather_statistics, logits_of
+from jaxdigits.train.state import evaluation_keys
 
 KEY = jax.random.key(0)
 N = 23
@@ -41,6 +46,22 @@ def test_neither_logits_nor_rates_depend_on_the_batch(small, at_once, batch):
 def test_an_examples_logits_do_not_depend_on_those_behind_it(small, at_once):
     logits, _ = evaluated(SNN, small[0].inputs[:7], 4)
     np.testing.assert_allclose(logits, at_once[0][:7], atol=1e-6)
+
+
+ECHO = without_params(lambda x, keys: (jax.random.key_data(keys) / 2.0**32, ()), None)
+
+
+def test_evaluation_draws_from_its_own_stream(small):
+    """A network whose logits are its keys shows which stream they are of."""
+    image = small[0].image[:N]
+    keys = evaluation_keys(KEY, np.arange(N))
+    logits, _ = logits_of(ECHO, (), image, KEY, batch=5)
+    np.testing.assert_array_equal(logits, ECHO.forward((), image, keys)[0])
+    network = serial(ECHO, batch_norm())
+    params, _ = network.init(KEY, (2,))
+    drawn, _ = ECHO.forward((), image, fold_in(keys, 0))  # by the first layer
+    (statistics,) = gather_statistics(network, params, image, KEY, batch=N)
+    np.testing.assert_allclose(statistics.mean, drawn.mean(0), rtol=1e-5)
 
 
 def test_a_network_without_spikes_has_no_rates(small):

@@ -33,6 +33,14 @@ def test_an_examples_key_depends_on_key_step_and_index_only():
         assert (bits(other) != alone).any()
 
 
+def test_each_purpose_has_its_own_stream_of_the_key():
+    fold, index = jax.random.fold_in, np.arange(3)
+    for i in index:
+        evaluated, trained = fold(fold(KEY, 3), i), fold(fold(fold(KEY, 2), 5), i)
+        np.testing.assert_array_equal(bits(evaluation_keys(KEY, index))[i], bits(evaluated))
+        np.testing.assert_array_equal(bits(step_keys(KEY, 5, index))[i], bits(trained))
+
+
 def test_no_two_purposes_draw_from_the_same_key():
     index = np.arange(20)
     keys = [bits(evaluation_keys(KEY, index))]

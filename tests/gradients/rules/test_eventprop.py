@@ -40,7 +40,12 @@ def test_it_is_the_networks_own_gradient_and_that_of_jax():
 
 
 def test_bptt_is_another_name_of_it_here():
-    config_for("event_snn", "digits", gradient="bptt", options=OPTIONS)
+    (loss, grads), (named_loss, named) = (
+        step(config_for("event_snn", "digits", gradient=gradient, options=OPTIONS))
+        for gradient in ("eventprop", "bptt")
+    )
+    assert loss == named_loss
+    jax.tree.map(np.testing.assert_array_equal, grads, named)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,15 @@
-"""The C library's allocator, told to keep what is freed."""
+"""The C library's allocator keeps freed memory.
+
+Measured with jax 0.10.2: without `keep_freed_memory`, W7-mlp-1 takes 1.32 times as long.  Try
+without after jax 0.12.
+"""
 
 import ctypes
 import sys
 
 # Of glibc's malloc.h: parameters of mallopt.
 TRIM_THRESHOLD, TOP_PAD, MMAP_MAX = -1, -2, -4
-KEPT = 1 << 26  # bytes asked of the kernel at a time
+PAD = 1 << 26  # bytes asked of the kernel at a time
 
 
 def keep_freed_memory() -> bool:
@@ -20,5 +24,5 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    options = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, KEPT))
+    options = ((MMAP_MAX, 0), (TRIM_THRESHOLD, 2**31 - 1), (TOP_PAD, PAD))
     return all(mallopt(*option) for option in options)

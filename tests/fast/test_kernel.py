@@ -9,6 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits.fast.kernel import (
+    AHEAD,
+    BLOCK,
+    ELEMENTWISE,
+    has_kernels,
+    inner_jaxpr,
+    kernel_scan,
+    step_of,
+)
+from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.spikes import (
     Convention,
     alif,
@@ -21,16 +31,6 @@ from jaxdigits.spikes import (
     sigmoid,
     triangle,
 )
-from jaxdigits.spikes.kernel import (
-    AHEAD,
-    BLOCK,
-    ELEMENTWISE,
-    has_kernels,
-    inner_jaxpr,
-    kernel_scan,
-    step_of,
-)
-from jaxdigits.spikes.scan import elementwise_scan
 
 # A GPU is to run what its users run.
 pytestmark = [pytest.mark.usefixtures("quick_compile")] * (jax.default_backend() == "cpu")
@@ -258,7 +258,7 @@ def test_the_kernel_itself_is_the_scan(name, monkeypatch):
         assert run.func.lower(*run.args).as_text().count(LAUNCH) == 2
         ours = run()
         with monkeypatch.context() as without:
-            without.setattr("jaxdigits.spikes.scan.has_kernels", lambda: False)
+            without.setattr("jaxdigits.fast.scan.has_kernels", lambda: False)
             theirs = both(layer, x, y_bar)()
         assert ours[0].mean() > 0.1
         (assert_equal if shape[0] == 5 else assert_close)(ours, theirs)

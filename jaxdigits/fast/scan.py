@@ -5,9 +5,10 @@ recurrence of its own, for t = 1..T (or T..1):
 
     (carryₜ, yₜ) = f(constants, carryₜ₋₁, xₜ)
 
-`jax.lax.scan` of it has the same result as the kernel (`jaxdigits.spikes.kernel`) and the loop
-(`jaxdigits.spikes.in_place`), which are there for their speed.  What they cannot do is a scan,
-and static facts alone decide: the device, the dtype, the shapes and the jaxpr of f.
+`jax.lax.scan` of it has the same result as the kernel (`jaxdigits.fast.kernel`) and the loop
+(`jaxdigits.fast.in_place`), which are there for their speed.  What they cannot do is a scan,
+and static facts alone decide: the device, the dtype, the shapes and the jaxpr of f, beside
+`jaxdigits.fast.switch`.
 Derivatives are always those of the scan.
 """
 
@@ -15,8 +16,9 @@ from collections.abc import Callable
 
 import jax
 
-from jaxdigits.spikes.in_place import CarryOf, Tree, in_place, in_place_scan
-from jaxdigits.spikes.kernel import by_kernel, has_kernels, step_of
+from jaxdigits.fast.in_place import CarryOf, Tree, in_place, in_place_scan
+from jaxdigits.fast.kernel import by_kernel, has_kernels, step_of
+from jaxdigits.fast.switch import uses
 
 
 def elementwise_scan(
@@ -49,8 +51,9 @@ def elementwise_scan(
 
     if len({len(x) for x in jax.tree.leaves(xs)}) > 1:
         return scan(constants, start, xs)  # which refuses them
-    step = step_of(f, constants, start, xs) if has_kernels() else None
-    told = in_place(f, carry_of, constants, start, xs)
+    kernels = uses("kernel") and has_kernels()
+    step = step_of(f, constants, start, xs) if kernels else None
+    told = in_place(f, carry_of, constants, start, xs) if uses("in place") else None
     if step is None and told is None:
         return scan(constants, start, xs)
 

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.layers import conv, conv2d
-from jaxdigits.layers.bands import PIECE, banded_input_gradient
+from jaxdigits.fast import convolutions as conv
+from jaxdigits.fast.convolutions import PIECE, banded_input_gradient
+from jaxdigits.layers import conv2d
 
 KEY = jax.random.key(0)
 KERNELS = [(1, 1), (1, 4), (2, 2), (3, 1), (4, 3), (5, 5)]
@@ -36,7 +37,7 @@ def test_it_is_the_transposed_convolution(kernel, size, channels):
     rng = np.random.default_rng(0)
     outs = rng.standard_normal((3, *size, channels[1]))
     weight = rng.standard_normal((*kernel, *channels))
-    both = lambda *a: (banded_input_gradient(*a, "full"), transposed(*a))
+    both = lambda *a: (banded_input_gradient(*a, lambda a, b: a @ b.T), transposed(*a))
     got, wanted = jax.jit(both)(outs, weight)
     assert got.shape == wanted.shape
     np.testing.assert_allclose(got, wanted, rtol=1e-12, atol=1e-12)
@@ -47,9 +48,9 @@ def asked(monkeypatch):
     """What conv2d asks of the band product, as it asks."""
     calls = []
 
-    def instead(outs, weight, precision):
-        calls.append((weight.shape[2], precision))
-        return banded_input_gradient(outs, weight, precision)
+    def instead(outs, weight, multiply_transpose):
+        calls.append((weight.shape[2], multiply_transpose.keywords["precision"]))
+        return banded_input_gradient(outs, weight, multiply_transpose)
 
     monkeypatch.setattr(conv, "banded_input_gradient", instead)
     return calls

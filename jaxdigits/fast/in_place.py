@@ -10,6 +10,9 @@ That is half of the memory traffic.  Two things let XLA write into the rows.  On
 written reads them in a step: where a second carry was computed of the same row, it copied all
 rows at every step.  And the first step is one of the loop's: where it stood before the loop,
 all rows were copied twice.
+
+Measured with jax 0.10.2: without `in place`, W4-forward takes 1.17 times as long.  Try without
+after jax 0.12.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,115 @@
+"""Configurations are whole: a run reads the same after a default changes."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from jaxdigits import models
+from jaxdigits import spikes as sp
+from jaxdigits.runs.config import (
+    CONFIGS,
+    Config,
+    config_for,
+    from_json,
+    network_options,
+    to_json,
+)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_configuration_builds_and_survives_json(name):
+    network, data = name.split("-")
+    config = config_for(network, data)
+    assert config == CONFIGS[name]
+    assert from_json(json.loads(json.dumps(to_json(config)))) == config
+
+
+def test_there_is_one_for_each_network_and_kind_of_data():
+    assert {config.network for config in CONFIGS.values()} == set(models.NETWORKS)
+    assert len(CONFIGS) == 2 * len(models.NETWORKS)
+
+
+def test_every_option_of_the_network_is_in_it():
+    config = config_for("snn", options={"neuron": "alif"})
+    assert set(config.options) == set(network_options("snn", "alif"))
+    assert config.options["adaptation"] == 1.8
+    assert config.options["reset"] == "subtract"
+
+
+def test_a_run_reads_the_same_after_a_default_changes(monkeypatch):
+    stored = json.loads(json.dumps(to_json(config_for("mlp"))))
+    signature = models.mlp.__kwdefaults__ or models.mlp.__wrapped__.__kwdefaults__
+    monkeypatch.setitem(signature, "dropout_rate", 0.9)
+    assert from_json(stored).options["dropout_rate"] == 0.4
+
+
+def test_changes_join_the_configuration_and_the_neuron_brings_its_own():
+    config = config_for("multimodal", "mnist+fsdd", epochs=2, options={"neuron": "cuba_lif"})
+    assert (config.epochs, config.weight_decay) == (2, 0.05)
+    assert config.options["decay"] == 0.8
+    assert config.options["synapse_decay"] == 0.8
+    lists = config_for("mlp", options={"hidden": [4, 3]})
+    assert lists.options["hidden"] == (4, 3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (dict(network="snnn"), "network must be one of .* perhaps snn"),
+        (dict(epochs=0), "epochs must be >= 1, got 0"),
+        (dict(epochs=2.5), "epochs must be a whole number, got 2.5"),
+        (dict(schedule="cosin"), "schedule must be one of .* perhaps cosine"),
+        (dict(gradient="eprob"), "gradient must be one of .* perhaps eprop"),
+        (dict(augment="shear"), "augment must be one of"),
+        (dict(microbatch=48), "microbatch must divide the batch"),
+        (dict(seed=2**32 - 1, seeds=2), "the last seed must be < 2³²"),
+        (dict(options={"hiden": 3}), "snn of lif has no option 'hiden'; perhaps hidden"),
+        (dict(options={"convention": sp.Convention()}), "no option 'convention'"),
+        (dict(options={"training": True}), "no option 'training'"),
+        (dict(options={"steps": 10**9}), r"steps must be in \[1, 10000\]"),
+        (dict(options={"hidden": [1] * 101}), "hidden has 101 entries"),
+        (dict(options={"encoder": "morse"}), "encoder must be one of"),
+    ],
+)
+def test_what_cannot_be_is_one_line(changes, message):
+    usual = CONFIGS["snn-digits"]
+    options = {**usual.options, **changes.pop("options", {})}
+    with pytest.raises(ValueError, match=message) as caught:
+        replace(usual, options=options, **changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_network_that_does_not_take_a_rule_or_the_data_is_named():
+    with pytest.raises(ValueError, match="cnn learns by backpropagation only"):
+        config_for("cnn", gradient="eprop")
+    with pytest.raises(ValueError, match=r"data of multimodal must be one of digits.fsdd"):
+        config_for("multimodal", "mnist")
+    with pytest.raises(ValueError, match="not for batch norm"):
+        config_for("cnn", microbatch=8)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.pop("ema"), "the configuration lacks 'ema'"),
+        (lambda v: v.update(colour=1), "the configuration has an unknown 'colour'"),
+        (lambda v: v["options"].pop("steps"), "the configuration lacks the option 'steps'"),
+        (lambda v: v.update(data="letters"), "snn has no configuration for 'letters'"),
+        (lambda v: v.update(options=3), "wrong type|has no option|not iterable|no attribute"),
+        (lambda v: v.update(learning_rate="fast"), "wrong type"),
+    ],
+)
+def test_a_file_that_is_not_whole_is_refused(change, message):
+    values = json.loads(json.dumps(to_json(config_for("snn"))))
+    change(values)
+    with pytest.raises(ValueError, match=message):
+        from_json(values)
+    with pytest.raises(ValueError, match="not a JSON object"):
+        from_json([values])
+
+
+def test_a_configuration_is_frozen():
+    with pytest.raises(AttributeError):
+        CONFIGS["snn-digits"].epochs = 3  # pyright: ignore
+    assert isinstance(CONFIGS["snn-digits"], Config)
