@@ -114,7 +114,9 @@ def _options(about: About) -> Iterator[str]:
         if value is default or (type(value) is type(default) and value == default):
             continue
         entries = value.values() if isinstance(value, Mapping) else value
-        if isinstance(value, tuple | Mapping) and any(v is c for c in children for v in entries):
+        if isinstance(value, tuple | Mapping) and any(
+            v is c for c in children for v in entries
+        ):
             continue
         yield f"{name}={_text(value)}"
 

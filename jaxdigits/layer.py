@@ -13,7 +13,7 @@ The combinators here are the chain rule.  With x̄ = ∂L/∂x:
     recomputed  y = f(x)            x̄ = backward(ȳ), with the residual of a second f(x)
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -219,10 +219,10 @@ def recomputed(layer: Layer) -> Layer:
 def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]:
     """Return `layer` as a function (params, x, key) -> y with the gradient by hand.
 
-    It is for other JAX programs, in reverse mode only: `jax.jvp` of it raises.  An input without
-    a gradient by hand (bytes, the input of a learning rule) gets zeros.  The slope of a price
-    on spikes (`rate_penalty`) is always in the gradient, and the price itself is not in y:
-    leave it out, or add `penalties` of the residual.
+    It is for other JAX programs, in reverse mode only: `jax.jvp` of it raises.  An input
+    without a gradient by hand (bytes, the input of a learning rule) gets zeros.  The slope of a
+    price on spikes (`rate_penalty`) is always in the gradient, and the price itself is not in
+    y: leave it out, or add `penalties` of the residual.
     """
 
     @jax.custom_vjp
@@ -260,50 +260,6 @@ def nodes_of(residual: Residual, is_node: Callable[[Any], bool]) -> list[Any]:
 def messages(residual: Residual) -> list[Any]:
     """Return the nodes of a residual that others than `backward` read: their types say so."""
     return nodes_of(residual, lambda node: hasattr(type(node), "message"))
-
-
-def require_at_least(least: float, **values: float) -> None:
-    """Check that the values by name are >= `least`.
-
-    Raises:
-      ValueError: for the first value that is not.
-    """
-    for name, value in values.items():
-        if not value >= least:
-            raise ValueError(f"{name} must be >= {least}, got {value}")
-
-
-def require_positive(**values: float) -> None:
-    """Check that the values by name are > 0.
-
-    Raises:
-      ValueError: for the first value that is not.
-    """
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be > 0, got {value}")
-
-
-def require_choice(names: Sequence[str], **values: Any) -> None:
-    """Check that each value by name is one of a few names.
-
-    Raises:
-      ValueError: for the first value that is not.
-    """
-    for name, value in values.items():
-        if value not in names:
-            choices = " or ".join(map(repr, names)) if len(names) < 3 else f"one of {names}"
-            raise ValueError(f"{name} must be {choices}, got {value!r}")
-
-
-def require_floats(x: Array, layer: str, hint: str = "") -> None:
-    """Check that x [...] is an array of floats.
-
-    Raises:
-      ValueError: for another dtype.
-    """
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        raise ValueError(f"{layer} takes floats, got {x.dtype}{hint and f': {hint}'}")
 
 
 def to_unit(x: Array) -> Array:

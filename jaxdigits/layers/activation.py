@@ -25,7 +25,7 @@ from jaxdigits.layer import Layer, without_params
 def relu() -> Layer:
     """x [...] -> max(x, 0) [...]."""
     return _elementwise(
-        lambda x: jnp.where(x <= 0, jnp.zeros_like(x), x),  # what is no number stays none
+        lambda x: jnp.where(x <= 0, jnp.zeros_like(x), x),  # NaN stays NaN
         lambda x: jnp.where(x <= 0, jnp.zeros_like(x), jnp.ones_like(x)),
     )
 
@@ -58,9 +58,5 @@ def _elementwise(f: Callable[[Array], Array], slope: Callable[[Array], Array]) -
 
 
 ACTIVATIONS = {"relu": relu, "leaky_relu": leaky_relu, "gelu": gelu, "tanh": tanh}
-CASES = {
-    "relu": Case(relu, (9,)),
-    "leaky_relu": Case(lambda: leaky_relu(0.1), (9,)),
-    "gelu": Case(gelu, (9,)),
-    "tanh": Case(tanh, (9,)),
-}
+CASES = {name: Case(make, (9,)) for name, make in ACTIVATIONS.items()}
+CASES |= {"leaky_relu": Case(lambda: leaky_relu(0.1), (9,))}

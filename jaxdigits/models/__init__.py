@@ -1,6 +1,6 @@
 """Networks: builders that return a `Layer` from images [B, 28, 28] to logits [B, 10].
 
-`multimodal` hears as well, and takes a dict of both.
+`multimodal` takes a dict of images and sounds.
 """
 
 from collections.abc import Callable

@@ -50,7 +50,7 @@ def cnn(
 
     Raises:
       ValueError: for an unknown norm, pool or scale, or batch norm in evaluation without its
-        statistics; in `init`, if the image is too small for so many poolings.
+        statistics; in `init`, if the image is too small for that many poolings.
     """
     channels, hidden = ch.widths(channels), ch.widths(hidden)
     activate = ch.activation_of(activation)
@@ -59,12 +59,8 @@ def cnn(
     after_dense = ch.normaliser(norm, 1, training, statistics[len(channels) :])
     layers = [ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD), ly.add_channel()]
     for c in channels:
-        layers += [
-            conv(c, kernel, bias=norm is None),
-            ch.pooling(pool),
-            *after_conv(),
-            activate(),
-        ]
+        weights = conv(c, kernel, bias=norm is None)
+        layers += [weights, ch.pooling(pool), *after_conv(), activate()]
     layers += [ly.flatten(3)]
     absent = ly.dropout(dropout_rate if training else 0.0)
     for n in hidden:

@@ -64,7 +64,7 @@ def conv_snn(
 
     Raises:
       ValueError: without channels, for an unknown name or option, or batch norm in evaluation
-        without its statistics; in `init`, if the image is too small for so many blocks; in
+        without its statistics; in `init`, if the image is too small for that many blocks; in
         `init` and `forward`, for an input that is not [B, H, W].
     """
     channels = ch.widths(channels)
@@ -79,21 +79,14 @@ def conv_snn(
     stored = partial(sp.spikes_stored, storage=storage)
     behind = lambda weights: [weights, ch.pooling(pool), *make_norm()]
     # A direct input is the same at every step, and so is the first block's current: it is
-    # computed once, and repeated after.
+    # computed once, and then repeated.
     once = encode is sp.direct
     if scale != "data" and not once:
-        raise ValueError(
-            "only a direct input has a scale: spikes are drawn of pixels in [0, 1]"
-        )
+        raise ValueError("only a direct input has a scale: spikes come from pixels in [0, 1]")
     first = conv(channels[0], kernel)
     if once:
-        layers = [
-            ch.scaled_input(scale),
-            ly.add_channel(),
-            *behind(first),
-            sp.direct(steps),
-            *fire(),
-        ]
+        entry = [ch.scaled_input(scale), ly.add_channel()]
+        layers = [*entry, *behind(first), sp.direct(steps), *fire()]
     else:
         layers = [ly.add_channel(), encode(steps), *behind(stored(first)), *fire()]
     for c in channels[1:]:

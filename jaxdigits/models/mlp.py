@@ -7,7 +7,7 @@ from typing import Literal
 from jaxdigits import layers as ly
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.chain import Chain, Parts, chained, in_series
+from jaxdigits.chain import Chain, Parts, in_series, join
 from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
@@ -58,20 +58,14 @@ def mlp(
     share = lambda rate: rate if training else 0.0
     absent = ly.dropout(share(dropout_rate))
     noise = lambda deviation: [ly.gaussian_noise(share(deviation))] if deviation else []
-    block = lambda n: (
-        *(linear(n, bias=norm is None), *make_norm()),
-        *(*noise(hidden_noise), activate(), absent),
-    )
-    hidden_blocks = tuple(block(n) for n in ch.widths(hidden))
+    weights = lambda n: (linear(n, bias=norm is None), *make_norm())
+    blocks = [
+        (*weights(n), *noise(hidden_noise), activate(), absent) for n in ch.widths(hidden)
+    ]
     grey = [ly.dropout(share(input_dropout))] if input_dropout else []
-    entry = (
-        ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD),
-        ly.flatten(),
-        *grey,
-        *noise(input_noise),
-    )
-    parts = Parts(entry, hidden_blocks, (linear(classes, gain=1.0),))
-    return ch.of_images(chained(parts, chain))
+    scaled = ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD)
+    entry = scaled, ly.flatten(), *grey, *noise(input_noise)
+    return ch.of_images(join(Parts(entry, blocks, (linear(classes, gain=1.0),)), chain))
 
 
 NETWORKS = {"mlp": mlp}

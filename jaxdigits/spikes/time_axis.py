@@ -1,17 +1,49 @@
-"""Frames of a spectrogram as the currents of time steps.
+"""Signals in another time: delay lines, frames of a spectrogram as steps, steps in front.
 
-F frames and T steps cover the same time.  Step t gets the mean of the frames in it, each by the
-share of the step that it fills, aₜf, so that an even signal stays even:
+A delay line [1] puts earlier inputs beside the present one, with xₜ = 0 before the first step
+and ȳ = 0 beyond the last:
+
+    yₜ = (xₜ, xₜ₋₁, ..., xₜ₋ₙ₊₁)        x̄ₜ = Σᵢ ȳₜ₊ᵢ,ᵢ
+
+In front of dense weights it is axons of 0 to n − 1 steps' delay from every neuron to every
+other, or a convolution over time.
+
+F frames and T steps cover the same time.  Step t is the mean of its frames, each weighted by
+the share aₜf of the step that it fills, so an even signal stays even:
 
     yₜ = Σ_f aₜf x_f        x̄_f = Σₜ aₜf ȳₜ        Σ_f aₜf = 1
+
+[1] Waibel, Hanazawa, Hinton, Shikano & Lang, IEEE Trans. ASSP 37(3), 1989 (time delays).
 """
 
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
+
+
+@constructor
+def delays(taps: int) -> Layer:
+    """Signals x [T, B, ..., F] -> y [T, B, ..., taps · F], the latest first.
+
+    Raises:
+      ValueError: unless taps >= 1.
+    """
+    checks.at_least(1, taps=taps)
+
+    def forward(x, key):
+        later = lambda i: jnp.concatenate([jnp.zeros_like(x[:i]), x[: len(x) - i]])[: len(x)]
+        return jnp.concatenate([later(i) for i in range(taps)], -1), ()
+
+    def backward(_, y_bar):
+        sooner = lambda y, i: jnp.concatenate([y[i:], jnp.zeros_like(y[:i])])
+        bars = [sooner(bar, i) for i, bar in enumerate(jnp.split(y_bar, taps, -1))]
+        return sum(bars[1:], start=bars[0])
+
+    return without_params(forward, backward, lambda s: (*s[:-1], taps * s[-1]))
 
 
 @constructor
@@ -20,10 +52,9 @@ def frames_to_steps(steps: int) -> Layer:
 
     Raises:
       ValueError: unless steps >= 1; in `init`, for features that are not [F, M]; in `forward`,
-        for an x that is no floats.
+        for an x that is not floats.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be >= 1, got {steps}")
+    checks.at_least(1, steps=steps)
 
     def shape(features):
         if len(features) != 2:
@@ -31,8 +62,7 @@ def frames_to_steps(steps: int) -> Layer:
         return features[1:]
 
     def forward(x, key):
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise ValueError(f"frames_to_steps takes floats, got {x.dtype}")
+        checks.floats(x, "frames_to_steps")
         shares = _shares(steps, x.shape[1]).astype(x.dtype)
         return jnp.einsum("tf,bfm->tbm", shares, x, precision="highest"), Static(x.shape[1])
 
@@ -47,15 +77,15 @@ def frames_to_steps(steps: int) -> Layer:
 def steps_first(steps: int) -> Layer:
     """Spikes x [B, steps, ...], counts or floats -> [steps, B, ...] floats.
 
-    What is no floats has no gradient: `backward` gives None for it.
+    Counts have no gradient: `backward` returns None for them.
 
     Raises:
-      ValueError: in `init`, for features of another number of steps.
+      ValueError: in `init`, for features with another number of steps.
     """
 
     def shape(features):
         if not features or features[0] != steps:
-            raise ValueError(f"spikes at {steps} steps are wanted, got features {features}")
+            raise ValueError(f"steps_first takes spikes at {steps} steps, got shape {features}")
         return features[1:]
 
     def forward(x, key):
@@ -70,7 +100,7 @@ def steps_first(steps: int) -> Layer:
 
 
 def _shares(steps: int, frames: int) -> np.ndarray:
-    """[T, F] how much of each step is in each frame."""
+    """Return the share [T, F] of each step that each frame fills."""
     step, frame = (np.arange(n + 1) / n for n in (steps, frames))
     end = np.minimum(step[1:, None], frame[1:])
     start = np.maximum(step[:-1, None], frame[:-1])
@@ -78,6 +108,7 @@ def _shares(steps: int, frames: int) -> np.ndarray:
 
 
 CASES = {
+    "delays": Case(lambda: delays(3), (5,), "current"),
     "frames_to_steps": Case(lambda: frames_to_steps(5), (7, 3)),
     "steps_first": Case(lambda: steps_first(6), (6, 5)),
 }
