@@ -113,10 +113,8 @@ def _options(about: About) -> Iterator[str]:
         default = parameters[name].default if name in parameters else inspect.Parameter.empty
         if value is default or (type(value) is type(default) and value == default):
             continue
-        entries = value.values() if isinstance(value, Mapping) else value
-        if isinstance(value, tuple | Mapping) and any(
-            v is c for c in children for v in entries
-        ):
+        entries = tuple(value.values()) if isinstance(value, Mapping) else value
+        if isinstance(entries, tuple) and any(v is c for v in entries for c in children):
             continue
         yield f"{name}={_text(value)}"
 

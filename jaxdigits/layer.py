@@ -233,8 +233,9 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
         y, inner = layer.forward(params, x, key)
         return y, (params, inner)
 
-    def bwd(residuals, y_bar):
-        return *layer.backward(*residuals, y_bar), None  # a key has no gradient
+    def bwd(residual, y_bar):
+        params, inner = residual
+        return *layer.backward(params, inner, y_bar), None  # a key has no gradient
 
     apply.defvjp(fwd, bwd)
     return apply

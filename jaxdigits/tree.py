@@ -51,7 +51,7 @@ def relative_error(value: np.ndarray, reference: np.ndarray) -> float:
 
 @np.errstate(invalid="ignore")
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the cosine between arrays of one shape: 1 if both are zero, 0 if one of them is."""
+    """Return the cosine between arrays of one shape: 1 if both are zero, 0 if one is."""
     norms = np.linalg.norm(a.ravel()), np.linalg.norm(b.ravel())
     if not all(norms):
         return 1.0 if not any(norms) else 0.0

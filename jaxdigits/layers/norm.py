@@ -119,8 +119,8 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
             raise ValueError(f"{shape[-1]} channels do not divide into {groups} groups")
         if math.prod(shape) == groups:
             raise ValueError(
-                f"{groups} groups of {shape} have one feature each, which is its own mean: take "
-                "more features, or fewer groups"
+                f"{groups} groups of {shape} have one feature each, its own mean: take fewer "
+                "groups"
             )
         return _init(key, shape)
 

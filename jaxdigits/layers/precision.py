@@ -50,10 +50,5 @@ def transpose_by(a: Array, b: Array, precision: Precision) -> Array:
     return _apply(products.transpose_multiply, a, b, precision)
 
 
-def _apply(
-    multiply: Callable[[Array, Array, DTypeLike], Array],
-    a: Array,
-    b: Array,
-    precision: Precision,
-) -> Array:
-    return multiply(operand(a, precision), operand(b, precision), jnp.result_type(a, b))
+def _apply(f: Product, a: Array, b: Array, precision: Precision) -> Array:
+    return f(operand(a, precision), operand(b, precision), jnp.result_type(a, b))

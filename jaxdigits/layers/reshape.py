@@ -67,9 +67,8 @@ def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
     def forward(x, key):
         return (to_unit(x) - mean) / std, Static(jnp.issubdtype(x.dtype, jnp.integer))
 
-    return without_params(
-        forward, lambda integer, y_bar: None if integer.value else y_bar / std
-    )
+    backward = lambda integer, y_bar: None if integer.value else y_bar / std
+    return without_params(forward, backward)
 
 
 _IMAGE = (7, 6, 4)

@@ -58,10 +58,8 @@ def mlp(
     share = lambda rate: rate if training else 0.0
     absent = ly.dropout(share(dropout_rate))
     noise = lambda deviation: [ly.gaussian_noise(share(deviation))] if deviation else []
-    weights = lambda n: (linear(n, bias=norm is None), *make_norm())
-    blocks = [
-        (*weights(n), *noise(hidden_noise), activate(), absent) for n in ch.widths(hidden)
-    ]
+    behind = lambda: (*make_norm(), *noise(hidden_noise), activate(), absent)
+    blocks = [(linear(n, bias=norm is None), *behind()) for n in ch.widths(hidden)]
     grey = [ly.dropout(share(input_dropout))] if input_dropout else []
     scaled = ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD)
     entry = scaled, ly.flatten(), *grey, *noise(input_noise)

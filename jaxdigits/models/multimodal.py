@@ -110,13 +110,13 @@ def multimodal(
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     fire = lambda: [neurons(), *price]
 
-    def layers(sizes: Sequence[int], weights: Callable[[int], list[Layer]]) -> list[Layer]:
-        return [layer for n in sizes for layer in (*weights(n), *fire(), missing)]
+    def layers(sizes: Sequence[int], make: Callable[[int], list[Layer]]) -> list[Layer]:
+        return [layer for n in sizes for layer in (*make(n), *fire(), missing)]
 
-    def seeing(n: int) -> list[Layer]:
+    def weights(n: int) -> list[Layer]:
         return [linear(n, gain=FEW)]
 
-    def listening(n: int) -> list[Layer]:
+    def weights_over_time(n: int) -> list[Layer]:
         return [sp.delays(taps), linear(n, gain=1.0)]
 
     def convolutions() -> list[Layer]:
@@ -129,14 +129,15 @@ def multimodal(
     if fusion == "early":
         branches = {"image": [*eye, ly.flatten(_axes(vision))],
                     "sound": [*ear, ly.flatten(2), sp.delays(taps)]}  # fmt: skip
-        behind = [*layers(ch.widths(image_hidden), seeing), *out]
+        behind = [*layers(ch.widths(image_hidden), weights), *out]
     else:
         branches = {
-            "image": [*eye, ly.flatten(_axes(vision)), *layers(ch.widths(image_hidden), seeing)],
+            "image": [*eye, ly.flatten(_axes(vision)),
+                      *layers(ch.widths(image_hidden), weights)],
             "sound": [*ear, *convolutions(), ly.flatten(3),
-                      *layers(ch.widths(sound_hidden), listening)],
+                      *layers(ch.widths(sound_hidden), weights_over_time)],
         }  # fmt: skip
-        behind = [*layers((256,) if hidden is None else ch.widths(hidden), seeing), *out]
+        behind = [*layers((256,) if hidden is None else ch.widths(hidden), weights), *out]
     if fusion == "late":
         branches, behind = {name: [*own, *out] for name, own in branches.items()}, []
     rates: dict[str, float] = {}

@@ -77,9 +77,7 @@ class Convention:
         if self.reset == "zero":
             object.__setattr__(self, "reset", 0.0)
         if self.reset != "subtract" and not _are_numbers(self.reset):
-            raise ValueError(
-                f"reset must be 'subtract', 'zero' or a number, got {self.reset!r}"
-            )
+            raise ValueError(f"reset must be 'subtract', 'zero' or numbers, got {self.reset!r}")
         for name, names in CHOICES.items():
             checks.one_of(names, **{name: getattr(self, name)})
         if not _are_numbers(self.gain):

@@ -47,11 +47,9 @@ def rate(steps: int) -> Layer:
         if x.dtype == jnp.uint8:
             return _spikes_of_bytes(x, key, steps), Static(True)
         mean = jnp.broadcast_to(to_unit(x), (steps, *x.shape))
-        return _spikes_of_mean(mean, key), Static("float")
+        return _spikes_of_mean(mean, key), Static(False)
 
-    return without_params(
-        forward, lambda float_, s_bar: None if float_ is None else s_bar.sum(0)
-    )
+    return without_params(forward, backward)
 
 
 @constructor

@@ -48,7 +48,8 @@ def spikes_stored(layer: Layer, storage: Storage) -> Layer:
         return y, _pack(inner, storage)
 
     def backward(params, residual, y_bar):
-        return layer.backward(params, _unpack(*residual, storage), y_bar)
+        k, a, facts = residual
+        return layer.backward(params, _unpack(k, a, facts, storage), y_bar)
 
     return Layer(layer.init, forward, backward)
 

@@ -101,9 +101,7 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
     inner_after = neuron.after
     return neuron._replace(
         init=lambda shape: neuron.init(shape) | init(shape),
-        constants=lambda params, dtype: (
-            dict(neuron.constants(params, dtype)) | read(params, dtype)
-        ),
+        constants=lambda *args: {**neuron.constants(*args), **read(*args)},
         rest=lambda i: (jnp.zeros_like(i), neuron.rest(i)),
         step=step,
         back=back,

@@ -8,7 +8,7 @@ import pytest
 from jaxdigits.gradients import check_network
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models.event_snn import event_snn
-from jaxdigits.spikes.event_search import events
+from jaxdigits.spikes.event_neuron import events
 from jaxdigits.tree import parameter_count
 
 KEY = jax.random.key(0)

@@ -23,8 +23,7 @@ from jaxdigits.gradients.rules.stepwise import Stream, stream_of
 from jaxdigits.keys import fold_in
 from jaxdigits.layer import Layer, Params, serial
 from jaxdigits.spikes.readout import step_shares
-from jaxdigits.spikes.traces import Traces
-from jaxdigits.spikes.unroll import Neuron
+from jaxdigits.spikes.unroll import Neuron, Traces
 
 
 class Replay(NamedTuple):
