@@ -58,7 +58,7 @@ SEEDS, TUNING_SEED = range(5), 100
 EPOCHS, TUNING_EPOCHS, ROUNDS = 8, 3, 3
 RATES = (5e-4, 1e-3, 2e-3, 4e-3)
 EVENT_RATES = (5e-3, 1e-2, 2e-2, 4e-2)  # its weights are larger
-NETWORK = dict(hidden=[256], steps=25, dropout_rate=0.2)
+NETWORK: dict[str, Any] = dict(hidden=[256], steps=25, dropout_rate=0.2)
 EVENTS = dict(hidden=[256])
 RULES = {  # label -> gradient
     "BPTT": "bptt",

@@ -1,9 +1,8 @@
-"""Reliability: killed runs, damaged files, and a long training.
+"""Reliability: killed runs, damaged files, and the cost of saving.
 
     python experiments/reliability.py kills [RUNS]
     python experiments/reliability.py faults
     JAXDIGITS_DATA=FOLDER python experiments/reliability.py saving
-    python experiments/reliability.py memory
     python experiments/reliability.py table
 
 `kills` trains a small network on the built-in digits in processes of its own.  Each process is
@@ -12,15 +11,13 @@ finished.  The third kill of a run waits for a file that is being written.  RUNS
 added to the finished runs, and each is compared with the undisturbed run, bit for bit.
 `faults` changes one byte of a checkpoint, or cuts it, and reads it; then it continues from the
 checkpoint before.  `saving` times a checkpoint of each default MNIST run beside its epoch.
-`memory` trains for 200 epochs in one process.  Results are in reliability.json, and `table`
-prints the tables of docs/resuming.md.
+The row of 200 epochs is of commit 034e006; tests/train/test_fit.py repeats its claim.  Results
+are in reliability.json, and `table` prints the tables of docs/resuming.md.
 """
 
 import json
-import logging
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -38,9 +35,8 @@ RESULTS = Path(__file__).with_suffix(".json")
 PROGRAM = "from jaxdigits.cli import main; main()"
 SMALL = ("train", "mlp", "--hidden", "8", "--epochs", "40", "--updates-per-save", "4")
 STEPS = 800  # of the small network
-KILLS = 4  # of a run at most, or one that is killed while it starts would never end
 FAULTS = 500
-EPOCHS, SETTLED = 200, 10
+KILLS = 4  # of a run at most, or one that is killed while it starts would never end
 NETWORKS = ("mlp", "cnn", "snn", "conv_snn")
 
 
@@ -192,57 +188,6 @@ def _saving_of(network: str, run: Path) -> dict[str, float]:
     return dict(epoch=epoch, saving=float(np.median(seconds)), megabytes=size / 1e6)
 
 
-def memory() -> None:
-    """Train for many epochs in this process, and record its memory and its compilations."""
-    from jaxdigits.data import digits
-    from jaxdigits.runs import config_for, run_job
-
-    config = config_for("mlp", "digits", epochs=EPOCHS)
-    resident: list[float] = []
-    programs: list[int] = []
-    compiled = count_compilations()
-
-    def report(row: dict[str, Any]) -> None:
-        resident.append(_resident())
-        programs.append(len(compiled.found))
-
-    with tempfile.TemporaryDirectory() as name:
-        run_job(config, *digits(), Path(name), report)
-    settled = resident[SETTLED - 1 :]
-    row = dict(
-        epochs=len(resident), after=SETTLED, megabytes=settled[0], most=max(settled),
-        epoch_programs=sum("run_epoch" in program for program in compiled.found),
-        compiled_later=programs[-1] - programs[1],
-    )  # fmt: skip
-    _join("memory", lambda of: of.update(row))
-    print(row)
-
-
-class Compilations(logging.Handler):
-    """A log handler for JAX's messages about compilations."""
-
-    def __init__(self):
-        super().__init__()
-        self.found: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if (text := record.getMessage()).startswith("Finished XLA compilation of "):
-            self.found.append(text)
-
-
-def count_compilations() -> Compilations:
-    """Return a list that records every later compilation."""
-    import jax
-
-    jax.config.update("jax_log_compiles", True)
-    handler = Compilations()
-    for name in ("dispatch", "interpreters.pxla"):
-        logger = logging.getLogger(f"jax._src.{name}")
-        logger.addHandler(handler)
-        logger.propagate = False
-    return handler
-
-
 def table(results: dict[str, Any]) -> str:
     """Return the results as Markdown tables."""
     runs, found = results["kills"]["runs"], results["faults"]
@@ -295,12 +240,6 @@ def _unfinished(run: Path, process: subprocess.Popen) -> list[Path]:
     return [*run.glob(begun), *(run / "checkpoints").glob(begun)]
 
 
-def _resident() -> float:
-    """Return megabytes of this process in memory."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
-
-
 def _arrays(run: Path) -> dict[str, bytes]:
     with np.load(run / "params.npz", allow_pickle=False) as file:
         return {name: file[name].tobytes() for name in file.files}
@@ -322,13 +261,17 @@ def _join(name: str, add: Callable[[Any], None]) -> None:
 
 
 def main() -> None:
-    task = sys.argv[1]
-    if task == "table":
-        print(table(load(RESULTS, {})))
-    elif task == "kills":
-        kills(int(sys.argv[2]) if len(sys.argv) > 2 else 100)
-    else:
-        {"faults": faults, "saving": saving, "memory": memory}[task]()
+    match sys.argv[1:]:
+        case ["table"]:
+            print(table(load(RESULTS, {})))
+        case ["kills", *runs]:
+            kills(int(runs[0]) if runs else 100)
+        case ["faults"]:
+            faults()
+        case ["saving"]:
+            saving()
+        case _:
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":

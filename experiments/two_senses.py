@@ -24,6 +24,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from pairs import bootstrap_of_pairs
+from sklearn.metrics import roc_auc_score
 from trained import Trained, config_of, join, load, trained
 from two_senses_tables import (
     DECIBELS,
@@ -51,7 +53,7 @@ from jaxdigits.data import (
 )
 from jaxdigits.fast.flags import set_flags
 from jaxdigits.keys import example_keys
-from jaxdigits.measure import area_under_curve, bootstrap_of_pairs, corrupt
+from jaxdigits.measure import corrupt
 from jaxdigits.runs import load_run, predictor
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -122,7 +124,7 @@ def results_of(network: Trained, test: Dataset, partner: np.ndarray) -> dict[str
     other = probabilities(network, without(replace(test, inputs=mismatched(test)), "image"))
     score = -np.concatenate([agree(eye, ear), agree(eye, other)])
     conflict = np.repeat([False, True], len(test.label))
-    return found | {"conflict": area_under_curve(score, conflict)}
+    return found | {"conflict": float(roc_auc_score(conflict, score))}
 
 
 def noise() -> dict[str, Any]:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 
 from jaxdigits.data import SPEAKERS
-from jaxdigits.measure import mcnemar, wilson
+from jaxdigits.measure import wilson
 from jaxdigits.plots import lines_figure
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
@@ -57,6 +58,10 @@ def differences(results: dict[str, Any]) -> dict[str, float]:
 
     def right(name: str, seed: str) -> np.ndarray:
         return ~np.isin(np.arange(PAIRS), results["arms"][name][seed]["wrong"])
+
+    def mcnemar(one: np.ndarray, other: np.ndarray) -> float:
+        only, only_other = int((one & ~other).sum()), int((other & ~one).sum())
+        return float(binomtest(only, only + only_other).pvalue)
 
     return {
         f"{fusion} and {sense}": max(

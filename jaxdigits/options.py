@@ -56,10 +56,10 @@ def require_within(name: str, annotation: Any, value: Any) -> None:
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
     if values is not None and len(values) > LAYERS:
         raise ValueError(f"{name} has {len(values)} entries, more than {LAYERS}")
+    optional = value is None and type(None) in _leaves(annotation)
     for bounds in [m for m in _metadata(annotation) if isinstance(m, Bounds)]:
-        for entry in [value] if values is None else values:
-            if entry is not None and not isinstance(entry, str):
-                _require_number(name, entry, bounds, int in _kinds(annotation))
+        for entry in () if optional else [value] if values is None else values:
+            _require_number(name, entry, bounds, int in _kinds(annotation))
 
 
 def names_of(annotation: Any) -> tuple[str, ...]:
@@ -158,6 +158,6 @@ def _require_number(name: str, value: Any, bounds: Bounds, whole: bool) -> None:
     if value >= bounds.low and high:
         return
     if bounds.high == float("inf"):
-        raise ValueError(f"{name} must be >= {bounds.low:g}, got {value}")
+        raise ValueError(f"{name} must be >= {bounds.low}, got {value}")
     end = ")" if bounds.below else "]"
-    raise ValueError(f"{name} must be in [{bounds.low:g}, {bounds.high:g}{end}, got {value}")
+    raise ValueError(f"{name} must be in [{bounds.low}, {bounds.high}{end}, got {value}")

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.certificate.cases import CASES, EXAMPLES, Case
-from jaxdigits.certificate.certify import case_input
+from jaxdigits.case import Case
+from jaxdigits.certificate.certify import EXAMPLES, KINDS, case_input
 from jaxdigits.layer import Layer
 
-LAYERS = {name: case for name, case in CASES.items() if case.kind != "loss"}
+LAYERS = KINDS["layers"] | KINDS["spikes"] | KINDS["networks"]
 FAR = (0, -1e4, 1e4)
 EXTREMES = {"pixels": (0, 255), "grey": (0, 1), "normal": FAR, "current": FAR,
             "senses": (0, 1)}  # fmt: skip
@@ -37,7 +37,7 @@ class Member(NamedTuple):
 
 @pytest.fixture(scope="module", params=LAYERS)
 def member(request, quick_compile):
-    case = LAYERS[request.param]
+    case, network = LAYERS[request.param], request.param in KINDS["networks"]
     layer, features, read = case.make(), [], []
 
     @jax.jit
@@ -65,7 +65,7 @@ def member(request, quick_compile):
     extreme = [step(params, bound, keys[0])[1] for bound in bounds]
     arguments = [(params, x, keys[0]), (moved, other, keys[1])]
     stacked = None
-    if case.kind != "network":
+    if not network:
         stacked = jax.jit(jax.vmap(lambda *a: both_passes(layer, *a)))(*stack(arguments))
     return Member(
         case, layer, features[0], arguments, [first, second], stacked, extreme, len(read)

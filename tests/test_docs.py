@@ -172,18 +172,13 @@ def test_the_accuracies_are_those_of_the_experiment(monkeypatch):
         assert all(row["machine"] in page for row in seeds.values())
 
 
-def test_no_reader_of_files_failed_and_the_table_is_that_of_the_experiment(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "experiments")
-    fuzz = runpy.run_path(str(ROOT / "experiments" / "fuzz.py"))
-    results = json.loads((ROOT / "experiments" / "fuzz.json").read_text())
-    assert fuzz["table"](results) in (ROOT / "docs" / "untrusted-files.md").read_text()
-    assert set(results["readers"]) == set(fuzz["READERS"])
-    assert sum(found["inputs"] for found in results["readers"].values()) >= 20_000
-    for name, found in results["readers"].items():
-        assert (
-            found["read"] + found["refused"] == found["inputs"] >= fuzz["READERS"][name].changed
-        )
-        assert found["slow"] == found["over_1_GB"] == found["not_one_line"] == 0, name
+def test_no_reader_of_files_failed():
+    text = (ROOT / "experiments" / "fuzz.json").read_text()
+    rows = json.loads(text)["readers"].values()
+    page = (ROOT / "docs" / "untrusted-files.md").read_text()
+    assert f"{sum(row['inputs'] for row in rows):,} spoiled files" in page
+    assert all(row["read"] + row["refused"] == row["inputs"] for row in rows)
+    assert not any(row["slow"] + row["over_1_GB"] + row["not_one_line"] for row in rows)
 
 
 def test_the_limits_of_files_are_those_of_the_readers():
@@ -193,14 +188,12 @@ def test_the_limits_of_files_are_those_of_the_readers():
     limits = {
         "IDX": of("data.idx", "MAX_BYTES"),
         "scikit-learn": of("data.digits", "LARGEST"),
-        "download of the": of("data.fsdd", "LARGEST_ARCHIVE"),
-        "download of a": of("data.mnist", "LARGEST"),
         "PNG": of("data.picture", "MAX_BYTES", "MAX_PIXELS", "MAX_LENGTH", "SCANS")
-        + of("data.parts", "MAX_PARTS", "MAX_EXIF"),
+        + of("data.picture", "MAX_SEGMENTS", "MAX_EXIF"),
         "WAV": of("data.sound", "MAX_BYTES", "MAX_SAMPLES"),
         "N-MNIST": of("data.nmnist", "MAX_FILE", "MAX_FILES"),
         "SHD": of("data.shd", "MAX_FILE", "MAX_RECORDINGS", "MAX_EVENTS"),
-        "`config.json`": of("runs.folder", "LARGEST_JSON", "MAX_LAYERS"),
+        "`config.json`": of("runs.folder", "LARGEST_JSON") + of("options", "LAYERS"),
         "`params.npz`": of("runs.folder", "LARGEST_PARAMS"),
     }
     assert len(rows) == 2 + len(limits)

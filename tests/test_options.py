@@ -85,7 +85,8 @@ def test_names_are_those_of_a_tuple_or_of_a_literal():
         (Annotated[int, Bounds(1)], True, "n must be a whole number, got True"),
         (Annotated[float, Bounds(0, 1)], 1.5, r"n must be in \[0, 1\], got 1.5"),
         (Annotated[float, Bounds(0, 1, below=True)], 1, r"n must be in \[0, 1\), got 1"),
-        (Annotated[float, Bounds(0)], "x" * 3, None),
+        (Annotated[float, Bounds(0)], "xxx", "n must be a number, got 'xxx'"),
+        (Annotated[int, Bounds(0)], None, "n must be a whole number, got None"),
         (Annotated[int | Sequence[int], Bounds(1)], (4, 0), "n must be >= 1, got 0"),
         (Annotated[int, Bounds(1)] | None, None, None),
         (Annotated[int | Sequence[int], Bounds(1)], [1] * (LAYERS + 1), "n has 101 entries"),
@@ -107,7 +108,7 @@ def test_a_name_is_chosen_and_a_value_stays():
     assert choose("number", table, 3) == 3
     with pytest.raises(ValueError, match=r"number must be one of one, two, got .tow.; perhaps"):
         choose("number", table, "tow")
-    with pytest.raises(ValueError, match="got 'zzz'$"):
+    with pytest.raises(ValueError, match=r"got 'zzz'$"):
         require_name("number", table, "zzz")
 
 

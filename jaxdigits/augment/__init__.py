@@ -7,10 +7,7 @@ from jaxdigits.augment.acoustic import change_speed as change_speed
 from jaxdigits.augment.acoustic import change_tone as change_tone
 from jaxdigits.augment.acoustic import cut_ends as cut_ends
 from jaxdigits.augment.acoustic import drop_stretch as drop_stretch
-from jaxdigits.augment.acoustic import mask_bands as mask_bands
-from jaxdigits.augment.acoustic import mask_frames as mask_frames
 from jaxdigits.augment.acoustic import other_speech as other_speech
-from jaxdigits.augment.acoustic import shift_time as shift_time
 from jaxdigits.augment.photometric import background as background
 from jaxdigits.augment.photometric import blur as blur
 from jaxdigits.augment.photometric import brightness as brightness

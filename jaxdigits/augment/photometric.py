@@ -1,8 +1,8 @@
-"""Photometric augmentation: other light, other paper, other pens; and ink that is missing.
+"""Photometric augmentation: other light, other paper, other pens, and missing ink.
 
 Each is (key, images) -> images, of images [B, H, W] whose ink is bright: uint8, or floats in
-[0, 1]; the result is floats in [0, 1].  Strengths are drawn for each example, evenly up to the
-limit that is given.
+[0, 1]; the result is floats in [0, 1].  Strengths are drawn for each example, evenly up to a
+limit.
 
 [1] Zhong, Zheng, Kang, Li & Yang, AAAI 2020, arXiv:1708.04896 (random erasing).
 """
@@ -12,18 +12,12 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.augment.pixels import (
-    Augment,
-    gaussian,
-    pixels_of,
-    prepared,
-    uniform_of,
-)
+from jaxdigits.augment.pixels import Augment, gaussian, pixels_of, prepared, uniform_of
 from jaxdigits.keys import draw_normal, fold_in
 
 
 def contrast(limit: float = 0.5) -> Augment:
-    """y = ½ + c (x − ½), with c between 1 − limit and 1.
+    """Reduce contrast: y = ½ + c (x − ½), with c between 1 − limit and 1.
 
     Raises:
       ValueError: unless 0 <= limit <= 1.
@@ -33,7 +27,7 @@ def contrast(limit: float = 0.5) -> Augment:
 
 
 def brightness(limit: float = 0.3) -> Augment:
-    """y = x + b within [0, 1], with b between −limit and limit.
+    """Change brightness: y = x + b within [0, 1], with b between −limit and limit.
 
     Raises:
       ValueError: unless 0 <= limit <= 1.
@@ -43,7 +37,7 @@ def brightness(limit: float = 0.3) -> Augment:
 
 
 def background(limit: float = 0.5) -> Augment:
-    """y = x + (1 − x) g: paper that is grey, from corner to corner by another shade.
+    """Make paper grey: y = x + (1 − x) g, with another shade in each corner.
 
     g is bilinear between four corners, each between 0 and limit.
 
@@ -62,12 +56,12 @@ def background(limit: float = 0.5) -> Augment:
 
 
 def invert() -> Augment:
-    """y = 1 − x: dark ink for bright.  With `sometimes`, for a share of the examples."""
+    """Swap dark and bright: y = 1 − x.  With `sometimes`, for a share of the examples."""
     return lambda key, image: 1 - pixels_of(image)
 
 
 def noise(limit: float = 0.3) -> Augment:
-    """y = x + s n within [0, 1], n normal at each pixel, with s between 0 and limit.
+    """Add noise: y = x + s n within [0, 1], n normal at each pixel, s between 0 and limit.
 
     Raises:
       ValueError: unless limit >= 0.
@@ -83,7 +77,7 @@ def noise(limit: float = 0.3) -> Augment:
 
 
 def blur(limit: float = 1.0) -> Augment:
-    """Smoothed by a Gaussian of a deviation between 0 and `limit` pixels, along each axis.
+    """Smooth by a Gaussian with a deviation between 0 and `limit` pixels, along each axis.
 
     Raises:
       ValueError: unless limit >= 0.
@@ -102,10 +96,10 @@ def blur(limit: float = 1.0) -> Augment:
 def erase(
     least: float = 0.02, most: float = 0.2, *, stretch: float = 2.0, ink: float = 0.0
 ) -> Augment:
-    """A rectangle of paper somewhere, of a share `least` to `most` of the image [1].
+    """Cover a rectangle, a share `least` to `most` of the image, with paper [1].
 
-    Its height is between 1/stretch and `stretch` times its width; what is beyond the edge is
-    cut off.  With `ink` it is a blot instead, of a darkness between 0 and that.
+    Its height is between 1/stretch and `stretch` times its width; the edge of the image cuts
+    it off.  With `ink` it is a blot instead, with a darkness between 0 and `ink`.
 
     Raises:
       ValueError: unless 0 <= least <= most <= 1, stretch >= 1 and 0 <= ink <= 1.
@@ -129,7 +123,7 @@ def erase(
 
 
 def _each(count: int, change: Callable[[Array, Array], Array]) -> Augment:
-    """`change` of (u [count, B, 1, 1] in [0, 1), images), with each example's own u."""
+    """Apply `change` to (u [count, B, 1, 1] in [0, 1), images), with each example's own u."""
 
     def augment(key, image):
         keys, x = prepared(key, image)

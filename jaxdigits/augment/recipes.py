@@ -1,7 +1,7 @@
 """Augmentation: other images of the same digits, made on the device, inside the step.
 
-An augmentation is a pure function of keys and images.  What an example becomes depends on its
-own key alone, as everything that a step draws; so it is the same in any batch.
+An augmentation is a pure function of keys and images.  The change of an example depends on its
+own key alone, as all random numbers of a step do; so it is the same in any batch.
 
     augment = compose(warp(affine(rotation=15), elastic()), sometimes(0.5, erase()))
     augment(jax.random.key(0), images)      [B, H, W] uint8, or floats in [0, 1] -> floats
@@ -15,21 +15,14 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.augment.photometric import (
-    background,
-    blur,
-    brightness,
-    contrast,
-    erase,
-    noise,
-)
+from jaxdigits.augment.photometric import background, blur, brightness, contrast, erase, noise
 from jaxdigits.augment.pixels import Augment, prepared, uniform_of
 from jaxdigits.augment.warp import affine, elastic, warp
 from jaxdigits.keys import fold_in
 
 
 def compose(*augments: Augment) -> Augment:
-    """One after the other, each with keys of its own."""
+    """Apply augmentations one after the other, each with keys of its own."""
 
     def augment(key, image):
         keys, image = prepared(key, image)
@@ -41,7 +34,7 @@ def compose(*augments: Augment) -> Augment:
 
 
 def sometimes(probability: float, augment: Augment) -> Augment:
-    """`augment` for a share `probability` of the examples; the others stay as they are.
+    """Apply `augment` to a share `probability` of the examples; the others stay as they are.
 
     Raises:
       ValueError: unless 0 <= probability <= 1.
@@ -59,7 +52,7 @@ def sometimes(probability: float, augment: Augment) -> Augment:
 
 
 def one_of(*augments: Augment) -> Augment:
-    """For each example one of them, all equally likely.
+    """Apply one of the augmentations to each example, all equally likely.
 
     All are computed, and one is taken.
 
@@ -81,7 +74,7 @@ def one_of(*augments: Augment) -> Augment:
 
 
 def of_senses(augments: Mapping[str, Callable[[Array, Any], Any]]) -> Callable:
-    """Each sense's own augmentation: (key, {name: x [B, ...]}) -> {name: x [B, ...]}.
+    """Augment each sense in its own way: (key, {name: x [B, ...]}) -> {name: x [B, ...]}.
 
     Raises:
       ValueError: when called, for a sense without one, or one without a sense.

@@ -1,7 +1,7 @@
 """Geometric augmentation: ink moved about, each image in its own way.
 
-The pixel at place p of the new image is what the old one has at p + d(p), between pixels by
-bilinear interpolation; beyond the edge there is paper.  Places are in pixels, counted from the
+The pixel at place p of the new image is the old image at p + d(p), between pixels by bilinear
+interpolation; beyond the edge there is paper.  Places are in pixels, counted from the
 centre of the image: y down, x to the right.  A displacement is a function
 
     (keys [B], (H, W)) -> (dy [B, H, W], dx [B, H, W]), in pixels
@@ -25,7 +25,7 @@ Displacement = Callable[[Array, tuple[int, int]], tuple[Array, Array]]
 
 
 def warp(*displacements: Displacement) -> Augment:
-    """The augmentation that reads each pixel where all displacements together say.
+    """An augmentation that reads each pixel at the sum of all displacements.
 
     Raises:
       ValueError: for no displacement.
@@ -36,8 +36,8 @@ def warp(*displacements: Displacement) -> Augment:
     def augment(key, image):
         keys, image = prepared(key, image)
         shape = (image.shape[1], image.shape[2])
-        found = [d(fold_in(keys, i), shape) for i, d in enumerate(displacements)]
-        dy, dx = (reduce(add, each) for each in zip(*found, strict=True))
+        fields = [d(fold_in(keys, i), shape) for i, d in enumerate(displacements)]
+        dy, dx = (reduce(add, each) for each in zip(*fields, strict=True))
         return read_at(image, dy, dx)
 
     return augment
@@ -46,14 +46,14 @@ def warp(*displacements: Displacement) -> Augment:
 def affine(
     *, rotation: float = 0.0, shift: float = 0.0, scale: float = 0.0, shear: float = 0.0
 ) -> Displacement:
-    """Each image turned, moved, stretched and slanted, evenly distributed within limits.
+    """Turn, move, stretch and slant each image, evenly distributed within limits.
 
     d(p) = (A − 1) p + t,   A = S H R: rotation, then shear, then scale
 
     Args:
       rotation: largest angle, in degrees, either way.
       shift: largest move along each axis, in pixels.
-      scale: largest change of size, along each axis by itself: 0.1 is 0.9 to 1.1 times.
+      scale: largest change of size, along each axis independently: 0.1 is 0.9 to 1.1 times.
       shear: largest slant: 0.1 moves ink by a tenth of its height above the centre.
 
     Raises:
@@ -66,26 +66,26 @@ def affine(
 
     def displace(keys, shape):
         _require_shape(shape, "affine()")
-        drawn = 2 * uniform_of(keys, 6).T - 1
-        angle, slant = jnp.deg2rad(rotation) * drawn[0], shear * drawn[1]
-        stretch_y, stretch_x = 1 + scale * drawn[2], 1 + scale * drawn[3]
+        u = 2 * uniform_of(keys, 6).T - 1
+        angle, slant = jnp.deg2rad(rotation) * u[0], shear * u[1]
+        stretch_y, stretch_x = 1 + scale * u[2], 1 + scale * u[3]
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         # Rows of A, acting on (y, x); the new image's ink is larger where A is smaller.
         a = (cos / stretch_y, -sin / stretch_y)
         b = ((sin + slant * cos) / stretch_x, (cos - slant * sin) / stretch_x)
         y, x = (jnp.arange(n) - (n - 1) / 2 for n in shape)
         along = lambda row: row[0][:, None, None] * y[:, None] + row[1][:, None, None] * x
-        move = (shift * drawn[4:]).reshape(2, -1, 1, 1)
+        move = (shift * u[4:]).reshape(2, -1, 1, 1)
         return along(a) - y[:, None] + move[0], along(b) - x + move[1]
 
     return displace
 
 
 def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Displacement:
-    """Each image distorted as by a trembling hand [1].
+    """Distort each image as by a trembling hand [1].
 
-    At every pixel a displacement is drawn, evenly in ±1 along each axis; smoothed by a Gaussian
-    of deviation `sigma` pixels, and scaled by `alpha`.  The defaults are those of [1].
+    A displacement is drawn at every pixel, evenly in ±1 along each axis, smoothed by a Gaussian
+    of deviation `sigma` pixels, and scaled by `alpha`.  The defaults are from [1].
 
     Raises:
       ValueError: unless alpha >= 0 and sigma > 0.
@@ -109,7 +109,7 @@ def _require_shape(shape: tuple[int, int], name: str) -> None:
 
 
 def read_at(image: Array, dy: Array, dx: Array) -> Array:
-    """[B, H, W] the image at each pixel's place plus (dy, dx), between pixels bilinearly."""
+    """Read the image [B, H, W] at each pixel's place plus (dy, dx), bilinearly."""
     batch, height, width = image.shape
     y = jnp.clip(jnp.arange(height)[:, None] + dy, -1, height)
     x = jnp.clip(jnp.arange(width) + dx, -1, width)
@@ -120,7 +120,7 @@ def read_at(image: Array, dy: Array, dx: Array) -> Array:
     flat, wide = framed.reshape(batch, -1), width + 3
     row, column = (a.astype(jnp.int32) + 1 for a in (top, left))
     corner = (row * wide + column).reshape(batch, -1)
-    # All indices are within; not to say so would cost a comparison and a choice for each.
+    # All indices are within bounds; without this promise each costs a comparison.
     at = lambda offset: jnp.take_along_axis(flat, corner + offset, 1, mode="promise_in_bounds")
     a, b, c, d = (at(offset).reshape(image.shape) for offset in (0, 1, wide, wide + 1))
     return (1 - v) * ((1 - u) * a + u * b) + v * ((1 - u) * c + u * d)

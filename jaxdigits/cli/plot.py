@@ -38,8 +38,7 @@ class Plot:
     def run(self) -> int:
         """Draw, and print the paths."""
         from jaxdigits.plots.of_run import drawings
-        from jaxdigits.plots.page import page
-        from jaxdigits.plots.record import facts, read_record, tables
+        from jaxdigits.plots.page import page, read_record
         from jaxdigits.plots.style import png
         from jaxdigits.runs.folder import load_run
 
@@ -58,7 +57,7 @@ class Plot:
             (folder / f"{drawing.name}.png").write_bytes(png(drawing.figure))
         report = folder / "report.html"
         title = f"{config.network} on {config.data}"
-        text = page(title, str(self.run_folder), facts(record), figures, tables(record))
+        text = page(title, str(self.run_folder), record, figures)
         report.write_text(text, encoding="utf-8")
         say(f"{len(figures)} figures in {folder}\nreport in {report}", json_wanted=self.json)
         if self.json:

@@ -116,7 +116,7 @@ def _read(image: Path | None, audio: Path | None, config) -> Any:
         inputs["image"] = picture
     if audio:
         recording = read_sound(audio)
-        for line in recording.said:
+        for line in recording.notes:
             say_note(f"{audio}: {line}")
         if len(recording.wave) > RATE:
             say_note(f"{audio}: over a second long; the loudest second is used")

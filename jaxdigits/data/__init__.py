@@ -4,8 +4,6 @@ from jaxdigits.data.catalogue import DATASETS as DATASETS
 from jaxdigits.data.dataset import Dataset as Dataset
 from jaxdigits.data.dataset import split as split
 from jaxdigits.data.digits import digits as digits
-from jaxdigits.data.events import SensorEvents as SensorEvents
-from jaxdigits.data.events import binned as binned
 from jaxdigits.data.fsdd import SPEAKERS as SPEAKERS
 from jaxdigits.data.fsdd import Sounds as Sounds
 from jaxdigits.data.fsdd import fsdd as fsdd
@@ -27,6 +25,8 @@ from jaxdigits.data.pairs import digits_fsdd as digits_fsdd
 from jaxdigits.data.pairs import mnist_fsdd as mnist_fsdd
 from jaxdigits.data.pairs import recordings_in_turn as recordings_in_turn
 from jaxdigits.data.picture import read_picture as read_picture
+from jaxdigits.data.sensor import SensorEvents as SensorEvents
+from jaxdigits.data.sensor import binned as binned
 from jaxdigits.data.shd import SHD_CHANNELS as SHD_CHANNELS
 from jaxdigits.data.shd import read_shd as read_shd
 from jaxdigits.data.shd import shd as shd

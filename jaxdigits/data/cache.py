@@ -1,26 +1,25 @@
-"""Downloads, and the user's cache of them: whole and verified files, or none."""
+"""Downloads into the user's cache, by pooch: whole and verified files, or none."""
 
 import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
-from typing import Any, BinaryIO
+from types import ModuleType
 
-from jaxdigits.data.archive import BROKEN
+from jaxdigits.data.files import BROKEN
 from jaxdigits.errors import DataError
 
 TIMEOUT = 30  # seconds without a byte after which the next mirror is tried
 
 
 def places(*folders: str) -> list[Path]:
-    """Those folders in `JAXDIGITS_DATA`; none where that is not set."""
+    """Return these folders in `JAXDIGITS_DATA`; none where it is not set."""
     base = os.environ.get("JAXDIGITS_DATA")
     return [Path(base, folder) for folder in folders] if base else []
 
 
 def cache_folder(name: str) -> Path:
-    """Where the user's cache has the data set of that name, whether it is there or not.
+    """Return the path of a data set in the user's cache, whether it exists or not.
 
     Raises:
       ImportError: if pooch, which knows where caches are, is not installed.
@@ -29,79 +28,60 @@ def cache_folder(name: str) -> Path:
 
 
 def fill(
-    cache: Path, names: Sequence[str], write: Callable[[Path], None], what: str, ways_out: str
-) -> None:
-    """Put files into a folder that is made for them: all of `names`, or none.
-
-    Args:
-      write: writes them to the folder that it is given, and verifies them.
-      what: they are, for an error to say.
-      ways_out: what a user can do about it.
-
-    Raises:
-      DataError: if the folder cannot be written; and what `write` raises.
-    """
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
-            write(Path(folder))
-            for name in names:
-                os.replace(Path(folder, name), cache / name)
-    except OSError as error:
-        raise DataError(f"cannot write {what} to {cache} ({error}); {ways_out}") from error
-
-
-def download(
+    cache: Path,
+    names: Sequence[str],
     urls: Sequence[str],
-    part: Path,
-    verify: Callable[[Path], object],
     *,
-    most: int,
-    what: str,
-    ways_out: str,
+    sha256: str | None = None,
+    unpack: Callable[[Path], object] = lambda archive: None,
+    title: str,
+    remedy: str,
 ) -> None:
-    """Write to `part` what the first URL gives that `verify` lets pass.
+    """Download files into a cache folder, from the first good URL: all of `names`, or none.
 
     Args:
-      verify: raises for a file that is not the right one, or damaged.
-      most: bytes; a mirror that sends more is left.
+      names: the files; one, if it is downloaded as it is.
+      sha256: hex digest of the download, compressed; None where `unpack` verifies the content.
+      unpack: writes `names` beside the archive at that path.
+      title, remedy: for errors: the files in words, and the user's way out.
 
     Raises:
-      DataError: if none does, with each one's reason.
+      DataError: if the folder cannot be written, or no URL is good, with each one's reason.
       ImportError: if pooch is not installed.
     """
-    # Not pooch.retrieve: it hashes the compressed file, and writes to its log.
-    fetch = _pooch(what).HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 16)
-    reasons = []
-    for url in urls:
-        try:
-            with open(part, "wb") as file:
-                fetch(url, _limited(file, most), None)
-            verify(part)
-        except DataError as error:
-            reasons.append(f"{url}: {str(error).removeprefix(f'{part}: ')}")
-        except (OSError, ValueError, *BROKEN) as error:
-            # Its name says it all ("ConnectionError"); its text is a paragraph.
-            reasons.append(f"{url}: {type(error).__name__}")
-        else:
-            return
-    raise DataError(f"no mirror gave {what} ({', '.join(reasons)}); {ways_out}")
+    pooch, reasons = _pooch(title), []
+    pooch.get_logger().setLevel("WARNING")  # it reports each download on stderr
+    fetch = pooch.HTTPDownloader(timeout=TIMEOUT, chunk_size=1 << 16)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        for url in urls:
+            with tempfile.TemporaryDirectory(dir=cache, prefix=".download-") as folder:
+                name = names[0] if sha256 else "archive"
+                try:
+                    unpack(Path(pooch.retrieve(url, sha256, name, folder, downloader=fetch)))
+                except (OSError, ValueError, *BROKEN) as error:
+                    reasons.append(f"{url}: {_reason(error)}")
+                    continue
+                for name in names:
+                    os.replace(Path(folder, name), cache / name)
+                return
+    except OSError as error:
+        raise DataError(f"cannot write {title} to {cache} ({error}); {remedy}") from error
+    raise DataError(f"no mirror gave {title} ({', '.join(reasons)}); {remedy}")
 
 
-def _limited(file: BinaryIO, most: int) -> Any:
-    """What a download can be written to, as long as it is not over `most` bytes."""
-
-    def write(data: bytes) -> int:
-        if file.tell() + len(data) > most:
-            raise DataError(f"sends over {most:,} bytes")
-        return file.write(data)
-
-    return SimpleNamespace(write=write, flush=file.flush)
+def _reason(error: Exception) -> str:
+    """Describe an error in few words: requests and pooch write a paragraph."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return (
+        str(error).partition(":")[0] if isinstance(error, ValueError) else type(error).__name__
+    )
 
 
-def _pooch(wanted: str) -> ModuleType:
+def _pooch(title: str) -> ModuleType:
     try:
         import pooch
     except ImportError as error:
-        raise ImportError(f"the cache of {wanted} needs pooch: pip install pooch") from error
+        raise ImportError(f"the cache of {title} needs pooch: pip install pooch") from error
     return pooch

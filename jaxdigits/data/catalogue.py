@@ -1,4 +1,4 @@
-"""The data sets that can be asked for by name."""
+"""The data sets by name."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -26,7 +26,7 @@ FEATURES: Mapping[str, Any] = {
 
 
 def blank(features: Any, count: int) -> Any:
-    """`count` examples of such features in which there is nothing: no ink, no sound."""
+    """Return `count` examples of the feature shape without any ink or sound."""
     if isinstance(features, Mapping):
         return {name: _BLANK[name](count, shape) for name, shape in features.items()}
     return _BLANK["image"](count, features)

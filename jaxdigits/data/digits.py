@@ -24,15 +24,15 @@ SEED = 0
 
 
 def digits() -> tuple[Dataset, Dataset]:
-    """(train, test) of 1,437 and 360 images in MNIST's geometry, the same on every call.
+    """Load (train, test), 1,437 and 360 images in MNIST's geometry, the same on every call.
 
     The 8×8 picture is scaled to MNIST's 20×20 box, its centre of mass put in the middle.  The
-    stratified split is our own: the file does not say who wrote what, so test writers occur
-    in the training set, and results compare only with others on this very split.
+    stratified split is our own: the file has no writer labels, so writers of the test set
+    occur in the training set, and results compare only with others on this split.
 
     Raises:
       ImportError: if scikit-learn is not installed.
-      DataError: if its file is missing, damaged or not the one we know.
+      DataError: if its file is missing, damaged or another one.
     """
     image, label = _read(_bundled())
     train, test = split(Dataset(centred(_enlarged(image)), label), SIZES, seed=SEED)
@@ -47,7 +47,7 @@ def _bundled() -> Path:
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images [1797, 8, 8] of 0..16 and labels [1797] int32."""
+    """Read images [1797, 8, 8] of 0..16 and labels [1797] int32."""
     advice = "pip install --force-reinstall scikit-learn"
     try:
         text = content_of(path, LARGEST, file_most=LARGEST).decode("ascii")
@@ -62,7 +62,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _enlarged(image: np.ndarray) -> np.ndarray:
-    """[N, 8, 8] of 0..16 -> [N, 20, 20] uint8, interpolated along straight lines.
+    """Enlarge [N, 8, 8] of 0..16 to [N, 20, 20] uint8, interpolated along straight lines.
 
     From 8 pixels to 20 every weight is a multiple of 1/10, so the sums are done in integers
     and every machine gets the same bytes.  A cubic would swing below paper and above ink.

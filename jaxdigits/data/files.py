@@ -1,24 +1,30 @@
-"""Files that came from elsewhere: of none is more read than was settled beforehand.
+"""Files from elsewhere: how much of one is read is settled before it is opened.
 
-A reader says how large its format can be.  What is no regular file (a folder, a pipe that would
-be waited for, a device without an end) or is larger is refused before it is opened.
+A reader says how large its format can be.  A path that is no regular file (a folder, a pipe
+that would be waited for, an endless device) or a larger file is rejected unopened.
+The directory of a zip archive has a limit too, and archives of this package are not compressed.
 """
 
 import os
 import stat
+import zipfile
 import zlib
 from os import PathLike
-from typing import BinaryIO
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 from jaxdigits.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK = 1 << 16
 GZIP = 31  # zlib's word for the format with gzip's header and checksum
+MAX_DIRECTORY = 1 << 20  # bytes, of some 10,000 names; read at once, and parsed in Python
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+"""the errors of `zipfile` for a damaged archive, besides OSError and ValueError"""
 
 
 def require_file(path: str | PathLike[str], most: int) -> int:
-    """The size of a regular file, in bytes.
+    """Return the size of a regular file, in bytes.
 
     Raises:
       DataError: if there is no such file, or it has over `most` bytes.
@@ -30,12 +36,12 @@ def require_file(path: str | PathLike[str], most: int) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{path}: not a file")
     if status.st_size > most:
-        raise DataError(f"{path}: over {most:,} bytes, more than such a file may have")
+        raise DataError(f"{path}: over {most:,} bytes, the limit for such a file")
     return status.st_size
 
 
 def read_file(path: str | PathLike[str], most: int) -> bytes:
-    """The content of a file of at most `most` bytes.
+    """Read a file of at most `most` bytes.
 
     Raises:
       DataError: as `require_file`, or if it cannot be read.
@@ -50,12 +56,12 @@ def read_file(path: str | PathLike[str], most: int) -> bytes:
 
 
 def content_of(path: str | PathLike[str], most: int, *, file_most: int) -> bytearray:
-    """The first `most` bytes in a file, gzipped or not, which its own first bytes tell.
+    """Read the first `most` bytes of a file, unpacked if it starts as gzip does.
 
-    Of a stream that ends within them its checksum was right, and nothing is behind it.
+    If a gzip stream ends within them, its checksum is right and nothing follows it.
 
     Args:
-      file_most: bytes that the file itself may have.
+      file_most: most bytes of the file itself.
 
     Raises:
       DataError: as `require_file`; for a damaged stream, or bytes behind it.
@@ -71,10 +77,10 @@ def content_of(path: str | PathLike[str], most: int, *, file_most: int) -> bytea
 
 
 def _gunzipped(file: BinaryIO, most: int) -> bytearray:
-    """By zlib itself: Python's gzip reads names in headers, and empty members, byte by byte."""
+    """Unpack by zlib: Python's gzip reads names in headers and empty members byte by byte."""
     stream, content = zlib.decompressobj(wbits=GZIP), bytearray()
     while len(content) < most and not stream.eof:
-        # What is left of the input includes the checksum until all output has been given.
+        # The rest of the input includes the checksum until all output has been given.
         chunk = stream.unconsumed_tail or file.read(CHUNK)
         if not chunk:
             raise EOFError("the compressed stream ends early")
@@ -82,3 +88,43 @@ def _gunzipped(file: BinaryIO, most: int) -> bytearray:
     if stream.eof and (stream.unused_data or file.read(1)):
         raise EOFError("there are bytes behind the compressed stream")
     return content
+
+
+def open_archive(file: BinaryIO) -> zipfile.ZipFile:
+    """Open the zip archive in an open file.
+
+    Raises:
+      ValueError: if its directory is over 1 MB.
+      OSError, BROKEN: if it is damaged.
+    """
+
+    def read(size: int = -1) -> bytes:
+        content = file.read(size if 0 <= size <= MAX_DIRECTORY else MAX_DIRECTORY + 1)
+        if len(content) > MAX_DIRECTORY:
+            raise ValueError(f"its directory is over {MAX_DIRECTORY:,} bytes")
+        return content
+
+    limited: Any = SimpleNamespace(
+        read=read, seek=file.seek, tell=file.tell, seekable=file.seekable, close=lambda: None
+    )
+    return zipfile.ZipFile(limited)
+
+
+def require_stored(path: str | PathLike[str], most: int) -> None:
+    """Check that no member of an archive is compressed, so none is larger than the file.
+
+    Raises:
+      ValueError: if it is no regular file, has a compressed member, members of over `most`
+        bytes or more than the file has, or a directory of over 1 MB.
+      OSError, BROKEN: if it is damaged.
+    """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise ValueError("it is not a file")
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        with open_archive(file) as archive:
+            members = archive.infolist()
+        if sum(member.file_size for member in members) > min(size, most):
+            raise ValueError("it is too large")
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise ValueError("it is compressed, which this package never does")

@@ -1,8 +1,8 @@
 """The Free Spoken Digit Dataset: 3,000 recordings of ten digits by six speakers [1].
 
-The files are looked for in a folder, in `JAXDIGITS_DATA`, in the user's cache, and last on the
-network.  Wherever they were found, each must have the content that is listed, by the first 128
-bits of its SHA-256, in fsdd.sha256 beside this file.
+The loader looks for the files in a folder, in `JAXDIGITS_DATA`, in the user's cache, and last
+on the network.  Each file must have the content that fsdd.sha256, beside this file, lists by
+the first 128 bits of its SHA-256.
 
 [1] Jackson, Souza, Flaks, Pan, Nicolas & Thite, doi:10.5281/zenodo.1342401, CC BY-SA 4.0.
 """
@@ -16,22 +16,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdigits.data.archive import open_archive
-from jaxdigits.data.cache import cache_folder, download, fill, places
-from jaxdigits.data.files import read_file
+from jaxdigits.data.cache import cache_folder, fill, places
+from jaxdigits.data.files import open_archive, read_file
 from jaxdigits.data.sound import RATE, fixed_length, load_soundfile
 from jaxdigits.errors import DataError
 
 SPEAKERS = ("george", "jackson", "lucas", "nicolas", "theo", "yweweler")
 TAKES = 50  # recordings of each digit by each speaker
 TEST_TAKES = 5  # the first ones are the official test split
+# No hash of the archive: GitHub builds it on request, and does not promise its bytes.
 MIRRORS = (
     "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/tags/v1.0.10.zip",
     "https://github.com/Jakobovski/free-spoken-digit-dataset/archive/refs/heads/master.zip",
 )
 LARGEST = 1_000_000  # bytes of one file; the largest has 37 thousand
-LARGEST_ARCHIVE = 64_000_000  # bytes; it has 16 million
-WAYS_OUT = "set JAXDIGITS_DATA to a folder with fsdd/recordings, or run once with a network"
+REMEDY = "set JAXDIGITS_DATA to a folder with fsdd/recordings, or run once with a network"
 
 
 class Sounds(NamedTuple):
@@ -42,24 +41,24 @@ class Sounds(NamedTuple):
     label: np.ndarray
     """[N] int32, the digit 0..9"""
     speaker: np.ndarray
-    """[N] int32, which of `SPEAKERS`"""
+    """[N] int32, index into `SPEAKERS`"""
     take: np.ndarray
     """[N] int32, the index 0..49 of the recording"""
 
 
 def fsdd(folder: str | PathLike[str] | None = None, *, samples: int = RATE) -> Sounds:
-    """All 3,000 recordings, by digit, then speaker, then take.
+    """Load all 3,000 recordings, by digit, then speaker, then take.
 
     Args:
-      folder: where the WAV files are.  By default the first place that has all of them:
+      folder: folder of the WAV files.  By default the first place that has all of them:
         `$JAXDIGITS_DATA/fsdd/recordings`, `$JAXDIGITS_DATA/fsdd`, the user's cache; else they
         are downloaded into the cache, 16 MB.
-      samples: length of all: silence follows the shorter ones, and of the longer ones (20, if
-        it is a second) the loudest stretch is taken.
+      samples: length of each: silence follows a shorter one, and a longer one (20 of them, at
+        a second) is cut to its loudest stretch.
 
     Raises:
-      DataError: if `folder` lacks a file, if one is damaged or not the official one, naming
-        it, or if no mirror could be reached.
+      DataError: if `folder` lacks a file, if a file is damaged or not the official one, naming
+        it, or if no mirror can be reached.
       ValueError: unless samples >= 1.
       ImportError: if soundfile is not installed; if the cache is needed and pooch is not.
     """
@@ -77,15 +76,15 @@ def fsdd(folder: str | PathLike[str] | None = None, *, samples: int = RATE) -> S
 
 
 def official_split(sounds: Sounds) -> tuple[Sounds, Sounds]:
-    """(train, test): takes 5 to 49, and 0 to 4; both have the same speakers."""
+    """Return (train, test): takes 5 to 49, and 0 to 4; both have the same speakers."""
     return _part(sounds, sounds.take < TEST_TAKES)
 
 
 def leave_speaker_out(sounds: Sounds, speaker: str) -> tuple[Sounds, Sounds]:
-    """(train, test): the other speakers, and one who is never heard in training.
+    """Return (train, test): the other speakers, and one that is never in training.
 
     Raises:
-      ValueError: for a speaker that is none of `SPEAKERS`.
+      ValueError: for a speaker that is not in `SPEAKERS`.
     """
     if speaker not in SPEAKERS:
         raise ValueError(f"unknown speaker {speaker!r}: choose from {', '.join(SPEAKERS)}")
@@ -98,7 +97,7 @@ def _part(sounds: Sounds, test: np.ndarray) -> tuple[Sounds, Sounds]:
 
 
 def _manifest() -> dict[str, str]:
-    """Digest by name, in the order of the data set."""
+    """Return digests by name, in the order of the data set."""
     digests = Path(__file__).with_name("fsdd.sha256").read_text().split()
     return dict(zip(_names(), digests, strict=True))
 
@@ -113,9 +112,9 @@ def _read(path: Path, digest: str) -> bytes:
     try:
         content = read_file(path, LARGEST)
     except DataError as error:
-        raise DataError(f"{error}; the data set is 3,000 such files, {WAYS_OUT}") from error
+        raise DataError(f"{error}; the data set is 3,000 such files, {REMEDY}") from error
     if not _is(content, digest):
-        raise DataError(f"{path}: content is not the expected one (SHA-256); get it again")
+        raise DataError(f"{path}: wrong content (SHA-256); get it again")
     return content
 
 
@@ -124,7 +123,7 @@ def _is(content: bytes, digest: str) -> bool:
 
 
 def _cached() -> Path:
-    """The first folder that has all files; the cache, filled if need be."""
+    """Return the first folder that has all files; the cache, filled if need be."""
     names = list(_names())
     has_all = lambda place: all((place / name).is_file() for name in names)
     for place in places("fsdd/recordings", "fsdd"):
@@ -132,18 +131,12 @@ def _cached() -> Path:
             return place
     cache = cache_folder("fsdd")
     if not has_all(cache):
-        fill(cache, names, _fetch, "the recordings", WAYS_OUT)
+        fill(cache, names, MIRRORS, unpack=_unpack, title="the recordings", remedy=REMEDY)
     return cache
 
 
-def _fetch(folder: Path) -> None:
-    unpack = lambda archive: _unpack(archive, folder)
-    part, limit = folder / "archive.zip", LARGEST_ARCHIVE
-    download(MIRRORS, part, unpack, most=limit, what="the recordings", ways_out=WAYS_OUT)
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """The recordings of an archive, each by its own name: its paths are not followed."""
+def _unpack(archive: Path) -> None:
+    """Write the recordings beside their archive, each by its own name: no path is followed."""
     with open(archive, "rb") as file, open_archive(file) as opened:
         members = {Path(info.filename).name: info for info in opened.infolist()}
         for name, digest in _manifest().items():
@@ -152,5 +145,5 @@ def _unpack(archive: Path, folder: Path) -> None:
             with opened.open(members[name]) as member:
                 content = member.read(LARGEST)
             if not _is(content, digest):
-                raise DataError(f"{name} is not the expected one (SHA-256)")
-            Path(folder, name).write_bytes(content)
+                raise DataError(f"{name} has the wrong content (SHA-256)")
+            archive.with_name(name).write_bytes(content)

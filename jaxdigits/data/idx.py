@@ -1,9 +1,9 @@
-"""Reading the IDX format: an array of numbers behind a header of big-endian integers.
+"""The IDX format: an array of numbers behind a header of big-endian integers.
 
     0x00 0x00, element type (1 byte), rank (1 byte), length of each axis (4 bytes each), data
 
-A file comes from elsewhere, so nothing in it is believed: the header is checked before memory
-is taken, and no more is ever decompressed than the header announces, plus one byte.
+A file comes from elsewhere, so the reader trusts nothing in it.  It checks the header before it
+takes memory, and decompresses no more than the header announces, plus one byte.
 """
 
 import hashlib
@@ -28,16 +28,16 @@ def read_idx(
     shape: Sequence[int | None] | None = None,
     sha256: str | None = None,
 ) -> np.ndarray:
-    """The array in an IDX file, gzipped or not: in native byte order, and writable.
+    """Read the array in an IDX file, gzipped or not: in native byte order, and writable.
 
     Args:
-      path: the file; compression is seen from its first bytes, not from its name.
-      shape: lengths the axes must have, None for any; by default any shape will do.
-      sha256: hex digest that the uncompressed content must have, header included.
+      path: the file; its first bytes tell whether it is compressed, not its name.
+      shape: required lengths of the axes, None for any; by default any shape is accepted.
+      sha256: required hex digest of the uncompressed content, header included.
 
     Raises:
-      DataError: if the file is missing, empty, no IDX file, damaged, truncated, has bytes to
-        spare, announces more than 256 MiB, or is not of the shape or the hash asked for.
+      DataError: if the file is missing, empty, no IDX file, damaged, truncated, too long,
+        announces more than 256 MiB, or has another shape or hash than required.
     """
     header, dtype, axes = _header(content_of(path, LONGEST_HEADER, file_most=MAX_BYTES), path)
     if shape is not None and not _fits(axes, shape):
@@ -46,13 +46,13 @@ def read_idx(
     # An axis of 0 makes no array small: NumPy counts the others.
     if math.prod(max(n, 1) for n in axes) * dtype.itemsize > MAX_BYTES:
         raise DataError(f"{path}: header announces {axes}, more than {MAX_BYTES} bytes")
-    # The byte that should not be there also makes zlib reach the checksum.
+    # One byte too many also makes zlib reach the checksum.
     content = content_of(path, len(header) + size + 1, file_most=MAX_BYTES)
     _require_length(content, len(header) + size, path)
     if len(content) > len(header) + size:
         raise DataError(f"{path}: too long, more bytes than the {size} of shape {axes}")
     if sha256 is not None and hashlib.sha256(content).hexdigest() != sha256:
-        raise DataError(f"{path}: content is not the expected one (SHA-256); get it again")
+        raise DataError(f"{path}: wrong content (SHA-256); get it again")
     array = np.frombuffer(content, dtype, offset=len(header)).reshape(axes)
     return array.astype(dtype.newbyteorder("="))
 
@@ -78,5 +78,5 @@ def _require_length(content: bytearray, length: int, path: object) -> None:
 
 def _fits(axes: tuple[int, ...], shape: Sequence[int | None]) -> bool:
     return len(axes) == len(shape) and all(
-        want is None or want == got for got, want in zip(axes, shape, strict=True)
+        required in (None, n) for n, required in zip(axes, shape, strict=True)
     )

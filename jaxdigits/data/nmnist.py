@@ -13,33 +13,33 @@ import numpy as np
 
 from jaxdigits.data.cache import places
 from jaxdigits.data.dataset import Dataset
-from jaxdigits.data.events import SensorEvents, in_order, packed, require_steps
 from jaxdigits.data.files import read_file
+from jaxdigits.data.sensor import SensorEvents, in_order, packed, require_steps
 from jaxdigits.errors import DataError
 
 NMNIST_SHAPE = (34, 34, 2)  # rows, columns, polarity
 EVENT_BYTES = 5
 MAX_FILE = 10_000_000  # bytes; the largest has some 40 thousand
-MAX_FILES = 100_000  # of a part; the larger one has 60 thousand
+MAX_FILES = 100_000  # of Train or Test; Train has 60 thousand
 JERKS = 0.3  # seconds, of three jerks of a tenth; the last events come some ms later
-WAYS_OUT = (
+REMEDY = (
     "unpack Train.zip and Test.zip of N-MNIST (doi:10.17632/468j46mzdv) into a folder nmnist, "
-    "and set JAXDIGITS_DATA to the one that it is in"
+    "and set JAXDIGITS_DATA to its parent folder"
 )
 
 
 def nmnist(
     folder: str | PathLike[str] | None = None, *, steps: int = 16, duration: float = JERKS
 ) -> tuple[Dataset, Dataset]:
-    """(train, test) of binned events: by digit, and those of a digit by the names of files.
+    """Load (train, test) of binned events, in the order of digits, then of file names.
 
-    An example is [steps, 34, 34, 2] spikes, as `multimodal(vision="events")` takes them; all
-    are kept at a bit a spike (`Packed`), 289 bytes for each step of an example.
+    An example is [steps, 34, 34, 2] spikes, as `multimodal(vision="events")` takes them.  They
+    are stored with one bit per spike (`Packed`), 289 bytes for each step of an example.
 
     Args:
-      folder: with Train/0 to Train/9 and Test/0 to Test/9 of .bin files, as many as there are.
+      folder: has Train/0 to Train/9 and Test/0 to Test/9 with any number of .bin files.
         By default `$JAXDIGITS_DATA/nmnist`; N-MNIST is large, and not downloaded.
-      duration: seconds that the steps are of; later events are left out.
+      duration: seconds of all steps together; later events are left out.
 
     Raises:
       DataError: if there is no such folder, or a file is broken, naming it.
@@ -48,15 +48,15 @@ def nmnist(
     require_steps(steps, duration)
     home = Path(folder) if folder is not None else next(iter(places("nmnist")), None)
     if home is None or not home.is_dir():
-        raise DataError(f"{home or 'JAXDIGITS_DATA'}: there is no N-MNIST; {WAYS_OUT}")
-    # Both parts are listed before the first of so many files is read.
-    listed = [_files(home / part) for part in ("Train", "Test")]
-    train, test = (_read(files, steps, duration) for files in listed)
+        raise DataError(f"{home or 'JAXDIGITS_DATA'}: there is no N-MNIST; {REMEDY}")
+    # Both folders are listed before the first of many files is read.
+    listings = [_files(home / name) for name in ("Train", "Test")]
+    train, test = (_read(files, steps, duration) for files in listings)
     return train, test
 
 
 def read_nmnist(path: str | PathLike[str]) -> SensorEvents:
-    """The events of one N-MNIST recording, whose sensor is `NMNIST_SHAPE`.
+    """Read the events of one N-MNIST recording; the sensor is `NMNIST_SHAPE`.
 
     Raises:
       DataError: if the file is missing, empty, over 10 MB, ends within an event, or has an
@@ -64,9 +64,9 @@ def read_nmnist(path: str | PathLike[str]) -> SensorEvents:
     """
     content = read_file(path, MAX_FILE)
     if not content or len(content) % EVENT_BYTES:
-        more = len(content) % EVENT_BYTES
-        what = f"{more} bytes of an event at its end" if more else "no events"
-        raise DataError(f"{path}: {what}; get it again")
+        rest = len(content) % EVENT_BYTES
+        fault = f"{rest} bytes of an event at its end" if rest else "no events"
+        raise DataError(f"{path}: {fault}; get it again")
     column, row, *rest = np.frombuffer(content, np.uint8).reshape(-1, EVENT_BYTES).T
     high, middle, low = (a.astype(np.int32) for a in rest)
     polarity = high >> 7
@@ -74,21 +74,22 @@ def read_nmnist(path: str | PathLike[str]) -> SensorEvents:
     return in_order(time, np.stack([row, column, polarity], 1), NMNIST_SHAPE, path)
 
 
-def _files(part: Path) -> list[tuple[Path, int]]:
-    """The recordings of a part, with their digits."""
-    found = []
+def _files(home: Path) -> list[tuple[Path, int]]:
+    """List the recordings of Train or Test, with their digits."""
+    files = []
     for digit in range(10):
+        folder = home / str(digit)
         try:
-            paths = sorted(p for p in (part / str(digit)).iterdir() if p.suffix == ".bin")
+            paths = sorted(p for p in folder.iterdir() if p.suffix == ".bin")
         except OSError as error:
             reason = error.strerror or type(error).__name__
-            raise DataError(f"{part / str(digit)}: {reason}; {WAYS_OUT}") from error
+            raise DataError(f"{folder}: {reason}; {REMEDY}") from error
         if not paths:
-            raise DataError(f"{part / str(digit)}: no .bin file in it; {WAYS_OUT}")
-        found += [(path, digit) for path in paths]
-    if len(found) > MAX_FILES:
-        raise DataError(f"{part}: {len(found):,} files, more than N-MNIST has")
-    return found
+            raise DataError(f"{folder}: no .bin file in it; {REMEDY}")
+        files += [(path, digit) for path in paths]
+    if len(files) > MAX_FILES:
+        raise DataError(f"{home}: {len(files):,} files, more than N-MNIST has")
+    return files
 
 
 def _read(files: list[tuple[Path, int]], steps: int, duration: float) -> Dataset:

@@ -3,8 +3,8 @@
 One HDF5 file has many recordings: times in seconds (`spikes/times`) and cochlear channels
 (`spikes/units`) of each, and `labels`, 0 to 9 for the digits in English, 10 to 19 in German.
 
-HDF5 can do much that such a file has no need of: data that lie in other files, in chunks that
-unfold to any size, or that many recordings share.  All of that is refused.
+SHD needs little of HDF5.  Data in other files, in chunks that unpack to any size, or shared by
+many recordings are rejected.
 
 [1] Cramer, Stradmann, Schemmel & Zenke, IEEE TNNLS 33(7), 2022, arXiv:1910.07407.
 """
@@ -21,38 +21,38 @@ import numpy as np
 
 from jaxdigits.data.cache import places
 from jaxdigits.data.dataset import Dataset
-from jaxdigits.data.events import SensorEvents, in_order, packed, require_steps
 from jaxdigits.data.files import require_file
+from jaxdigits.data.sensor import SensorEvents, in_order, packed, require_steps
 from jaxdigits.errors import DataError
 
 SHD_CHANNELS = 700
 TABLES = {"spikes/times": "f", "spikes/units": "iu", "labels": "iu"}  # NumPy's kinds of number
 FILES = ("shd_train.h5", "shd_test.h5")
 MAX_FILE = 1_000_000_000  # bytes
-MAX_RECORDINGS = 20_000  # of a file; the larger one has 8,156
+MAX_RECORDINGS = 20_000  # of a file; the larger file has 8,156
 MAX_EVENTS = 1_000_000  # of one recording; the longest has 15 thousand
-MAX_TABLE = 400_000  # bytes of a table of labels, or of where recordings are, in the file
-MAX_CHUNK = 16_000_000  # bytes of a piece of such a table, in memory
+MAX_TABLE = 400_000  # bytes, in the file, of a table of labels or of recordings' places
+MAX_CHUNK = 16_000_000  # bytes, in memory, of a chunk of such a table
 FILTERS = {1, 2, 3}  # deflate, shuffle, Fletcher's checksum
 LONGEST = 1.4  # seconds; nearly all recordings are shorter
-WAYS_OUT = (
+REMEDY = (
     "unpack shd_train.h5.gz and shd_test.h5.gz of the Spiking Heidelberg Digits "
-    "(zenkelab.org/datasets) into a folder shd, and set JAXDIGITS_DATA to the one that it is in"
+    "(zenkelab.org/datasets) into a folder shd, and set JAXDIGITS_DATA to its parent folder"
 )
 
 
 def shd(
     folder: str | PathLike[str] | None = None, *, steps: int = 100, duration: float = LONGEST
 ) -> tuple[Dataset, Dataset]:
-    """(train, test) of binned spikes of the ear, in the order of the files.
+    """Load (train, test) of binned spikes of the ear, in the order of the files.
 
     An example is [steps, 700] spikes, as `steps_first(steps)` takes them; labels are 0 to 19.
-    All are kept at a bit a spike (`Packed`).
+    They are stored with one bit per spike (`Packed`).
 
     Args:
-      folder: with shd_train.h5 and shd_test.h5; by default `$JAXDIGITS_DATA/shd`.  They are
+      folder: has shd_train.h5 and shd_test.h5; by default `$JAXDIGITS_DATA/shd`.  They are
         large, and not downloaded.
-      duration: seconds that the steps are of; later events are left out.
+      duration: seconds of all steps together; later events are left out.
 
     Raises:
       DataError: if a file is missing or broken, naming it.
@@ -63,18 +63,18 @@ def shd(
     home = Path(folder) if folder is not None else next(iter(places("shd")), None)
     for name in FILES:
         if home is None or not (home / name).is_file():
-            raise DataError(f"{home or 'JAXDIGITS_DATA'}: there is no {name}; {WAYS_OUT}")
+            raise DataError(f"{home or 'JAXDIGITS_DATA'}: there is no {name}; {REMEDY}")
     train, test = (_read(Path(home or "", name), steps, duration) for name in FILES)
     return train, test
 
 
 def read_shd(path: str | PathLike[str]) -> tuple[list[SensorEvents], np.ndarray]:
-    """All recordings in an HDF5 file of SHD, and their labels [N] int32, 0 to 19.
+    """Read all recordings in an HDF5 file of SHD, and their labels [N] int32, 0 to 19.
 
     Raises:
-      DataError: if the file is missing, over 1 GB, no HDF5 file or none of SHD, or if a
-        recording has unequally many times and channels, times that are not finite or below 0,
-        or a channel that is not 0 to 699, naming it.
+      DataError: if the file is missing, over 1 GB, or not an HDF5 file of SHD; if a
+        recording has different numbers of times and channels, times that are not finite or
+        below 0, or a channel that is not 0 to 699, naming it.
       ImportError: if h5py is not installed.
     """
     recordings = _recordings(path)
@@ -90,7 +90,7 @@ def _read(path: Path, steps: int, duration: float) -> Dataset:
 
 
 def _recordings(path: str | PathLike[str]) -> Iterator[Any]:
-    """The labels [N] int32, and then each recording's events, one after the other."""
+    """Yield the labels [N] int32, and then each recording's events, one after the other."""
     h5py = _h5py()
     size = require_file(path, MAX_FILE)
     try:
@@ -111,33 +111,33 @@ def _recordings(path: str | PathLike[str]) -> Iterator[Any]:
                 yield _events(time, unit, name)
     except DataError:
         raise
-    except Exception as error:  # h5py meets a damaged file with a dozen kinds of exception
-        raise DataError(f"{path}: no whole SHD file ({type(error).__name__})") from error
+    except Exception as error:  # for a damaged file h5py raises a dozen kinds of exception
+        raise DataError(f"{path}: not a whole SHD file ({type(error).__name__})") from error
 
 
 def _table(h5py: ModuleType, file: Any, name: str, path: Any) -> Any:
-    """One of `TABLES`, if it is a plain one."""
-    parts = name.split("/")
-    for i in range(len(parts)):
-        link = file.get("/".join(parts[: i + 1]), getlink=True)
+    """Return one of `TABLES`, if it is a plain one."""
+    names = name.split("/")
+    for i in range(len(names)):
+        link = file.get("/".join(names[: i + 1]), getlink=True)
         if link is not None and not isinstance(link, h5py.HardLink):
-            raise DataError(f"{path}: {name} is a link to elsewhere")
+            raise DataError(f"{path}: {name} is a link to another place")
     table = file[name]
     if not isinstance(table, h5py.Dataset) or len(table.shape) != 1:
-        raise DataError(f"{path}: {name} is no table of one axis")
+        raise DataError(f"{path}: {name} is not a table of one axis")
     if len(table) > MAX_RECORDINGS:
         raise DataError(f"{path}: {name} has {len(table)} rows, more than {MAX_RECORDINGS}")
-    of_row = h5py.check_vlen_dtype(table.dtype) if "/" in name else table.dtype
-    if of_row is None or np.dtype(of_row).kind not in TABLES[name]:
-        raise DataError(f"{path}: {name} is not of the numbers that it should be")
+    dtype = h5py.check_vlen_dtype(table.dtype) if "/" in name else table.dtype
+    if dtype is None or np.dtype(dtype).kind not in TABLES[name]:
+        raise DataError(f"{path}: {name} has the wrong type of numbers")
     if table.external or table.is_virtual:
         raise DataError(f"{path}: {name} lies in another file")
     settings = table.id.get_create_plist()
     filters = [settings.get_filter(i)[0] for i in range(settings.get_nfilters())]
     packed_once = set(filters) <= FILTERS and len(set(filters)) == len(filters)
-    piece = prod(table.chunks or (0,)) * table.dtype.itemsize
-    if table.id.get_storage_size() > MAX_TABLE or piece > MAX_CHUNK or not packed_once:
-        raise DataError(f"{path}: {name} is packed in a way that SHD has no need of")
+    chunk = prod(table.chunks or (0,)) * table.dtype.itemsize
+    if table.id.get_storage_size() > MAX_TABLE or chunk > MAX_CHUNK or not packed_once:
+        raise DataError(f"{path}: {name} is packed in a way that SHD does not need")
     return table
 
 
@@ -154,5 +154,5 @@ def _h5py() -> ModuleType:
     try:
         import h5py
     except ImportError as error:
-        raise ImportError('SHD is read by h5py: pip install "jaxdigits[events]"') from error
+        raise ImportError('SHD needs h5py: pip install "jaxdigits[events]"') from error
     return h5py

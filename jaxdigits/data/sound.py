@@ -1,7 +1,7 @@
 """A recording of one spoken digit, brought to 8,000 samples a second.
 
-It may be WAV, FLAC or OGG, of any sampling rate and with any number of channels: those are
-averaged, another rate is resampled, and `Recording.said` tells what was done.
+It may be WAV, FLAC or OGG, of any sampling rate and with any number of channels.  Channels are
+averaged, another rate is resampled, and `Recording.notes` lists these changes.
 """
 
 import os
@@ -16,34 +16,34 @@ import numpy as np
 from jaxdigits.data.files import require_file
 from jaxdigits.errors import DataError
 
-RATE = 8000  # samples a second, that of the Free Spoken Digit Dataset
+RATE = 8000  # samples a second, as in the Free Spoken Digit Dataset
 MAX_BYTES = 50_000_000
-SHORTEST, LONGEST = 0.05, 30.0  # seconds: a click, and more than anyone takes for a digit
-SILENT = 1e-4  # of full scale: some three steps of 16 bits
+SHORTEST, LONGEST = 0.05, 30.0  # seconds: a click, and longer than anyone says a digit
+SILENT = 1e-4  # of full scale: some three units of 16 bits
 RATES = (1000, 400_000)
-MAX_SAMPLES = 30_000_000  # of all channels: a file that is compressed well has any number
+MAX_SAMPLES = 30_000_000  # of all channels: a well compressed file may have any number
 KINDS = "WAV, FLAC or OGG"
 RIFF: dict[bytes, Literal["little", "big"]] = {b"RIFF": "little", b"RIFX": "big"}
 MAGIC = (*RIFF, b"RF64", b"fLaC", b"OggS")
-MAX_PARTS = 10_000  # of a WAV, before its samples
-UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # what programs write that do not know the length yet
+MAX_CHUNKS = 10_000  # of a WAV, before its samples
+UNKNOWN_SIZES = (0, 0xFFFFFFFF)  # of programs that do not know the length yet
 
 
 class Recording(NamedTuple):
-    """A sound, and what was done to it."""
+    """A sound, and the changes made to it."""
 
     wave: np.ndarray
     """[N] float32 in [-1, 1], at 8 kHz"""
-    said: tuple[str, ...]
-    """one line for each thing, for a user to read; empty if it is as it was"""
+    notes: tuple[str, ...]
+    """one line for each change, for a user to read; empty if the sound is unchanged"""
 
 
 def read_sound(path: str | PathLike[str]) -> Recording:
-    """The sound in a WAV, FLAC or OGG file.
+    """Read the sound in a WAV, FLAC or OGG file.
 
     Raises:
       DataError: if the file is missing, over 50 MB, no sound, damaged, shorter than its header
-        says, silent, not of 0.05 to 30 seconds, or of over 30 million samples in all channels.
+        says, silent, not 0.05 to 30 seconds long, or of over 30 million samples in all.
       ImportError: if soundfile is not installed.
     """
     soundfile = load_soundfile()
@@ -60,21 +60,18 @@ def read_sound(path: str | PathLike[str]) -> Recording:
         raise DataError(f"{path}: truncated, {len(samples)} of {count} samples; get it again")
     if not np.isfinite(samples).all():
         raise DataError(f"{path}: has samples that are not finite; save it again")
-    said = [f"{channels} channels, averaged"] if channels > 1 else []
+    notes = [f"{channels} channels, averaged"] if channels > 1 else []
     wave = samples.mean(1, dtype=np.float32)
     if rate != RATE:
-        said.append(f"resampled from {rate} to {RATE} samples a second")
+        notes.append(f"resampled from {rate} to {RATE} samples a second")
         wave = resample(wave, rate)
     if np.abs(wave).max() < SILENT:
         raise DataError(f"{path}: there is no sound in it")
-    return Recording(np.clip(wave, -1, 1), tuple(said))
+    return Recording(np.clip(wave, -1, 1), tuple(notes))
 
 
 def resample(wave: np.ndarray, rate: int) -> np.ndarray:
-    """[N] samples at `rate` a second as [M] at 8,000, without what lies above 4 kHz.
-
-    By `scipy.signal.resample_poly`.
-    """
+    """Resample [N] at `rate` a second to [M] at 8,000, without frequencies above 4 kHz."""
     from scipy.signal import resample_poly  # takes a second to import
 
     common = gcd(RATE, rate)
@@ -82,7 +79,7 @@ def resample(wave: np.ndarray, rate: int) -> np.ndarray:
 
 
 def fixed_length(wave: np.ndarray, samples: int) -> np.ndarray:
-    """[N] -> [samples]: silence behind a shorter one; of a longer one the loudest stretch."""
+    """Bring [N] to [samples]: add silence at the end, or cut out the loudest stretch."""
     missing = samples - len(wave)
     if missing >= 0:
         return np.pad(wave, (0, missing))
@@ -92,7 +89,7 @@ def fixed_length(wave: np.ndarray, samples: int) -> np.ndarray:
 
 
 def _check_file(path: str | PathLike[str]) -> None:
-    """Refuse what is too large, none of the three, or a WAV that ends before it says."""
+    """Reject a file that is too large, of another kind, or a WAV with too few bytes."""
     size = require_file(path, MAX_BYTES)
     try:
         with open(path, "rb") as file:
@@ -100,26 +97,26 @@ def _check_file(path: str | PathLike[str]) -> None:
             end = max(_ends(file, head)) if head[:4] in RIFF else size
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    if head[:4] not in MAGIC:  # soundfile knows others, of which some look at other files too
+    if head[:4] not in MAGIC:  # soundfile reads others too, and some of them open further files
         raise DataError(f"{path}: not a {KINDS}; save it as one")
     if end > size:
         raise DataError(f"{path}: truncated, {end - size} bytes missing; get it again")
 
 
 def _ends(file: BinaryIO, head: bytes) -> Iterator[int]:
-    """Where a WAV, and its samples, end by what it says; nothing where it does not know."""
-    number = lambda told: int.from_bytes(told, RIFF[head[:4]])
+    """Yield where a WAV and its samples end by their headers, as far as these know it."""
+    number = lambda field: int.from_bytes(field, RIFF[head[:4]])
     yield 0
     if (length := number(head[4:8])) not in UNKNOWN_SIZES:
         yield length + 8
-    for _ in range(MAX_PARTS):
-        name, told = file.read(4), file.read(4)
-        if len(told) < 4:
+    for _ in range(MAX_CHUNKS):
+        name, size = file.read(4), file.read(4)
+        if len(size) < 4:
             return
         if name == b"data":
-            yield 0 if number(told) in UNKNOWN_SIZES else file.tell() + number(told)
+            yield 0 if number(size) in UNKNOWN_SIZES else file.tell() + number(size)
             return
-        file.seek(number(told) + number(told) % 2, 1)
+        file.seek(number(size) + number(size) % 2, 1)
 
 
 def _check_length(path: Any, rate: int, count: int, channels: int) -> None:
@@ -133,11 +130,9 @@ def _check_length(path: Any, rate: int, count: int, channels: int) -> None:
 
 
 def load_soundfile() -> ModuleType:
-    """soundfile, or an ImportError that says how to install it."""
+    """Import soundfile, or raise an ImportError that says how to install it."""
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: without its C library
-        raise ImportError(
-            'sounds are read by soundfile: pip install "jaxdigits[audio]"'
-        ) from error
+        raise ImportError('sounds need soundfile: pip install "jaxdigits[audio]"') from error
     return soundfile

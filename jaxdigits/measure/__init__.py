@@ -1,4 +1,4 @@
-"""Measuring: intervals, confusion, corruptions, costs."""
+"""Measures: intervals, confusion, corruptions, costs."""
 
 from jaxdigits.measure.confusion import PerClass as PerClass
 from jaxdigits.measure.confusion import confusion_matrix as confusion_matrix
@@ -8,13 +8,10 @@ from jaxdigits.measure.corruptions import SEVERITIES as SEVERITIES
 from jaxdigits.measure.corruptions import corrupt as corrupt
 from jaxdigits.measure.cost import Cost as Cost
 from jaxdigits.measure.cost import cost as cost
-from jaxdigits.measure.intervals import Summary as Summary
-from jaxdigits.measure.intervals import summarise as summarise
-from jaxdigits.measure.intervals import wilson as wilson
-from jaxdigits.measure.pairs import area_under_curve as area_under_curve
-from jaxdigits.measure.pairs import bootstrap_of_pairs as bootstrap_of_pairs
-from jaxdigits.measure.pairs import mcnemar as mcnemar
 from jaxdigits.measure.robustness import robustness as robustness
 from jaxdigits.measure.saliency import saliency as saliency
 from jaxdigits.measure.score import Score as Score
+from jaxdigits.measure.score import Summary as Summary
 from jaxdigits.measure.score import score as score
+from jaxdigits.measure.score import summarise as summarise
+from jaxdigits.measure.score import wilson as wilson

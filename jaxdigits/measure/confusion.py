@@ -1,4 +1,4 @@
-"""Where a classifier errs: the confusion matrix and what follows from it."""
+"""The errors of a classifier: its confusion matrix, recall and precision."""
 
 from typing import NamedTuple
 
@@ -7,17 +7,17 @@ from jax.typing import ArrayLike
 
 
 class PerClass(NamedTuple):
-    """Counts and shares of each class [K]; a share of nothing is not a number."""
+    """Counts and shares of each class [K]; NaN where the class has no examples."""
 
     images: np.ndarray
     recall: np.ndarray
-    """of the examples of this class, the share that was recognised"""
+    """share of the class's examples that were read as this class"""
     precision: np.ndarray
-    """of the examples taken for this class, the share that was of it"""
+    """share of the examples read as this class that are of this class"""
 
 
 def confusion_matrix(label: ArrayLike, prediction: ArrayLike, classes: int = 10) -> np.ndarray:
-    """[classes, classes] int: row is the label, column what it was taken for.
+    """Count the pairs of label and prediction in [classes, classes] int: row is the label.
 
     Raises:
       ValueError: unless both are [N], whole numbers in 0..classes − 1.
@@ -37,7 +37,7 @@ def confusion_matrix(label: ArrayLike, prediction: ArrayLike, classes: int = 10)
 
 
 def per_class(confusion: np.ndarray) -> PerClass:
-    """Recall and precision of each class, from a confusion matrix [K, K]."""
-    right, count, taken = np.diag(confusion), confusion.sum(1), confusion.sum(0)
+    """Return recall and precision of each class, from a confusion matrix [K, K]."""
+    right, labels, predictions = np.diag(confusion), confusion.sum(1), confusion.sum(0)
     share = lambda n: np.divide(right, n, out=np.full(len(n), np.nan), where=n > 0)
-    return PerClass(count, share(count), share(taken))
+    return PerClass(labels, share(labels), share(predictions))

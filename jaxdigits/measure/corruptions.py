@@ -1,11 +1,11 @@
-"""Corruptions: how a network fares on digits that are worse than those it has learned from.
+"""Corruptions: test images that are worse than the images of training.
 
-Nineteen of five kinds, each at five severities, as functions of a key and of images in
-[0, 1] whose ink is bright.  No training sees them: they are made for the test images alone.
-The tables give what each severity means; 3 is the middle one.  What an image becomes depends on
-its own key, so on its index in the test set.
+Nineteen of five kinds, each at five severities, are functions of a key and of images in
+[0, 1] whose ink is bright.  They are for test images only, never for training.  The table gives
+the strength of each severity; 3 is the middle one.  The corruption of an image depends on its
+own key, and so on its index in the test set.
 
-The idea is that of [1] and, for digits, of [2]; formulas and severities are our own.
+The idea is from [1] and, for digits, from [2]; formulas and severities are our own.
 
 [1] Hendrycks & Dietterich, ICLR 2019, arXiv:1903.12261.
 [2] Mu & Gilmer 2019, arXiv:1906.02337.
@@ -33,14 +33,14 @@ class Corruption(NamedTuple):
     kind: str
     """of `KINDS`"""
     strength: tuple[float, ...]
-    """of each severity, in the unit that `what` says"""
-    what: str
+    """of each severity, in `unit`"""
+    unit: str
     apply: Callable[[Array, Array, float], Array]
     """(keys [B], images [B, H, W] in [0, 1], strength) -> images"""
 
 
 def corrupt(name: str, key: Array, image: Array, *, severity: int = 3) -> Array:
-    """Images [B, H, W], uint8 or float, as floats in [0, 1] with that corruption.
+    """Corrupt images [B, H, W], uint8 or float, and return floats in [0, 1].
 
     Args:
       name: of `CORRUPTIONS`.
@@ -48,7 +48,7 @@ def corrupt(name: str, key: Array, image: Array, *, severity: int = 3) -> Array:
       severity: 1 to 5.
 
     Raises:
-      ValueError: for an unknown name, another severity, or what are no images.
+      ValueError: for an unknown name, another severity, or an array that is not of images.
     """
     if name not in CORRUPTIONS:
         raise ValueError(f"unknown corruption {name!r}: choose from {', '.join(CORRUPTIONS)}")
@@ -65,8 +65,8 @@ def _gaussian_noise(keys, x, strength):
 
 
 def _salt_and_pepper(keys, x, strength):
-    drawn = (uniform_field(keys, x.shape[1:]) + 1) / 2
-    return jnp.where(drawn < strength / 2, 0, jnp.where(drawn > 1 - strength / 2, 1, x))
+    chance = (uniform_field(keys, x.shape[1:]) + 1) / 2
+    return jnp.where(chance < strength / 2, 0, jnp.where(chance > 1 - strength / 2, 1, x))
 
 
 def _speckle(keys, x, strength):
@@ -82,11 +82,11 @@ def _motion_blur(keys, x, strength):
     angle = jnp.pi * uniform_of(keys, 1)[..., None]
     steps = jnp.linspace(-0.5, 0.5, 9)
     even = jnp.zeros_like(x)
-    moved = [
+    copies = [
         read_at(x, even + strength * s * jnp.sin(angle), even + strength * s * jnp.cos(angle))
         for s in steps
     ]
-    return sum(moved[1:], moved[0]) / len(steps)
+    return sum(copies[1:], copies[0]) / len(steps)
 
 
 def _pixelate(keys, x, strength):
@@ -96,7 +96,7 @@ def _pixelate(keys, x, strength):
 
 
 def _linear(matrix: Callable[[Array, float], tuple], keys, x, strength):
-    """x read at A p, with A of a random sign for each example."""
+    """Read x at A p, with A of a random sign for each example."""
     sign = jnp.where(uniform_of(keys, 1)[:, 0] < 0.5, -1.0, 1.0)[:, None, None]
     (a, b), (c, d) = matrix(sign, strength)
     rows, columns = (jnp.arange(n) - (n - 1) / 2 for n in x.shape[1:])
@@ -124,24 +124,24 @@ def _ripple(keys, x, strength):
 
 
 def _square(keys, x, strength):
-    """A square of paper over the middle half of the image, where the ink is."""
+    """Cover a square in the middle half of the image, where the ink is, with paper."""
     centre = (0.25 + 0.5 * uniform_of(keys, 2)).T[..., None, None]
     rows, columns = (jnp.arange(n) for n in x.shape[1:])
     near = lambda place, u, n: jnp.abs(place - u * (n - 1)) < strength / 2
-    covered = near(rows[:, None], centre[0], len(rows)) & near(columns, centre[1], len(columns))
-    return jnp.where(covered, 0, x)
+    inside = near(rows[:, None], centre[0], len(rows)) & near(columns, centre[1], len(columns))
+    return jnp.where(inside, 0, x)
 
 
 def _bars(keys, x, strength):
-    """Bars of paper, two pixels wide, across the image."""
+    """Draw bars of paper, two pixels wide, across the image."""
     rows = jnp.arange(x.shape[1])[:, None]
     start = jnp.floor(8 * uniform_of(keys, 1))[..., None]
-    gone = ((rows + start) % strength) < 2
-    return jnp.where(gone, 0, x)
+    bar = ((rows + start) % strength) < 2
+    return jnp.where(bar, 0, x)
 
 
 def _line(keys, x, strength):
-    """A straight stroke of ink through the image, near its middle."""
+    """Draw a straight stroke of ink through the image, near its middle."""
     u = uniform_of(keys, 2).T[..., None, None]
     angle, offset = jnp.pi * u[0], 8 * (u[1] - 0.5)
     rows, columns = (jnp.arange(n) - (n - 1) / 2 for n in x.shape[1:])
@@ -166,7 +166,7 @@ def _stripes(keys, x, strength):
 
 
 def _fog(keys, x, strength):
-    """Clouds: smooth noise of two sizes."""
+    """Add clouds: smooth noise of two sizes."""
     field = uniform_field(keys, (2, *x.shape[1:]))
     smooth = [_gaussian_blur(keys, field[:, i], s) for i, s in enumerate((2.0, 5.0))]
     cloud = sum(a / jnp.maximum(jnp.abs(a).max((1, 2), keepdims=True), 1e-6) for a in smooth)
@@ -174,7 +174,7 @@ def _fog(keys, x, strength):
 
 
 def _shade(keys, x, strength):
-    """Light from one side: ink fades towards the other."""
+    """Light the image from one side: ink fades towards the other."""
     angle = 2 * jnp.pi * uniform_of(keys, 1)[..., None]
     rows, columns = (jnp.linspace(-1, 1, n) for n in x.shape[1:])
     side = jnp.clip((jnp.cos(angle) * columns + jnp.sin(angle) * rows[:, None] + 1) / 2, 0, 1)
@@ -198,7 +198,7 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "translate": _geometry((2.0, 3.0, 4.0, 5.0, 6.0), "pixels", _translate),
     "ripple": _geometry((0.5, 0.8, 1.1, 1.5, 2.0), "amplitude, pixels", _ripple),
     "square": _occlusion((4.0, 6.0, 8.0, 10.0, 12.0), "side, pixels", _square),
-    "bars": _occlusion((12.0, 9.0, 7.0, 5.0, 4.0), "every so many rows", _bars),
+    "bars": _occlusion((12.0, 9.0, 7.0, 5.0, 4.0), "rows from bar to bar", _bars),
     "line": _occlusion((1.0, 1.5, 2.0, 3.0, 4.0), "width, pixels", _line),
     "brightness": _intensity((0.1, 0.2, 0.35, 0.5, 0.65), "added", _brightness),
     "faint": _intensity((0.7, 0.5, 0.35, 0.22, 0.15), "ink left", _faint),
@@ -206,4 +206,4 @@ CORRUPTIONS: Mapping[str, Corruption] = {
     "fog": _intensity((0.2, 0.35, 0.5, 0.65, 0.8), "density", _fog),
     "shade": _intensity((0.4, 0.6, 0.75, 0.9, 1.0), "ink lost at one side", _shade),
 }
-"""All of them by name: a table that can be read."""
+"""name -> corruption"""

@@ -1,4 +1,4 @@
-"""What a network costs, read off its program: parameters and multiply-accumulates."""
+"""The cost of a network, from its program: parameters and multiply-accumulates."""
 
 import math
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ from jaxdigits.tree import parameter_count
 
 
 class Cost(NamedTuple):
-    """What one example costs in the forward pass."""
+    """The cost of one example in the forward pass."""
 
     parameters: int
     multiply_accumulates: int
-    """of its matrix products and convolutions, at all time steps: what an accelerator does,
-    which multiplies by zeros too"""
+    """of its matrix products and convolutions, at all time steps, including products with
+    zeros, which an accelerator computes too"""
 
 
 def cost(network: Layer, shape: tuple[int, ...] = (28, 28)) -> Cost:
-    """The cost of a network on one uint8 image of that shape.
+    """Return the cost of a network on one uint8 image of that shape.
 
-    Training or not is the same: `cost(cnn())`.  Nothing is computed: the program is traced, and
-    its products are counted; in a loop of unknown length, those of one round.
+    It is the same in training and evaluation: `cost(cnn())`.  The program is traced, not run,
+    and its products are counted; a loop of unknown length counts as one round.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(lambda key: network.init(key, shape)[0], key)
@@ -45,20 +45,17 @@ def _of_equation(equation: Any) -> int:
         (contracted, _), _ = params["dimension_numbers"]
         return out * math.prod(equation.invars[0].aval.shape[i] for i in contracted)
     if name == "conv_general_dilated":
-        # Of the kernel all but its output channels are added up for each output.
-        kernel, channels = (
-            equation.invars[1].aval.shape,
-            params["dimension_numbers"].rhs_spec[0],
-        )
+        # Each output is a sum over all of the kernel but its output channels.
+        kernel, (channels, *_) = equation.invars[1].aval.shape, params["dimension_numbers"][1]
         return out * math.prod(kernel) // kernel[channels]
-    if name == "cond":  # its branches do the same in different ways, for different devices
+    if name == "cond":  # one branch for each kind of device
         return max(_products(branch.jaxpr) for branch in params["branches"])
     times = params["length"] if name == "scan" else 1
     return times * sum(map(_products, _inside(params)))
 
 
 def _inside(params: dict[str, Any]) -> Iterator[Jaxpr]:
-    """The programs in an equation, as of a scan or of a function that is jitted."""
+    """Yield the programs in an equation, such as a scan or a jitted function."""
     for value in jax.tree.leaves(params, is_leaf=lambda v: isinstance(v, ClosedJaxpr | Jaxpr)):
         if isinstance(value, ClosedJaxpr):
             yield value.jaxpr

@@ -25,13 +25,13 @@ def robustness(
     severities: Iterable[int] = SEVERITIES,
     report: Callable[[str, int, np.ndarray], None] = lambda name, severity, accuracy: None,
 ) -> dict[str, dict[int, np.ndarray]]:
-    """Return the accuracy of each network, by corruption and severity.
+    """Measure the accuracy of each network, by corruption and severity.
 
     Args:
       predict: images [N, 28, 28] in [0, 1] -> logits [networks, N, K], as
-        `jaxdigits.runs.predictor` makes it for a run.
+        `jaxdigits.runs.predictor` returns it for a run.
       data: test images and their labels; where there are sounds too, only images are corrupted.
-      key: one key for the corruptions; example n draws from `key` and n alone.
+      key: one key for the corruptions; example n depends on `key` and n alone.
       names: of `CORRUPTIONS`; all of them by default.
       severities: 1 to 5; all of them by default.
       report: called with each result.

@@ -1,26 +1,35 @@
-"""The accuracy of one network, or of a sample of them, with its interval."""
+"""Accuracies with their intervals: of one network on a test set, and of many networks."""
 
 from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxdigits.measure.intervals import summarise, wilson
+
+class Summary(NamedTuple):
+    """A sample of runs."""
+
+    mean: float
+    std: float
+    """of the sample, with n − 1"""
+    low: float
+    high: float
+    """95 % interval of the mean"""
 
 
 class Score(NamedTuple):
     """Accuracy on a test set, as `jaxdigits train --json` reports it."""
 
     test_accuracy: float
-    """0 to 1; of several networks the mean"""
+    """0 to 1; the mean of several networks"""
     test_interval: tuple[float, float]
     """95 %"""
     interval_over: str
-    """what chance the interval speaks of: "test images", or "seeds" of several networks"""
+    """the chance that the interval covers: "test images", or "seeds" for several networks"""
     test_accuracies: list[float]
     """of each network"""
     test_std: float | None
-    """standard deviation over the seeds; None for one"""
+    """standard deviation over the seeds; None for one network"""
 
 
 def score(logits: ArrayLike, label: ArrayLike) -> Score:
@@ -42,3 +51,38 @@ def score(logits: ArrayLike, label: ArrayLike) -> Score:
     sample = summarise(accuracies)
     interval = max(0.0, sample.low), min(1.0, sample.high)  # Student's t knows no bounds
     return Score(sample.mean, interval, "seeds", accuracies, sample.std)
+
+
+def wilson(correct: int, examples: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of an accuracy, `correct` of `examples` [1].
+
+    It covers the chance of the examples alone: another training run may differ by more.
+
+    [1] Wilson, J. Am. Stat. Assoc. 22(158), 1927, doi:10.1080/01621459.1927.10502953.
+
+    Raises:
+      ValueError: unless 0 <= correct <= examples and examples >= 1.
+    """
+    from scipy.stats import binomtest  # takes a second to import
+
+    if not 0 <= correct <= examples or examples < 1:
+        raise ValueError(f"{correct} correct of {examples} examples is not possible")
+    interval = binomtest(correct, examples).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def summarise(values: ArrayLike) -> Summary:
+    """Return the mean of runs [P], their standard deviation, and Student's 95 % interval.
+
+    Raises:
+      ValueError: for fewer than two values.
+    """
+    # Not scipy.stats.ttest_1samp: it warns where all values are equal.
+    from scipy.special import stdtrit
+
+    values = np.asarray(values, float)
+    if values.ndim != 1 or len(values) < 2:
+        raise ValueError(f"an interval over runs needs at least two, got {values.shape}")
+    mean, std = float(values.mean()), float(values.std(ddof=1))
+    half = float(stdtrit(len(values) - 1, 0.975)) * std / len(values) ** 0.5
+    return Summary(mean, std, mean - half, mean + half)

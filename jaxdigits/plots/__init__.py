@@ -1,7 +1,8 @@
 """Figures: arrays in, a matplotlib Figure out; and the report of a run.
 
-matplotlib comes with the extra `plots`; it is imported when a figure is drawn, and neither
-pyplot nor a backend is chosen: `figure.savefig("name.png")`.
+matplotlib comes with the extra `plots`.  It is imported when a figure is drawn; without it each
+figure raises an ImportError that says how to install it.  No figure uses pyplot or chooses a
+backend: `figure.savefig("name.png")`.
 """
 
 from jaxdigits.plots.curves import corruption_figure as corruption_figure

@@ -6,31 +6,30 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdigits.measure.intervals import summarise
-from jaxdigits.plots.style import INK, WIDTH, drawn, look, new_figure
+from jaxdigits.measure import summarise
+from jaxdigits.plots.style import INK, WIDTH, look, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@drawn
+@with_style
 def learning_figure(
     losses: Mapping[str, ArrayLike],
     accuracy: ArrayLike,
     *,
     chosen: Sequence[int] = (),
 ) -> "Figure":
-    """Losses above, validation accuracy below, against the epoch.
+    """Draw losses above, and validation accuracy below, against the epoch.
 
-    Of several networks: their mean, and Student's 95 % interval of it as a band.
+    For several networks: their mean, and its 95 % interval (Student's) as a band.
 
     Args:
-      losses: by name, of each epoch [E], or of each epoch and network [E, P].
+      losses: by name, for each epoch [E], or for each epoch and network [E, P].
       accuracy: [E] or [E, P], 0 to 1, on validation data.
-      chosen: the epochs that validation chose, from 1: one a network.
+      chosen: the epochs chosen on validation data, from 1: one per network.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for a curve of another shape than the accuracy, naming it.
     """
     accuracy = np.asarray(accuracy, float)
@@ -56,7 +55,7 @@ def learning_figure(
     return figure
 
 
-@drawn
+@with_style
 def lines_figure(
     x: np.ndarray,
     lines: Mapping[str, np.ndarray],
@@ -65,13 +64,12 @@ def lines_figure(
     y_label: str,
     log: bool = False,
 ) -> "Figure":
-    """Named curves [N] over the same x [N], with a legend beside them.
+    """Draw named curves [N] over the same x [N], with a legend beside them.
 
     Args:
       log: whether both axes are logarithmic.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for a curve of another length than x, naming it.
     """
     figure = new_figure(7, 4)
@@ -89,23 +87,22 @@ def lines_figure(
     return figure
 
 
-@drawn
+@with_style
 def corruption_figure(
     accuracies: Mapping[str, Mapping[int, ArrayLike]], kinds: Mapping[str, str]
 ) -> "Figure":
-    """Accuracy against the severity of each corruption: a panel a kind, the mean's the last.
+    """Draw accuracy against severity: a panel per kind of corruption, and one for the mean.
 
     Args:
       accuracies: {corruption: {severity: accuracies of the networks, 0 to 1}}, as
-        `jaxdigits.measure.robustness` has them; the curves are the networks' means.
+        `jaxdigits.measure.robustness` returns them; the curves are the networks' means.
       kinds: {corruption: kind}, as noise or blur.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for a corruption without a kind, naming it.
     """
-    if lost := sorted(set(accuracies) - set(kinds)):
-        raise ValueError(f"{lost[0]!r} has no kind")
+    if missing := sorted(set(accuracies) - set(kinds)):
+        raise ValueError(f"{missing[0]!r} has no kind")
     severities = list(next(iter(accuracies.values())))
     mean = {
         n: [100 * np.mean(np.asarray(row[s], float)) for s in severities]
@@ -121,7 +118,7 @@ def corruption_figure(
     for axes, (kind, lines) in zip(grid, panels.items(), strict=False):
         for i, (name, row) in enumerate(lines.items()):
             axes.plot(severities, row, label=name, **look(i))
-        # Below the curves is room for their names.
+        # The space below the curves is for their names.
         axes.set(title=kind, xticks=severities, yticks=range(0, 101, 25), ylim=(-78, 102))
         axes.spines["left"].set_bounds(0, 100)
         axes.grid()
@@ -133,21 +130,20 @@ def corruption_figure(
     return figure
 
 
-@drawn
+@with_style
 def pareto_figure(
     series: Mapping[str, np.ndarray], *, x_labels: Sequence[str], y_label: str
 ) -> "Figure":
-    """What is paid and what it brings: a panel for each cost, all axes logarithmic.
+    """Draw error against cost: a panel for each cost, all axes logarithmic.
 
-    The broad line of a panel is the front: the points that none beats in both.
+    The broad line of a panel is the front: no other point is better in both.
 
     Args:
-      series: points [N, K + 1] by name: K costs each, and what is the better the smaller.
+      series: points [N, K + 1] by name: K costs, and an error, the smaller the better.
       x_labels: of the K costs.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
-      ValueError: for points that do not have as many costs, naming them.
+      ValueError: for points with another number of costs, naming them.
     """
     points = {name: np.asarray(rows, float) for name, rows in series.items()}
     for name, rows in points.items():
@@ -158,9 +154,9 @@ def pareto_figure(
     for k, (axes, x_label) in enumerate(zip(panels, x_labels, strict=True)):
         for i, (name, rows) in enumerate(points.items()):
             axes.plot(rows[:, k], rows[:, -1], label=name, **look(i))
-        every = np.concatenate([rows[:, [k, -1]] for rows in points.values()])
-        every = every[np.lexsort(every.T[::-1])]
-        front = every[every[:, 1] < np.minimum.accumulate([np.inf, *every[:-1, 1]])]
+        pairs = np.concatenate([rows[:, [k, -1]] for rows in points.values()])
+        pairs = pairs[np.lexsort(pairs.T[::-1])]
+        front = pairs[pairs[:, 1] < np.minimum.accumulate([np.inf, *pairs[:-1, 1]])]
         axes.plot(*front.T, color=INK, linewidth=5, alpha=0.25, label="front")
         axes.set(xscale="log", yscale="log", xlabel=x_label)
         axes.yaxis.set_major_formatter("{x:g}")
@@ -173,13 +169,13 @@ def pareto_figure(
 
 
 def _with_interval(axes: Any, epochs: np.ndarray, values: np.ndarray, name: str, i: int):
-    """A curve [E], or the mean of [E, P] with its 95 % interval."""
+    """Draw a curve [E], or the mean of [E, P] with its 95 % interval."""
     style = look(i) | dict(markevery=max(1, len(epochs) // 12))
     if values.ndim == 1 or values.shape[1] == 1:
         axes.plot(epochs, values.reshape(-1), label=name, **style)
         return
-    of_epochs = [summarise(row) for row in values]
-    axes.plot(epochs, [s.mean for s in of_epochs], **style,
+    summaries = [summarise(row) for row in values]
+    axes.plot(epochs, [s.mean for s in summaries], **style,
               label=f"{name}, mean of {values.shape[1]} and 95 % interval")  # fmt: skip
-    axes.fill_between(epochs, [s.low for s in of_epochs], [s.high for s in of_epochs],
+    axes.fill_between(epochs, [s.low for s in summaries], [s.high for s in summaries],
                       color=style["color"], alpha=0.2, linewidth=0)  # fmt: skip

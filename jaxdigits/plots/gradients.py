@@ -1,4 +1,4 @@
-"""Figures of gradients: how far two of them agree, and where a rule's points."""
+"""Figures of gradients: their agreement, and the direction of a rule's gradient."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxdigits.plots.curves import lines_figure
-from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, drawn, new_figure
+from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,25 +15,22 @@ if TYPE_CHECKING:
 EXACT = 1e-18  # where an error of 0 is drawn, on an axis that has no 0
 
 
-@drawn
+@with_style
 def agreement_figure(errors: Mapping[str, float], *, tolerance: float = 1e-10) -> "Figure":
-    """By how much two gradients differ, leaf by leaf, on a logarithmic axis.
+    """Draw the difference of two gradients, leaf by leaf, on a logarithmic axis.
 
     Args:
-      errors: by leaf, the largest difference in units of the largest number, as the `Row`s of
-        a `jaxdigits.gradients.Report` have it.
-      tolerance: what still agrees; what does not is a red cross.
-
-    Raises:
-      ImportError: without matplotlib, saying how to install it.
+      errors: by leaf, the largest difference in units of the largest number, as in the `Row`s
+        of a `jaxdigits.gradients.Report`.
+      tolerance: a larger error is a red cross.
     """
     figure = new_figure(WIDTH, 0.26 * len(errors) + 1)
     axes = figure.add_subplot()
     for name, error in errors.items():
         agrees = error <= tolerance
-        drawn_at = max(error, EXACT) if np.isfinite(error) else 1.0
-        axes.plot([EXACT, drawn_at], [name, name], color=INK, linewidth=0.6, alpha=0.4)
-        axes.plot([drawn_at], [name], linestyle="", color=BLUE if agrees else RED,
+        place = max(error, EXACT) if np.isfinite(error) else 1.0
+        axes.plot([EXACT, place], [name, name], color=INK, linewidth=0.6, alpha=0.4)
+        axes.plot([place], [name], linestyle="", color=BLUE if agrees else RED,
                   marker="o" if agrees else "X", markersize=6 if agrees else 8)  # fmt: skip
     axes.axvline(tolerance, color=INK, linestyle="--", linewidth=0.9)
     axes.set(xscale="log", xlim=(EXACT, 10), xlabel="largest relative difference")
@@ -47,13 +44,9 @@ def agreement_figure(errors: Mapping[str, float], *, tolerance: float = 1e-10) -
     return figure
 
 
-@drawn
+@with_style
 def cosines_figure(cosines: Mapping[str, float]) -> "Figure":
-    """The cosine of two gradients, leaf by leaf: 1 the same direction, 0 nothing in common.
-
-    Raises:
-      ImportError: without matplotlib, saying how to install it.
-    """
+    """Draw the cosine of two gradients, leaf by leaf: 1 same direction, 0 nothing in common."""
     figure = new_figure(WIDTH, 0.3 * len(cosines) + 1)
     axes = figure.add_subplot()
     axes.barh(list(cosines), list(cosines.values()), color=BLUE, height=0.6)
@@ -66,13 +59,12 @@ def cosines_figure(cosines: Mapping[str, float]) -> "Figure":
 
 
 def alignment_figure(cosines: Mapping[str, ArrayLike]) -> "Figure":
-    """Where learning rules point as training goes: their cosine with backpropagation.
+    """Draw the cosine of learning rules with backpropagation, epoch by epoch.
 
     Args:
-      cosines: by rule, one an epoch [E].
+      cosines: by rule, one per epoch [E].
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for rules with different numbers of epochs, naming one.
     """
     lines = {name: np.asarray(values) for name, values in cosines.items()}

@@ -1,22 +1,21 @@
-"""Figures of images: what goes in, what weights look like, what a decision hangs on."""
+"""Figures of images: inputs, weights, and the pixels that decide."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxdigits.plots.style import SIGNED, WIDTH, bare, drawn, new_figure
+from jaxdigits.plots.style import SIGNED, WIDTH, bare, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@drawn
+@with_style
 def images_figure(rows: Mapping[str, np.ndarray]) -> "Figure":
-    """Rows of images [N, H, W] in [0, 1], ink dark, with the name of each row beside it.
+    """Draw rows of images [N, H, W] in [0, 1], ink dark, with the name of each row beside it.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for rows of different shapes, naming one.
     """
     shapes = {name: np.shape(images) for name, images in rows.items()}
@@ -34,45 +33,43 @@ def images_figure(rows: Mapping[str, np.ndarray]) -> "Figure":
     return figure
 
 
-@drawn
-def augmentation_figure(image: np.ndarray, changed: np.ndarray) -> "Figure":
-    """A sheet of augmentation: each digit as it is, and beside it what becomes of it.
+@with_style
+def augmentation_figure(image: np.ndarray, variants: np.ndarray) -> "Figure":
+    """Draw a sheet of augmentation: each digit, and its variants beside it.
 
     Args:
       image: [N, H, W] in [0, 1], a row each.
-      changed: [K, N, H, W], as K draws changed them.
+      variants: [K, N, H, W], of K draws.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for draws of other images.
     """
-    if np.shape(changed)[1:] != np.shape(image):
-        raise ValueError(f"draws {np.shape(changed)} are not of images {np.shape(image)}")
-    draws, count = len(changed), len(image)
+    if np.shape(variants)[1:] != np.shape(image):
+        raise ValueError(f"draws {np.shape(variants)} are not of images {np.shape(image)}")
+    draws, count = len(variants), len(image)
     figure = new_figure(WIDTH, 5.4 * count / (draws + 1.15) + 0.3)
     original, others = figure.subplots(1, 2, width_ratios=(1, draws))
     original.imshow(np.vstack(list(image)), cmap="gray_r", vmin=0, vmax=1)
-    others.imshow(np.vstack([np.hstack(list(row)) for row in np.swapaxes(changed, 0, 1)]),
+    others.imshow(np.vstack([np.hstack(list(row)) for row in np.swapaxes(variants, 0, 1)]),
                   cmap="gray_r", vmin=0, vmax=1)  # fmt: skip
     original.set_title("as it is")
-    others.set_title("as a step sees it, each time anew")
+    others.set_title("in training, different at each step")
     bare(original)
     bare(others)
     return figure
 
 
-@drawn
+@with_style
 def weights_figure(weights: np.ndarray, *, most: int = 40) -> "Figure":
-    """Weights as images: of each neuron or kernel what it adds and what it takes away.
+    """Draw the weights of each neuron or kernel as an image.
 
     One scale for all; 0 is the grey in the middle.
 
     Args:
-      weights: [N, H, W]; those with the largest norms are shown, in that order.
-      most: how many.
+      weights: [N, H, W]; the largest norms are shown, in that order.
+      most: number of images.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for weights that are not [N, H, W].
     """
     if np.ndim(weights) != 3 or not len(weights):
@@ -82,33 +79,32 @@ def weights_figure(weights: np.ndarray, *, most: int = 40) -> "Figure":
     rows = -(-len(order) // columns)
     figure = new_figure(WIDTH, max(1.2, 4.5 / columns * rows))
     grid = figure.subplots(rows, columns, squeeze=False)
-    most_of = np.quantile(np.abs(weights[order]), 0.998) or 1.0
+    largest = np.quantile(np.abs(weights[order]), 0.998) or 1.0
     for axes in grid.ravel():
         bare(axes)
-    shown = [
-        axes.imshow(weights[n], cmap=SIGNED, vmin=-most_of, vmax=most_of)
+    pictures = [
+        axes.imshow(weights[n], cmap=SIGNED, vmin=-largest, vmax=largest)
         for axes, n in zip(grid.ravel(), order, strict=False)
     ]
-    figure.colorbar(shown[0], ax=grid, label="weight", aspect=8 * rows, pad=0.02)
+    figure.colorbar(pictures[0], ax=grid, label="weight", aspect=8 * rows, pad=0.02)
     return figure
 
 
-@drawn
+@with_style
 def saliency_figure(
     image: np.ndarray, saliency: np.ndarray, *, names: Sequence[str] = ()
 ) -> "Figure":
-    """Images above, and below which pixels a decision hangs on.
+    """Draw images, and below each the pixels that decide.
 
     Light where more ink would speak for the digit, dark where it would speak against.  Each
     image has a scale of its own; the white line is the edge of its ink.
 
     Args:
       image: [N, H, W] ink.
-      saliency: [N, H, W] derivative by each pixel, as of `jaxdigits.measure.saliency`.
+      saliency: [N, H, W] derivative by each pixel, from `jaxdigits.measure.saliency`.
       names: of the images.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: if images and saliency differ in shape.
     """
     if np.shape(image) != np.shape(saliency) or np.ndim(image) != 3:

@@ -1,22 +1,18 @@
-"""Figures of where a classifier errs."""
+"""Figures of a classifier's errors."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxdigits.plots.style import AMOUNT, BLUE, INK, RED, WIDTH, bare, drawn, new_figure
+from jaxdigits.plots.style import AMOUNT, BLUE, INK, RED, WIDTH, bare, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@drawn
+@with_style
 def confusion_figure(confusion: np.ndarray) -> "Figure":
-    """A confusion matrix [K, K] (row: label) as a picture, errors coloured by their share.
-
-    Raises:
-      ImportError: without matplotlib, saying how to install it.
-    """
+    """Draw a confusion matrix [K, K] (row: label), errors coloured by their share."""
     from matplotlib.ticker import PercentFormatter
 
     classes = len(confusion)
@@ -33,7 +29,7 @@ def confusion_figure(confusion: np.ndarray) -> "Figure":
         if count and i == j:
             axes.text(j, i, f"{count}", ha="center", va="center", fontsize=8, weight="bold")
         elif count:
-            # On a colour of its own, so of a colour of its own: not INK.
+            # Not INK: the cell has a colour of its own.
             colour = "white" if errors[i, j] > 0.6 * most else "black"
             axes.text(j, i, f"{count}", ha="center", va="center", fontsize=8, color=colour)
     axes.set(xlabel="taken for", ylabel="label", xticks=range(classes), yticks=range(classes))
@@ -43,23 +39,22 @@ def confusion_figure(confusion: np.ndarray) -> "Figure":
     return figure
 
 
-@drawn
+@with_style
 def mistakes_figure(
     image: np.ndarray, label: np.ndarray, probability: np.ndarray, *, most: int = 12
 ) -> "Figure":
-    """The images read most wrongly, each beside what the network thought possible.
+    """Draw the worst mistakes, each beside the probabilities of the network.
 
-    Those whose own digit had the least probability come first.  Of the bars, the digit's own
-    is blue, and the one it was taken for is red and hatched.
+    The images whose own digit had the least probability come first.  The bar of their own digit
+    is blue; the bar of the wrong digit is red and hatched.
 
     Args:
       image: [N, H, W] ink.
       label: [N].
       probability: [N, K].
-      most: how many to show.
+      most: number of images.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: unless there is an image, a label and a row of probabilities for each.
     """
     if not len(image) == len(label) == len(probability):
@@ -77,14 +72,14 @@ def mistakes_figure(
         return figure
     grid = figure.subplots(rows, 2 * columns, squeeze=False).reshape(-1, 2)
     for (picture, bars), n in zip(grid, wrong, strict=False):
-        taken = int(probability[n].argmax())
+        wrong_digit = int(probability[n].argmax())
         picture.imshow(image[n], cmap="gray_r", vmin=0)
-        picture.set_title(f"{label[n]}, taken for {taken}", fontsize=8)
+        picture.set_title(f"{label[n]}, taken for {wrong_digit}", fontsize=8)
         bare(picture)
         digits = np.arange(probability.shape[1])
-        colours = [BLUE if d == label[n] else RED if d == taken else INK for d in digits]
-        drawn_bars = bars.barh(digits, 100 * probability[n], color=colours, height=0.75)
-        drawn_bars[taken].set(hatch="//////", edgecolor="white", linewidth=0)
+        colours = [BLUE if d == label[n] else RED if d == wrong_digit else INK for d in digits]
+        rectangles = bars.barh(digits, 100 * probability[n], color=colours, height=0.75)
+        rectangles[wrong_digit].set(hatch="//////", edgecolor="white", linewidth=0)
         bars.set(xlim=(0, 100), xticks=(0, 50, 100), yticks=digits)
         bars.tick_params(labelsize=6, length=2, pad=1)
         bars.invert_yaxis()

@@ -1,6 +1,6 @@
-"""The figures of one network: what its neurons do, what it looks at, how its gradients agree.
+"""The figures of one network: its neurons, the pixels that decide, its gradients.
 
-Spikes and potentials are read from the residual of an ordinary forward pass; nothing is hooked.
+Spikes and potentials come from the residual of an ordinary forward pass; nothing is hooked.
 """
 
 from collections.abc import Callable, Mapping
@@ -33,12 +33,12 @@ from jaxdigits.tree import cosine, named_leaves
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PROBED = 64  # examples that rates are the means of, and gradients too
+PROBED = 64  # examples, for mean rates and gradients
 CHECKED = 4  # examples on which two gradients are compared, in float64
 
 
 class Drawing(NamedTuple):
-    """A figure, and what a person should know who looks at it."""
+    """A figure with its title and caption."""
 
     name: str
     """of its file"""
@@ -56,7 +56,7 @@ class Member(NamedTuple):
 
 
 def first_member(run: Run) -> Member:
-    """The first network of the run."""
+    """Return the first network of the run."""
     params, statistics, key = run.params, run.statistics, jax.random.key(run.config.seed)
     if run.config.seeds > 1:
         pick = lambda tree: jax.tree.map(lambda a: a[0], tree)
@@ -65,17 +65,17 @@ def first_member(run: Run) -> Member:
 
 
 def spikes_of(run: Run, member: Member, test: Dataset) -> list[Drawing]:
-    """Spikes, potentials and firing rates; of a network that does not spike, nothing."""
+    """Draw spikes, potentials and firing rates; nothing for a network that does not spike."""
     rows = jnp.arange(min(PROBED, len(test.label)))
     keys = evaluation_keys(member.key, rows)
     x = test.inputs.take(rows, keys)
     residual = jax.jit(member.network.forward)(member.params, x, keys)[1]
     label = f"while it reads a {test.label[0]}, the first test digit"
-    rates_text = f"Means over {len(rows)} test digits. What is silent costs nothing."
-    if found := events(residual):
+    rates_text = f"Means over {len(rows)} test digits. Silent neurons cost nothing."
+    if layers := events(residual):
         duration = run.config.options.get("duration", 10.0)
-        times = {f"layer {i}": np.asarray(e.times)[:, 0] for i, e in enumerate(found, 1)}
-        rates = {f"layer {i}": np.mean(e.spikes, axis=0) for i, e in enumerate(found, 1)}
+        times = {f"layer {i}": np.asarray(e.times)[:, 0] for i, e in enumerate(layers, 1)}
+        rates = {f"layer {i}": np.mean(e.spikes, axis=0) for i, e in enumerate(layers, 1)}
         return [
             Drawing("raster", "Spikes", f"The network {label}.",
                     spike_times_figure(times, duration=duration)),
@@ -89,9 +89,9 @@ def spikes_of(run: Run, member: Member, test: Dataset) -> list[Drawing]:
     spikes = {f"layer {i}": flat(z)[:, 0] for i, (_, z) in enumerate(layers, 1)}
     rates = {f"layer {i}": flat(z).mean((0, 1)) for i, (_, z) in enumerate(layers, 1)}
     v, z = (flat(a)[:, 0] for a in layers[0])
-    chosen = _telling(z)
-    names = [f"neuron {n}" for n in chosen]
-    membranes = membrane_figure(v[:, chosen], z[:, chosen], _threshold(run), names=names)
+    sample = _spread(z)
+    names = [f"neuron {n}" for n in sample]
+    membranes = membrane_figure(v[:, sample], z[:, sample], _threshold(run), names=names)
     return [
         Drawing("raster", "Spikes", f"The network {label}.", raster_figure(spikes)),
         Drawing("membranes", "Membrane potentials",
@@ -101,84 +101,82 @@ def spikes_of(run: Run, member: Member, test: Dataset) -> list[Drawing]:
     ]  # fmt: skip
 
 
-def _telling(spikes: np.ndarray, most: int = 5) -> np.ndarray:
-    """Neurons from the busiest to those with the fewest spikes, of those that fire at all."""
+def _spread(spikes: np.ndarray, most: int = 5) -> np.ndarray:
+    """Return firing neurons, from the busiest to the quietest."""
     counts = spikes.sum(0)
     order = np.argsort(-counts, kind="stable")[: max(most, np.count_nonzero(counts))]
     return order[np.unique(np.linspace(0, len(order) - 1, most).round().astype(int))]
 
 
 def _threshold(run: Run) -> float | None:
-    """The threshold of all neurons, if it is one number."""
+    """Return the threshold of all neurons, if it is one number."""
     options = run.config.options
     moves = options.get("neuron") == "alif" or "threshold" in options.get("learn", ())
     return None if moves else options.get("threshold", 1.0)
 
 
 def weights_of(member: Member) -> list[Drawing]:
-    """The first weights that look at pixels: of neurons, or kernels."""
+    """Draw the first weights on pixels: of neurons, or kernels."""
     for name, leaf in named_leaves(member.params).items():
         weight = np.asarray(leaf)
         if not name.endswith("weight"):
             continue
         if weight.ndim == 2 and len(weight) == 28 * 28:
-            images, what = weight.T.reshape(-1, 28, 28), "neuron"
+            images, owner = weight.T.reshape(-1, 28, 28), "neuron"
         elif weight.ndim == 4 and weight.shape[2] == 1:
-            images, what = weight[:, :, 0].transpose(2, 0, 1), "kernel"
+            images, owner = weight[:, :, 0].transpose(2, 0, 1), "kernel"
         else:
             continue
-        text = f"What ink in each place adds to a {what}: the largest of {len(images)}."
+        text = f"The weight of ink in each place for a {owner}: the largest of {len(images)}."
         return [Drawing("weights", "First weights", text, weights_figure(images))]
     return []
 
 
 def saliency_of(member: Member, digit: np.ndarray, test: Dataset) -> list[Drawing]:
-    """Of one digit of each of six classes; nothing where the code has no gradient."""
+    """Draw saliency for one digit of each of six classes; nothing without a gradient."""
     _, first = np.unique(test.label, return_index=True)
     rows = jnp.asarray(first[:6])
     keys = evaluation_keys(member.key, rows)
     x = test.inputs.take(rows, keys)
     slope = jax.jit(lambda p, x, d, k: saliency(member.network, p, x, d, k))
-    found = images_of(slope(member.params, x, jnp.asarray(digit[rows]), keys))
-    if found is None or not np.any(found):
+    gradient = images_of(slope(member.params, x, jnp.asarray(digit[rows]), keys))
+    if gradient is None or not np.any(gradient):
         return []
-    text = "The gradient of the winning logit by each pixel, through the hand-derived backward "
-    text += "pass: light where more ink would speak for the digit that was read, dark where it "
-    text += "would speak against it."
+    text = "The gradient of the largest logit by each pixel, through the hand-derived backward "
+    text += "pass: light where more ink would speak for the prediction, dark where it would "
+    text += "speak against it."
     names = [f"{test.label[n]}, read {digit[n]}" for n in first[:6]]
-    figure = saliency_figure(np.asarray(images_of(x)), np.asarray(found), names=names)
-    return [Drawing("saliency", "What a decision hangs on", text, figure)]
+    figure = saliency_figure(np.asarray(images_of(x)), np.asarray(gradient), names=names)
+    return [Drawing("saliency", "The pixels that decide", text, figure)]
 
 
 def gradients_of(run: Run, member: Member, train: Dataset) -> list[Drawing]:
-    """This very network's certificate; and where its learning rule points, if it has one."""
+    """Draw this network's certificate, and the direction of its learning rule, if any."""
     rows = jnp.arange(CHECKED)
     keys = evaluation_keys(member.key, rows)
     x = train.inputs.take(rows, keys)
     report = check(_exact(run).network, _own(member.params), x, keys, differences=None)
-    told = [row for row in report.rows if row.verdict != "not applicable"]
-    errors = {row.leaf.removeprefix("params/"): row.error for row in told}
+    leaves = [row for row in report.rows if row.verdict != "not applicable"]
+    errors = {row.leaf.removeprefix("params/"): row.error for row in leaves}
     text = "The hand-derived gradient of this trained network against jax.grad of the same "
     text += f"forward pass, in float64, on {CHECKED} digits, parameter by parameter."
-    found = [Drawing("agreement", "Gradient agreement", text, agreement_figure(errors))]
+    agreement = Drawing("agreement", "Gradient agreement", text, agreement_figure(errors))
     if run.config.gradient in ESTIMATORS:
-        return found
-    text = f"The gradient of {run.config.gradient} against that of backpropagation, on "
-    text += (
-        f"{PROBED} training digits: 1 is the same direction, 0 has nothing in common with it."
-    )
+        return [agreement]
+    text = f"The cosine of the gradient of {run.config.gradient} with backpropagation's, on "
+    text += f"{PROBED} training digits: 1 is the same direction, 0 is at a right angle."
     figure = cosines_figure(_alignment(run, member, train))
-    return [*found, Drawing("alignment", "Where the learning rule points", text, figure)]
+    return [agreement, Drawing("alignment", "Direction of the learning rule", text, figure)]
 
 
 def _exact(run: Run) -> Member:
-    """The first network, without rounding in its products: that is no part of a gradient."""
+    """Return the first network in full precision: rounding is no part of a gradient."""
     options = {k: v for k, v in run.config.options.items() if k != "precision"}
     return first_member(run._replace(config=replace(run.config, options=options)))
 
 
 def _own(params: Any) -> Any:
-    """The network's params without a learning rule's, which its gradient knows nothing of."""
+    """Return the network's params without those of a learning rule, which have no gradient."""
     if isinstance(params, tuple):
         return tuple(map(_own, params))
     if isinstance(params, Mapping):
@@ -187,7 +185,7 @@ def _own(params: Any) -> Any:
 
 
 def _alignment(run: Run, member: Member, train: Dataset) -> dict[str, float]:
-    """The cosine of the rule's gradient with backpropagation's, by params."""
+    """Return the cosine of the rule's gradient with backpropagation's, by params."""
     rows = jnp.arange(min(PROBED, len(train.label)))
     keys = evaluation_keys(member.key, rows)
     batch = train.inputs.take(rows, keys), jnp.asarray(train.label)[rows]

@@ -1,4 +1,4 @@
-"""The figures that suit a run: how it learned, where it errs, what its first network does."""
+"""The figures of a run: its learning, its errors, and its first network."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,29 +34,29 @@ def drawings(
     best_epoch: Sequence[int] = (),
     severities: Sequence[int] = (),
 ) -> list[Drawing]:
-    """All figures that suit the run; what is about one network is about its first.
+    """Draw all figures that suit the run; figures of one network show its first.
 
     Args:
-      history: a row an epoch, as `metrics.jsonl` has them; none draws no learning curves.
-      train, test: the data that it was trained on.
-      best_epoch: the epochs that validation chose, one a network.
-      severities: of corruptions to test it under, from 1 to 5; none by default, as nineteen
-        corruptions take their time.
+      history: a row per epoch, as in `metrics.jsonl`; empty draws no learning curves.
+      train, test: the data of its training.
+      best_epoch: the epochs chosen on validation data, one per network.
+      severities: severities of corruption, 1 to 5, to draw accuracy against; none by default,
+        as nineteen corruptions take minutes.
 
     Raises:
       ImportError: without matplotlib, saying how to install it.
     """
     predict, member = predictor(run), first_member(run)
     logits = predict(test.inputs)
-    found = [*_learning(history, best_epoch), *_errors(logits, test)]
+    figures = [*_learning(history, best_epoch), *_errors(logits, test)]
     if severities:
-        found += [_corruptions(predict, test, severities)]
-    found += spikes_of(run, member, test)
-    found += weights_of(member)
+        figures += [_corruptions(predict, test, severities)]
+    figures += spikes_of(run, member, test)
+    figures += weights_of(member)
     if run.config.augment:
-        found += [_augmentation(run.config.augment, train)]
-    found += saliency_of(member, logits[0].argmax(-1), test)
-    return [*found, *gradients_of(run, member, train)]
+        figures += [_augmentation(run.config.augment, train)]
+    figures += saliency_of(member, logits[0].argmax(-1), test)
+    return [*figures, *gradients_of(run, member, train)]
 
 
 def _learning(history, best_epoch) -> list[Drawing]:
@@ -65,8 +65,8 @@ def _learning(history, best_epoch) -> list[Drawing]:
     column = lambda name: np.array([row[name] for row in history], float)
     losses = {"training": column("loss"), "validation": column("valid_loss")}
     figure = learning_figure(losses, column("valid_accuracy"), chosen=best_epoch)
-    text = "The loss of an epoch's steps, and loss and accuracy on validation data after it"
-    text += ", of the average of the weights if one is kept."
+    text = "The mean loss of each epoch, and loss and accuracy on validation data after it"
+    text += ", with averaged weights if the run averages them."
     return [Drawing("learning", "Learning", text, figure)]
 
 
@@ -75,23 +75,23 @@ def _errors(logits: np.ndarray, test: Dataset) -> list[Drawing]:
     confusion = confusion_matrix(np.tile(label, len(logits)), logits.argmax(-1).ravel())
     probability = np.asarray(jax.nn.softmax(logits, axis=-1)).mean(0)
     many = "" if len(logits) == 1 else f", each once for each of {len(logits)} networks"
-    doubts = "The test digits whose own probability was the least: it is the blue bar, and the "
-    doubts += "hatched orange one is what was read instead."
+    text = "The test digits whose label had the least probability (blue bar); the hatched "
+    text += "orange bar is the prediction."
     return [
-        Drawing("confusion", "What is taken for what", f"Counts of test digits{many}.",
+        Drawing("confusion", "Confusion matrix", f"Counts of test digits{many}.",
                 confusion_figure(confusion)),
-        Drawing("mistakes", "The worst mistakes", doubts,
+        Drawing("mistakes", "The worst mistakes", text,
                 mistakes_figure(images_of(test.inputs), label, probability)),
     ]  # fmt: skip
 
 
 def _corruptions(predict, test: Dataset, severities: Sequence[int]) -> Drawing:
-    found = robustness(predict, test, jax.random.key(0), severities=severities)
+    accuracies = robustness(predict, test, jax.random.key(0), severities=severities)
     kinds = {name: corruption.kind for name, corruption in CORRUPTIONS.items()}
-    score_clean = score(predict(test.inputs), test.label).test_accuracy
-    text = f"Test digits made worse; as they are it reads {100 * score_clean:.2f} % of them."
+    clean = score(predict(test.inputs), test.label).test_accuracy
+    text = f"Corrupted test digits; the accuracy without corruption is {100 * clean:.2f} %."
     return Drawing("corruptions", "Accuracy against corruption", text,
-                   corruption_figure(found, kinds))  # fmt: skip
+                   corruption_figure(accuracies, kinds))  # fmt: skip
 
 
 def _augmentation(name: str, train: Dataset) -> Drawing:

@@ -1,72 +1,130 @@
 """A run as one web page: figures, metrics, configuration and environment, nothing to fetch.
 
-The page is a single file without scripts.  Its figures are drawn in the page's own colours, so
-that they are at home in a light and in a dark browser, on paper and on a phone.
+The page is a single file without scripts, from the template page.html.  Its figures have the
+page's own colours, so they suit a light and a dark browser, paper and a phone.
 """
 
-import html
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jaxdigits.plots.of_network import Drawing
 from jaxdigits.plots.style import svg
+from jaxdigits.runs.folder import RunError
 
-STYLE = Path(__file__).with_name("page.css")
+CURVES = "loss", "valid_loss", "valid_accuracy"  # in each row of metrics.jsonl
+RESULTS = (
+    "test_accuracy",
+    "test_interval",
+    "interval_over",
+    "parameters",
+    "seconds",
+    "best_epoch",
+)
 
 
-def page(
-    title: str,
-    summary: str,
-    facts: Mapping[str, str],
-    drawings: Sequence[Drawing],
-    tables: Mapping[str, Sequence[Sequence[Any]]],
-) -> str:
-    """The whole page as text.
+class Record(NamedTuple):
+    """A run's files but its params, as JSON values."""
 
-    Args:
-      title: a line.
-      summary: a sentence below it.
-      facts: what matters most, a few words each, by name.
-      drawings: figures in their order.
-      tables: by title, rows of cells; the first row is the head.
+    head: Mapping[str, Any]
+    """of config.json: format, versions, device, config"""
+    history: Sequence[Mapping[str, Any]]
+    """of metrics.jsonl, a row an epoch; empty if there is no such file"""
+    result: Mapping[str, Any]
+    """of result.json; empty if the run was stopped before its end"""
+
+
+def read_record(folder: Path) -> Record:
+    """Read the record of a run that `load_run` reads.
+
+    Raises:
+      RunError: for a file that training does not write, naming it.
     """
-    parts = [
-        f"<header><h1>{html.escape(title)}</h1><p>{html.escape(summary)}</p></header>",
-        f"<dl class=facts>{''.join(_fact(*fact) for fact in facts.items())}</dl>",
-        *(_figure(drawing) for drawing in drawings),
-        *(_table(name, rows) for name, rows in tables.items()),
-    ]
-    body = "\n".join(parts)
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{html.escape(title)}</title>\n<style>\n{STYLE.read_text()}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
+    metrics, result = folder / "metrics.jsonl", folder / "result.json"
+    return Record(
+        _read(folder / "config.json", _object),
+        _read(metrics, _rows) if metrics.exists() else (),
+        _read(result, lambda text: _object(text, RESULTS)) if result.exists() else {},
     )
 
 
-def _fact(name: str, value: str) -> str:
-    return f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
+def page(title: str, summary: str, record: Record, drawings: Sequence[Drawing]) -> str:
+    """Return the page as text; all but the figures is escaped.
 
-
-def _figure(drawing: Drawing) -> str:
-    title, text = html.escape(drawing.title), html.escape(drawing.text)
-    picture = svg(drawing.figure, drawing.name, drawing.title)
-    return (
-        f'<section id="{drawing.name}"><h2>{title}</h2>\n<figure><div class=scroll>{picture}'
-        f"</div>\n<figcaption>{text}</figcaption></figure></section>"
+    Raises:
+      ImportError: without jinja2, saying how to install it.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader
+    except ImportError as error:
+        raise ImportError('reports need jinja2: pip install "jaxdigits[plots]"') from error
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+    )
+    templates.filters["in_words"] = _in_words
+    config = dict(record.head["config"])
+    options = config.pop("options")
+    drawn_by = {f"{name}, for this page": version(name) for name in ("jaxdigits", "matplotlib")}
+    columns = list(dict.fromkeys(name for row in record.history for name in row))
+    return templates.get_template("page.html").render(
+        title=title,
+        summary=summary,
+        facts=facts(record),
+        drawings=drawings,
+        svg=svg,
+        columns=columns,
+        epochs=[[row.get(name) for name in columns] for row in record.history],
+        config=config | {f"{config['network']}: {k}": v for k, v in options.items()},
+        environment=record.head.get("versions", {})
+        | {"device": record.head.get("device")}
+        | drawn_by,
     )
 
 
-def _table(title: str, rows: Sequence[Sequence[Any]]) -> str:
-    """Rows that open with a click, as they are there to be looked up."""
-    line = lambda row, cell: "".join(f"<{cell}>{html.escape(str(c))}</{cell}>" for c in row)
-    head, *body = rows
-    lines = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in body)
-    return (
-        f"<details><summary>{html.escape(title)}</summary><div class=scroll><table>\n"
-        f"<thead><tr>{line(head, 'th')}</tr></thead>\n<tbody>\n{lines}\n</tbody></table></div>"
-        "</details>"
-    )
+def facts(record: Record) -> dict[str, str]:
+    """Return the most important facts of a run by name, each in a few words."""
+    config, result = record.head["config"], record.result
+    words = {"networks": str(config["seeds"])} if config["seeds"] > 1 else {}
+    if result:
+        low, high = (f"{100 * share:.2f}" for share in result["test_interval"])
+        words["test accuracy"] = f"{100 * result['test_accuracy']:.2f} %"
+        words[f"95 % interval over {result['interval_over']}"] = f"{low}–{high} %"
+        words["parameters"] = f"{result['parameters']:,}"
+        words["training"] = f"{result['seconds']:.0f} s"
+    words["epochs"] = f"{len(record.history)} of {config['epochs']}"
+    return words | {"gradient": config["gradient"]}
+
+
+def _read(path: Path, parse: Callable[[str], Any]) -> Any:
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be used: {' '.join(str(error).split())}") from error
+
+
+def _object(text: str, names: Sequence[str] = (), place: str = "it") -> dict[str, Any]:
+    """Parse a JSON object that has all of `names`."""
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    for name in names:
+        if name not in value:
+            raise ValueError(f"{place} has no {name!r}")
+    return value
+
+
+def _rows(text: str) -> list[dict[str, Any]]:
+    lines = enumerate(text.splitlines(), start=1)
+    return [_object(line, CURVES, f"line {n}") for n, line in lines]
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return " ".join(map(_in_words, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_in_words(v)}" for k, v in value.items())
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "none" if value is None else str(value)

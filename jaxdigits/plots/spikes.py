@@ -1,4 +1,4 @@
-"""Figures of what spiking neurons do: rasters, membranes, firing rates."""
+"""Figures of spiking neurons: rasters, membranes, firing rates."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, drawn, look, new_figure
+from jaxdigits.plots.style import BLUE, INK, RED, WIDTH, look, new_figure, with_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,48 +15,44 @@ SHOWN = 80  # rows of a raster that the eye still tells apart
 ROW = 0.032  # inches
 
 
-@drawn
+@with_style
 def raster_figure(layers: Mapping[str, np.ndarray]) -> "Figure":
-    """The spikes of one example, a panel a layer: a row a neuron, a mark a spike.
+    """Draw the spikes of one example: a panel per layer, a row per neuron, a mark per spike.
 
-    Of a layer with more than 80 neurons as many of them, evenly spaced among those that fire.
+    A layer of more than 80 neurons shows 80, evenly spaced among those that fire.
 
     Args:
-      layers: by name, spikes [T, n], a number of them in each step.
+      layers: by name, spikes [T, n], their number in each step.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: for spikes that are not [T, n], naming the layer.
     """
-    found = {}
+    rasters = {}
     for name, spikes in layers.items():
         if np.ndim(spikes) != 2:
             raise ValueError(f"{name!r} has shape {np.shape(spikes)}, not [T, n]")
         step, neuron = np.nonzero(spikes)
-        found[name] = step, neuron, np.shape(spikes)[1]
+        rasters[name] = step, neuron, np.shape(spikes)[1]
     steps = max((len(spikes) for spikes in layers.values()), default=1)
-    return _rasters(found, "time step", (-0.5, steps - 0.5))
+    return _rasters(rasters, "time step", (-0.5, steps - 0.5))
 
 
-@drawn
+@with_style
 def spike_times_figure(layers: Mapping[str, np.ndarray], *, duration: float) -> "Figure":
-    """`raster_figure` of neurons whose spikes are times.
+    """Draw a raster, as `raster_figure`, of neurons whose spikes are times.
 
     Args:
-      layers: by name, times [S, n] in ms; `duration` for a spike that never was.
+      layers: by name, times [S, n] in ms; `duration` stands for no spike.
       duration: ms.
-
-    Raises:
-      ImportError: without matplotlib, saying how to install it.
     """
-    found = {}
+    rasters = {}
     for name, times in layers.items():
         _, neuron = np.nonzero(times < duration)
-        found[name] = times[times < duration], neuron, times.shape[1]
-    return _rasters(found, "time in ms", (0, duration))
+        rasters[name] = times[times < duration], neuron, times.shape[1]
+    return _rasters(rasters, "time in ms", (0, duration))
 
 
-@drawn
+@with_style
 def membrane_figure(
     v: np.ndarray,
     spikes: np.ndarray,
@@ -64,16 +60,15 @@ def membrane_figure(
     *,
     names: Sequence[str] = (),
 ) -> "Figure":
-    """The potentials of some neurons, a panel each, with threshold and spikes.
+    """Draw the potentials of some neurons, a panel each, with threshold and spikes.
 
     Args:
-      v: [T, n] potential before reset, in units of the threshold's.
+      v: [T, n] potential before reset, in the threshold's unit.
       spikes: [T, n].
-      threshold: one number, or one per neuron [n]; None draws none, as where it moves.
+      threshold: one number, or one per neuron [n]; None draws none, for one that moves.
       names: of the neurons; numbers by default.
 
     Raises:
-      ImportError: without matplotlib, saying how to install it.
       ValueError: if potentials and spikes differ in shape.
     """
     if np.shape(v) != np.shape(spikes) or np.ndim(v) != 2:
@@ -86,8 +81,8 @@ def membrane_figure(
         if theta is not None:
             axes.axhline(theta[n], color=INK, linewidth=0.9, linestyle="--", label="threshold")
         axes.plot(v[:, n], color=BLUE, marker=".", label="potential")
-        fired = np.flatnonzero(spikes[:, n])
-        axes.plot(fired, v[fired, n], linestyle="", marker="v", color=RED, markersize=7,
+        step = np.flatnonzero(spikes[:, n])
+        axes.plot(step, v[step, n], linestyle="", marker="v", color=RED, markersize=7,
                   label="spike")  # fmt: skip
         axes.set_ylabel(names[n] if len(names) else f"neuron {n}", fontsize=9)
         axes.margins(y=0.2)
@@ -98,18 +93,15 @@ def membrane_figure(
     return figure
 
 
-@drawn
+@with_style
 def rates_figure(
     layers: Mapping[str, np.ndarray], *, unit: str = "spikes per step"
 ) -> "Figure":
-    """How the firing rates of neurons are distributed, a panel a layer.
+    """Draw the distribution of neurons' firing rates, a panel per layer.
 
     Args:
       layers: by name, the rate of each neuron [n], a mean over examples.
       unit: of the rates.
-
-    Raises:
-      ImportError: without matplotlib, saying how to install it.
     """
     figure = new_figure(WIDTH, 1.7 * len(layers) + 0.6)
     panels = figure.subplots(len(layers), sharex=True, squeeze=False)[:, 0]
@@ -129,29 +121,31 @@ def _silent(rates: np.ndarray) -> str:
     return f"{100 * (rates == 0).mean():.0f} % of {len(rates)} silent"
 
 
-def _rasters(found: Mapping[str, tuple], x_label: str, limits: tuple[float, float]) -> "Figure":
-    """Panels of (when, which neuron, of how many)."""
-    heights = [max(12, min(SHOWN, of)) for _, _, of in found.values()]
-    figure = new_figure(WIDTH, ROW * sum(heights) + 0.5 * len(found) + 0.6)
-    panels = figure.subplots(len(found), sharex=True, squeeze=False, height_ratios=heights)
-    for axes, (name, (when, which, count)) in zip(panels[:, 0], found.items(), strict=True):
-        chosen, title = _chosen(which, count)
+def _rasters(
+    rasters: Mapping[str, tuple], x_label: str, limits: tuple[float, float]
+) -> "Figure":
+    """Draw a panel for each (time, neuron, number of neurons)."""
+    heights = [max(12, min(SHOWN, count)) for _, _, count in rasters.values()]
+    figure = new_figure(WIDTH, ROW * sum(heights) + 0.5 * len(rasters) + 0.6)
+    panels = figure.subplots(len(rasters), sharex=True, squeeze=False, height_ratios=heights)
+    for axes, (name, (time, neuron, count)) in zip(panels[:, 0], rasters.items(), strict=True):
+        sample, title = _sample(neuron, count)
         row = np.full(count, -1)
-        row[chosen] = np.arange(len(chosen))
-        seen = row[which] >= 0
-        axes.plot(np.asarray(when)[seen], row[which[seen]], linestyle="", color=INK,
+        row[sample] = np.arange(len(sample))
+        visible = row[neuron] >= 0
+        axes.plot(np.asarray(time)[visible], row[neuron[visible]], linestyle="", color=INK,
                   marker="|", markersize=72 * ROW, markeredgewidth=2)  # fmt: skip
         axes.set_title(f"{name}: {title}")
-        axes.set(yticks=[], ylim=(len(chosen), -1))
+        axes.set(yticks=[], ylim=(len(sample), -1))
     panels[-1, 0].set(xlabel=x_label, xlim=limits)
     figure.supylabel("neurons", fontsize=10)
     return figure
 
 
-def _chosen(which: Any, count: int) -> tuple[np.ndarray, str]:
-    """The neurons that a raster has rows for, and a line that says so."""
+def _sample(neuron: Any, count: int) -> tuple[np.ndarray, str]:
+    """Return the neurons that a raster has rows for, and a line that says so."""
     if count <= SHOWN:
         return np.arange(count), f"{count} neurons"
-    firing = np.unique(which)
+    firing = np.unique(neuron)
     pick = np.linspace(0, max(0, len(firing) - 1), min(SHOWN, len(firing))).round()
     return firing[pick.astype(int)], f"{len(pick)} of the {len(firing)} of {count} that fire"

@@ -1,7 +1,7 @@
-"""One look for every figure: colours that the colour-blind tell apart, and that print in grey.
+"""One look for every figure, with colours for the colour-blind and for grey print.
 
-Curves differ in colour and marker at once; what has a size is dark where it is large; what has
-a sign goes from dark over grey to light, so that grey paper keeps the sign.
+Curves differ in both colour and marker.  Amounts are dark where they are large; signed numbers
+go from dark over grey to light, so that grey paper keeps the sign.
 
 [1] Okabe & Ito, "Color Universal Design", 2008: the colours of the curves.
 """
@@ -24,21 +24,21 @@ BLUE, RED, GREEN, PINK, ORANGE, SKY = COLOURS = (
 MARKERS = "os^Dvx"
 LINES = ("-", "--", "-.", ":")
 AMOUNT = "Oranges"
-"""colour map of what is >= 0: light to dark"""
+"""colour map of amounts >= 0: light to dark"""
 SIGNED = "cividis"
-"""colour map of what has a sign: dark blue, grey, light yellow"""
+"""colour map of signed numbers: dark blue, grey, light yellow"""
 
 WIDTH = 5.6
-"""inches of a figure that is to be read on a phone, too"""
+"""inches; a figure of this width can be read on a phone too"""
 
 P = ParamSpec("P")
 
 
-def drawn(make: "Callable[P, Figure]") -> "Callable[P, Figure]":
-    """`make`, whose figure has the look of this file whatever matplotlib's settings are."""
+def with_style(make: "Callable[P, Figure]") -> "Callable[P, Figure]":
+    """Give figures of `make` the look of this file, whatever matplotlib's settings are."""
 
     @wraps(make)
-    def with_style(*args: P.args, **kwargs: P.kwargs) -> "Figure":
+    def figure_of(*args: P.args, **kwargs: P.kwargs) -> "Figure":
         try:
             import matplotlib
             from matplotlib.figure import Figure  # noqa: F401  (fails without matplotlib, too)
@@ -51,18 +51,18 @@ def drawn(make: "Callable[P, Figure]") -> "Callable[P, Figure]":
         _keep_ticks(figure)
         return figure
 
-    return with_style
+    return figure_of
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of that size in inches, of which no window knows."""
+    """Return an empty figure of that size in inches, without a window."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def look(i: int) -> dict[str, Any]:
-    """The i-th curve's colour, marker and line."""
+    """Return the i-th curve's colour, marker and line."""
     return dict(
         color=COLOURS[i % len(COLOURS)],
         marker=MARKERS[i % len(MARKERS)],
@@ -77,18 +77,18 @@ def bare(axes: Any) -> None:
 
 
 def png(figure: "Figure", *, dpi: int = 150) -> bytes:
-    """The figure as a picture on white paper."""
+    """Return the figure as PNG on white paper."""
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=dpi)
     return file.getvalue()
 
 
 def svg(figure: "Figure", name: str, text: str) -> str:
-    """The figure as an element of a web page, in the page's own colour of text.
+    """Return the figure as an element of a web page, in the page's own colour of text.
 
     Args:
-      name: in front of each id in it, so that the figures of a page do not mix.
-      text: what a reader who sees no figures is told.
+      name: prefix of each id in it, so that the figures of a page do not mix.
+      text: description for screen readers.
     """
     import matplotlib
 
@@ -105,13 +105,13 @@ def svg(figure: "Figure", name: str, text: str) -> str:
 
 
 def _keep_ticks(figure: "Figure") -> None:
-    """Fix the look of ticks: they are made when a figure is saved, by the settings of then."""
-    of_grid: dict[str, Any] = dict(grid_color=INK, grid_alpha=0.15, grid_linewidth=0.6)
+    """Fix the look of ticks, which matplotlib makes by its settings when a figure is saved."""
+    grid: dict[str, Any] = dict(grid_color=INK, grid_alpha=0.15, grid_linewidth=0.6)
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         for which in ("major", "minor"):
             size = {"labelsize": 9} | axis.get_tick_params(which=which)
             axis.set_tick_params(which=which, color=INK, labelcolor=INK,
-                                 labelsize=size["labelsize"], **of_grid)  # fmt: skip
+                                 labelsize=size["labelsize"], **grid)  # fmt: skip
 
 
 def _settings() -> Any:

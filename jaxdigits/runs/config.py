@@ -84,6 +84,7 @@ class Config:
     """every option of the network, as its builder takes them"""
 
     def __post_init__(self):
+        require_name("data", FEATURES, self.data)
         for option in options_of(Config, without=("data", "options")):
             value, names = getattr(self, option.name), names_of(option.annotation)
             if names and value is not None:
@@ -175,6 +176,8 @@ def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
       ValueError: for an option that the network does not have, an unknown name, or a number
         out of bounds.
     """
+    if not isinstance(options, Mapping):
+        raise ValueError(f"options must be names and values, got {options!r}")
     neuron = options.get("neuron", "lif")
     table = network_options(network, neuron)
     owner = f"{network} of {neuron}" if "neuron" in table else network
@@ -182,7 +185,7 @@ def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: _plain(options.get(name, o.default)) for name, o in table.items()}
     for name, value in values.items():
         names = names_of(table[name].annotation)
-        if names and isinstance(value, str):
+        if names and isinstance(value, str | Mapping):
             require_name(name, names, value)
         require_within(name, table[name].annotation, value)
     return values

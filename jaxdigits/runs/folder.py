@@ -23,8 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.data.archive import require_stored
 from jaxdigits.data.catalogue import FEATURES, blank
+from jaxdigits.data.files import require_stored
 from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
@@ -36,8 +36,6 @@ from jaxdigits.tree import named_leaves, require_same_leaves
 FORMAT = 1
 LARGEST_JSON = 1 << 20  # bytes; a configuration has some hundred
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
-MAX_LAYERS = 100  # entries of a list; a network is traced layer by layer
-MOST = {"steps": 10_000, "taps": 1_000, "bands": 10_000, "most": 100, "microbatch": 1 << 14}
 
 
 class Run(NamedTuple):
@@ -54,9 +52,7 @@ def create_run(folder: Path, config: Config) -> None:
 
     Raises:
       RunError: if the folder is not empty or cannot be written.
-      ValueError: for a network so large that `load_run` would reject it.
     """
-    check_sizes(to_json(config))
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         require_empty(folder)
@@ -173,18 +169,6 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def check_sizes(values: Any) -> None:
-    """Raise a ValueError for a network that would take minutes, or gigabytes, to build."""
-    if not isinstance(values, dict):
-        return
-    options = values.get("options")
-    for name, value in (values | options if isinstance(options, dict) else values).items():
-        if isinstance(value, list | tuple) and len(value) > MAX_LAYERS:
-            raise ValueError(f"{name} has {len(value)} entries, more than {MAX_LAYERS}")
-        if isinstance(value, int | float) and value > MOST.get(name, value):
-            raise ValueError(f"{name} is {value}, more than {MOST[name]}")
-
-
 def read_npz(path: Path, most: int) -> dict[str, np.ndarray]:
     """Read all arrays of an archive of at most `most` bytes, after comparing its checksums.
 
@@ -224,7 +208,6 @@ def _read_config(folder: Path) -> tuple[Config, Any]:
         head = _read_json(folder / "config.json")
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise ValueError(f"this version reads run format {FORMAT} only")
-        check_sizes(head.get("config"))
         config = from_json(head.get("config"))
         template = _template(config)
     except Exception as error:  # an option of a wrong type can fail anywhere in a builder

@@ -23,7 +23,6 @@ from jaxdigits.spikes.event_readout import first_spike as first_spike
 from jaxdigits.spikes.event_readout import mean_potential as mean_potential
 from jaxdigits.spikes.lif import lif as lif
 from jaxdigits.spikes.lif import lif_neuron as lif_neuron
-from jaxdigits.spikes.lif import membrane_potential as membrane_potential
 from jaxdigits.spikes.penalty import Penalty as Penalty
 from jaxdigits.spikes.penalty import penalties as penalties
 from jaxdigits.spikes.penalty import rate_penalty as rate_penalty

@@ -62,7 +62,7 @@ from jaxdigits.layers import max_pool
 from jaxdigits.spikes import surrogates as su
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, firing, per_neuron
-from jaxdigits.spikes.unroll import Neuron, Traces, as_layer, over_time
+from jaxdigits.spikes.unroll import Neuron, as_layer, over_time
 
 DEFAULT = Convention()
 
@@ -130,18 +130,6 @@ def lif_neuron(
 
 
 lif = as_layer(lif_neuron)
-
-
-def membrane_potential(
-    traces: Traces, *, threshold: ArrayLike = 1.0, convention: Convention = DEFAULT
-) -> Array:
-    """Return the potential m [T, ..., n] that ends each step of a hard neuron, from its traces.
-
-    Libraries return it as the membrane: the potential before reset (`traces.v`) where the reset
-    waits for the next step, else after it.
-    """
-    theta = jnp.asarray(threshold, traces.v.dtype)
-    return make_membrane(su.fast_sigmoid(), convention).end(traces.v, theta)
 
 
 class Membrane(NamedTuple):

@@ -109,7 +109,8 @@ def exponential(width: float = 0.5) -> Surrogate:
 def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
     """`surrogate` with `factor` times its slope and the same spikes.
 
-    For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.
+    For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.  Spyx's `arctan(k)` is
+    `scaled(arctan(2 * k), 1 / (pi * k))`.
     """
     checks.positive(factor=factor)
     return surrogate._replace(

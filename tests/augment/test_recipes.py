@@ -115,7 +115,7 @@ def test_one_of_takes_each_equally_often():
         (None, IMAGES, r"augmentation draws random numbers: pass a key"),
         (0, IMAGES, r"augmentation takes one typed key"),
         (KEYS[:3], IMAGES, r"got 3 keys for a batch of 200"),
-        (KEYS, IMAGES[..., None], r"images are \[B, H, W\], got shape"),
+        (KEYS, IMAGES[..., None], r"images must be \[B, H, W\], got shape"),
         (KEYS, IMAGES.astype(int), r"images are uint8 or float, got int"),
         (KEYS[:0], IMAGES[:0], r"there are no images in an array of shape \(0, 28, 28\)"),
     ],

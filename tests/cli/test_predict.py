@@ -52,7 +52,7 @@ def test_each_picture_has_the_digit_and_the_probabilities_of_the_network(
         wanted = np.exp(logits) / np.exp(logits).sum()
         np.testing.assert_allclose(row["probabilities"], wanted, atol=2e-6)
         assert row["digit"] == wanted.argmax()
-    in_the_data = predict(load_run(trained[1]), digits()[1].image[:6])[0].argmax(-1)
+    in_the_data = predict(load_run(trained[1]), digits()[1].inputs[:6])[0].argmax(-1)
     assert [row["digit"] for row in got.values()] == in_the_data.tolist()
 
 

@@ -7,13 +7,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from jaxdigits.data import DataError, read_idx
 
 CODES = {"u1": 0x08, "i1": 0x09, "i2": 0x0B, "i4": 0x0C, "f4": 0x0D, "f8": 0x0E}
-fixed = settings(derandomize=True, database=None, deadline=None, max_examples=300)
 
 
 def header(code, *axes):
@@ -109,7 +106,7 @@ def test_the_hash_is_of_the_uncompressed_content(saved, content):
     digest = hashlib.sha256(PLAIN).hexdigest()
     np.testing.assert_array_equal(read_idx(saved(content), sha256=digest), IMAGES)
     other = hashlib.sha256(PLAIN[:-1] + b"\0").hexdigest()
-    with pytest.raises(DataError, match="not the expected one"):
+    with pytest.raises(DataError, match="wrong content"):
         read_idx(saved(content), sha256=other)
 
 
@@ -130,42 +127,3 @@ def test_a_bomb_takes_no_memory(saved, bomb):
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
     finally:
         tracemalloc.stop()
-
-
-def reads_or_refuses(path, content):
-    path.write_bytes(content)
-    try:
-        return read_idx(path)
-    except DataError:
-        return None
-
-
-@pytest.fixture(scope="module")
-def scratch(tmp_path_factory):
-    return tmp_path_factory.mktemp("fuzz") / "idx"
-
-
-@fixed
-@given(content=st.binary(max_size=60), start=st.sampled_from([b"", b"\x1f\x8b\x08", PLAIN[:4]]))
-def test_any_bytes_are_read_or_refused(scratch, start, content):
-    reads_or_refuses(scratch, start + content)
-
-
-@fixed
-@given(
-    content=st.sampled_from([PLAIN, ZIPPED]),
-    at=st.integers(0, 10**6),
-    byte=st.integers(0, 255),
-    cut=st.integers(0, 10**6),
-)
-def test_a_mutated_file_is_refused_or_read_as_its_header_says(scratch, content, at, byte, cut):
-    changed = bytearray(content)
-    changed[at % len(changed)] = byte
-    keep = len(changed) - (cut % len(changed) if cut % 3 == 0 else 0)
-    read = reads_or_refuses(scratch, bytes(changed[:keep]))
-    if read is None:
-        return
-    if content is ZIPPED:  # only bytes that do not touch the content can pass its checksum
-        np.testing.assert_array_equal(read, IMAGES)
-    else:
-        assert encoded(read) == changed

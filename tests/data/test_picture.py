@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from jaxdigits.data import DataError, mnist, read_picture
-from jaxdigits.data.ink import ink_to_mnist_geometry, to_mnist_geometry
+from jaxdigits.data.geometry import ink_to_mnist_geometry, to_mnist_geometry
 from jaxdigits.data.picture import read_grey
 
 

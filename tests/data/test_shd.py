@@ -46,7 +46,7 @@ def test_recordings_of_shd_come_in_order_of_time_with_their_labels(tmp_path):
         ([[0.5]], [[700]], [0], r"recording 0: has an event at \(700,\), outside"),
         ([[0.5]], [[-1]], [0], r"recording 0: has an event at \(-1,\), outside"),
         ([[0.5], [np.nan]], [[3], [4]], [0, 1], "recording 1: has times that are not finite"),
-        ([[-0.5]], [[3]], [0], "recording 0: has times .* before the beginning"),
+        ([[-0.5]], [[3]], [0], "recording 0: has times .* below 0"),
         ([[0.5]], [[3]], [0, 1], "has 1 recordings and 2 labels"),
         ([[0.5]], [[3]], [20], "labels are not 0 to 19"),
     ],
@@ -56,31 +56,17 @@ def test_a_wrong_file_of_shd_is_refused_by_name(tmp_path, times, units, labels, 
         read_shd(written(tmp_path / "wrong.h5", times, units, labels))
 
 
-def test_what_is_no_shd_file_is_refused(tmp_path):
+def test_another_file_is_rejected(tmp_path):
     path = tmp_path / "other.h5"
     with pytest.raises(DataError, match="no such file"):
         read_shd(path)
     path.write_bytes(b"not HDF5")
-    with pytest.raises(DataError, match=r"other.h5: no whole SHD file \(OSError\)"):
+    with pytest.raises(DataError, match=r"other.h5: not a whole SHD file \(OSError\)"):
         read_shd(path)
     with h5py.File(path, "w") as file:
         file["labels"] = [1]
-    with pytest.raises(DataError, match=r"no whole SHD file \(KeyError\)"):
+    with pytest.raises(DataError, match=r"not a whole SHD file \(KeyError\)"):
         read_shd(path)
-
-
-def test_a_damaged_file_of_shd_never_crashes(tmp_path):
-    path = written(tmp_path / "a.h5", [[0.5, 0.25]] * 3, [[3, 699]] * 3, [0, 1, 2])
-    content, rng = path.read_bytes(), np.random.default_rng(0)
-    for _ in range(100):
-        changed = bytearray(content[: rng.integers(8, len(content) + 1)])
-        for at in rng.integers(0, len(changed), 4):
-            changed[at] = rng.integers(256)
-        path.write_bytes(changed)
-        try:
-            read_shd(path)
-        except DataError as error:
-            assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_without_h5py_the_error_says_what_to_install(tmp_path, monkeypatch):
@@ -202,18 +188,18 @@ def of_floats(file, path):
 
 
 HARM = {
-    linked: "labels is a link to elsewhere",
-    linked_group: "spikes/times is a link to elsewhere",
+    linked: "labels is a link to another place",
+    linked_group: "spikes/times is a link to another place",
     outside: "labels lies in another file",
     virtual: "labels lies in another file",
     endless: "labels has 1000000000000 rows, more than 20000",
-    swelling: "labels is packed in a way that SHD has no need of",
-    packed_twice: "labels is packed in a way that SHD has no need of",
-    overfull: "labels is packed in a way that SHD has no need of",
-    of_text: "labels is not of the numbers that it should be",
-    table_of_two: "labels is no table of one axis",
-    group: "labels is no table of one axis",
-    of_floats: "spikes/units is not of the numbers that it should be",
+    swelling: "labels is packed in a way that SHD does not need",
+    packed_twice: "labels is packed in a way that SHD does not need",
+    overfull: "labels is packed in a way that SHD does not need",
+    of_text: "labels has the wrong type of numbers",
+    table_of_two: "labels is not a table of one axis",
+    group: "labels is not a table of one axis",
+    of_floats: "spikes/units has the wrong type of numbers",
 }
 
 

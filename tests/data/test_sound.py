@@ -1,6 +1,5 @@
 """Recordings in every shape that users have them in, and those that are refused."""
 
-import io
 import struct
 import sys
 
@@ -21,26 +20,26 @@ def written(path, wave, rate=8000, **options):
 
 @pytest.mark.parametrize("kind", ["wav", "flac", "ogg"])
 def test_a_sound_comes_as_floats_as_it_is(tmp_path, kind):
-    wave, said = read_sound(written(tmp_path / f"tone.{kind}", TONE))
+    wave, notes = read_sound(written(tmp_path / f"tone.{kind}", TONE))
     assert wave.dtype == np.float32
-    assert said == ()
+    assert notes == ()
     close = 0.05 if kind == "ogg" else 1e-4
     np.testing.assert_allclose(wave, TONE, atol=close)
 
 
 def test_channels_are_averaged_and_it_is_said(tmp_path):
     path = written(tmp_path / "stereo.wav", np.stack([TONE, 0 * TONE], 1))
-    wave, said = read_sound(path)
+    wave, notes = read_sound(path)
     np.testing.assert_allclose(wave, TONE / 2, atol=1e-4)
-    assert said == ("2 channels, averaged",)
+    assert notes == ("2 channels, averaged",)
 
 
 @pytest.mark.parametrize("rate", [44100, 16000, 11025, 6000])
 def test_another_rate_is_resampled_and_it_is_said(tmp_path, rate):
     n = np.arange(rate // 2)
     path = written(tmp_path / "tone.wav", 0.5 * np.sin(2 * np.pi * 440 * n / rate), rate)
-    wave, said = read_sound(path)
-    assert said == (f"resampled from {rate} to 8000 samples a second",)
+    wave, notes = read_sound(path)
+    assert notes == (f"resampled from {rate} to 8000 samples a second",)
     assert abs(len(wave) - 4000) <= 1
     np.testing.assert_allclose(wave[100:3900], TONE[100:3900], atol=0.01)
 
@@ -162,22 +161,6 @@ def test_files_that_are_missing_or_enormous_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("jaxdigits.data.sound.MAX_BYTES", 1_000)
     with pytest.raises(DataError, match="over 1,000 bytes"):
         read_sound(path)
-
-
-def test_random_bytes_behind_a_good_head_never_crash(tmp_path):
-    file = io.BytesIO()
-    soundfile.write(file, TONE, 8000, format="WAV")
-    content, rng = file.getvalue(), np.random.default_rng(0)
-    for i in range(200):
-        changed = bytearray(content[: rng.integers(4, 200)] if i % 2 else content)
-        for at in rng.integers(0, min(len(changed), 60), 3):
-            changed[at] = rng.integers(256)
-        path = tmp_path / "changed.wav"
-        path.write_bytes(changed)
-        try:
-            assert np.isfinite(read_sound(path).wave).all()
-        except DataError as error:
-            assert "\n" not in str(error)  # noqa: PT017
 
 
 def test_without_soundfile_the_error_says_what_to_install(tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxdigits import cnn, conv_snn, mlp, serial, snn
-from jaxdigits.certificate.cases import EXAMPLES
+from jaxdigits.certificate.certify import EXAMPLES
 from jaxdigits.layers import gelu, tanh
 from jaxdigits.spikes import (
     Convention,

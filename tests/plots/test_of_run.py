@@ -122,9 +122,9 @@ def test_neurons_are_chosen_from_the_busiest_down_to_the_last_that_fires():
     spikes = np.zeros((10, 50))
     for n in range(20):
         spikes[: (n + 1) // 2, n] = 1
-    chosen = of_network._telling(spikes)
+    chosen = of_network._spread(spikes)
     counts = spikes.sum(0)[chosen]
     assert len(chosen) == 5
     assert (counts[0], counts[-1]) == (10, 1)
     assert (np.diff(counts) <= 0).all()
-    assert len(of_network._telling(np.zeros((10, 3)))) == 3
+    assert len(of_network._spread(np.zeros((10, 3)))) == 3

@@ -28,7 +28,7 @@ def make_run(small):
         for seed in range(seeds):
             key = jax.random.key(seed)
             params, _ = network.init(key, (28, 28))
-            image = small[0].image[: 16 + seed]
+            image = small[0].inputs[: 16 + seed]
             members.append((params, gather_statistics(network, params, image, key, batch=8)))
         tree = members[0] if seeds == 1 else jax.tree.map(lambda *a: jnp.stack(a), *members)
         create_run(folder, config)

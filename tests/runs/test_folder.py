@@ -127,32 +127,3 @@ def test_what_is_not_finite_is_null_in_json(tmp_path):
     for text in (lines[0], (tmp_path / "result.json").read_text()):
         assert json.loads(text, parse_constant=no_constant) == wanted
     assert json.loads(lines[1]) == {"loss": 0.5}
-
-
-@pytest.mark.parametrize(
-    ("bad", "message"),
-    [
-        (dict(network="rnn"), "unknown network 'rnn'"),
-        (dict(data="letters"), "unknown data 'letters'"),
-        (dict(gradient="by_magic"), "unknown gradient 'by_magic'"),
-        (dict(epochs=0), "epochs must be >= 1, got 0"),
-        (dict(epochs=2.5), "epochs must be a whole number, got 2.5"),
-        (dict(batch=-1), "batch must be >= 1, got -1"),
-        (dict(seeds=True), "seeds must be a whole number, got True"),
-        (dict(patience=0), "patience must be >= 1, got 0"),
-        (dict(seed=-1), r"seed must be in \[0, 2³²\), got -1"),
-        (dict(seed=2**32 - 1, seeds=2), "the last seed must be below 2³²"),
-        (dict(learning_rate=float("nan")), "learning rate must be > 0, got nan"),
-        (dict(learning_rate=float("inf")), "learning rate must be > 0, got inf"),
-        (dict(weight_decay=-0.5), "weight decay must be >= 0, got -0.5"),
-        (dict(smoothing=1.0), r"smoothing must be in \[0, 1\), got 1.0"),
-        (dict(ema=1.0), r"ema must be in \[0, 1\), got 1.0"),
-        (dict(seeds=2, patience=1), "patience stops one run"),
-        (dict(options={"steps": 4}), "mlp has no option 'steps'"),
-        (dict(options={"hidden": [9], "norm": "group"}), "9 channels do not divide"),
-    ],
-)
-def test_a_bad_configuration_is_refused_by_name(bad, message):
-    good = dict(network="mlp", data="digits", epochs=1, batch=8, learning_rate=1e-3)
-    with pytest.raises(ValueError, match=message):
-        Config(**(good | bad))

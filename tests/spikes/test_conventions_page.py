@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.spikes import lif, membrane_potential, presets
+from jaxdigits.spikes import fast_sigmoid, lif, presets
+from jaxdigits.spikes.lif import make_membrane
 
 PAGE = (Path(__file__).parents[2] / "docs" / "conventions.md").read_text()
 ROWS = [
@@ -45,9 +46,8 @@ def test_spikes_potentials_and_slopes_are_what_the_presets_give():
             options = preset(cell)
             layer = lif(**options)
             spikes, kept = layer.forward((), current, None)
-            end = membrane_potential(
-                kept, threshold=options["threshold"], convention=options["convention"]
-            )
+            membrane = make_membrane(fast_sigmoid(), options["convention"])
+            end = membrane.end(kept.v, options["threshold"])
             _, lam = layer.backward((), kept, jnp.ones_like(spikes))
             found.append((spikes[:, 0], end[:, 0], lam[0, 0]))
         return found

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.spikes import arctan, fast_sigmoid
-from jaxdigits.spikes.lif import lif, lif_neuron, membrane_potential
+from jaxdigits.spikes.lif import lif, lif_neuron, make_membrane
 from jaxdigits.spikes.presets import (
     PRESETS,
     nir_lif,
@@ -56,12 +56,13 @@ LIBRARIES = {
 def run(options, current):
     """What a preset says of a trace: spikes, potentials, gradients; each found in two ways."""
     found = {}
-    read = {k: options[k] for k in ("threshold", "convention")}
+    membrane = make_membrane(fast_sigmoid(), options["convention"])
     for emit, name in (("spikes", "spk"), ("potential", "mem")):
         layer = over_time(lif_neuron(**options), emit=emit)
         y, vjp, kept = jax.vjp(lambda i: layer.forward((), i, None), current, has_aux=True)
         _, by_hand = layer.backward((), kept, jnp.ones_like(y))
-        found[name] = y, kept.spikes if emit == "spikes" else membrane_potential(kept, **read)
+        end = membrane.end(kept.v, options["threshold"])
+        found[name] = y, kept.spikes if emit == "spikes" else end
         found[f"dsum_{name}_dI"] = by_hand, *vjp(jnp.ones_like(y))
     return {name: jnp.stack(both)[..., 0] for name, both in found.items()}
 
@@ -116,16 +117,15 @@ def test_nir_is_its_equation_by_euler_in_its_own_units():
     options = nir_lif(tau, dt=1.0, r=r, v_leak=v_leak, v_threshold=v_threshold, v_reset=v_reset)
     current = np.random.default_rng(0).integers(-4, 12, (40, 2)) / 8
     spikes, kept = lif(**options).forward((), jnp.asarray(current), None)
-    read = membrane_potential(
-        kept, threshold=options["threshold"], convention=options["convention"]
-    )
+    membrane = make_membrane(fast_sigmoid(), options["convention"])
+    end = membrane.end(kept.v, options["threshold"])
     v = v_leak
     for t, i in enumerate(current):
         v = v + 1.0 / tau * ((v_leak - v) + r * i)
         z = v > v_threshold
         v = np.where(z, v_reset, v)
         np.testing.assert_array_equal(spikes[t], z)
-        np.testing.assert_array_equal(read[t] + v_leak, v)
+        np.testing.assert_array_equal(end[t] + v_leak, v)
     assert (spikes.sum(0) > 3).all()
 
 

@@ -9,13 +9,14 @@ import pytest
 from jaxdigits.spikes import (
     Convention,
     Traces,
+    fast_sigmoid,
     lif_neuron,
-    membrane_potential,
     over_time,
     recurrent,
     sigmoid,
     soft_twin,
 )
+from jaxdigits.spikes.lif import make_membrane
 
 CONVENTIONS = [
     Convention(reset, step, "at", "several", differentiate_reset=flow, gain=(1.0, 0.5),
@@ -60,8 +61,8 @@ def test_what_a_layer_emits_is_in_its_traces(emit):
     )
     y, kept = emitting.forward((), jnp.asarray(current, jnp.float32), None)
     assert isinstance(kept, Traces)
-    read = membrane_potential(kept, threshold=0.75, convention=convention)
-    np.testing.assert_array_equal(y, kept.spikes if emit == "spikes" else read)
+    end = make_membrane(fast_sigmoid(), convention).end(kept.v, 0.75)
+    np.testing.assert_array_equal(y, kept.spikes if emit == "spikes" else end)
 
 
 @pytest.mark.parametrize("make", [over_time, recurrent])

@@ -53,7 +53,7 @@ ECHO = without_params(lambda x, keys: (jax.random.key_data(keys) / 2.0**32, ()),
 
 def test_evaluation_draws_from_its_own_stream(small):
     """A network whose logits are its keys shows which stream they are of."""
-    image = small[0].image[:N]
+    image = small[0].inputs[:N]
     keys = evaluation_keys(KEY, np.arange(N))
     logits, _ = logits_of(ECHO, (), image, KEY, batch=5)
     np.testing.assert_array_equal(logits, ECHO.forward((), image, keys)[0])

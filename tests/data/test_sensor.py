@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import Dataset, SensorEvents, binned, split
-from jaxdigits.data.events import packed
+from jaxdigits.data.sensor import packed
 
 
 def test_events_fall_into_the_step_that_holds_their_time():

@@ -1,4 +1,4 @@
-"""What an event sensor sent, binned into spikes.
+"""Events of a sensor, binned into spikes.
 
 Events come in the order of their times, whatever their order in the file.
 """
@@ -14,20 +14,20 @@ from jaxdigits.errors import DataError
 
 
 class SensorEvents(NamedTuple):
-    """What a sensor sent, in order of time."""
+    """The events of one recording, in order of time."""
 
     time: np.ndarray
     """[E] float64, seconds"""
     address: np.ndarray
-    """[E, axes] int32: of N-MNIST row, column and polarity; of SHD the channel"""
+    """[E, axes] int32: row, column and polarity for N-MNIST; the channel for SHD"""
 
 
 def binned(
     events: SensorEvents, steps: int, shape: Sequence[int], *, duration: float
 ) -> np.ndarray:
-    """[steps, *shape] uint8 spikes: 1 where at least one event fell into a step.
+    """Return [steps, *shape] uint8 spikes: 1 where at least one event fell into a step.
 
-    Steps are `duration` / `steps` long; events after the last one are left out.
+    Steps are `duration` / `steps` long; events after the last step are left out.
 
     Args:
       shape: of the sensor, as `NMNIST_SHAPE` or (`SHD_CHANNELS`,).
@@ -41,14 +41,14 @@ def binned(
         axes = events.address.shape[1]
         raise ValueError(f"these events have {axes} axes, the shape is {tuple(shape)}")
     spikes = np.zeros((steps, *shape), np.uint8)
-    within = events.time < duration  # of a time far beyond it no step could be a whole number
-    when = np.floor(events.time[within] * (steps / duration)).astype(np.int64)
-    spikes[(np.minimum(when, steps - 1), *events.address[within].T)] = 1
+    within = events.time < duration  # the step of a time far beyond it is over 64 bits
+    step = np.floor(events.time[within] * (steps / duration)).astype(np.int64)
+    spikes[(np.minimum(step, steps - 1), *events.address[within].T)] = 1
     return spikes
 
 
 def require_steps(steps: int, duration: float) -> None:
-    """Check that time can be binned so.
+    """Check that `duration` can be divided into `steps`.
 
     Raises:
       ValueError: unless steps >= 1 and duration > 0.
@@ -65,7 +65,7 @@ def packed(
     *,
     duration: float,
 ) -> Packed:
-    """The next `count` recordings, `binned` one after the other: at a bit a spike.
+    """Return the next `count` recordings, each `binned`, with one bit per spike.
 
     Raises:
       ValueError: as `binned`.
@@ -79,14 +79,14 @@ def packed(
 def in_order(
     time: np.ndarray, address: np.ndarray, shape: Sequence[int], name: Any
 ) -> SensorEvents:
-    """Events sorted by time; of equal ones the first in the file comes first.
+    """Sort events by time; events at the same time keep the order of the file.
 
     Raises:
       DataError: for a time that is not finite or below 0, or an address outside of `shape`,
         naming the recording `name`.
     """
     if not (np.isfinite(time) & (time >= 0)).all():
-        raise DataError(f"{name}: has times that are not finite, or before the beginning")
+        raise DataError(f"{name}: has times that are not finite, or below 0")
     outside = ((address < 0) | (address >= np.array(shape))).any(1)
     if outside.any():
         at = tuple(address[outside.argmax()].tolist())
