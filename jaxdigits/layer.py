@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import About, constructor, describe, reduce_thing
 from jaxdigits.keys import fold_in
 
@@ -120,8 +121,7 @@ def parallel(
     names = tuple(branches)
     if not names:
         raise ValueError("parallel needs at least one branch")
-    if fuse not in ("concatenate", "sum"):
-        raise ValueError(f"fuse must be 'concatenate' or 'sum', got {fuse!r}")
+    checks.one_of(("concatenate", "sum"), fuse=fuse)
 
     def by_name(x):
         if not isinstance(x, Mapping):
@@ -154,9 +154,8 @@ def parallel(
             y_bars = jnp.split(y_bar, np.cumsum(widths)[:-1], -1)
         grads, x_bars = {}, {}
         for name, bar in zip(names, y_bars, strict=True):
-            grads[name], x_bars[name] = branches[name].backward(
-                params[name], residuals[name], bar
-            )
+            inner = params[name], residuals[name]
+            grads[name], x_bars[name] = branches[name].backward(*inner, bar)
         return grads, x_bars if separate else _add(x_bars.values())
 
     return Layer(init, forward, backward)
@@ -202,10 +201,8 @@ def recomputed(layer: Layer) -> Layer:
     def forward(params, x, key=None):
         y, inner = layer.forward(params, x, key)
         if nodes := messages(inner):
-            raise ValueError(
-                f"recomputed() would lose the {nodes[0].message}, which is read later: put it "
-                "around other layers"
-            )
+            remedy = "put it around other layers"
+            raise ValueError(f"recomputed() would lose the {nodes[0].message}: {remedy}")
         return y, (x, key)
 
     def backward(params, inputs, y_bar):

@@ -18,7 +18,7 @@ the last; and those are in no band.
 [1] Davis & Mermelstein, IEEE Trans. ASSP 28(4), 1980, doi:10.1109/TASSP.1980.1163420.
 """
 
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,8 @@ from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
 
 Window = Literal["hann", "hamming", "rectangle"]
+WINDOWS = {"hann": lambda turn: 0.5 - 0.5 * turn, "hamming": lambda turn: 0.54 - 0.46 * turn,
+           "rectangle": np.ones_like}  # fmt: skip
 
 
 class LogMelResidual(NamedTuple):
@@ -115,11 +117,8 @@ def log_bands(
     checks.at_least(2, length=length)
     checks.at_least(1, bands=bands)
     checks.positive(epsilon=epsilon)
-    checks.one_of(get_args(Window), window=window)
-    turn = np.cos(2 * np.pi * np.arange(length) / length)
-    weight = {"hann": 0.5 - 0.5 * turn, "hamming": 0.54 - 0.46 * turn}.get(
-        window, np.ones(length)
-    )
+    checks.one_of(tuple(WINDOWS), window=window)
+    weight = WINDOWS[window](np.cos(2 * np.pi * np.arange(length) / length))
     filters = mel_filters(rate, length, bands, low, rate / 2 if high is None else high)
 
     def shape(features):

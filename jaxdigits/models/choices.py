@@ -49,8 +49,7 @@ def normaliser(
       axes: feature axes: 1 behind a dense layer, 3 behind a convolution.
       statistics: one per batch norm, for `training=False`.
     """
-    if norm is not None:
-        checks.one_of(get_args(Norm), norm=norm)
+    checks.one_of((None, *get_args(Norm)), norm=norm)
     statistics_of_layers = iter(statistics)
 
     def make() -> list[Layer]:
@@ -88,30 +87,9 @@ def priced(weight: float, target: float, training: bool) -> list[Layer]:
     return [layer if training else sp.rate_penalty(0.0)] if weight else []
 
 
-def pooling(pool: str) -> Layer:
-    """Return 2 × 2 pooling by name."""
-    checks.one_of(tuple(POOLS), pool=pool)
-    return POOLS[pool](2)
-
-
 def widths(value: Widths) -> tuple[int, ...]:
     """Return the sizes of several layers, from one number or a sequence."""
     return (value,) if isinstance(value, int) else tuple(value)
-
-
-def activation_of(activation: AnyActivation) -> Callable[[], Layer]:
-    """Return the constructor of an activation."""
-    return choose("activation", ACTIVATIONS, activation)
-
-
-def encoder_of(encoder: AnyEncoder) -> Callable[[int], Layer]:
-    """Return the constructor of an encoder, from the number of steps."""
-    return choose("encoder", ENCODERS, encoder)
-
-
-def readout_of(readout: AnyReadout) -> Callable[[], Layer]:
-    """Return the constructor of a readout."""
-    return choose("readout", READOUTS, readout)
 
 
 def neuron_of(

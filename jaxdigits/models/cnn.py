@@ -11,6 +11,7 @@ from jaxdigits.layer import Layer, serial
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -53,14 +54,14 @@ def cnn(
         statistics; in `init`, if the image is too small for that many poolings.
     """
     channels, hidden = ch.widths(channels), ch.widths(hidden)
-    activate = ch.activation_of(activation)
+    activate = choose("activation", ch.ACTIVATIONS, activation)
     conv, linear = (partial(f, precision=precision) for f in (ly.conv2d, ly.dense))
     after_conv = ch.normaliser(norm, 3, training, statistics)
     after_dense = ch.normaliser(norm, 1, training, statistics[len(channels) :])
     layers = [ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD), ly.add_channel()]
     for c in channels:
         weights = conv(c, kernel, bias=norm is None)
-        layers += [weights, ch.pooling(pool), *after_conv(), activate()]
+        layers += [weights, choose("pool", ch.POOLS, pool)(2), *after_conv(), activate()]
     layers += [ly.flatten(3)]
     absent = ly.dropout(dropout_rate if training else 0.0)
     for n in hidden:

@@ -12,6 +12,7 @@ from jaxdigits.layer import Layer, serial
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -72,12 +73,12 @@ def conv_snn(
         raise ValueError("channels must name at least one block, got none")
     make_norm = ch.normaliser(norm, 3, training, statistics)
     price = ch.priced(rate_penalty, rate_target, training)
-    encode = ch.encoder_of(encoder)
+    encode = choose("encoder", ch.ENCODERS, encoder)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     fire = lambda: [neurons(), *price]
     conv = partial(ly.conv2d, padding="VALID", bias=norm is None, precision=precision)
     stored = partial(sp.spikes_stored, storage=storage)
-    behind = lambda weights: [weights, ch.pooling(pool), *make_norm()]
+    behind = lambda weights: [weights, choose("pool", ch.POOLS, pool)(2), *make_norm()]
     # A direct input is the same at every step, and so is the first block's current: it is
     # computed once, and then repeated.
     once = encode is sp.direct
@@ -93,7 +94,7 @@ def conv_snn(
         layers += [*behind(stored(conv(c, kernel))), *fire()]
     absent = ly.dropout(dropout_rate if training else 0.0, time=True)
     last = stored(ly.dense(classes, gain=1 / 3, precision=precision))
-    layers += [ly.flatten(3), absent, last, ch.readout_of(readout)()]
+    layers += [ly.flatten(3), absent, last, choose("readout", ch.READOUTS, readout)()]
     return ch.of_images(serial(*layers))
 
 

@@ -12,6 +12,7 @@ from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -52,7 +53,7 @@ def mlp(
       ValueError: for an unknown norm or scale, batch norm in evaluation without its
         statistics, or a chain that is none or cannot take the network.
     """
-    activate = ch.activation_of(activation)
+    activate = choose("activation", ch.ACTIVATIONS, activation)
     linear = partial(ly.dense, precision=precision)
     make_norm = ch.normaliser(norm, 1, training, statistics)
     share = lambda rate: rate if training else 0.0

@@ -13,7 +13,7 @@ from jaxdigits.layer import Layer, parallel, serial
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
-from jaxdigits.options import Bounds
+from jaxdigits.options import Bounds, choose
 
 SENSES = ("image", "sound")
 FUSIONS = ("early", "middle", "late")
@@ -125,7 +125,7 @@ def multimodal(
         return [ly.add_row(), *(layer for block in blocks for layer in block)]
 
     eye, ear = _eye(vision, steps), _ear(hearing, steps, bands)
-    out = [linear(classes, gain=FEW), ch.readout_of(readout)()]
+    out = [linear(classes, gain=FEW), choose("readout", ch.READOUTS, readout)()]
     if fusion == "early":
         branches = {"image": [*eye, ly.flatten(_axes(vision))],
                     "sound": [*ear, ly.flatten(2), sp.delays(taps)]}  # fmt: skip

@@ -13,6 +13,7 @@ from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -74,7 +75,7 @@ def snn(
         raise ValueError("recompute and storage are for backpropagation, not for a rule")
     if chain is not in_series and rate_penalty:
         raise ValueError("rate_penalty is for backpropagation: a rule has no slope of it")
-    encode = ch.encoder_of(encoder)
+    encode = choose("encoder", ch.ENCODERS, encoder)
     make_norm = ch.normaliser(norm, 1, training, statistics)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     hidden = ch.widths(hidden)
@@ -91,7 +92,7 @@ def snn(
     blocks = tuple((layer, *make_norm(), neurons(), *price, absent) for layer in weights[:-1])
     parts = Parts(
         (ly.standardise() if once else encode(steps), ly.flatten()),
-        blocks, (weights[-1], ch.readout_of(readout)()), steps,
+        blocks, (weights[-1], choose("readout", ch.READOUTS, readout)()), steps,
     )  # fmt: skip
     return ch.of_images(join(parts, without_entry if recompute else chain))
 

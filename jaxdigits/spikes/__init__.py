@@ -54,7 +54,6 @@ from jaxdigits.spikes.synapse import cuba_lif as cuba_lif
 from jaxdigits.spikes.synapse import cuba_lif_neuron as cuba_lif_neuron
 from jaxdigits.spikes.synapse import current_based as current_based
 from jaxdigits.spikes.time_axis import delays as delays
-from jaxdigits.spikes.time_axis import frames_to_steps as frames_to_steps
 from jaxdigits.spikes.time_axis import steps_first as steps_first
 from jaxdigits.spikes.unroll import Neuron as Neuron
 from jaxdigits.spikes.unroll import Traces as Traces

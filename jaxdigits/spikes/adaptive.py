@@ -37,7 +37,7 @@ from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, per_neuron
-from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_convention, require_reset_below
+from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_reset_below
 from jaxdigits.spikes.surrogates import AnySurrogate, surrogate_of
 from jaxdigits.spikes.unroll import Neuron, as_layer
 
@@ -71,7 +71,6 @@ def alif_neuron(
       ValueError: as `lif`, and unless adaptation >= 0 (> 0, if learned) and
         0 <= adaptation_decay <= 1 (strictly inside, if learned).
     """
-    require_convention(convention)
     start = {"decay": decay, "threshold": threshold, "adaptation": adaptation,
              "adaptation_decay": adaptation_decay}  # fmt: skip
     init, read = constants(start, learn, per_neuron(convention))

@@ -124,7 +124,9 @@ def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
 
 
 def per_neuron(convention: Convention) -> dict[str, object]:
-    """Return the fields by name that are one number, or one per neuron."""
+    """Return the fields that are one number, or one per neuron, or raise a ValueError."""
+    if not isinstance(convention, Convention):
+        raise ValueError(f"convention must be a Convention(...), got {convention!r}")
     return {"reset": convention.reset, "gain": convention.gain}
 
 

@@ -180,9 +180,7 @@ def require_times(duration: float, most: int, dt: float = 1.0) -> None:
 def _grid(steps: int, like: Array, dt: float, duration: float) -> Array:
     """Return the times of the steps [T, 1, ..., 1]."""
     if not (last := (steps - 1) * dt) < duration:
-        raise ValueError(
-            f"duration must be > {last:g} (the last step), got {duration:g}"
-        )
+        raise ValueError(f"duration must be > {last:g} (the last step), got {duration:g}")
     at = jnp.asarray(dt * np.arange(steps), like.dtype)
     return at.reshape(-1, *[1] * (like.ndim - 1))
 

@@ -100,7 +100,6 @@ def lif_neuron(
         `forward`, for currents that are not floats.
     """
     slope = su.surrogate_of(surrogate)
-    require_convention(convention)
     start = {"decay": decay, "threshold": threshold}
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
@@ -189,12 +188,6 @@ def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
         return lam, gain(beta, lam), theta_bar, rho_bar
 
     return Membrane(step, back, fire, end, leave)
-
-
-def require_convention(convention: Convention) -> None:
-    """Check that `convention` is a `Convention`, or raise a ValueError."""
-    if not isinstance(convention, Convention):
-        raise ValueError(f"convention must be a Convention(...), got {convention!r}")
 
 
 def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:

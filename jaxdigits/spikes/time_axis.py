@@ -1,4 +1,4 @@
-"""Signals in another time: delay lines, frames of a spectrogram as steps, steps in front.
+"""Axes of time: delay lines, and steps in front of examples.
 
 A delay line [1] puts earlier inputs beside the present one, with xₜ = 0 before the first step
 and ȳ = 0 beyond the last:
@@ -8,16 +8,10 @@ and ȳ = 0 beyond the last:
 In front of dense weights it is axons of 0 to n − 1 steps' delay from every neuron to every
 other, or a convolution over time.
 
-F frames and T steps cover the same time.  Step t is the mean of its frames, each weighted by
-the share aₜf of the step that it fills, so an even signal stays even:
-
-    yₜ = Σ_f aₜf x_f        x̄_f = Σₜ aₜf ȳₜ        Σ_f aₜf = 1
-
 [1] Waibel, Hanazawa, Hinton, Shikano & Lang, IEEE Trans. ASSP 37(3), 1989 (time delays).
 """
 
 import jax.numpy as jnp
-import numpy as np
 
 from jaxdigits import checks
 from jaxdigits.about import constructor
@@ -47,33 +41,6 @@ def delays(taps: int) -> Layer:
 
 
 @constructor
-def frames_to_steps(steps: int) -> Layer:
-    """Frames x [B, F, M], floats -> currents [steps, B, M].
-
-    Raises:
-      ValueError: unless steps >= 1; in `init`, for features that are not [F, M]; in `forward`,
-        for an x that is not floats.
-    """
-    checks.at_least(1, steps=steps)
-
-    def shape(features):
-        if len(features) != 2:
-            raise ValueError(f"frames_to_steps takes frames [F, M], got features {features}")
-        return features[1:]
-
-    def forward(x, key):
-        checks.floats(x, "frames_to_steps")
-        shares = _shares(steps, x.shape[1]).astype(x.dtype)
-        return jnp.einsum("tf,bfm->tbm", shares, x, precision="highest"), Static(x.shape[1])
-
-    def backward(frames, y_bar):
-        shares = _shares(steps, frames.value).astype(y_bar.dtype)
-        return jnp.einsum("tf,tbm->bfm", shares, y_bar, precision="highest")
-
-    return without_params(forward, backward, shape)
-
-
-@constructor
 def steps_first(steps: int) -> Layer:
     """Spikes x [B, steps, ...], counts or floats -> [steps, B, ...] floats.
 
@@ -99,16 +66,7 @@ def steps_first(steps: int) -> Layer:
     return without_params(forward, backward, shape)
 
 
-def _shares(steps: int, frames: int) -> np.ndarray:
-    """Return the share [T, F] of each step that each frame fills."""
-    step, frame = (np.arange(n + 1) / n for n in (steps, frames))
-    end = np.minimum(step[1:, None], frame[1:])
-    start = np.maximum(step[:-1, None], frame[:-1])
-    return steps * np.maximum(0, end - start)
-
-
 CASES = {
     "delays": Case(lambda: delays(3), (5,), "current"),
-    "frames_to_steps": Case(lambda: frames_to_steps(5), (7, 3)),
     "steps_first": Case(lambda: steps_first(6), (6, 5)),
 }
