@@ -35,7 +35,7 @@ class About:
         return self.constructor.__name__
 
     def find(self, *constructors: Callable[..., Any]) -> "About | None":
-        """Return this About, or the first inside it, that one of `constructors` made."""
+        """Return this About, or the first inside it, of one of the `constructors`."""
         about: About | None = self
         while about is not None and about.constructor not in constructors:
             about = about.inner

@@ -7,8 +7,8 @@ are independent, so each checks the other.
 The combinators here are the chain rule.  With x̄ = ∂L/∂x:
 
     serial      y = fₙ(…f₁(x))      x̄ₖ = backwardₖ(x̄ₖ₊₁), last layer first
-    parallel    y = [f(x), g(x)]    each branch takes its own slice of ȳ; what a shared
-                y = f(x) + g(x)     input receives from the branches adds up
+    parallel    y = [f(x), g(x)]    each branch takes its own slice of ȳ; the branches'
+                y = f(x) + g(x)     slopes in a shared input add up
     residual    y = x + f(x)        x̄ = ȳ + backward(ȳ)
     recomputed  y = f(x)            x̄ = backward(ȳ), with the residual of a second f(x)
 """

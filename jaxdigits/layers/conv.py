@@ -147,8 +147,7 @@ CASES = {
     "conv2d, many channels": Case(lambda: conv2d(2), (4, 3, 16)),
     "conv2d VALID": Case(lambda: conv2d(3, 3, padding="VALID"), _IMAGE),
     "conv2d, stride 2": Case(lambda: conv2d(3, 3, stride=2), _IMAGE),
-    "conv2d VALID, stride 2, no bias": Case(
-        lambda: conv2d(3, (2, 3), stride=2, padding="VALID", bias=False), _IMAGE
-    ),
+    "conv2d VALID, stride 2, no bias":
+        Case(lambda: conv2d(3, (2, 3), stride=2, padding="VALID", bias=False), _IMAGE),
     "conv2d, stride 3 over time": Case(lambda: conv2d(2, 2, stride=3), _IMAGE, "current"),
-}
+}  # fmt: skip

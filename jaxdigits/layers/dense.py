@@ -56,8 +56,7 @@ def dense(
     def backward(params, x, y_bar):
         rows, rows_bar = x.reshape(-1, x.shape[-1]), y_bar.reshape(-1, n)
         grads = {"weight": pr.transpose_by(rows, rows_bar, precision)}
-        if bias:
-            grads["bias"] = sum_of_rows(rows_bar)
+        grads |= {"bias": sum_of_rows(rows_bar)} if bias else {}
         x_bar = pr.by_transpose(rows_bar, params["weight"], precision)
         return grads, x_bar.reshape(x.shape)
 

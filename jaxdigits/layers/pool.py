@@ -28,7 +28,6 @@ def max_pool(window: int = 2) -> Layer:
     Raises:
       ValueError: unless window >= 1; in `init`, unless an (H, W, C) window fits.
     """
-    shape = _shape_by(window)
 
     def forward(x, key):
         y, *others = _positions(x, window)
@@ -45,7 +44,7 @@ def max_pool(window: int = 2) -> Layer:
         x_bar = jnp.where(spread(winner) == position, spread(y_bar), 0)
         return _unfold(x_bar, window, size.value)
 
-    return without_params(forward, backward, shape)
+    return without_params(forward, backward, _shape_by(window))
 
 
 @constructor
@@ -55,7 +54,6 @@ def average_pool(window: int = 2) -> Layer:
     Raises:
       ValueError: unless window >= 1; in `init`, unless an (H, W, C) window fits.
     """
-    shape = _shape_by(window)
 
     def forward(x, key):
         checks.floats(x, "average_pool", "standardise() first")
@@ -68,7 +66,7 @@ def average_pool(window: int = 2) -> Layer:
         x_bar = jnp.broadcast_to(share, (*lead, h, window, w, window, c))
         return _unfold(x_bar, window, size.value)
 
-    return without_params(forward, backward, shape)
+    return without_params(forward, backward, _shape_by(window))
 
 
 def _shape_by(window: int):

@@ -110,9 +110,8 @@ def _zeros(shape: tuple[int, ...], dtype: Any) -> Array | None:
 
 _SENSES = {"image": (3, 2), "sound": (4,)}
 CASES = {
-    "modality_dropout": Case(
-        lambda: modality_dropout({"image": 0.3, "sound": 0.3}), _SENSES, "senses"
-    ),
+    "modality_dropout":
+        Case(lambda: modality_dropout({"image": 0.3, "sound": 0.3}), _SENSES, "senses"),
     "pick": Case(lambda: pick(["sound"]), _SENSES, "senses"),
     "if_present": Case(lambda: if_present(dense(4)), (9,)),
-}
+}  # fmt: skip

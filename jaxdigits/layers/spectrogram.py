@@ -18,7 +18,7 @@ the last; and those are in no band.
 [1] Davis & Mermelstein, IEEE Trans. ASSP 28(4), 1980, doi:10.1109/TASSP.1980.1163420.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -33,17 +33,6 @@ from jaxdigits.layer import Layer, Static, without_params
 Window = Literal["hann", "hamming", "rectangle"]
 WINDOWS = {"hann": lambda turn: 0.5 - 0.5 * turn, "hamming": lambda turn: 0.54 - 0.46 * turn,
            "rectangle": np.ones_like}  # fmt: skip
-
-
-class LogMelResidual(NamedTuple):
-    """The spectrum and energies of each frame."""
-
-    real: Array
-    """[..., T, bins] of the spectrum X"""
-    imaginary: Array
-    """[..., T, bins]"""
-    energy: Array
-    """[..., T, bands] E + ε"""
 
 
 @constructor
@@ -109,7 +98,8 @@ def log_bands(
 ) -> Layer:
     """Frames [..., length], floats -> natural logarithms of energies [..., bands].
 
-    The step of `log_mel` for each frame, with the same arguments.
+    The step of `log_mel` for each frame, with the same arguments.  The residual is (Re X, Im X,
+    E + ε).
 
     Raises:
       ValueError: as `log_mel`; in `init`, for frames of another length.
@@ -131,13 +121,13 @@ def log_bands(
         spectrum = jnp.fft.rfft(x * weight.astype(x.dtype))
         power = spectrum.real**2 + spectrum.imag**2
         energy = power @ filters.T.astype(x.dtype) + epsilon
-        return jnp.log(energy), LogMelResidual(spectrum.real, spectrum.imag, energy)
+        return jnp.log(energy), (spectrum.real, spectrum.imag, energy)
 
     def backward(residual, y_bar):
-        dtype = y_bar.dtype
-        power_bar = (y_bar / residual.energy) @ filters.astype(dtype)
-        spectrum_bar = power_bar * (residual.real + 1j * residual.imaginary)
-        return length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(dtype)
+        real, imaginary, energy = residual
+        power_bar = (y_bar / energy) @ filters.astype(y_bar.dtype)
+        spectrum_bar = power_bar * (real + 1j * imaginary)
+        return length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(y_bar.dtype)
 
     return without_params(forward, backward, shape)
 
@@ -187,17 +177,14 @@ def mel_filters(rate: float, length: int, bands: int, low: float, high: float) -
     filters = np.maximum(0, np.minimum(rising, falling))
     empty = np.flatnonzero(filters.sum(1) == 0)
     if len(empty):
-        raise ValueError(
-            f"no bin is in band {empty[0]} of {bands}: take fewer bands, or longer frames "
-            f"than {length} samples"
-        )
+        text = f"no bin is in band {empty[0]} of {bands}"
+        raise ValueError(f"{text}: take fewer bands, or longer frames than {length} samples")
     return filters
 
 
 CASES = {
     "log_mel": Case(lambda: log_mel(length=16, hop=7, bands=3), (40,)),
-    "log_mel, odd frames": Case(
-        lambda: log_mel(length=17, hop=8, bands=3, window="hamming", low=200.0), (40,)
-    ),
+    "log_mel, odd frames":
+        Case(lambda: log_mel(length=17, hop=8, bands=3, window="hamming", low=200.0), (40,)),
     "log_bands": Case(lambda: log_bands(length=16, bands=3), (5, 16)),
-}
+}  # fmt: skip

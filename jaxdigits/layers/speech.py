@@ -39,8 +39,7 @@ def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> La
       ValueError: unless frames and length >= 1 and 0 < share < 0.5; in `init`, for sounds
         that are not [N]; in `forward`, for sounds that are not floats.
     """
-    if frames < 1 or length < 1:
-        raise ValueError(f"frames and length must be >= 1, got {frames} and {length}")
+    checks.at_least(1, frames=frames, length=length)
     if not 0 < share < 0.5:
         raise ValueError(f"share must be in (0, 0.5), got {share}")
 

@@ -47,7 +47,7 @@ def cnn(
       classes: how many there are.
       precision: operands of products; mixed is bfloat16.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
 
     Raises:
       ValueError: for an unknown norm, pool or scale, or batch norm in evaluation without its

@@ -58,7 +58,7 @@ def conv_snn(
       rate_penalty: price of the hidden neurons' squared firing rates, in the loss.
       rate_target: firing rate that is free, in spikes per step.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
       neuron_options: of the neurons, as `threshold=0.5`: as for `snn`.
 
     Names may be values, as for `snn`.

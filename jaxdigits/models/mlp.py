@@ -47,7 +47,7 @@ def mlp(
       precision: operands of products; mixed is bfloat16.
       chain: combines the parts into one layer: `in_series`, or a learning rule.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
 
     Raises:
       ValueError: for an unknown norm or scale, batch norm in evaluation without its
@@ -60,7 +60,7 @@ def mlp(
     absent = ly.dropout(share(dropout_rate))
     noise = lambda deviation: [ly.gaussian_noise(share(deviation))] if deviation else []
     behind = lambda: (*make_norm(), *noise(hidden_noise), activate(), absent)
-    blocks = [(linear(n, bias=norm is None), *behind()) for n in ch.widths(hidden)]
+    blocks = tuple((linear(n, bias=norm is None), *behind()) for n in ch.widths(hidden))
     grey = [ly.dropout(share(input_dropout))] if input_dropout else []
     scaled = ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD)
     entry = scaled, ly.flatten(), *grey, *noise(input_noise)

@@ -57,7 +57,7 @@ def snn(
       rate_target: firing rate that is free, in spikes per step.
       chain: combines the parts into one layer: `in_series`, or a learning rule.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
       neuron_options: of the neurons, as `threshold=0.5`: the options of `lif` (or of the
         neuron named), and the fields of `Convention`.
 

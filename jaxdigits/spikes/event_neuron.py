@@ -4,7 +4,7 @@ Between events a membrane V and its synaptic current I obey
 
     τm V̇ = −V + I            τs İ = −I
 
-so that after a time t, from (V, I),
+so after a time t, from (V, I),
 
     V(t) = e^(−t/τm) V + ψ(t) I            ψ(t) = τs (e^(−t/τm) − e^(−t/τs)) / (τm − τs)
     I(t) = e^(−t/τs) I                     ψ(t) = (t/τ) e^(−t/τ) for τm = τs = τ
@@ -16,7 +16,7 @@ rises to 0 at most.  With δ = 1/τs − 1/τm, V̇ vanishes once at most, where
 
 and V crosses θ if and only if V* > θ.  Up to t* it rises and is concave: with α = 1/τm and
 β = 1/τs, V = p e^(−αt) + q e^(−βt) has V̈ = −α V̇ + (β − α) β q e^(−βt), where (β − α) q =
-−α I < 0 for a current that crosses.  The first crossing is found
+−α I < 0 for a current that crosses.  The first crossing is
 
     for τm = 2 τs     as the larger root x = e^(−t/τm) of (V + I) x − I x² = θ: the earlier t
     else              by Newton's method, which on a concave rise steps to the left of the
@@ -180,7 +180,7 @@ def search(
         v, i, spikes = state
         start, end, i = times[e], ends[e], i + jump(e)
         end = jnp.where(e == number - 1, jnp.asarray(duration, dtype), end)
-        last = jnp.broadcast_to(start, shape)  # when v and now held: the event, or a spike
+        last = jnp.broadcast_to(start, shape)  # the time of v and now: the event, or a spike
         at = last + time_to_fire(neuron, v, i)
 
         def fires(at, spikes):

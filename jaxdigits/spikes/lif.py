@@ -85,7 +85,7 @@ def lif_neuron(
       surrogate: firing slope.
       decay: share of a potential left after a step, β.
       threshold: potential at which a neuron fires, θ.
-      convention: what happens at a spike, and with the input; the default fires above the
+      convention: rules of a spike, and of the input; the default fires above the
         threshold and subtracts it one step later.
       learn: constants that are trained too, one per neuron.
 
