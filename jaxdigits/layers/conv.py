@@ -45,10 +45,11 @@ def conv2d(
     gain: float = 2.0,
     precision: Precision = "full",
 ) -> Layer:
-    """x [..., H, W, C] -> [..., H', W', channels].  Params: weight [k, m, C, O], bias [O].
+    """A convolution: x [..., H, W, C] -> [..., H', W', O].  Params: weight, bias [O].
 
-    H' is ⌈H/s⌉ for SAME, with its extra zero at the end, and ⌊(H − k)/s⌋ + 1 for VALID.
-    Weights start uniform with variance `gain / (k m C)`, the bias at zero.  The residual is x.
+    The weight is [k, m, C, O].  H' is ⌈H/s⌉ for SAME, with its extra zero at the end, and
+    ⌊(H − k)/s⌋ + 1 for VALID.  Weights start uniform with variance `gain / (k m C)`, the bias
+    at zero.  The residual is x.
     "mixed" `precision` rounds the operands of the three convolutions to bfloat16.
 
     Raises:

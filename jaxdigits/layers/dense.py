@@ -24,7 +24,7 @@ from jaxdigits.layers import precision as pr
 def dense(
     n: int, *, bias: bool = True, gain: float = 2.0, precision: pr.Precision = "full"
 ) -> Layer:
-    """x [..., m] -> [..., n].  Params: weight [m, n], bias [n].
+    """A dense layer: x [..., m] -> [..., n].  Params: weight [m, n], bias [n].
 
     Weights start uniform with variance `gain / m` (2 keeps the scale through rectifiers
     [1], 1/3 is the habit of spiking networks), the bias at zero.  The residual is x.

@@ -25,7 +25,7 @@ from jaxdigits.layer import Layer, without_params
 
 @constructor
 def dropout(rate: float, *, time: bool = False) -> Layer:
-    """x [B, ...] -> x with a share `rate` of it set to zero, the rest scaled up.
+    """Dropout: x [B, ...] -> x with a share `rate` of it set to zero, the rest scaled up.
 
     With `time` x is [T, B, ...] and a mask holds through all steps: a unit is absent for
     the whole of an example.  p = 1 − rate is rounded to the nearest 1/256, and the scale is the
@@ -56,7 +56,7 @@ def dropout(rate: float, *, time: bool = False) -> Layer:
 
 @constructor
 def gaussian_noise(deviation: float) -> Layer:
-    """x [B, ...] -> x + deviation · n, n normal; x itself at deviation 0.
+    """Gaussian noise: x [B, ...] -> x + deviation · n, n normal; x itself at deviation 0.
 
     n has 65,536 levels within ±4.3.
 

@@ -57,7 +57,7 @@ class BatchNormResidual(NamedTuple):
 
 @constructor
 def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON) -> Layer:
-    """x [..., C] -> [..., C], each channel standardised.  Params: scale [C], shift [C].
+    """Batch norm: x [..., C], each channel standardised.  Params: scale [C], shift [C].
 
     Without `statistics`, for training, it takes the batch's own, over all leading axes (time
     too).  With them, for evaluation, an example's output does not depend on its batch.
@@ -88,7 +88,7 @@ def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON
 
 @constructor
 def layer_norm(axes: int = 1, *, epsilon: float = EPSILON) -> Layer:
-    """x -> x standardised over its last `axes` axes: 1 for [..., n], 3 for [..., H, W, C].
+    """Layer norm over the last `axes` axes: 1 for x [..., n], 3 for [..., H, W, C].
 
     Params: scale [C] and shift [C], for each channel (the last axis).
 
@@ -101,7 +101,7 @@ def layer_norm(axes: int = 1, *, epsilon: float = EPSILON) -> Layer:
 
 @constructor
 def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer:
-    """x -> each of `groups` groups of channels standardised over the last `axes` axes.
+    """Group norm: each of `groups` groups of channels, over the last `axes` axes.
 
     Params: scale [C] and shift [C].  The residual is (x̂, σ).
 
@@ -141,7 +141,7 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
 
 @constructor
 def image_norm(axes: int = 2, *, epsilon: float = EPSILON) -> Layer:
-    """Images [..., H, W], uint8 or float -> each with mean 0 and deviation 1, over `axes` axes.
+    """Image norm: [..., H, W], uint8 or float -> mean 0 and deviation 1, over `axes` axes.
 
     It has no params, and makes a digit the same in bright light and in dim.  An image in uint8
     has no gradient: `backward` returns None for it.

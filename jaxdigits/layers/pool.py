@@ -21,7 +21,7 @@ from jaxdigits.layer import Layer, Static, without_params
 
 @constructor
 def max_pool(window: int = 2) -> Layer:
-    """x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], each the largest of its window.
+    """Maximum pooling: x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], the largest of each window.
 
     The residual is the winner's position in its window, int8 (int32 beyond 11 × 11).
 
@@ -49,7 +49,7 @@ def max_pool(window: int = 2) -> Layer:
 
 @constructor
 def average_pool(window: int = 2) -> Layer:
-    """x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], each the mean of its window.
+    """Average pooling: x [..., H, W, C] -> [..., ⌊H/k⌋, ⌊W/k⌋, C], the mean of each window.
 
     Raises:
       ValueError: unless window >= 1; in `init`, unless an (H, W, C) window fits.

@@ -16,7 +16,7 @@ from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 @constructor
 def flatten(axes: int = 2) -> Layer:
-    """x [..., a, b, c] -> [..., a·b·c]: merge the last `axes` axes.
+    """The last `axes` axes as one: x [..., a, b, c] -> [..., a·b·c].
 
     Raises:
       ValueError: unless axes >= 1; in `init`, unless the feature shape has that many.
@@ -40,14 +40,14 @@ def flatten(axes: int = 2) -> Layer:
 
 @constructor
 def add_channel() -> Layer:
-    """x [..., H, W] -> [..., H, W, 1], the one channel of a grey image."""
+    """A channel axis for grey images: x [..., H, W] -> [..., H, W, 1]."""
     backward = lambda _, y_bar: y_bar[..., 0]
     return without_params(lambda x, key: (x[..., None], ()), backward, lambda s: (*s, 1))
 
 
 @constructor
 def add_row() -> Layer:
-    """x [..., W, C] -> [..., 1, W, C], an image of one row for convolutions."""
+    """A row axis for convolutions: x [..., W, C] -> [..., 1, W, C]."""
     forward = lambda x, key: (x[..., None, :, :], ())
     backward = lambda _, y_bar: y_bar[..., 0, :, :]
     return without_params(forward, backward, lambda s: (*s[:-2], 1, *s[-2:]))
@@ -55,7 +55,7 @@ def add_row() -> Layer:
 
 @constructor
 def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
-    """x [...] -> (x − mean) / std; a uint8 x is first divided by 255, into [0, 1].
+    """Standardised inputs: x [...] -> (x − mean) / std; uint8 is first divided by 255.
 
     An image in uint8 has no gradient: `backward` returns None for it.
 

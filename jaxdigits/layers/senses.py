@@ -23,7 +23,7 @@ from jaxdigits.layers.dense import dense
 
 @constructor
 def modality_dropout(rates: Mapping[str, float]) -> Layer:
-    """Inputs by sense, x [B, ...] each -> the same, some of them zero.
+    """Dropout of senses: inputs by sense, x [B, ...] each -> the same, some of them zero.
 
     For each example at most one sense is absent, with its own probability.
 
@@ -61,7 +61,7 @@ def modality_dropout(rates: Mapping[str, float]) -> Layer:
 
 @constructor
 def if_present(layer: Layer) -> Layer:
-    """`layer` x [B, ...] -> y [B, ...], with y zero for an input that is zero throughout."""
+    """`layer`, with zeros for an input that is zero throughout: x [B, ...] -> y [B, ...]."""
 
     def forward(params, x, key=None):
         y, inner = layer.forward(params, x, key)
@@ -77,7 +77,7 @@ def if_present(layer: Layer) -> Layer:
 
 @constructor
 def pick(names: Sequence[str]) -> Layer:
-    """Inputs by sense -> the inputs of `names` only.
+    """A choice of senses: inputs by sense -> the inputs of `names` only.
 
     Raises:
       ValueError: in `init` and `forward`, for an input that lacks one of the senses.

@@ -47,7 +47,7 @@ def log_mel(
     high: float | None = None,
     epsilon: float = 1e-6,
 ) -> Layer:
-    """Sounds [..., N], floats -> natural logarithms of energies [..., 1 + N // hop, bands].
+    """A log-mel spectrogram: sounds [..., N] -> log energies [..., 1 + N // hop, bands].
 
     Args:
       rate: samples per second.
@@ -96,7 +96,7 @@ def log_bands(
     high: float | None = None,
     epsilon: float = 1e-6,
 ) -> Layer:
-    """Frames [..., length], floats -> natural logarithms of energies [..., bands].
+    """Log energies of mel bands: frames [..., length] -> [..., bands].
 
     The step of `log_mel` for each frame, with the same arguments.  The residual is (Re X, Im X,
     E + ε).

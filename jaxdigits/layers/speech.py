@@ -28,7 +28,7 @@ from jaxdigits.layer import Layer, Static, without_params
 
 @constructor
 def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> Layer:
-    """Sounds x [B, N], floats -> frames [B, frames, length], evenly over the speech.
+    """Frames of the speech: sounds x [B, N] -> [B, frames, length], evenly spaced.
 
     Args:
       frames: T, which overlap in a short speech and leave gaps in a long one.
@@ -66,7 +66,7 @@ def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> La
 
 @constructor
 def subtract_mean() -> Layer:
-    """Signals x [..., T, F] -> x minus its mean over T, for each feature."""
+    """Signals x [..., T, F] without their mean over T, for each feature."""
     centred = lambda x: x - x.mean(-2, keepdims=True)
     return without_params(lambda x, key: (centred(x), ()), lambda _, y_bar: centred(y_bar))
 

@@ -54,7 +54,7 @@ NEURON = EventNeuron()
 def event_lif(
     neuron: EventNeuron = NEURON, *, dt: float = 1.0, duration: float, most: int = 4
 ) -> Layer:
-    """Currents that jump on a grid [T, ..., n] -> spike times between its points [S, ..., n].
+    """Event-driven neurons: jumps of currents on a grid [T, ..., n] -> spike times [S, ..., n].
 
     Args:
       neuron: constants.
@@ -102,7 +102,7 @@ def event_dense(
     gain: float = 1 / 3,
     bias: bool = True,
 ) -> Layer:
-    """Spike times [S', ..., m] -> spike times [S, ..., n], through weights.
+    """A dense layer of event-driven neurons: spike times [S', ..., m] -> [S, ..., n].
 
     A spike of input i adds weight_i [n] to the currents of all n neurons, at its own time; the
     bias is an input that fires once, at time 0.  An input at `duration` has no effect.
