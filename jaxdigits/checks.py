@@ -1,8 +1,5 @@
 """Checks of arguments, each with its error: `checks.positive(gain=gain)`."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import jax.numpy as jnp
 from jax import Array
 
@@ -27,18 +24,6 @@ def positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name} must be > 0, got {value}")
-
-
-def one_of(names: Sequence[Any], **values: Any) -> None:
-    """Check that each value by name is among a few.
-
-    Raises:
-      ValueError: for the first value that is not.
-    """
-    for name, value in values.items():
-        if value not in names:
-            *first, last = map(repr, names)
-            raise ValueError(f"{name} must be {', '.join(first)} or {last}, got {value!r}")
 
 
 def floats(x: Array, layer: str, remedy: str = "") -> None:

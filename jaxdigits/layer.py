@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxdigits import checks
 from jaxdigits.about import About, constructor, describe, reduce_thing
 from jaxdigits.keys import fold_in
+from jaxdigits.options import require_name
 
 Params = Any  # a pytree of arrays
 Residual = Any  # a pytree: the values of `forward` that `backward` needs, or a person looks at
@@ -121,7 +121,7 @@ def parallel(
     names = tuple(branches)
     if not names:
         raise ValueError("parallel needs at least one branch")
-    checks.one_of(("concatenate", "sum"), fuse=fuse)
+    require_name("fuse", ("concatenate", "sum"), fuse)
 
     def by_name(x):
         if not isinstance(x, Mapping):

@@ -82,16 +82,16 @@ def choose(option: str, table: Mapping[str, T], value: Any) -> T:
     return table[value]
 
 
-def require_name(option: str, names: Iterable[str], value: Any) -> None:
+def require_name(option: str, names: Iterable[Any], value: Any) -> None:
     """Check that a value is one of the names.
 
     Raises:
       ValueError: for another value, with the nearest name.
     """
-    names = list(names)
-    if value not in names:
-        hint = nearest(str(value), names)
-        raise ValueError(f"{option} must be one of {', '.join(names)}, got {value!r}{hint}")
+    if value not in (names := list(names)):
+        texts = list(map(str, names))
+        hint = nearest(str(value), texts)
+        raise ValueError(f"{option} must be one of {', '.join(texts)}, got {value!r}{hint}")
 
 
 def nearest(name: str, names: Iterable[str], lead: str = "") -> str:

@@ -30,6 +30,7 @@ from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
 from jaxdigits.layers.precision import Precision, by_transpose, operand, require_precision
+from jaxdigits.options import require_name
 
 EXCHANGED = ("CHWN", "IHWO", "HWNC")  # images in the place of channels
 
@@ -59,7 +60,7 @@ def conv2d(
     require_precision(precision)
     k, m = (size, size) if isinstance(size, int) else size
     checks.at_least(1, channels=channels, size=min(k, m), stride=stride)
-    checks.one_of(("SAME", "VALID"), padding=padding)
+    require_name("padding", ("SAME", "VALID"), padding)
     checks.positive(gain=gain)
 
     def edges(h, w):

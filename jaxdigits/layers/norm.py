@@ -118,7 +118,8 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
         if shape[-1] % groups:
             raise ValueError(f"{shape[-1]} channels do not divide into {groups} groups")
         if math.prod(shape) == groups:
-            raise ValueError(f"{groups} groups of {shape} have one feature each: take fewer")
+            groups_of = f"{shape} in {groups} groups: take fewer"
+            raise ValueError(f"a group of one feature is its own mean, {groups_of}")
         return _init(key, shape)
 
     grouped = lambda x: x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxdigits import checks
 from jaxdigits.fast import products
+from jaxdigits.options import require_name
 
 Precision = Literal["full", "mixed"]
 Product = Callable[[Array, Array, DTypeLike], Array]
@@ -27,7 +27,7 @@ Product = Callable[[Array, Array, DTypeLike], Array]
 
 def require_precision(precision: str) -> None:
     """Check that `precision` is a `Precision`, or raise a ValueError."""
-    checks.one_of(get_args(Precision), precision=precision)
+    require_name("precision", get_args(Precision), precision)
 
 
 def operand(a: Array, precision: Precision) -> Array:

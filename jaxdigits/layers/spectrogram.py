@@ -29,6 +29,7 @@ from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.options import require_name
 
 Window = Literal["hann", "hamming", "rectangle"]
 WINDOWS = {"hann": lambda turn: 0.5 - 0.5 * turn, "hamming": lambda turn: 0.54 - 0.46 * turn,
@@ -107,7 +108,7 @@ def log_bands(
     checks.at_least(2, length=length)
     checks.at_least(1, bands=bands)
     checks.positive(epsilon=epsilon)
-    checks.one_of(tuple(WINDOWS), window=window)
+    require_name("window", tuple(WINDOWS), window)
     weight = WINDOWS[window](np.cos(2 * np.pi * np.arange(length) / length))
     filters = mel_filters(rate, length, bands, low, rate / 2 if high is None else high)
 

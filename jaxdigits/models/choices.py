@@ -5,13 +5,12 @@ from dataclasses import fields
 from inspect import signature
 from typing import Annotated, Any, Literal, get_args
 
-from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.layer import Layer
 from jaxdigits.layers.activation import ACTIVATIONS
 from jaxdigits.layers.norm import Statistics
-from jaxdigits.options import Bounds, choose, nearest
+from jaxdigits.options import Bounds, choose, nearest, require_name
 from jaxdigits.spikes.encoders import ENCODERS
 from jaxdigits.spikes.readout import READOUTS
 from jaxdigits.spikes.surrogates import AnySurrogate, surrogate_of
@@ -49,7 +48,7 @@ def normaliser(
       axes: feature axes: 1 behind a dense layer, 3 behind a convolution.
       statistics: one per batch norm, for `training=False`.
     """
-    checks.one_of((None, *get_args(Norm)), norm=norm)
+    require_name("norm", (None, *get_args(Norm)), norm)
     statistics_of_layers = iter(statistics)
 
     def make() -> list[Layer]:
@@ -69,7 +68,7 @@ def normaliser(
 
 def scaled_input(scale: str, mean: float = 0.0, std: float = 1.0) -> Layer:
     """Scale pixels for weights: by the "data"'s mean and deviation, or each "image"'s own."""
-    checks.one_of(SCALES, scale=scale)
+    require_name("scale", SCALES, scale)
     return ly.image_norm() if scale == "image" else ly.standardise(mean, std)
 
 

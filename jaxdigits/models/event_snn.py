@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
@@ -12,7 +11,7 @@ from jaxdigits.chain import Chain, Parts, in_series, join
 from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.models import choices as ch
-from jaxdigits.options import Bounds
+from jaxdigits.options import Bounds, require_name
 
 OUTPUTS = ("potential", "first_spike")
 
@@ -66,7 +65,7 @@ def event_snn(
     hidden = ch.widths(hidden)
     if not hidden:
         raise ValueError("event_snn needs at least one hidden layer")
-    checks.one_of(OUTPUTS, output=output)
+    require_name("output", OUTPUTS, output)
     if output == "first_spike" and dropout_rate:
         raise ValueError("dropout_rate is for output='potential': a spike time has no share")
     if not 0 < window <= duration:

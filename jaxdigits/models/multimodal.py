@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
@@ -13,7 +12,7 @@ from jaxdigits.layer import Layer, parallel, serial
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
-from jaxdigits.options import Bounds, choose
+from jaxdigits.options import Bounds, choose, require_name
 
 SENSES = ("image", "sound")
 FUSIONS = ("early", "middle", "late")
@@ -93,9 +92,9 @@ def multimodal(
         `hidden` with another fusion than the middle one; in `init` and `forward`, for an input
         that lacks a sense.
     """
-    checks.one_of(FUSIONS, fusion=fusion)
-    checks.one_of(VISIONS, vision=vision)
-    checks.one_of(HEARINGS, hearing=hearing)
+    require_name("fusion", FUSIONS, fusion)
+    require_name("vision", VISIONS, vision)
+    require_name("hearing", HEARINGS, hearing)
     if not senses or not set(senses) <= set(SENSES):
         raise ValueError(f"senses must be of {SENSES}, got {tuple(senses)}")
     if hidden is not None and fusion != "middle":

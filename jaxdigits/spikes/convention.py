@@ -30,7 +30,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxdigits import checks
+from jaxdigits.options import require_name
 from jaxdigits.spikes.surrogates import Surrogate, heaviside
 
 Numbers = float | tuple[float, ...]
@@ -79,7 +79,7 @@ class Convention:
         if self.reset != "subtract" and not _are_numbers(self.reset):
             raise ValueError(f"reset must be 'subtract', 'zero' or numbers, got {self.reset!r}")
         for name, names in CHOICES.items():
-            checks.one_of(names, **{name: getattr(self, name)})
+            require_name(name, names, getattr(self, name))
         if not _are_numbers(self.gain):
             raise ValueError(f"gain must be a number or a tuple of numbers, got {self.gain!r}")
         if not np.all(np.asarray(self.gain) > 0):

@@ -18,11 +18,11 @@ from typing import Literal
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.layer import Layer, Static, serial, without_params
+from jaxdigits.options import require_name
 from jaxdigits.spikes.lif import lif
 
 
@@ -39,7 +39,7 @@ def leaky_readout(
     """
     if not 0 <= decay <= 1:
         raise ValueError(f"decay must be in [0, 1], got {decay}")
-    checks.one_of(tuple(READOUTS), reduce=reduce)
+    require_name("reduce", tuple(READOUTS), reduce)
 
     # uₜ = β uₜ₋₁ + iₜ and λₜ = β λₜ₊₁ + gₜ are one step.
     def leak(_, before, source):

@@ -25,6 +25,7 @@ from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
+from jaxdigits.options import require_name
 from jaxdigits.spikes import unroll
 from jaxdigits.spikes.adaptive import alif_neuron
 from jaxdigits.spikes.convention import Convention
@@ -56,7 +57,7 @@ def recurrent(
     """
     unroll.require_neuron(neuron, "recurrent")
     checks.positive(gain=gain)
-    checks.one_of(unroll.EMITS, emit=emit)
+    require_name("emit", unroll.EMITS, emit)
 
     def init(key, shape):
         n = shape[-1]

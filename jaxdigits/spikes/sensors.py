@@ -34,6 +34,7 @@ from jaxdigits import checks
 from jaxdigits import layer as lr
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
+from jaxdigits.options import require_name
 
 CORNERS = np.array([(-1, -1), (1, 0), (-1, 1), (-1, -1)])  # (row, column), times the amplitude
 
@@ -103,7 +104,7 @@ def level_crossing(height: float, *, spikes: Literal["one", "several"] = "one") 
       ValueError: unless height > 0, for another `spikes`, or an x that is not floats.
     """
     checks.positive(height=height)
-    checks.one_of(("one", "several"), spikes=spikes)
+    require_name("spikes", ("one", "several"), spikes)
 
     def forward(x, key):
         checks.floats(x, "level_crossing")

@@ -15,11 +15,11 @@ from typing import Literal, get_args
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, serial
 from jaxdigits.layers import conv2d, dense, dropout
+from jaxdigits.options import require_name
 from jaxdigits.spikes.lif import lif
 
 Storage = Literal["full", "byte", "bit"]
@@ -39,7 +39,7 @@ def spikes_stored(layer: Layer, storage: Storage) -> Layer:
     Raises:
       ValueError: for another `storage`.
     """
-    checks.one_of(get_args(Storage), storage=storage)
+    require_name("storage", get_args(Storage), storage)
     if storage == "full":
         return layer
 

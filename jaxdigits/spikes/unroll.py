@@ -23,10 +23,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxdigits import checks
 from jaxdigits.about import About, constructor, describe, reduce_thing
 from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.layer import Layer, Residual, Shape, nodes_of
+from jaxdigits.options import require_name
 from jaxdigits.spikes.constants import Constants
 
 State = Any  # a pytree that a step passes to the next, or the gradient of the loss in it
@@ -97,7 +97,7 @@ def over_time(neuron: Neuron, *, emit: Literal["spikes", "potential"] = "spikes"
         that are not floats.
     """
     require_neuron(neuron, "over_time")
-    checks.one_of(EMITS, emit=emit)
+    require_name("emit", EMITS, emit)
 
     def forward(params, current, key=None):
         current = as_current(current)
