@@ -132,11 +132,9 @@ class _Format(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=COLUMN, width=width)
 
     def _format_args(self, action: argparse.Action, default_metavar: str) -> str:
-        return (
-            f"{action.metavar} ..."
-            if action.nargs == "+"
-            else (super()._format_args(action, default_metavar))
-        )
+        if action.nargs == "+":
+            return f"{action.metavar} ..."
+        return super()._format_args(action, default_metavar)
 
     def add_usage(self, usage: Any, actions: Iterable[Any], groups: Any, prefix: Any = None):
         """Show positional arguments only: the list of options follows."""

@@ -37,12 +37,12 @@ class Plot:
 
     def run(self) -> int:
         """Draw, and print the paths."""
+        require_run(self.run_folder)
         from jaxdigits.plots.of_run import drawings
         from jaxdigits.plots.page import page, read_record
         from jaxdigits.plots.style import png
         from jaxdigits.runs.folder import load_run
 
-        require_run(self.run_folder)
         check_severities(self.corruptions)
         run, record = load_run(self.run_folder), read_record(self.run_folder)
         config = run.config

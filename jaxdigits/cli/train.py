@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+from jaxdigits.cli.evaluate import read_data
 from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
 from jaxdigits.cli.processes import Processes, is_first
 from jaxdigits.cli.report import (
@@ -61,6 +62,8 @@ class Train:
         Raises:
           ValueError: for an unknown network, option or name, with the nearest one.
         """
+        if resume := value_before_parsing(args, "--resume", None):
+            require_run(Path(resume))  # before JAX is imported
         from jaxdigits.models import NETWORKS
         from jaxdigits.runs.config import CONFIGS, Config, network_options
 
@@ -102,8 +105,6 @@ class Train:
         """Train, and print what came of it."""
         from jaxdigits.runs.folder import require_empty
 
-        if self.resume is not None:
-            require_run(self.resume)
         mesh = self.machines.start()
         require_within("keep", Annotated[int, Bounds(1)], self.keep)
         if self.resume is not None:
@@ -111,15 +112,12 @@ class Train:
         config = self.config()
         if self.out is not None and is_first():
             require_empty(self.out)
-        train, test = self._data(config)
+        train, test = read_data(config.data, self.data_dir)
         folder = self.out or _new_folder(config.network, config.data)
-        many = (
-            f"{config.seeds} {config.network} networks "
-            if config.seeds > 1
-            else f"{config.network} "
-        )
-        line = f"training {many}on {len(train.label):,} examples ({config.data})"
+        kind = config.network
+        networks = f"{config.seeds} {kind} networks" if config.seeds > 1 else kind
         if is_first():
+            line = f"training {networks} on {len(train):,} examples ({config.data})"
             say(line, json_wanted=self.json)
         return self._train(config, train, test, folder, mesh)
 
@@ -128,9 +126,9 @@ class Train:
         from jaxdigits.runs.folder import load_config, read_result
 
         config = load_config(folder)
-        changes: dict[str, Any] = dict(network=self.network, out=self.out, **self.settings)
-        changes |= changes.pop("options", {})
-        if passed := [name for name, value in changes.items() if value is not None]:
+        passed = [name for name in ("network", "out") if getattr(self, name) is not None]
+        passed += [*self.settings.get("options", ()), *self.settings]
+        if passed:
             raise ValueError(
                 f"--resume continues the run as it was configured: leave out {passed[0]!r}"
             )
@@ -140,7 +138,7 @@ class Train:
             if self.json:
                 say_json(result)
             return 0
-        train, test = self._data(config)
+        train, test = read_data(config.data, self.data_dir)
         if is_first():
             say(f"resuming {config.network} in {folder}", json_wanted=self.json)
         return self._train(config, train, test, folder, mesh)
@@ -172,13 +170,6 @@ class Train:
         if first:
             self._finish(outcome, test, folder)
         return 0
-
-    def _data(self, config):
-        from jaxdigits.data import DATASETS, mnist
-
-        if self.data_dir is not None and config.data != "mnist":
-            raise ValueError("--data-dir is for --data mnist")
-        return mnist(self.data_dir) if config.data == "mnist" else DATASETS[config.data]()
 
     def config(self):
         """The run's configuration.

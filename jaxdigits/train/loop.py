@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from inspect import signature
 from typing import Any
 
 import jax
@@ -46,6 +47,7 @@ def run(
     Raises:
       ValueError: for data that do not fit the recipe, naming the argument.
     """
+    recipe = with_classes(recipe, train, valid)
     check_data(recipe, train, valid)
     whole = everywhere(recipe.mesh)
     own = by_member(recipe.mesh) if many else whole
@@ -121,6 +123,15 @@ def compiled(recipe: Recipe, every: int, *, many: bool) -> tuple[Callable, Calla
 def out_of_patience(now: Snapshot, patience: int | None) -> bool:
     """Return whether the best epoch is `patience` epochs ago."""
     return patience is not None and len(now.history) - int(now.best.epoch) >= patience
+
+
+def with_classes(recipe: Recipe, train: Dataset, valid: Dataset) -> Recipe:
+    """Return the recipe with as many classes as the data have, unless its builder says."""
+    bound = recipe.build.keywords if isinstance(recipe.build, partial) else {}
+    if "classes" in bound or "classes" not in signature(recipe.build).parameters:
+        return recipe
+    classes = max(train.classes, valid.classes)
+    return replace(recipe, build=partial(recipe.build, classes=classes))
 
 
 def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:

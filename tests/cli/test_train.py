@@ -213,7 +213,7 @@ cnn --hidden-noise 0.1  | unknown option --hidden-noise
 --seed 4294967295 --seeds 2 | the last seed must be < 2³²
 --seeds 0               | seeds must be >= 1, got 0
 --keep 0                | keep must be >= 1, got 0
---data-dir .            | --data-dir is for --data mnist
+--data-dir .            | --data-dir is for MNIST, got it with digits
 --augment wobble        | --augment must be one of shift, affine
 --adversarial 2         | adversarial must be in [0, 1], got 2.0
 event_snn --adversarial 0.1  | adversarial needs gradient by_hand and mlp or cnn or

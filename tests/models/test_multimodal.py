@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits.models import build, multimodal
+from jaxdigits.models import multimodal
 from jaxdigits.spikes import cuba_lif, firing_rates, lif, penalties, traces
 from jaxdigits.tree import parameter_count
 
@@ -154,15 +154,6 @@ def test_neurons_of_both_senses_are_seen_in_order_and_priced():
     assert firing_rates(one).min() > 0
     np.testing.assert_allclose(penalties(two), 2 * penalties(one), rtol=1e-5)
     assert penalties(one) > 0
-
-
-def test_names_build_the_same_network():
-    by_name = build("multimodal", dict(fusion="late", hearing="crossings", decay=0.5, taps=3))
-    by_function = multimodal(
-        fusion="late", hearing="crossings", taps=3, neuron=partial(lif, decay=0.5)
-    )
-    params = lambda n: jax.eval_shape(lambda: n.init(KEY, SHAPE)[0])
-    assert params(by_name) == params(by_function)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """`fit`: it learns, repeats itself, keeps the best epoch, and stops when it should."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -183,11 +184,13 @@ def test_bad_sizes_are_refused_by_name(small, bad, message):
         train(small, optimizer=optax.sgd(0.1), **bad)
 
 
-def test_more_classes_than_outputs_are_refused(small):
-    shifted = Dataset(small[0].inputs, small[0].label + 1)
+def test_the_network_has_the_classes_of_the_data_unless_its_builder_says(small):
+    shifted = [Dataset(data.inputs, data.label + 1) for data in small]
+    recipe = Recipe(MLP, optax.sgd(0.1), epochs=1, batch=128)
+    assert fit(recipe, *shifted, KEY).params[-1]["weight"].shape[1] == 11
     message = r"train has 11 classes \(labels up to 10\), and the network has 10 outputs"
     with pytest.raises(ValueError, match=message):
-        train((shifted, small[1]))
+        fit(replace(recipe, build=partial(MLP, classes=10)), *shifted, KEY)
 
 
 def uncalled(**changes):

@@ -71,7 +71,7 @@ def test_dead_units_are_noticed_in_front_of_the_weights_that_get_zeros(image):
     most = changed(params, second, bias=jnp.where(jnp.arange(12) < 11, -1e6, 0.0))
     said = watch(state_of(most))["warnings"]
     assert set(said) == {"dead"}
-    assert f": the units before layer {last}; " in said["dead"]
+    assert f": the units before dense {last}; " in said["dead"]
 
 
 def test_silent_and_saturated_spiking_layers_are_numbered(image):
