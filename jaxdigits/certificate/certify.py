@@ -56,10 +56,8 @@ def certify(
     for name in names or ():
         family = [c for c in CASES if c == name or c.startswith((f"{name},", f"{name} "))]
         if not family:
-            raise ValueError(
-                f"nothing to check is named {name!r}{nearest(name, families())}; there are "
-                f"{', '.join(families())}"
-            )
+            text = f"nothing to check is named {name!r}{nearest(name, families())}"
+            raise ValueError(f"{text}; there are {', '.join(families())}")
         cases += [case for case in family if case not in cases]
     return ((name, run_case(CASES[name], tolerance=tolerance)) for name in cases)
 

@@ -54,10 +54,8 @@ def normaliser(
     def make() -> list[Layer]:
         if norm == "batch" and not training:
             if (statistics_of_layer := next(statistics_of_layers, None)) is None:
-                raise ValueError(
-                    "evaluation with batch norm needs `statistics`, one per norm: "
-                    "jaxdigits.train.gather_statistics collects them"
-                )
+                text = "evaluation with batch norm needs `statistics`, one per norm"
+                raise ValueError(f"{text}: jaxdigits.train.gather_statistics collects them")
             return [ly.batch_norm(statistics_of_layer)]
         layers = dict(batch=ly.batch_norm, layer=lambda: ly.layer_norm(axes),
                       group=lambda: ly.group_norm(8, axes))  # fmt: skip

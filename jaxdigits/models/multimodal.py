@@ -105,12 +105,12 @@ def multimodal(
     senses = [name for name in SENSES if name in senses]
     linear = partial(ly.dense, precision=precision)
     price = ch.priced(rate_penalty, rate_target, training)
-    missing = ly.dropout(dropout_rate if training else 0.0, time=True)
+    drop = ly.dropout(dropout_rate if training else 0.0, time=True)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     fire = lambda: [neurons(), *price]
 
     def layers(sizes: Sequence[int], make: Callable[[int], list[Layer]]) -> list[Layer]:
-        return [layer for n in sizes for layer in (*make(n), *fire(), missing)]
+        return [layer for n in sizes for layer in (*make(n), *fire(), drop)]
 
     def weights(n: int) -> list[Layer]:
         return [linear(n, gain=FEW)]

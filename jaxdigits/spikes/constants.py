@@ -89,9 +89,8 @@ def _is_decay(name: str) -> bool:
 def _require_fit(name: str, size: Shape, shape: Shape) -> None:
     if size not in ((), (1,), shape[-1:]):
         has = f"{size[0]} numbers" if len(size) == 1 else f"the shape {size}"
-        raise ValueError(
-            f"{name} has {has} for {shape[-1]} neurons: give one number, or one per neuron"
-        )
+        text = f"{name} has {has} for {shape[-1]} neurons"
+        raise ValueError(f"{text}: give one number, or one per neuron")
 
 
 def _check(name: str, value: np.ndarray, learned: bool) -> None:

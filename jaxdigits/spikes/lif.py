@@ -85,8 +85,7 @@ def lif_neuron(
       surrogate: firing slope.
       decay: share of a potential left after a step, β.
       threshold: potential at which a neuron fires, θ.
-      convention: rules of a spike, and of the input; the default fires above the
-        threshold and subtracts it one step later.
+      convention: rules of a spike and of the input; the default is `Convention()`.
       learn: constants that are trained too, one per neuron.
 
     A constant is one number, or one per neuron [n] (per channel, behind a convolution).  Params
