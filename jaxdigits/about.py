@@ -79,9 +79,7 @@ def reduce_thing(thing: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     make: Any = about and about.constructor
     if make is None or getattr(sys.modules[make.__module__], make.__name__, None) is not make:
         text = f"a {type(thing).__name__} without a public constructor cannot be pickled"
-        raise PicklingError(
-            f"{text}: send params and options, and rebuild it on the other side"
-        )
+        raise PicklingError(f"{text}: send params and options, and rebuild it there")
     return rebuild, (make, dict(about.arguments if about else {}))
 
 

@@ -16,7 +16,7 @@ import pytest
 from jaxdigits.gradients import by_autodiff, check, check_estimator, check_loss, check_spiking
 from jaxdigits.layers import dense, tanh
 from jaxdigits.losses import cross_entropy
-from jaxdigits.spikes import Convention, lif, lif_neuron
+from jaxdigits.spikes import Convention, lif, lif_neuron, over_time
 
 EXAMPLES, STEPS = 3, 8
 FIRE = dict(decay=0.9, threshold=0.75)
@@ -39,7 +39,8 @@ def neurons(options: dict[str, Any], **convention: Any) -> Callable:
 
 _spiking = partial(Case, "spikes.lif", "lif", time=True)
 LEARN = FIRE | dict(learn=("decay", "threshold"))
-_alif = FIRE | dict(adaptation=0.5, adaptation_decay=0.7)
+_alif = FIRE | dict(adaptation=0.5, adaptation_decay=0.7,
+                    learn=("adaptation", "adaptation_decay"))  # fmt: skip
 _cuba = FIRE | dict(synapse_decay=0.6)
 CASES = {
     "dense": Case("layers.dense", "dense", lambda dense: dense(4)),
@@ -78,8 +79,8 @@ CASES = {
     "gain": _spiking(neurons(FIRE, gain=2.0)),
     "normalised": _spiking(neurons(LEARN | dict(threshold=0.1), normalise=True)),
     "late": _spiking(neurons(FIRE, spike_from="old")),
-    "alif": Case("spikes.adaptive", "alif",
-                 neurons(_alif | dict(learn=("adaptation", "adaptation_decay"))), time=True),
+    "alif": Case("spikes.adaptive", "alif_neuron", lambda alif: over_time(alif(**_alif)),
+                 time=True),
     "cuba": Case("spikes.synapse", "cuba_lif",
                  neurons(_cuba | dict(learn=("synapse_decay",))), time=True),
     "recurrent": Case("spikes.recurrent", "recurrent",
