@@ -140,7 +140,7 @@ def of_images(network: Layer) -> Layer:
 
     def init(key, shape):
         if not isinstance(shape, tuple) or len(shape) != 2:
-            raise ValueError(f"images are grey, of feature shape (H, W), got {shape}")
+            raise ValueError(f"images are grey: their feature shape is (H, W), got {shape}")
         return network.init(key, shape)
 
     def forward(params, x, key=None):
