@@ -1,7 +1,7 @@
 """Networks that read digits, in pure JAX functions with hand-derived gradients.
 
 A layer is three functions, `init`, `forward` and `backward`; a network is a layer.  Params are
-pytrees, every gradient is derived by hand and checked against `jax.grad`, and nothing keeps
+pytrees, every gradient is derived by hand and checked against `jax.grad`, and no object has
 state.  The map:
 
     jaxdigits.layer        Layer, and how layers compose: serial, parallel, residual, recomputed

@@ -1,13 +1,13 @@
 """Things remember their constructor: `about` names it and holds its arguments.
 
 A layer is three closures, which show nothing of the numbers inside.  So each constructor is
-marked `@constructor`, and the layer that it returns bears an `About`: who needs to know what a
-layer is (a printed network, a learning rule, a report, an exporter) reads it there.
+marked `@constructor`, and its layer bears an `About`, for all who need to know the layer: a
+printed network, a learning rule, a report, an exporter.
 """
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial, wraps
 from pickle import PicklingError
@@ -27,7 +27,7 @@ class About:
     arguments: Mapping[str, Any]
     """by name, defaults included; `*rest` is one tuple, `**rest` is flat"""
     inner: "About | None" = None
-    """of the thing that the constructor composed and returned, as the `serial` of a network"""
+    """of the layer that the constructor composed, as the `serial` of a network"""
 
     @property
     def name(self) -> str:
@@ -35,7 +35,7 @@ class About:
         return self.constructor.__name__
 
     def find(self, *constructors: Callable[..., Any]) -> "About | None":
-        """Return this About, or one inside it, if one of `constructors` made it."""
+        """Return this About, or the first inside it, of one of the `constructors`."""
         about: About | None = self
         while about is not None and about.constructor not in constructors:
             about = about.inner
@@ -43,24 +43,21 @@ class About:
 
 
 def constructor(make: Callable[P, T]) -> Callable[P, T]:
-    """Mark a function whose result remembers it: a NamedTuple with a field `about`.
-
-    Each call fills the result's `about`; nothing else changes.
-    """
+    """Mark a function whose result remembers it, a NamedTuple: each call fills its `about`."""
     signature = inspect.signature(make)
 
     @wraps(make)
-    def remembered(*args: P.args, **options: P.kwargs) -> T:
-        made: Any = make(*args, **options)
+    def call(*args: P.args, **options: P.kwargs) -> T:
+        thing: Any = make(*args, **options)
         bound = signature.bind(*args, **options)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
                 arguments |= arguments.pop(parameter.name)
-        return made._replace(about=About(remembered, arguments, made.about))
+        return thing._replace(about=About(call, arguments, thing.about))
 
-    return remembered
+    return call
 
 
 def rebuild(make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
@@ -68,12 +65,12 @@ def rebuild(make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
     signature = inspect.signature(make)
     own = {name: arguments[name] for name in signature.parameters if name in arguments}
     bound = inspect.BoundArguments(signature, own)  # type: ignore[arg-type]
-    rest = {name: value for name, value in arguments.items() if name not in own}
-    return make(*bound.args, **bound.kwargs, **rest)
+    others = {name: value for name, value in arguments.items() if name not in own}
+    return make(*bound.args, **bound.kwargs, **others)
 
 
-def reduced(thing: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return the call that makes `thing` again, for pickle and copy.
+def reduce_thing(thing: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return the call that rebuilds `thing`, for pickle and copy.
 
     Raises:
       PicklingError: for a thing without `about`, or whose constructor is local to a function.
@@ -81,24 +78,22 @@ def reduced(thing: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     about: About | None = thing.about
     make: Any = about and about.constructor
     if make is None or getattr(sys.modules[make.__module__], make.__name__, None) is not make:
-        raise PicklingError(
-            f"a {type(thing).__name__} without a public constructor cannot be pickled: send "
-            "params and options, and build it again on the other side"
-        )
+        text = f"a {type(thing).__name__} without a public constructor cannot be pickled"
+        raise PicklingError(f"{text}: send params and options, and rebuild it there")
     return rebuild, (make, dict(about.arguments if about else {}))
 
 
-def described(about: About, lead: str = "") -> str:
-    """Return the call that made a thing, without the defaults; a network is a line a layer."""
-    lines = [f"{about.name}({', '.join(_changed(about))})"]
+def describe(about: About, lead: str = "") -> str:
+    """Return a constructor's call as text, without defaults; a network has a line per layer."""
+    lines = [f"{about.name}({', '.join(_options(about))})"]
     for name, child in children_of(about):
-        text = described(child.about, f"{lead}  ") if child.about else type(child).__name__
+        text = describe(child.about, f"{lead}  ") if child.about else type(child).__name__
         lines.append(f"{lead}  {name}  {text}")
     return "\n".join(lines)
 
 
 def children_of(about: About) -> Iterator[tuple[str, Any]]:
-    """Yield (name, layer) of the layers in a row or side by side inside a layer."""
+    """Yield (name, layer) for the layers in a row or side by side inside a layer."""
     while about.inner is not None:
         about = about.inner
     for value in about.arguments.values():
@@ -108,37 +103,32 @@ def children_of(about: About) -> Iterator[tuple[str, Any]]:
             yield from ((name, v) for name, v in value.items() if hasattr(v, "about"))
 
 
-def _changed(about: About) -> Iterator[str]:
-    """Yield "name=value" of the arguments that are not defaults, but for children."""
+def _options(about: About) -> Iterator[str]:
+    """Yield "name=value" for the arguments that are neither defaults nor children."""
     parameters = inspect.signature(about.constructor).parameters
-    shown = dict(children_of(about)).values()
+    children = dict(children_of(about)).values()
     for name, value in about.arguments.items():
         default = parameters[name].default if name in parameters else inspect.Parameter.empty
         if value is default or (type(value) is type(default) and value == default):
             continue
-        if isinstance(value, tuple | Mapping) and any(
-            v is s for s in shown for v in _each(value)
-        ):
+        entries = tuple(value.values()) if isinstance(value, Mapping) else value
+        if isinstance(entries, tuple) and any(v is c for v in entries for c in children):
             continue
-        yield f"{name}={_short(value)}"
+        yield f"{name}={_text(value)}"
 
 
-def _each(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, Mapping) else value
-
-
-def _short(value: Any) -> str:
+def _text(value: Any) -> str:
     """Return a value as text: a function by its name, an array by its shape."""
     if isinstance(value, partial):
-        options = "".join(f", {k}={_short(v)}" for k, v in value.keywords.items())
-        return f"partial({_short(value.func)}{options})"
+        options = "".join(f", {k}={_text(v)}" for k, v in value.keywords.items())
+        return f"partial({_text(value.func)}{options})"
     if isinstance(value, np.ndarray) or hasattr(value, "aval"):
         return f"array{list(np.shape(value))}"
     return getattr(value, "__name__", None) or repr(value)
 
 
-def gathered(namespace: Mapping[str, Any], table: str) -> dict[str, Any]:
-    """Return the tables of that name in the files whose names a namespace hands on, as one."""
+def gather_tables(namespace: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Join the tables of one name in all files from which a namespace has its names."""
     files = dict.fromkeys(getattr(value, "__module__", "") for value in namespace.values())
-    tables = [vars(sys.modules[file]).get(table, {}) for file in files if file in sys.modules]
-    return {name: entry for each in tables for name, entry in each.items()}
+    tables = [vars(sys.modules[file]).get(name, {}) for file in files if file in sys.modules]
+    return {key: entry for table in tables for key, entry in table.items()}

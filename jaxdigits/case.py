@@ -1,4 +1,4 @@
-"""A case of the gradient certificate: one thing with a hand-derived gradient, ready to check.
+"""A case of the gradient certificate: a constructor with a gradient by hand, and its input.
 
 Each file has the cases of its constructors in a dict `CASES`; `jaxdigits.certificate` gathers
 them, and the contract tests run over them too.
@@ -11,7 +11,7 @@ STEPS = 10  # of the inputs over time
 
 
 class Case(NamedTuple):
-    """One thing to check, small enough to be quick."""
+    """A small layer or loss to check."""
 
     make: Callable[[], Any]
     """-> Layer or Loss"""

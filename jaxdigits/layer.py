@@ -7,10 +7,10 @@ are independent, so each checks the other.
 The combinators here are the chain rule.  With x̄ = ∂L/∂x:
 
     serial      y = fₙ(…f₁(x))      x̄ₖ = backwardₖ(x̄ₖ₊₁), last layer first
-    parallel    y = [f(x), g(x)]    each branch takes its own slice of ȳ; what a shared
-                y = f(x) + g(x)     input receives from the branches adds up
+    parallel    y = [f(x), g(x)]    each branch takes its own slice of ȳ; the branches'
+                y = f(x) + g(x)     slopes in a shared input add up
     residual    y = x + f(x)        x̄ = ȳ + backward(ȳ)
-    recomputed  y = f(x)            x̄ = backward(ȳ), of what f keeps when it is done again
+    recomputed  y = f(x)            x̄ = backward(ȳ), with the residual of a second f(x)
 """
 
 from collections.abc import Callable, Mapping
@@ -22,13 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxdigits.about import About, constructor, described, reduced
+from jaxdigits.about import About, constructor, describe, reduce_thing
 from jaxdigits.keys import fold_in
+from jaxdigits.options import require_name
 
 Params = Any  # a pytree of arrays
-Residual = (
-    Any  # a pytree: what `backward` needs from `forward`, and all a person may want to see
-)
+Residual = Any  # a pytree: the values of `forward` that `backward` needs, or a person looks at
 Shape = Any  # the feature shape of one example, or a dict of them
 
 
@@ -46,16 +45,16 @@ class Layer(NamedTuple):
     """the constructor and its arguments; a layer of your own may leave it out"""
 
     def __repr__(self) -> str:
-        return described(self.about) if self.about else "Layer(init, forward, backward)"
+        return describe(self.about) if self.about else "Layer(init, forward, backward)"
 
     def __reduce__(self):
-        return reduced(self)
+        return reduce_thing(self)
 
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)
 class Static:
-    """A fact of the trace (a width, a flag) that travels in a residual without being traced."""
+    """A fact (a width, a flag) that travels in a residual without being traced."""
 
     value: Any
 
@@ -67,20 +66,20 @@ def without_params(
 
     Args:
       forward: (x, key) -> (y, residual).
-      backward: (residual, y_bar) -> x_bar; not asked where a layer behind it has no y_bar.
+      backward: (residual, y_bar) -> x_bar; not called where a layer behind it has no y_bar.
       shape: feature shape -> feature shape; None if it stays.
     """
-    sent_back = lambda residual, y_bar: None if y_bar is None else backward(residual, y_bar)
+    x_bar = lambda residual, y_bar: None if y_bar is None else backward(residual, y_bar)
     return Layer(
         lambda key, s: ((), shape(s) if shape else s),
         lambda params, x, key=None: forward(x, key),
-        lambda params, residual, y_bar: ((), sent_back(residual, y_bar)),
+        lambda params, residual, y_bar: ((), x_bar(residual, y_bar)),
     )
 
 
 @constructor
 def serial(*layers: Layer) -> Layer:
-    """One layer after another."""
+    """Layers in a row, each on the output of the one before."""
 
     def init(key, shape):
         params = []
@@ -112,8 +111,8 @@ def parallel(
 ) -> Layer:
     """Named branches side by side, their outputs fused along the last axis or summed.
 
-    `init` takes one feature shape that all branches share, or a dict with one per name;
-    `forward` likewise takes one array for all, or a dict.  Params are a dict by name.
+    `init` takes one feature shape for all branches, or a dict by name; `forward` takes one
+    array, or a dict.  Params are a dict by name.
 
     Raises:
       ValueError: without branches; for another `fuse`; for a dict that lacks a name or has
@@ -122,8 +121,7 @@ def parallel(
     names = tuple(branches)
     if not names:
         raise ValueError("parallel needs at least one branch")
-    if fuse not in ("concatenate", "sum"):
-        raise ValueError(f"fuse must be 'concatenate' or 'sum', got {fuse!r}")
+    require_name("fuse", ("concatenate", "sum"), fuse)
 
     def by_name(x):
         if not isinstance(x, Mapping):
@@ -155,10 +153,9 @@ def parallel(
         if fuse == "concatenate":
             y_bars = jnp.split(y_bar, np.cumsum(widths)[:-1], -1)
         grads, x_bars = {}, {}
-        for name, part in zip(names, y_bars, strict=True):
-            grads[name], x_bars[name] = branches[name].backward(
-                params[name], residuals[name], part
-            )
+        for name, bar in zip(names, y_bars, strict=True):
+            inner = params[name], residuals[name]
+            grads[name], x_bars[name] = branches[name].backward(*inner, bar)
         return grads, x_bars if separate else _add(x_bars.values())
 
     return Layer(init, forward, backward)
@@ -166,7 +163,7 @@ def parallel(
 
 @constructor
 def residual(layer: Layer) -> Layer:
-    """`x + layer(x)`: a skip connection around a layer that keeps the shape.
+    """A skip connection around a layer that keeps the shape: `x + layer(x)`.
 
     Raises:
       ValueError: in `init`, if `layer` changes the feature shape.
@@ -179,11 +176,11 @@ def residual(layer: Layer) -> Layer:
         return params, shape
 
     def forward(params, x, key=None):
-        y, kept = layer.forward(params, x, key)
-        return x + y, kept
+        y, inner = layer.forward(params, x, key)
+        return x + y, inner
 
-    def backward(params, kept, y_bar):
-        grads, x_bar = layer.backward(params, kept, y_bar)
+    def backward(params, inner, y_bar):
+        grads, x_bar = layer.backward(params, inner, y_bar)
         return grads, y_bar + x_bar
 
     return Layer(init, forward, backward)
@@ -191,10 +188,10 @@ def residual(layer: Layer) -> Layer:
 
 @constructor
 def recomputed(layer: Layer) -> Layer:
-    """`layer`, which keeps only its input and key: `backward` does `forward` again first.
+    """`layer` with the residual (x, key): `backward` repeats `forward` first.
 
-    For less memory at the price of time.  The same numbers, as random ones come from the key.
-    The residual is (x, key), so that nobody can read the spikes of the layer in it.
+    It saves memory at the price of time.  The numbers are the same, as random ones come from
+    the key.  The spikes of the layer are in no residual.
 
     Raises:
       ValueError: in `forward`, for a layer with a price on spikes or batch statistics, which
@@ -202,29 +199,27 @@ def recomputed(layer: Layer) -> Layer:
     """
 
     def forward(params, x, key=None):
-        y, kept = layer.forward(params, x, key)
-        if nodes := read_later(kept):
-            raise ValueError(
-                f"recomputed() would lose the {nodes[0].read_later}, which is read later: put "
-                "it around other layers"
-            )
+        y, inner = layer.forward(params, x, key)
+        if nodes := messages(inner):
+            remedy = "put it around other layers"
+            raise ValueError(f"recomputed() would lose the {nodes[0].message}: {remedy}")
         return y, (x, key)
 
-    def backward(params, kept, y_bar):
+    def backward(params, inputs, y_bar):
         # Not before ȳ is there, or XLA would see the same computation twice and do it once.
-        (x, key), y_bar = jax.lax.optimization_barrier((kept, y_bar))
+        (x, key), y_bar = jax.lax.optimization_barrier((inputs, y_bar))
         return layer.backward(params, layer.forward(params, x, key)[1], y_bar)
 
     return Layer(layer.init, forward, backward)
 
 
 def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]:
-    """`layer` as a function (params, x, key) -> y whose `jax.grad` is the hand-derived one.
+    """Return `layer` as a function (params, x, key) -> y with the gradient by hand.
 
-    For use inside somebody else's JAX program.  Reverse mode only: `jax.jvp` of it raises.
-    What has no gradient by hand, an image of bytes or the input of a learning rule, gets zeros.
-    The slope of a price on spikes (`rate_penalty`) is in the gradient whatever becomes of y,
-    and the price itself is not in y: leave it out, or add `penalties` of the residual.
+    It is for other JAX programs, in reverse mode only: `jax.jvp` of it raises.  An input
+    without a gradient by hand (bytes, the input of a learning rule) gets zeros.  The slope of a
+    price on spikes (`rate_penalty`) is always in the gradient, and the price itself is not in
+    y: leave it out, or add `penalties` of the residual.
     """
 
     @jax.custom_vjp
@@ -232,22 +227,22 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
         return layer.forward(params, x, key)[0]
 
     def fwd(params, x, key):
-        y, kept = layer.forward(params, x, key)
-        return y, (params, kept)
+        y, inner = layer.forward(params, x, key)
+        return y, (params, inner)
 
-    def bwd(saved, y_bar):
-        params, kept = saved
-        return *layer.backward(params, kept, y_bar), None  # a key has no gradient
+    def bwd(residual, y_bar):
+        params, inner = residual
+        return *layer.backward(params, inner, y_bar), None  # a key has no gradient
 
     apply.defvjp(fwd, bwd)
     return apply
 
 
 def require_pair(value: Any, function: str, meaning: str) -> tuple[Any, Any]:
-    """Return the two things that a layer's function returned.
+    """Return the two results of a layer's function.
 
     Raises:
-      ValueError: unless they are two, with the function and the meaning of both.
+      ValueError: unless they are two.
     """
     if type(value) is tuple and len(value) == 2:
         return value
@@ -255,24 +250,18 @@ def require_pair(value: Any, function: str, meaning: str) -> tuple[Any, Any]:
     raise ValueError(f"{function} must return the pair {meaning}, got {got}")
 
 
-def read_later(kept: Any) -> list[Any]:
-    """The nodes of a residual that are read after the forward pass: their types say so."""
-    says_so = lambda node: hasattr(type(node), "read_later")
-    return [n for n in jax.tree.leaves(kept, is_leaf=says_so) if says_so(n)]
+def nodes_of(residual: Residual, is_node: Callable[[Any], bool]) -> list[Any]:
+    """Return the nodes of one kind in a network's residual, first layer first."""
+    return [n for n in jax.tree.leaves(residual, is_leaf=is_node) if is_node(n)]
 
 
-def require_floats(x: Array, taker: str) -> None:
-    """Check that x [...] is not of whole numbers.
-
-    Raises:
-      ValueError: if it is.
-    """
-    if not jnp.issubdtype(x.dtype, jnp.inexact):
-        raise ValueError(f"{taker} takes floats, got {x.dtype}: standardise() first")
+def messages(residual: Residual) -> list[Any]:
+    """Return the nodes of a residual that others than `backward` read: their types say so."""
+    return nodes_of(residual, lambda node: hasattr(type(node), "message"))
 
 
 def to_unit(x: Array) -> Array:
-    """uint8 pixels as floats in [0, 1]; floats as they are.
+    """Return uint8 pixels as floats in [0, 1], and floats as they are.
 
     Raises:
       ValueError: for another integer type, whose scale is unknown.
@@ -289,13 +278,11 @@ def _fused_shape(shapes: dict[str, tuple[int, ...]], fuse: str) -> tuple[int, ..
     if fuse == "sum" and any(s != first for s in shapes.values()):
         raise ValueError(f"summed branches must give one shape, got {shapes}")
     if any(s[:-1] != first[:-1] for s in shapes.values()):
-        raise ValueError(
-            f"concatenated branches may differ in the last axis only, got {shapes}"
-        )
+        raise ValueError(f"concatenated branches may differ in the last axis only: {shapes}")
     return first if fuse == "sum" else (*first[:-1], sum(s[-1] for s in shapes.values()))
 
 
 def _add(x_bars):
-    """The sum of what each branch sends back; an integer input has none."""
-    parts = [x_bar for x_bar in x_bars if x_bar is not None]
-    return sum(parts[1:], start=parts[0]) if parts else None
+    """Return the sum of the branches' slopes; an integer input has none."""
+    slopes = [x_bar for x_bar in x_bars if x_bar is not None]
+    return sum(slopes[1:], start=slopes[0]) if slopes else None

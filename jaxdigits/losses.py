@@ -6,8 +6,8 @@ With K classes, q the target distribution of an example and B examples in the ba
                          with p = softmax(z), since ∂log pⱼ/∂zₖ = δⱼₖ − pₖ
     squared error        L = Σ_b Σ_k (z − q)² / BK     ∂L/∂z = 2 (z − q) / BK
 
-Σ q is 1, but for a label that is no class, whose one-hot is zero.  Label smoothing by ε takes
-q = (1 − ε) one-hot + ε / K.
+Σ q is 1, but for a label outside of the classes, whose one-hot is zero.  Label smoothing by ε
+takes q = (1 − ε) one-hot + ε / K.
 
 [1] Szegedy et al., CVPR 2016, arXiv:1512.00567 (label smoothing).
 """
@@ -41,9 +41,8 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
 
     def target(logits, label):
         classes = logits.shape[-1]
-        return (1 - smoothing) * jax.nn.one_hot(label, classes, dtype=logits.dtype) + (
-            smoothing / classes
-        )
+        hot = jax.nn.one_hot(label, classes, dtype=logits.dtype)
+        return (1 - smoothing) * hot + (smoothing / classes)
 
     def value(logits, label):
         return -(target(logits, label) * jax.nn.log_softmax(logits)).sum(-1).mean()
@@ -58,7 +57,7 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
 def rate_error(correct: float = 1.0, others: float = 0.0) -> Loss:
     """Mean squared error of firing rates: `correct` for the label's neuron, `others` else.
 
-    Rates are spikes per step, as `spike_count(mean=True)` gives them.
+    Rates are spikes per step, as from `spike_count(mean=True)`.
     """
 
     def target(rates, label):

@@ -1,22 +1,14 @@
 """Options are signatures: a constructor's parameters, their defaults and the text of `Args:`.
 
 The command line, `config.json` and the checks of both are made from the tables here, which
-are read from functions and dataclasses.  No default, name or text is written a second time.
+are read from functions and dataclasses.  Each default, name and text is written once.
 """
 
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import (
-    Annotated,
-    Any,
-    NamedTuple,
-    TypeVar,
-    get_args,
-    get_origin,
-    get_type_hints,
-)
+from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 LAYERS = 100  # entries of a sequence: a network is traced layer by layer
@@ -28,7 +20,7 @@ class Bounds(NamedTuple):
     low: float
     high: float = float("inf")
     below: bool = False
-    """whether the largest itself is excluded"""
+    """whether the largest value itself is excluded"""
 
 
 class Option(NamedTuple):
@@ -38,14 +30,13 @@ class Option(NamedTuple):
     annotation: Any
     default: Any
     text: str
-    """what `Args:` or the field's docstring says of it, in one line"""
+    """from `Args:` or the field's docstring, in one line"""
 
 
 def options_of(constructor: Callable[..., Any], without: Iterable[str] = ()) -> list[Option]:
-    """The options of a constructor, or of a dataclass, in the order of its signature.
+    """Return the options of a constructor, or of a dataclass, in the order of its signature.
 
-    Args:
-      without: names to leave out.  So are parameters without a default, and `**rest`.
+    Parameters without a default and `**rest` are no options, nor are the names `without`.
     """
     hints = get_type_hints(constructor, include_extras=True)
     texts, without = _texts(constructor), set(without)
@@ -60,30 +51,30 @@ def require_within(name: str, annotation: Any, value: Any) -> None:
     """Check a value against the `Bounds` of its annotation, and a sequence's length.
 
     Raises:
-      ValueError: for a number out of bounds, or that is not one, and for too many entries.
+      ValueError: for a number out of bounds, another type, or too many entries.
     """
     values = list(value) if isinstance(value, Sequence) and not isinstance(value, str) else None
     if values is not None and len(values) > LAYERS:
         raise ValueError(f"{name} has {len(values)} entries, more than {LAYERS}")
     optional = value is None and type(None) in _leaves(annotation)
     for bounds in [m for m in _metadata(annotation) if isinstance(m, Bounds)]:
-        for each in () if optional else [value] if values is None else values:
-            _require_number(name, each, bounds, int in _kinds(annotation))
+        for entry in () if optional else [value] if values is None else values:
+            _require_number(name, entry, bounds, int in _kinds(annotation))
 
 
 def names_of(annotation: Any) -> tuple[str, ...]:
-    """The names that an option takes: a tuple in `Annotated`, or those of its `Literal`."""
-    for meta in _metadata(annotation):
-        if type(meta) is tuple:
-            return meta
+    """Return the names that an option takes: a tuple in `Annotated`, or in its `Literal`."""
+    for names in _metadata(annotation):
+        if type(names) is tuple:
+            return names
     return tuple(arg for kind in _leaves(annotation) for arg in get_args(kind) if _is_name(arg))
 
 
 def choose(option: str, table: Mapping[str, T], value: Any) -> T:
-    """Return the entry of a name in a table; a value that is no name stays as it is.
+    """Return the entry of a name in a table, or a value that is no name as it is.
 
     Raises:
-      ValueError: for a name that is not in the table, with the name that comes nearest.
+      ValueError: for a name that is not in the table, with the nearest name.
     """
     if not isinstance(value, str):
         return value
@@ -91,31 +82,29 @@ def choose(option: str, table: Mapping[str, T], value: Any) -> T:
     return table[value]
 
 
-def require_name(option: str, names: Iterable[str], value: Any) -> None:
+def require_name(option: str, names: Iterable[Any], value: Any) -> None:
     """Check that a value is one of the names.
 
     Raises:
-      ValueError: if it is not, with the nearest name.
+      ValueError: for another value, with the nearest name.
     """
-    names = list(names)
-    if value not in names:
-        hint = nearest(str(value), names)
-        raise ValueError(f"{option} must be one of {', '.join(names)}, got {value!r}{hint}")
+    if value not in (names := list(names)):
+        texts = list(map(str, names))
+        hint = nearest(str(value), texts)
+        raise ValueError(f"{option} must be one of {', '.join(texts)}, got {value!r}{hint}")
 
 
 def nearest(name: str, names: Iterable[str], lead: str = "") -> str:
-    """Return "; perhaps NAME" for the nearest of the names; nothing if none is near."""
+    """Return "; perhaps NAME" with the nearest of the names, or "" if none is near."""
     close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; perhaps {lead}{close[0]}" if close else ""
 
 
 def _defaults(constructor: Any) -> dict[str, Any]:
     if isinstance(constructor, type):
-        pairs = {
-            f.name: f.default_factory() if f.default_factory is not MISSING else f.default
-            for f in fields(constructor)
-        }
-        return {n: None if default is MISSING else default for n, default in pairs.items()}
+        default = lambda f: f.default if f.default_factory is MISSING else f.default_factory()
+        pairs = {f.name: default(f) for f in fields(constructor)}
+        return {n: None if value is MISSING else value for n, value in pairs.items()}
     parameters = inspect.signature(constructor).parameters.values()
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
@@ -131,7 +120,7 @@ def _texts(constructor: Any) -> dict[str, str]:
 
 
 def _leaves(annotation: Any) -> list[Any]:
-    """The members of a union, and of unions inside `Annotated`."""
+    """Return the members of a union, and of unions inside `Annotated`."""
     if get_origin(annotation) is Annotated:
         return _leaves(get_args(annotation)[0])
     args = get_args(annotation)
@@ -140,17 +129,16 @@ def _leaves(annotation: Any) -> list[Any]:
 
 
 def _kinds(annotation: Any) -> set[Any]:
-    """The plain types in an annotation, and those of the entries of its sequences."""
+    """Return the plain types in an annotation, also of the entries of its sequences."""
     kinds: set[Any] = set()
     for leaf in _leaves(annotation):
-        kinds |= {leaf} | {
-            k for arg in get_args(leaf) if not _is_name(arg) for k in _kinds(arg)
-        }
+        kinds.add(leaf)
+        kinds.update(*(_kinds(arg) for arg in get_args(leaf) if not _is_name(arg)))
     return kinds
 
 
 def _metadata(annotation: Any) -> list[Any]:
-    """What `Annotated` adds, anywhere in a union."""
+    """Return the metadata of `Annotated`, anywhere in a union."""
     if get_origin(annotation) is Annotated:
         kind, *metadata = get_args(annotation)
         return [*metadata, *_metadata(kind)]

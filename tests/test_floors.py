@@ -10,8 +10,8 @@ import jaxdigits
 
 ROOT = Path(jaxdigits.__file__).parent
 FLOORS = {
-    "about": 0, "case": 0, "chain": 0, "errors": 0, "fast": 0, "keys": 0, "layer": 0,
-    "options": 0, "tree": 0,
+    "about": 0, "case": 0, "chain": 0, "checks": 0, "errors": 0, "fast": 0, "keys": 0,
+    "layer": 0, "options": 0, "tree": 0,
     "layers": 1, "losses": 1, "data": 1, "augment": 1,
     "spikes": 2,
     "models": 3, "gradients": 3,

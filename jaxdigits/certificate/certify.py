@@ -1,4 +1,4 @@
-"""The gradient certificate: the check of every case, which the command `check` prints."""
+"""The gradient certificate: the check of every case, for the command `check`."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxdigits import layers as ly
 from jaxdigits import losses, models, spikes
-from jaxdigits.about import gathered
+from jaxdigits.about import gather_tables
 from jaxdigits.case import STEPS, Case
 from jaxdigits.gradients import Report, check, check_loss
 from jaxdigits.layer import parallel, recomputed, residual, serial
@@ -32,10 +32,10 @@ _COMBINATORS = {
     ),
 }
 KINDS: dict[str, dict[str, Case]] = {
-    "layers": gathered(vars(ly), "CASES") | _COMBINATORS,
-    "spikes": gathered(vars(spikes), "CASES"),
+    "layers": gather_tables(vars(ly), "CASES") | _COMBINATORS,
+    "spikes": gather_tables(vars(spikes), "CASES"),
     "losses": losses.CASES,
-    "networks": gathered(vars(models), "CASES"),
+    "networks": gather_tables(vars(models), "CASES"),
 }
 """the cases of each kind of thing, from the files of the things"""
 CASES = {name: case for cases in KINDS.values() for name, case in cases.items()}
@@ -47,43 +47,39 @@ def certify(
     """Check the cases whose names begin with one of `names` (None: all), one after another.
 
     Yields:
-      (name, report) as soon as each is done.
+      (name, report) after each check.
 
     Raises:
-      ValueError: for a name that no case begins with, saying which there are.
+      ValueError: for a name that no case begins with.
     """
-    wanted = list(CASES) if names is None else []
+    cases = list(CASES) if names is None else []
     for name in names or ():
-        found = [
-            case for case in CASES if case == name or case.startswith((f"{name},", f"{name} "))
-        ]
-        if not found:
-            raise ValueError(
-                f"nothing to check is named {name!r}{nearest(name, families())}; there are "
-                f"{', '.join(families())}"
-            )
-        wanted += [case for case in found if case not in wanted]
-    return ((name, run_case(CASES[name], tolerance=tolerance)) for name in wanted)
+        family = [c for c in CASES if c == name or c.startswith((f"{name},", f"{name} "))]
+        if not family:
+            text = f"nothing to check is named {name!r}{nearest(name, families())}"
+            raise ValueError(f"{text}; there are {', '.join(families())}")
+        cases += [case for case in family if case not in cases]
+    return ((name, run_case(CASES[name], tolerance=tolerance)) for name in cases)
 
 
 def families() -> list[str]:
-    """The names that `certify` takes, without their variants."""
+    """Return the names that `certify` takes, without their variants."""
     return list(dict.fromkeys(name.split(",")[0].split(" ")[0] for name in CASES))
 
 
 def run_case(case: Case, *, tolerance: float = 1e-10) -> Report:
     """Check one case, on random params and inputs that are always the same."""
-    made = case.make()
-    if isinstance(made, Loss):
+    thing = case.make()
+    if isinstance(thing, Loss):
         logits = np.random.default_rng(0).standard_normal((EXAMPLES, 10))
-        return check_loss(made, jnp.asarray(logits), jnp.arange(EXAMPLES), tolerance=tolerance)
-    params, _ = made.init(jax.random.key(0), case.features)
+        return check_loss(thing, jnp.asarray(logits), jnp.arange(EXAMPLES), tolerance=tolerance)
+    params, _ = thing.init(jax.random.key(0), case.features)
     keys = jax.random.split(jax.random.key(1), EXAMPLES)
-    return check(made, params, case_input(case), keys, tolerance=tolerance)
+    return check(thing, params, case_input(case), keys, tolerance=tolerance)
 
 
 def case_input(case: Case) -> Any:
-    """[B, ...] or [T, B, ...]: the input of a case, or a dict of them."""
+    """Return the input of a case [B, ...] or [T, B, ...], or a dict of inputs."""
     if case.input == "senses":
         kinds = {"image": "grey", "sound": "normal"}
         return {

@@ -7,7 +7,7 @@ from jaxdigits.layers.activation import tanh as tanh
 from jaxdigits.layers.conv import conv2d as conv2d
 from jaxdigits.layers.dense import dense as dense
 from jaxdigits.layers.dropout import dropout as dropout
-from jaxdigits.layers.noise import gaussian_noise as gaussian_noise
+from jaxdigits.layers.dropout import gaussian_noise as gaussian_noise
 from jaxdigits.layers.norm import Statistics as Statistics
 from jaxdigits.layers.norm import batch_norm as batch_norm
 from jaxdigits.layers.norm import batch_statistics as batch_statistics

@@ -23,16 +23,16 @@ from jaxdigits.layer import Layer, without_params
 
 @constructor
 def relu() -> Layer:
-    """x [...] -> max(x, 0) [...]."""
+    """Rectifier: x [...] -> max(x, 0) [...]."""
     return _elementwise(
-        lambda x: jnp.where(x <= 0, jnp.zeros_like(x), x),  # what is no number stays none
+        lambda x: jnp.where(x <= 0, jnp.zeros_like(x), x),  # NaN stays NaN
         lambda x: jnp.where(x <= 0, jnp.zeros_like(x), jnp.ones_like(x)),
     )
 
 
 @constructor
 def leaky_relu(slope: float = 0.01) -> Layer:
-    """x [...] -> x where it is positive, `slope` x elsewhere."""
+    """Leaky rectifier: x [...] -> x where it is positive, `slope` x elsewhere."""
     return _elementwise(
         lambda x: jnp.where(x > 0, x, slope * x),
         lambda x: jnp.where(x > 0, jnp.ones_like(x), slope),
@@ -41,7 +41,7 @@ def leaky_relu(slope: float = 0.01) -> Layer:
 
 @constructor
 def gelu() -> Layer:
-    """x [...] -> x Φ(x) [...], Φ the standard normal distribution function."""
+    """Gaussian error linear unit: x [...] -> x Φ(x) [...], Φ the normal distribution."""
     Phi = lambda x: 0.5 * (1 + jax.lax.erf(x / 2**0.5))
     phi = lambda x: jnp.exp(-0.5 * x**2) / (2 * jnp.pi) ** 0.5
     return _elementwise(lambda x: x * Phi(x), lambda x: Phi(x) + x * phi(x))
@@ -49,7 +49,7 @@ def gelu() -> Layer:
 
 @constructor
 def tanh() -> Layer:
-    """x [...] -> tanh x [...]."""
+    """Hyperbolic tangent: x [...] -> tanh x [...]."""
     return _elementwise(jnp.tanh, lambda x: 1 - jnp.tanh(x) ** 2)
 
 
@@ -58,9 +58,5 @@ def _elementwise(f: Callable[[Array], Array], slope: Callable[[Array], Array]) -
 
 
 ACTIVATIONS = {"relu": relu, "leaky_relu": leaky_relu, "gelu": gelu, "tanh": tanh}
-CASES = {
-    "relu": Case(relu, (9,)),
-    "leaky_relu": Case(lambda: leaky_relu(0.1), (9,)),
-    "gelu": Case(gelu, (9,)),
-    "tanh": Case(tanh, (9,)),
-}
+CASES = {name: Case(make, (9,)) for name, make in ACTIVATIONS.items()}
+CASES |= {"leaky_relu": Case(lambda: leaky_relu(0.1), (9,))}

@@ -12,7 +12,7 @@ Each x[u, v] meets W[a, b] in those outputs with i s = u + p − a, j s = v + q 
     W̄[a, b, c, o] = Σ_{i,j} x[i s + a − p, j s + b − q, c] ȳ[i, j, o]         b̄ = Σ_{i,j} ȳ
 
 Both are convolutions again: x̄ of ȳ↑ with the kernel flipped and its channels exchanged,
-W̄ of x with ȳ↑ as the kernel, images taking the part of channels.
+W̄ of x with ȳ↑ as the kernel, with images in the place of channels.
 """
 
 from collections.abc import Sequence
@@ -22,15 +22,17 @@ from typing import Literal
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.fast import convolutions as fast
 from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer, require_floats
+from jaxdigits.layer import Layer
 from jaxdigits.layers.precision import Precision, by_transpose, operand, require_precision
+from jaxdigits.options import require_name
 
-EXCHANGED = ("CHWN", "IHWO", "HWNC")  # images taking the part of channels
+EXCHANGED = ("CHWN", "IHWO", "HWNC")  # images in the place of channels
 
 
 @constructor
@@ -44,29 +46,25 @@ def conv2d(
     gain: float = 2.0,
     precision: Precision = "full",
 ) -> Layer:
-    """x [..., H, W, C] -> [..., H', W', channels].  Params: weight [k, m, C, O], bias [O].
+    """A convolution: x [..., H, W, C] -> [..., H', W', O].  Params: weight, bias [O].
 
-    H' is ⌈H/s⌉ for SAME, whose extra zero falls at the end, and ⌊(H − k)/s⌋ + 1 for VALID.
-    Weights start uniform with variance `gain / (k m C)`, the bias at zero.  The residual is x.
+    The weight is [k, m, C, O].  H' is ⌈H/s⌉ for SAME, with its extra zero at the end, and
+    ⌊(H − k)/s⌋ + 1 for VALID.  Weights start uniform with variance `gain / (k m C)`, the bias
+    at zero.  The residual is x.
     "mixed" `precision` rounds the operands of the three convolutions to bfloat16.
 
     Raises:
-      ValueError: unless sizes, stride and channels are >= 1, `gain` > 0, and the padding and
-        the precision have one of their two names; in `init`, unless the feature shape is
-        (H, W, C) and the kernel fits.
+      ValueError: unless sizes, stride and channels are >= 1 and `gain` > 0; for another padding
+        or precision; in `init`, unless the feature shape is (H, W, C) and the kernel fits.
     """
     require_precision(precision)
     k, m = (size, size) if isinstance(size, int) else size
-    for name, value in dict(channels=channels, size=min(k, m), stride=stride).items():
-        if value < 1:
-            raise ValueError(f"{name} must be >= 1, got {value}")
-    if padding not in ("SAME", "VALID"):
-        raise ValueError(f"padding must be 'SAME' or 'VALID', got {padding!r}")
-    if not gain > 0:
-        raise ValueError(f"gain must be > 0, got {gain}")
+    checks.at_least(1, channels=channels, size=min(k, m), stride=stride)
+    require_name("padding", ("SAME", "VALID"), padding)
+    checks.positive(gain=gain)
 
     def edges(h, w):
-        """((before, after) for rows, the same for columns): the zeros around an image."""
+        """Return the zeros (before, after) around an image, for rows and columns."""
         return [_padding(n, f, stride, padding) for n, f in ((h, k), (w, m))]
 
     def init(key, shape):
@@ -80,32 +78,28 @@ def conv2d(
         params = {"weight": uniform(key, (k, m, c, channels), gain / (k * m * c))}
         return params | ({"bias": jnp.zeros(channels)} if bias else {}), (*out, channels)
 
-    convolved = partial(_convolve, precision=precision)
+    convolve = partial(_convolve, precision=precision)
 
     def forward(params, x, key=None):
-        require_floats(x, "conv2d")
+        checks.floats(x, "conv2d", "standardise() first")
         images = x.reshape(-1, *x.shape[-3:])
-        y = convolved(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
+        y = convolve(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
         y = y + params["bias"] if bias else y
         return y.reshape(*x.shape[:-3], *y.shape[1:]), x
 
     def backward(params, x, y_bar):
         images, outs = x.reshape(-1, *x.shape[-3:]), y_bar.reshape(-1, *y_bar.shape[-3:])
         outs = computed_once(outs, "conv")
-        around = edges(*x.shape[-3:-1])
-        # Of n rows in, o out, f of the kernel and p before the first, ȳ↑ has s(o − 1) + 1; the
-        # padding behind the last row is what makes the result n rows (f for W̄).
-        rows = [
-            (n, stride * (o - 1) + 1, f, p)
-            for n, o, f, (p, _) in zip(
-                x.shape[-3:-1], outs.shape[1:3], (k, m), around, strict=True
-            )
-        ]
+        # For n rows in, o out, f of the kernel and p before the first, ȳ↑ has s(o − 1) + 1; the
+        # padding behind the last row gives the result n rows (f for W̄).
+        size = x.shape[-3:-1]
+        sides = zip(size, outs.shape[1:3], (k, m), edges(*size), strict=True)
+        rows = [(n, stride * (o - 1) + 1, f, p) for n, o, f, (p, _) in sides]
 
         def by_convolution(outs, weight):
             padding = [(f - 1 - p, n - span + p) for n, span, f, p in rows]
             flipped = weight[::-1, ::-1].swapaxes(2, 3)
-            return convolved(outs, flipped, padding, spread=(stride, 1))
+            return convolve(outs, flipped, padding, spread=(stride, 1))
 
         def by_bands(outs, weight):
             (h, _, _, top), (w, _, _, left) = rows
@@ -116,11 +110,9 @@ def conv2d(
         quick = by_bands if stride == 1 else by_convolution
         x_bar = fast.input_gradient(quick, by_convolution, outs, params["weight"])
         padding = [(p, f - 1 + span - n - p) for n, span, f, p in rows]
-        w_bar = convolved(images, outs, padding, spread=(1, stride), layout=EXCHANGED)
-        grads = {"weight": w_bar}
-        if bias:
-            grads["bias"] = sum_of_rows(outs.reshape(-1, channels))
-        return grads, x_bar.reshape(x.shape)
+        w_bar = convolve(images, outs, padding, spread=(1, stride), layout=EXCHANGED)
+        b_bar = {"bias": sum_of_rows(outs.reshape(-1, channels))} if bias else {}
+        return {"weight": w_bar, **b_bar}, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)
 
@@ -135,7 +127,7 @@ def _convolve(
     layout: fast.Layout = fast.IMAGES,
     precision: Precision,
 ) -> Array:
-    """`spread` puts so many rows and columns, less one of zeros, for each of both arrays."""
+    """Convolve; `spread` n puts n − 1 zeros between the rows and columns of each array."""
     return fast.convolve(
         operand(images, precision), operand(kernel, precision), (stride, stride), padding,
         lhs_dilation=spread[:1] * 2, rhs_dilation=spread[1:] * 2, layout=layout,
@@ -157,8 +149,7 @@ CASES = {
     "conv2d, many channels": Case(lambda: conv2d(2), (4, 3, 16)),
     "conv2d VALID": Case(lambda: conv2d(3, 3, padding="VALID"), _IMAGE),
     "conv2d, stride 2": Case(lambda: conv2d(3, 3, stride=2), _IMAGE),
-    "conv2d VALID, stride 2, no bias": Case(
-        lambda: conv2d(3, (2, 3), stride=2, padding="VALID", bias=False), _IMAGE
-    ),
+    "conv2d VALID, stride 2, no bias":
+        Case(lambda: conv2d(3, (2, 3), stride=2, padding="VALID", bias=False), _IMAGE),
     "conv2d, stride 3 over time": Case(lambda: conv2d(2, 2, stride=3), _IMAGE, "current"),
-}
+}  # fmt: skip

@@ -11,41 +11,32 @@ The leading axes (batch, time) are merged, so each of the three is one matrix pr
 
 import jax.numpy as jnp
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer, require_floats
-from jaxdigits.layers.precision import (
-    Precision,
-    by_transpose,
-    operand,
-    product,
-    require_precision,
-    transpose_by,
-)
+from jaxdigits.layer import Layer
+from jaxdigits.layers import precision as pr
 
 
 @constructor
 def dense(
-    n: int, *, bias: bool = True, gain: float = 2.0, precision: Precision = "full"
+    n: int, *, bias: bool = True, gain: float = 2.0, precision: pr.Precision = "full"
 ) -> Layer:
-    """x [..., m] -> [..., n].  Params: weight [m, n], bias [n].
+    """A dense layer: x [..., m] -> [..., n].  Params: weight [m, n], bias [n].
 
     Weights start uniform with variance `gain / m` (2 keeps the scale through rectifiers
     [1], 1/3 is the habit of spiking networks), the bias at zero.  The residual is x.
-    "mixed" `precision` rounds the operands of the three products to bfloat16, and so the
-    residual.
+    "mixed" `precision` rounds the residual and the operands of the three products to bfloat16.
 
     Raises:
       ValueError: unless n >= 1 and gain > 0, and for another precision; in `init`, unless the
-        feature shape is (m,).
+        feature shape is (m,); in `forward`, for an x of another size or of whole numbers.
     """
-    require_precision(precision)
-    if n < 1:
-        raise ValueError(f"dense needs at least one output, got {n}")
-    if not gain > 0:
-        raise ValueError(f"gain must be > 0, got {gain}")
+    pr.require_precision(precision)
+    checks.at_least(1, n=n)
+    checks.positive(gain=gain)
 
     def init(key, shape):
         if len(shape) != 1:
@@ -54,22 +45,19 @@ def dense(
         return params | ({"bias": jnp.zeros(n)} if bias else {}), (n,)
 
     def forward(params, x, key=None):
-        require_floats(x, "dense")
-        if x.shape[-1] != len(params["weight"]):
-            raise ValueError(
-                f"dense has weights for {len(params['weight'])} features, got {x.shape[-1]}: "
-                "pass inputs of the size that init had"
-            )
-        x = computed_once(operand(x, precision), "dense")
-        y = product(x, params["weight"], precision)
+        checks.floats(x, "dense", "standardise() first")
+        if x.shape[-1] != (m := len(params["weight"])):
+            remedy = "pass inputs of the size that init had"
+            raise ValueError(f"dense has weights for {m} features, got {x.shape[-1]}: {remedy}")
+        x = computed_once(pr.operand(x, precision), "dense")
+        y = pr.product(x, params["weight"], precision)
         return (y + params["bias"] if bias else y), x
 
     def backward(params, x, y_bar):
         rows, rows_bar = x.reshape(-1, x.shape[-1]), y_bar.reshape(-1, n)
-        grads = {"weight": transpose_by(rows, rows_bar, precision)}
-        if bias:
-            grads["bias"] = sum_of_rows(rows_bar)
-        x_bar = by_transpose(rows_bar, params["weight"], precision)
+        grads = {"weight": pr.transpose_by(rows, rows_bar, precision)}
+        grads |= {"bias": sum_of_rows(rows_bar)} if bias else {}
+        x_bar = pr.by_transpose(rows_bar, params["weight"], precision)
         return grads, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)

@@ -1,7 +1,7 @@
 """Normalisation, differentiated by hand.
 
-All of them subtract a mean and divide by a standard deviation taken over some set S of m
-inputs, then scale and shift each channel:
+All of them subtract a mean and divide by a standard deviation over some set S of m inputs, then
+scale and shift each channel:
 
     μ = Σ_S x / m      σ² = Σ_S (x − μ)² / m + ε      x̂ = (x − μ) / σ      y = γ x̂ + β
 
@@ -15,28 +15,29 @@ An x of S reaches L by its own x̂ and, through μ and σ, by all the others.  W
 
     x̄ = (g − Σ_S g / m − x̂ Σ_S g x̂ / m) / σ         γ̄ = Σ ȳ x̂         β̄ = Σ ȳ
 
-With statistics that were remembered, μ and σ are constants, and x̄ = g / σ.
+With statistics from training, μ and σ are constants, and x̄ = g / σ.
 
 [1] Ioffe & Szegedy, ICML 2015, arXiv:1502.03167.  [2] Ba, Kiros & Hinton 2016,
 arXiv:1607.06450.  [3] Wu & He, ECCV 2018, arXiv:1803.08494.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.layer import Layer, Static, to_unit, without_params
+from jaxdigits.layer import Layer, Residual, Static, nodes_of, to_unit, without_params
 
-EPSILON = 1e-5  # in units of variance; what [1] and most libraries take
+EPSILON = 1e-5  # in units of variance; as in [1] and most libraries
 
 
 class Statistics(NamedTuple):
-    """What a batch norm remembers for evaluation."""
+    """The mean and variance of a batch norm, for evaluation."""
 
     mean: Array
     """[C]"""
@@ -45,50 +46,51 @@ class Statistics(NamedTuple):
 
 
 class BatchNormResidual(NamedTuple):
-    """What a batch norm keeps of a batch: x̂, σ and the batch's own statistics."""
+    """The residual of a batch norm: x̂, σ and the batch's own statistics."""
 
     x_hat: Array
     sigma: Array
     statistics: Statistics
 
-    read_later = "batch statistics"
+    message = "batch statistics"
 
 
 @constructor
 def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON) -> Layer:
-    """x [..., C] -> [..., C], each channel standardised.  Params: scale [C], shift [C].
+    """Batch norm: x [..., C], each channel standardised.  Params: scale [C], shift [C].
 
-    Without `statistics`, for training: by the batch's own, over all leading axes (through
-    time too).  With them, for evaluation: by those, so that an example's output does not
-    depend on its batch.  `jaxdigits.train.gather_statistics` collects them.
+    Without `statistics`, for training, it takes the batch's own, over all leading axes (time
+    too).  With them, for evaluation, an example's output does not depend on its batch.
+    `jaxdigits.train.gather_statistics` collects them.
 
     Raises:
       ValueError: unless epsilon > 0.
     """
-    _require_positive(epsilon)
+    checks.positive(epsilon=epsilon)
 
     def forward(params, x, key=None):
         axes = tuple(range(x.ndim - 1))
         mean, variance = statistics or Statistics(x.mean(axes), x.var(axes))
         sigma = jnp.sqrt(variance + epsilon)
         x_hat = (x - mean) / sigma
-        kept = BatchNormResidual(x_hat, sigma, Statistics(mean, variance))
-        return params["scale"] * x_hat + params["shift"], kept
+        residual = BatchNormResidual(x_hat, sigma, Statistics(mean, variance))
+        return params["scale"] * x_hat + params["shift"], residual
 
-    def backward(params, kept, y_bar):
+    def backward(params, residual, y_bar):
+        x_hat, sigma, _ = residual
         g = params["scale"] * y_bar
         axes = tuple(range(g.ndim - 1))
-        x_bar = g / kept.sigma if statistics else _x_bar(g, kept.x_hat, kept.sigma, axes)
-        return _scale_and_shift_bar(kept.x_hat, y_bar), x_bar
+        x_bar = g / sigma if statistics else _x_bar(g, x_hat, sigma, axes)
+        return _scale_and_shift_bar(x_hat, y_bar), x_bar
 
     return Layer(_init, forward, backward)
 
 
 @constructor
 def layer_norm(axes: int = 1, *, epsilon: float = EPSILON) -> Layer:
-    """x -> x standardised over its last `axes` axes: 1 for [..., n], 3 for [..., H, W, C].
+    """Layer norm over the last `axes` axes: 1 for x [..., n], 3 for [..., H, W, C].
 
-    Params: scale [C] and shift [C], one per channel (the last axis).
+    Params: scale [C] and shift [C], for each channel (the last axis).
 
     Raises:
       ValueError: unless axes >= 1 and epsilon > 0; in `init`, for fewer feature axes, or
@@ -99,7 +101,7 @@ def layer_norm(axes: int = 1, *, epsilon: float = EPSILON) -> Layer:
 
 @constructor
 def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer:
-    """x -> each of `groups` groups of channels standardised over the last `axes` axes.
+    """Group norm: each of `groups` groups of channels, over the last `axes` axes.
 
     Params: scale [C] and shift [C].  The residual is (x̂, σ).
 
@@ -107,9 +109,8 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
       ValueError: unless groups, axes >= 1 and epsilon > 0; in `init`, for fewer feature
         axes, if the channels do not divide into the groups, or for groups of one feature.
     """
-    _require_positive(epsilon)
-    if groups < 1 or axes < 1:
-        raise ValueError(f"groups and axes must be >= 1, got {groups} and {axes}")
+    checks.positive(epsilon=epsilon)
+    checks.at_least(1, groups=groups, axes=axes)
 
     def init(key, shape):
         if len(shape) != axes:
@@ -117,24 +118,22 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
         if shape[-1] % groups:
             raise ValueError(f"{shape[-1]} channels do not divide into {groups} groups")
         if math.prod(shape) == groups:
-            raise ValueError(
-                f"a group of one feature is its own mean, and its norm the shift alone: {shape}"
-                f" in {groups} groups wants more features, or fewer groups"
-            )
+            groups_of = f"{shape} in {groups} groups: take fewer"
+            raise ValueError(f"a group of one feature is its own mean, {groups_of}")
         return _init(key, shape)
 
     grouped = lambda x: x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
     over = (-1, *range(-1 - axes, -2))  # within a group, and the rows and columns
 
     def forward(params, x, key=None):
-        parts = grouped(x)
-        mean, variance = parts.mean(over, keepdims=True), parts.var(over, keepdims=True)
+        g = grouped(x)
+        mean, variance = g.mean(over, keepdims=True), g.var(over, keepdims=True)
         sigma = jnp.sqrt(variance + epsilon)
-        x_hat = ((parts - mean) / sigma).reshape(x.shape)
+        x_hat = ((g - mean) / sigma).reshape(x.shape)
         return params["scale"] * x_hat + params["shift"], (x_hat, sigma)
 
-    def backward(params, kept, y_bar):
-        x_hat, sigma = kept
+    def backward(params, residual, y_bar):
+        x_hat, sigma = residual
         x_bar = _x_bar(grouped(params["scale"] * y_bar), grouped(x_hat), sigma, over)
         return _scale_and_shift_bar(x_hat, y_bar), x_bar.reshape(y_bar.shape)
 
@@ -143,17 +142,16 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
 
 @constructor
 def image_norm(axes: int = 2, *, epsilon: float = EPSILON) -> Layer:
-    """Images [..., H, W], uint8 or float -> each with mean 0 and deviation 1, over `axes` axes.
+    """Image norm: [..., H, W], uint8 or float -> mean 0 and deviation 1, over `axes` axes.
 
     It has no params, and makes a digit the same in bright light and in dim.  An image in uint8
-    has no gradient: `backward` gives None for it.
+    has no gradient: `backward` returns None for it.
 
     Raises:
       ValueError: unless axes >= 1 and epsilon > 0; in `init`, for fewer feature axes.
     """
-    _require_positive(epsilon)
-    if axes < 1:
-        raise ValueError(f"axes must be >= 1, got {axes}")
+    checks.positive(epsilon=epsilon)
+    checks.at_least(1, axes=axes)
     over = tuple(range(-axes, 0))
 
     def shape(features):
@@ -167,18 +165,17 @@ def image_norm(axes: int = 2, *, epsilon: float = EPSILON) -> Layer:
         x_hat = (x - x.mean(over, keepdims=True)) / sigma
         return x_hat, (x_hat, sigma, Static(integer))
 
-    def backward(kept, y_bar):
-        x_hat, sigma, integer = kept
+    def backward(residual, y_bar):
+        x_hat, sigma, integer = residual
         return None if integer.value else _x_bar(y_bar, x_hat, sigma, over)
 
     return without_params(forward, backward, shape)
 
 
-def batch_statistics(residual: Any) -> tuple[Statistics, ...]:
-    """The statistics of every batch norm in a network's residual, in the network's order."""
-    is_norm = lambda node: isinstance(node, BatchNormResidual)
-    nodes = jax.tree.leaves(residual, is_leaf=is_norm)
-    return tuple(node.statistics for node in nodes if is_norm(node))
+def batch_statistics(residual: Residual) -> tuple[Statistics, ...]:
+    """Return the statistics of every batch norm in a network's residual, in its order."""
+    nodes = nodes_of(residual, lambda node: isinstance(node, BatchNormResidual))
+    return tuple(node.statistics for node in nodes)
 
 
 def _init(key, shape):
@@ -195,13 +192,8 @@ def _scale_and_shift_bar(x_hat, y_bar):
     return {"scale": (y_bar * x_hat).sum(leading), "shift": y_bar.sum(leading)}
 
 
-def _require_positive(epsilon: float) -> None:
-    if not epsilon > 0:
-        raise ValueError(f"epsilon must be > 0, got {epsilon}")
-
-
-def _moved(norm: Layer) -> Layer:
-    """`norm` with params that are not its initial ones and zeros."""
+def _noisy(norm: Layer) -> Layer:
+    """`norm` whose params do not start at one and zero."""
 
     def init(key, shape):
         params, shape = norm.init(key, shape)
@@ -211,19 +203,20 @@ def _moved(norm: Layer) -> Layer:
     return norm._replace(init=init)
 
 
-def _remembered() -> Statistics:
-    return Statistics(jnp.array([0.5, -0.5, 0.0, 1.0]), jnp.array([0.5, 1.0, 2.0, 4.0]))
+def _evaluated() -> Layer:
+    mean, variance = jnp.array([0.5, -0.5, 0.0, 1.0]), jnp.array([0.5, 1.0, 2.0, 4.0])
+    return _noisy(batch_norm(Statistics(mean, variance)))
 
 
 _IMAGE = (7, 6, 4)
 CASES = {
-    "layer_norm": Case(lambda: _moved(layer_norm()), (9,)),
-    "layer_norm of images": Case(lambda: _moved(layer_norm(3)), _IMAGE),
-    "group_norm": Case(lambda: _moved(group_norm(2)), _IMAGE),
-    "group_norm over time": Case(lambda: _moved(group_norm(2)), _IMAGE, "current"),
-    "batch_norm": Case(lambda: _moved(batch_norm()), _IMAGE),
-    "batch_norm through time": Case(lambda: _moved(batch_norm()), (9,), "current"),
-    "batch_norm, remembered": Case(lambda: _moved(batch_norm(_remembered())), _IMAGE),
+    "layer_norm": Case(lambda: _noisy(layer_norm()), (9,)),
+    "layer_norm of images": Case(lambda: _noisy(layer_norm(3)), _IMAGE),
+    "group_norm": Case(lambda: _noisy(group_norm(2)), _IMAGE),
+    "group_norm over time": Case(lambda: _noisy(group_norm(2)), _IMAGE, "current"),
+    "batch_norm": Case(lambda: _noisy(batch_norm()), _IMAGE),
+    "batch_norm through time": Case(lambda: _noisy(batch_norm()), (9,), "current"),
+    "batch_norm, remembered": Case(_evaluated, _IMAGE),
     "image_norm": Case(image_norm, (5, 4), "grey"),
     "image_norm of pixels": Case(image_norm, (5, 4), "pixels"),
     "image_norm of channels": Case(lambda: image_norm(3), _IMAGE),

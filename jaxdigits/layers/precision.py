@@ -1,8 +1,8 @@
-"""The precision of products: that of their operands, or mixed.
+"""The precision of products: as their operands, or mixed.
 
 Mixed [1]: each operand is rounded to bfloat16, whose mantissa has 8 bits: spikes are exact,
-weights and slopes are not.  The products of numbers are added up in the dtype that the
-operands had.  Processors with matrix units for bfloat16 do this several times faster.
+weights and slopes are not.  The products of numbers are added up in the dtype of the operands
+before.  Processors with matrix units for bfloat16 do this several times faster.
 
 Full is JAX's default: float32 on a CPU; but on recent GPUs TF32, with 10 bits of mantissa, and
 on a TPU bfloat16.  `jax.config.update("jax_default_matmul_precision", "highest")` has float32
@@ -19,37 +19,36 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxdigits.fast import products
+from jaxdigits.options import require_name
 
 Precision = Literal["full", "mixed"]
+Product = Callable[[Array, Array, DTypeLike], Array]
 
 
 def require_precision(precision: str) -> None:
-    """Check that it is a `Precision`, or raise a ValueError."""
-    if precision not in get_args(Precision):
-        raise ValueError(f"precision must be 'full' or 'mixed', got {precision!r}")
+    """Check that `precision` is a `Precision`, or raise a ValueError."""
+    require_name("precision", get_args(Precision), precision)
 
 
 def operand(a: Array, precision: Precision) -> Array:
-    """Round `a` as a product takes it."""
+    """Round `a` [...] for a product."""
     return a.astype(jnp.bfloat16) if precision == "mixed" else a
 
 
 def product(a: Array, b: Array, precision: Precision) -> Array:
     """Return a b [..., m, n] of a [..., m, k] and b [k, n]."""
-    return _rounded(products.multiply, a, b, precision)
+    return _apply(products.multiply, a, b, precision)
 
 
 def by_transpose(a: Array, b: Array, precision: Precision) -> Array:
     """Return a bᵀ [m, k] of a [m, n] and b [k, n]."""
-    return _rounded(products.multiply_transpose, a, b, precision)
+    return _apply(products.multiply_transpose, a, b, precision)
 
 
 def transpose_by(a: Array, b: Array, precision: Precision) -> Array:
     """Return aᵀ b [k, n] of a [m, k] and b [m, n]."""
-    return _rounded(products.transpose_multiply, a, b, precision)
+    return _apply(products.transpose_multiply, a, b, precision)
 
 
-def _rounded(
-    of: Callable[[Array, Array, DTypeLike], Array], a: Array, b: Array, precision: Precision
-) -> Array:
-    return of(operand(a, precision), operand(b, precision), jnp.result_type(a, b))
+def _apply(f: Product, a: Array, b: Array, precision: Precision) -> Array:
+    return f(operand(a, precision), operand(b, precision), jnp.result_type(a, b))

@@ -1,4 +1,4 @@
-"""Layers that move or scale the input.
+"""Layers that reshape or scale the input.
 
 flatten        y is x in another shape, so x̄ is ȳ in the shape of x
 standardise    y = (x − m) / s          x̄ = ȳ / s
@@ -8,6 +8,7 @@ import math
 
 import jax.numpy as jnp
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, to_unit, without_params
@@ -15,13 +16,12 @@ from jaxdigits.layer import Layer, Static, to_unit, without_params
 
 @constructor
 def flatten(axes: int = 2) -> Layer:
-    """x [..., a, b, c] -> [..., a·b·c]: merge the last `axes` axes.
+    """The last `axes` axes as one: x [..., a, b, c] -> [..., a·b·c].
 
     Raises:
       ValueError: unless axes >= 1; in `init`, unless the feature shape has that many.
     """
-    if axes < 1:
-        raise ValueError(f"axes must be >= 1, got {axes}")
+    checks.at_least(1, axes=axes)
 
     def shape(features):
         if len(features) != axes:
@@ -29,8 +29,8 @@ def flatten(axes: int = 2) -> Layer:
         return (math.prod(features),)
 
     def forward(x, key):
-        lead, merged = x.shape[: x.ndim - axes], x.shape[x.ndim - axes :]
-        return x.reshape(*lead, math.prod(merged)), Static(merged)
+        lead, features = x.shape[: x.ndim - axes], x.shape[x.ndim - axes :]
+        return x.reshape(*lead, math.prod(features)), Static(features)
 
     def backward(features, y_bar):
         return y_bar.reshape(*y_bar.shape[:-1], *features.value)
@@ -40,41 +40,34 @@ def flatten(axes: int = 2) -> Layer:
 
 @constructor
 def add_channel() -> Layer:
-    """x [..., H, W] -> [..., H, W, 1]: the one channel of a grey image."""
-    forward = lambda x, key: (x[..., None], ())
+    """A channel axis for grey images: x [..., H, W] -> [..., H, W, 1]."""
     backward = lambda _, y_bar: y_bar[..., 0]
-    return without_params(forward, backward, lambda features: (*features, 1))
+    return without_params(lambda x, key: (x[..., None], ()), backward, lambda s: (*s, 1))
 
 
 @constructor
 def add_row() -> Layer:
-    """x [..., W, C] -> [..., 1, W, C]: an image of one row, as convolutions take it."""
+    """A row axis for convolutions: x [..., W, C] -> [..., 1, W, C]."""
     forward = lambda x, key: (x[..., None, :, :], ())
     backward = lambda _, y_bar: y_bar[..., 0, :, :]
-    return without_params(
-        forward, backward, lambda features: (*features[:-2], 1, *features[-2:])
-    )
+    return without_params(forward, backward, lambda s: (*s[:-2], 1, *s[-2:]))
 
 
 @constructor
 def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
-    """x [...] -> (x − mean) / std; a uint8 x is first divided by 255, into [0, 1].
+    """Standardised inputs: x [...] -> (x − mean) / std; uint8 is first divided by 255.
 
-    An image in uint8 has no gradient: `backward` gives None for it.
+    An image in uint8 has no gradient: `backward` returns None for it.
 
     Raises:
       ValueError: unless std > 0.
     """
-    if not std > 0:
-        raise ValueError(f"std must be > 0, got {std}")
+    checks.positive(std=std)
 
     def forward(x, key):
-        integer = jnp.issubdtype(x.dtype, jnp.integer)
-        return (to_unit(x) - mean) / std, Static(integer)
+        return (to_unit(x) - mean) / std, Static(jnp.issubdtype(x.dtype, jnp.integer))
 
-    def backward(integer, y_bar):
-        return None if integer.value else y_bar / std
-
+    backward = lambda integer, y_bar: None if integer.value else y_bar / std
     return without_params(forward, backward)
 
 

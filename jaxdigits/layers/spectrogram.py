@@ -1,7 +1,7 @@
 """The log-mel spectrogram of a sound, differentiated by hand.
 
 A sound x of N samples is cut into frames of L samples, the centre of frame t at sample t·hop
-(what lies outside of the sound is silence), each weighted by a window w.  With ω = 2π/L, for
+(with silence outside of the sound), each weighted by a window w.  With ω = 2π/L, for
 the bins k = 0..⌊L/2⌋ and the bands m:
 
     Xₖ = Σₙ wₙ xₙ e^(−iωkn)      Pₖ = |Xₖ|²      Eₘ = Σₖ Fₘₖ Pₖ      yₘ = log(Eₘ + ε)
@@ -18,29 +18,22 @@ the last; and those are in no band.
 [1] Davis & Mermelstein, IEEE Trans. ASSP 28(4), 1980, doi:10.1109/TASSP.1980.1163420.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.options import require_name
 
-WINDOWS = ("hann", "hamming", "rectangle")
-
-
-class LogMelResidual(NamedTuple):
-    """What the backward pass needs of each frame."""
-
-    real: Array
-    """[..., T, bins] of the spectrum X"""
-    imaginary: Array
-    """[..., T, bins]"""
-    energy: Array
-    """[..., T, bands] E + ε"""
+Window = Literal["hann", "hamming", "rectangle"]
+WINDOWS = {"hann": lambda turn: 0.5 - 0.5 * turn, "hamming": lambda turn: 0.54 - 0.46 * turn,
+           "rectangle": np.ones_like}  # fmt: skip
 
 
 @constructor
@@ -50,32 +43,30 @@ def log_mel(
     length: int = 256,
     hop: int = 128,
     bands: int = 40,
-    window: Literal["hann", "hamming", "rectangle"] = "hann",
+    window: Window = "hann",
     low: float = 0.0,
     high: float | None = None,
     epsilon: float = 1e-6,
 ) -> Layer:
-    """Sounds [..., N], floats -> natural logarithms of energies [..., 1 + N // hop, bands].
+    """A log-mel spectrogram: sounds [..., N] -> log energies [..., 1 + N // hop, bands].
 
     Args:
       rate: samples per second.
       length: of a frame, in samples.
       hop: samples from one frame to the next.
-      bands: of the spectrum.
+      bands: number of bands of the spectrum.
       window: w, periodic: "hann", "hamming" or "rectangle".
-      low, high: Hz, where the first band begins and the last one ends; None: half the rate.
-      epsilon: ε, the energy that stands for silence.
+      low, high: Hz, start of the first band and end of the last; None: half the rate.
+      epsilon: ε, the energy of silence.
 
     Raises:
       ValueError: for a length below 2, a hop or bands below 1, an unknown window, frequencies
-        that are not 0 <= low < high <= rate / 2, a band so narrow that no bin is in it, or an
-        epsilon that is not > 0; in `init`, for sounds that are not [N]; in `forward`, for
-        sounds that are no floats.
+        that are not 0 <= low < high <= rate / 2, a band without a bin, or an epsilon that is
+        not > 0; in `init`, for sounds that are not [N]; in `forward`, for whole numbers.
     """
-    if hop < 1:
-        raise ValueError(f"hop must be >= 1, got {hop}")
-    of_frames = log_bands(rate, length=length, bands=bands, window=window, low=low, high=high,
-                          epsilon=epsilon)  # fmt: skip
+    checks.at_least(1, hop=hop)
+    by_frame = log_bands(rate, length=length, bands=bands, window=window, low=low, high=high,
+                         epsilon=epsilon)  # fmt: skip
 
     def shape(features):
         if len(features) != 1:
@@ -83,14 +74,14 @@ def log_mel(
         return 1 + features[0] // hop, bands
 
     def forward(x, key):
-        _require_floats(x, "log_mel")
-        y, kept = of_frames.forward((), _framed(x, length, hop), key)
-        return y, (kept, Static(x.shape[-1]))
+        checks.floats(x, "log_mel", "pass sounds in [-1, 1]")
+        y, inner = by_frame.forward((), _cut(x, length, hop), key)
+        return y, (inner, Static(x.shape[-1]))
 
-    def backward(saved, y_bar):
-        kept, samples = saved
-        _, frames_bar = of_frames.backward((), kept, y_bar)
-        return _overlapped(frames_bar, samples.value, hop)
+    def backward(residual, y_bar):
+        inner, samples = residual
+        _, frames_bar = by_frame.backward((), inner, y_bar)
+        return _overlap(frames_bar, samples.value, hop)
 
     return without_params(forward, backward, shape)
 
@@ -101,90 +92,84 @@ def log_bands(
     *,
     length: int = 256,
     bands: int = 40,
-    window: Literal["hann", "hamming", "rectangle"] = "hann",
+    window: Window = "hann",
     low: float = 0.0,
     high: float | None = None,
     epsilon: float = 1e-6,
 ) -> Layer:
-    """Frames [..., length], floats -> natural logarithms of energies [..., bands].
+    """Log energies of mel bands: frames [..., length] -> [..., bands].
 
-    What `log_mel` does with each of its frames, with the same arguments.
+    The step of `log_mel` for each frame, with the same arguments.  The residual is (Re X, Im X,
+    E + ε).
 
     Raises:
       ValueError: as `log_mel`; in `init`, for frames of another length.
     """
-    for name, value, least in (("length", length, 2), ("bands", bands, 1)):
-        if value < least:
-            raise ValueError(f"{name} must be >= {least}, got {value}")
-    if not epsilon > 0:
-        raise ValueError(f"epsilon must be > 0, got {epsilon}")
-    weight = _window(window, length)
+    checks.at_least(2, length=length)
+    checks.at_least(1, bands=bands)
+    checks.positive(epsilon=epsilon)
+    require_name("window", tuple(WINDOWS), window)
+    weight = WINDOWS[window](np.cos(2 * np.pi * np.arange(length) / length))
     filters = mel_filters(rate, length, bands, low, rate / 2 if high is None else high)
 
     def shape(features):
         if not features or features[-1] != length:
-            raise ValueError(f"frames of {length} samples are wanted, got features {features}")
+            raise ValueError(f"log_bands takes frames of {length} samples, got {features}")
         return *features[:-1], bands
 
     def forward(x, key):
-        _require_floats(x, "log_bands")
+        checks.floats(x, "log_bands", "pass sounds in [-1, 1]")
         spectrum = jnp.fft.rfft(x * weight.astype(x.dtype))
         power = spectrum.real**2 + spectrum.imag**2
         energy = power @ filters.T.astype(x.dtype) + epsilon
-        return jnp.log(energy), LogMelResidual(spectrum.real, spectrum.imag, energy)
+        return jnp.log(energy), (spectrum.real, spectrum.imag, energy)
 
-    def backward(kept, y_bar):
-        dtype = y_bar.dtype
-        power_bar = (y_bar / kept.energy) @ filters.astype(dtype)
-        spectrum_bar = power_bar * (kept.real + 1j * kept.imaginary)
-        return length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(dtype)
+    def backward(residual, y_bar):
+        real, imaginary, energy = residual
+        power_bar = (y_bar / energy) @ filters.astype(y_bar.dtype)
+        spectrum_bar = power_bar * (real + 1j * imaginary)
+        return length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(y_bar.dtype)
 
     return without_params(forward, backward, shape)
 
 
-def _require_floats(x: Array, what: str) -> None:
-    if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"{what} takes floats, as sounds in [-1, 1], got {x.dtype}")
-
-
-def _framed(x: Array, length: int, hop: int) -> Array:
-    """[..., N] -> [..., 1 + N // hop, length], the centre of frame t at sample t · hop."""
+def _cut(x: Array, length: int, hop: int) -> Array:
+    """Cut [..., N] -> [..., 1 + N // hop, length], the centre of frame t at sample t · hop."""
     samples = x.shape[-1]
     frames, pieces = 1 + samples // hop, -(-length // hop)
     whole = (frames + pieces - 1) * hop
-    x = _padded(x, -1, length // 2, whole - samples - length // 2)
+    x = _pad(x, -1, length // 2, whole - samples - length // 2)
     x = x.reshape(*x.shape[:-1], -1, hop)
-    cut = [x[..., i : i + frames, :] for i in range(pieces)]
-    return jnp.concatenate(cut, -1)[..., :length]
+    return jnp.concatenate([x[..., i : i + frames, :] for i in range(pieces)], -1)[..., :length]
 
 
-def _overlapped(frames: Array, samples: int, hop: int) -> Array:
-    """The transpose of `_framed`: [..., T, length] -> [..., samples], the sum of its frames."""
+def _overlap(frames: Array, samples: int, hop: int) -> Array:
+    """Add up frames [..., T, length] -> [..., samples]: the transpose of `_cut`."""
     length = frames.shape[-1]
     pieces = -(-length // hop)
-    cut = jnp.split(_padded(frames, -1, 0, pieces * hop - length), pieces, -1)
-    moved = [_padded(piece, -2, i, pieces - 1 - i) for i, piece in enumerate(cut)]
-    x = sum(moved[1:], start=moved[0])
+    split = jnp.split(_pad(frames, -1, 0, pieces * hop - length), pieces, -1)
+    terms = [_pad(piece, -2, i, pieces - 1 - i) for i, piece in enumerate(split)]
+    x = sum(terms[1:], start=terms[0])
     x = x.reshape(*x.shape[:-2], -1)
-    return _padded(x, -1, -(length // 2), samples + length // 2 - x.shape[-1])
+    return _pad(x, -1, -(length // 2), samples + length // 2 - x.shape[-1])
 
 
-def _padded(x: Array, axis: int, before: int, after: int) -> Array:
-    """x with zeros at the ends of an axis, or without its ends where that is negative."""
+def _pad(x: Array, axis: int, before: int, after: int) -> Array:
+    """Add zeros at the ends of an axis of x, or remove its ends where a number is negative."""
     edges = [(0, 0, 0)] * x.ndim
     edges[axis] = (before, after, 0)
     return jax.lax.pad(x, jnp.zeros((), x.dtype), edges)
 
 
 def mel_filters(rate: float, length: int, bands: int, low: float, high: float) -> np.ndarray:
-    """[bands, length // 2 + 1] the triangles F.
+    """Return the triangles F [bands, length // 2 + 1].
 
     Raises:
       ValueError: as `log_mel`.
     """
     if not 0 <= low < high <= rate / 2:
-        got = f"{low:g}, {high:g} and {rate:g}"
-        raise ValueError(f"low and high must be 0 <= low < high <= rate / 2, got {got}")
+        numbers = f"{low:g}, {high:g} and {rate:g}"
+        raise ValueError(f"low and high must be 0 <= low < high <= rate / 2, got {numbers}")
     mel = lambda f: 2595 * np.log10(1 + f / 700)
     points = 700 * (10 ** (np.linspace(mel(low), mel(high), bands + 2) / 2595) - 1)
     bins = np.arange(length // 2 + 1) * rate / length
@@ -193,24 +178,14 @@ def mel_filters(rate: float, length: int, bands: int, low: float, high: float) -
     filters = np.maximum(0, np.minimum(rising, falling))
     empty = np.flatnonzero(filters.sum(1) == 0)
     if len(empty):
-        raise ValueError(
-            f"no bin is in band {empty[0]} of {bands}: take fewer bands, or longer frames "
-            f"than {length} samples"
-        )
+        text = f"no bin is in band {empty[0]} of {bands}"
+        raise ValueError(f"{text}: take fewer bands, or longer frames than {length} samples")
     return filters
-
-
-def _window(name: str, length: int) -> np.ndarray:
-    if name not in WINDOWS:
-        raise ValueError(f"window must be one of {WINDOWS}, got {name!r}")
-    turn = np.cos(2 * np.pi * np.arange(length) / length)
-    return {"hann": 0.5 - 0.5 * turn, "hamming": 0.54 - 0.46 * turn}.get(name, np.ones(length))
 
 
 CASES = {
     "log_mel": Case(lambda: log_mel(length=16, hop=7, bands=3), (40,)),
-    "log_mel, odd frames": Case(
-        lambda: log_mel(length=17, hop=8, bands=3, window="hamming", low=200.0), (40,)
-    ),
+    "log_mel, odd frames":
+        Case(lambda: log_mel(length=17, hop=8, bands=3, window="hamming", low=200.0), (40,)),
     "log_bands": Case(lambda: log_bands(length=16, bands=3), (5, 16)),
-}
+}  # fmt: skip

@@ -1,14 +1,15 @@
-"""The spoken part of a sound, and what is the same throughout it.
+"""The spoken part of a sound, and its mean over time.
 
-A word is as long as its speaker takes for it.  With the energy cₙ = Σᵢ xᵢ² of the samples up to
-n, it begins where cₙ first reaches a share q of the whole, at sample a, and ends where all but
-q is over, at b.  Frame t of T is cut around a + (b − a)(t + ½)/T, to the next sample:
+A word takes longer for one speaker than for another.  With the energy cₙ = Σᵢ xᵢ² of the
+samples up to n, it begins where cₙ first reaches a share q of the whole, at sample a, and ends
+where all but q is over, at b.  Frame t of T is cut around a + (b − a)(t + ½)/T, to the next
+sample:
 
     yₜᵢ = x[round(a + (b − a)(t + ½)/T) − ⌊L/2⌋ + i]        x̄ₙ = Σ ȳₜᵢ of all (t, i) that read n
 
-a and b are numbers of samples, so they have no slope.  Two speakers' frames are then alike,
-but for what a voice and a microphone add to the logarithm of each band, for as long as they
-speak.  Without their mean over time the logarithms are those of what changes [1]:
+a and b are numbers of samples, so they have no slope.  Two speakers' frames are then alike, but
+for the constant that a voice and a microphone add to the logarithm of each band.  Without their
+mean over time only the changes of the logarithms remain [1]:
 
     yₜ = xₜ − 1/T Σₛ xₛ        x̄ₜ = ȳₜ − 1/T Σₛ ȳₛ
 
@@ -19,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, without_params
@@ -26,20 +28,18 @@ from jaxdigits.layer import Layer, Static, without_params
 
 @constructor
 def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> Layer:
-    """Sounds x [B, N], floats -> frames [B, frames, length], evenly over the speech.
+    """Frames of the speech: sounds x [B, N] -> [B, frames, length], evenly spaced.
 
     Args:
-      frames: T.  They overlap if the speech is shorter than all of them, and leave gaps if it
-        is longer.
+      frames: T, which overlap in a short speech and leave gaps in a long one.
       length: L, of a frame, in samples; silence lies beyond the ends of the sound.
-      share: q, of the energy that comes before the speech, and of that behind it.
+      share: q, of the energy before the speech, and behind it.
 
     Raises:
       ValueError: unless frames and length >= 1 and 0 < share < 0.5; in `init`, for sounds
-        that are not [N]; in `forward`, for sounds that are no floats.
+        that are not [N]; in `forward`, for sounds that are not floats.
     """
-    if frames < 1 or length < 1:
-        raise ValueError(f"frames and length must be >= 1, got {frames} and {length}")
+    checks.at_least(1, frames=frames, length=length)
     if not 0 < share < 0.5:
         raise ValueError(f"share must be in (0, 0.5), got {share}")
 
@@ -49,18 +49,16 @@ def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> La
         return frames, length
 
     def forward(x, key):
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise ValueError(f"spoken_frames takes floats, as sounds in [-1, 1], got {x.dtype}")
+        checks.floats(x, "spoken_frames", "pass sounds in [-1, 1]")
         place = _places(x, frames, length, share)
-        framed = jnp.pad(x, ((0, 0), (length, length)))
-        y = jnp.take_along_axis(framed, place, 1)
+        y = jnp.take_along_axis(jnp.pad(x, ((0, 0), (length, length))), place, 1)
         return y.reshape(len(x), frames, length), (place, Static(x.shape[1]))
 
-    def backward(kept, y_bar):
-        place, samples = kept
-        silent = jnp.zeros((len(y_bar), samples.value + 2 * length), y_bar.dtype)
-        add = lambda x_bar, at, part: x_bar.at[at].add(part)
-        x_bar = jax.vmap(add)(silent, place, y_bar.reshape(len(y_bar), -1))
+    def backward(residual, y_bar):
+        place, samples = residual
+        zeros = jnp.zeros((len(y_bar), samples.value + 2 * length), y_bar.dtype)
+        add = lambda x_bar, at, bar: x_bar.at[at].add(bar)
+        x_bar = jax.vmap(add)(zeros, place, y_bar.reshape(len(y_bar), -1))
         return x_bar[:, length:-length]
 
     return without_params(forward, backward, shape)
@@ -68,13 +66,13 @@ def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> La
 
 @constructor
 def subtract_mean() -> Layer:
-    """Signals x [..., T, F] -> x minus its mean over T, for each feature by itself."""
+    """Signals x [..., T, F] without their mean over T, for each feature."""
     centred = lambda x: x - x.mean(-2, keepdims=True)
     return without_params(lambda x, key: (centred(x), ()), lambda _, y_bar: centred(y_bar))
 
 
 def _places(x: Array, frames: int, length: int, share: float) -> Array:
-    """[B, frames · length] where each number of a frame is in x with `length` zeros around."""
+    """Return the places [B, frames · length] of frames in x with `length` zeros around it."""
     energy = jnp.cumsum(jax.lax.stop_gradient(x) ** 2, 1)
     whole = energy[:, -1:]
     begin = (energy < share * whole).sum(1, keepdims=True)

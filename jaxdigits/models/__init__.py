@@ -1,6 +1,6 @@
 """Networks: builders that return a `Layer` from images [B, 28, 28] to logits [B, 10].
 
-`multimodal` hears as well, and takes a dict of both.
+`multimodal` takes a dict of images and sounds.
 """
 
 from collections.abc import Callable
@@ -14,5 +14,5 @@ from jaxdigits.models.mlp import mlp as mlp
 from jaxdigits.models.multimodal import multimodal as multimodal
 from jaxdigits.models.snn import snn as snn
 
-NETWORKS: dict[str, Callable[..., Layer]] = _about.gathered(globals(), "NETWORKS")
+NETWORKS: dict[str, Callable[..., Layer]] = _about.gather_tables(globals(), "NETWORKS")
 """builders by name; each file has its own"""

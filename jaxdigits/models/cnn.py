@@ -11,6 +11,7 @@ from jaxdigits.layer import Layer, serial
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -46,25 +47,21 @@ def cnn(
       classes: how many there are.
       precision: operands of products; mixed is bfloat16.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
 
     Raises:
       ValueError: for an unknown norm, pool or scale, or batch norm in evaluation without its
-        statistics; in `init`, if the image is too small for so many poolings.
+        statistics; in `init`, if the image is too small for that many poolings.
     """
     channels, hidden = ch.widths(channels), ch.widths(hidden)
-    activate = ch.activation_of(activation)
+    activate = choose("activation", ch.ACTIVATIONS, activation)
     conv, linear = (partial(f, precision=precision) for f in (ly.conv2d, ly.dense))
     after_conv = ch.normaliser(norm, 3, training, statistics)
     after_dense = ch.normaliser(norm, 1, training, statistics[len(channels) :])
     layers = [ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD), ly.add_channel()]
     for c in channels:
-        layers += [
-            conv(c, kernel, bias=norm is None),
-            ch.pooling(pool),
-            *after_conv(),
-            activate(),
-        ]
+        weights = conv(c, kernel, bias=norm is None)
+        layers += [weights, choose("pool", ch.POOLS, pool)(2), *after_conv(), activate()]
     layers += [ly.flatten(3)]
     absent = ly.dropout(dropout_rate if training else 0.0)
     for n in hidden:

@@ -12,6 +12,7 @@ from jaxdigits.layer import Layer, serial
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -57,14 +58,14 @@ def conv_snn(
       rate_penalty: price of the hidden neurons' squared firing rates, in the loss.
       rate_target: firing rate that is free, in spikes per step.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
       neuron_options: of the neurons, as `threshold=0.5`: as for `snn`.
 
     Names may be values, as for `snn`.
 
     Raises:
       ValueError: without channels, for an unknown name or option, or batch norm in evaluation
-        without its statistics; in `init`, if the image is too small for so many blocks; in
+        without its statistics; in `init`, if the image is too small for that many blocks; in
         `init` and `forward`, for an input that is not [B, H, W].
     """
     channels = ch.widths(channels)
@@ -72,35 +73,28 @@ def conv_snn(
         raise ValueError("channels must name at least one block, got none")
     make_norm = ch.normaliser(norm, 3, training, statistics)
     price = ch.priced(rate_penalty, rate_target, training)
-    encode = ch.encoder_of(encoder)
+    encode = choose("encoder", ch.ENCODERS, encoder)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     fire = lambda: [neurons(), *price]
     conv = partial(ly.conv2d, padding="VALID", bias=norm is None, precision=precision)
     stored = partial(sp.spikes_stored, storage=storage)
-    behind = lambda weights: [weights, ch.pooling(pool), *make_norm()]
+    behind = lambda weights: [weights, choose("pool", ch.POOLS, pool)(2), *make_norm()]
     # A direct input is the same at every step, and so is the first block's current: it is
-    # computed once, and repeated after.
+    # computed once, and then repeated.
     once = encode is sp.direct
     if scale != "data" and not once:
-        raise ValueError(
-            "only a direct input has a scale: spikes are drawn of pixels in [0, 1]"
-        )
+        raise ValueError("only a direct input has a scale: spikes come from pixels in [0, 1]")
     first = conv(channels[0], kernel)
     if once:
-        layers = [
-            ch.scaled_input(scale),
-            ly.add_channel(),
-            *behind(first),
-            sp.direct(steps),
-            *fire(),
-        ]
+        entry = [ch.scaled_input(scale), ly.add_channel()]
+        layers = [*entry, *behind(first), sp.direct(steps), *fire()]
     else:
         layers = [ly.add_channel(), encode(steps), *behind(stored(first)), *fire()]
     for c in channels[1:]:
         layers += [*behind(stored(conv(c, kernel))), *fire()]
     absent = ly.dropout(dropout_rate if training else 0.0, time=True)
     last = stored(ly.dense(classes, gain=1 / 3, precision=precision))
-    layers += [ly.flatten(3), absent, last, ch.readout_of(readout)()]
+    layers += [ly.flatten(3), absent, last, choose("readout", ch.READOUTS, readout)()]
     return ch.of_images(serial(*layers))
 
 

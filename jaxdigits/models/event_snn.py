@@ -7,11 +7,11 @@ from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
 from jaxdigits.case import STEPS, Case
-from jaxdigits.chain import Chain, Parts, chained, in_series
+from jaxdigits.chain import Chain, Parts, in_series, join
 from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.models import choices as ch
-from jaxdigits.options import Bounds
+from jaxdigits.options import Bounds, require_name
 
 OUTPUTS = ("potential", "first_spike")
 
@@ -36,12 +36,12 @@ def event_snn(
     """Images [B, H, W] uint8 or float in [0, 1] -> logits [B, classes].
 
     Each pixel fires once, the earlier the brighter, at one of `steps` times; the spikes of all
-    neurons come at times between, found to rounding.  `backward` is EventProp.
+    neurons come at times between, exact to rounding.  `backward` is EventProp.
 
     The first layer has its input on the grid of pixel times, where its weights are one matrix
-    product, and a bias that comes with each of them; the others have theirs spike by spike,
-    which is slow for many neurons.  Only ratios of times matter.  Of those tried, a duration of
-    τs was best: little is forgotten.  First spikes make logits in units of τs.
+    product, with a bias at each time; the others have their input spike by spike, which is slow
+    for many neurons.  Only ratios of times matter.  The best duration in our trials was τs:
+    little is forgotten.  First spikes make logits in units of τs.
 
     Args:
       hidden: neurons of each spiking layer.
@@ -65,31 +65,27 @@ def event_snn(
     hidden = ch.widths(hidden)
     if not hidden:
         raise ValueError("event_snn needs at least one hidden layer")
-    if output not in OUTPUTS:
-        raise ValueError(f"output must be 'potential' or 'first_spike', got {output!r}")
+    require_name("output", OUTPUTS, output)
     if output == "first_spike" and dropout_rate:
         raise ValueError("dropout_rate is for output='potential': a spike time has no share")
     if not 0 < window <= duration:
         raise ValueError(f"window must be in (0, duration = {duration:g}], got {window:g}")
     entry, neuron = (sp.latency(steps), ly.flatten()), sp.EventNeuron(tau_m, tau_s)
-    followed: dict[str, Any] = dict(duration=duration, most=most)
+    limits: dict[str, Any] = dict(duration=duration, most=most)
     first, *others = hidden
-    on_grid = ly.dense(first, gain=GAIN), sp.event_lif(neuron, dt=window / steps, **followed)
-    by_spikes = [(sp.event_dense(n, neuron, gain=DEEP_GAIN, **followed),) for n in others]
+    on_grid = ly.dense(first, gain=GAIN), sp.event_lif(neuron, dt=window / steps, **limits)
+    by_spikes = [(sp.event_dense(n, neuron, gain=DEEP_GAIN, **limits),) for n in others]
     if output == "potential":
+        mean = sp.mean_potential(neuron, duration=duration)
         absent = ly.dropout(dropout_rate if training else 0.0)
-        exit = (
-            sp.mean_potential(neuron, duration=duration),
-            absent,
-            ly.dense(classes, gain=OUTPUT_GAIN),
-        )
+        exit = mean, absent, ly.dense(classes, gain=OUTPUT_GAIN)
     else:
         race = sp.event_dense(classes, neuron, duration=duration, most=1, gain=DEEP_GAIN)
         exit = race, sp.first_spike(tau_s)
-    return ch.of_images(chained(Parts(entry, (on_grid, *by_spikes), exit, events=True), chain))
+    return ch.of_images(join(Parts(entry, (on_grid, *by_spikes), exit, events=True), chain))
 
 
-# Of 784 pixels some 150 fire, so their currents add up to ±√(150 · 60 / 784) = ±3.4.  A current
+# Some 150 of 784 pixels fire, so their currents add up to ±√(150 · 60 / 784) = ±3.4.  A current
 # of 1 moves a potential by 1/4 at most (for τm = 2 τs): the threshold, 1, is met now and then.
 GAIN = DEEP_GAIN = 60.0
 OUTPUT_GAIN = 20.0  # as a spike's share in a mean potential is a tenth at most

@@ -7,11 +7,12 @@ from typing import Literal
 from jaxdigits import layers as ly
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.chain import Chain, Parts, chained, in_series
+from jaxdigits.chain import Chain, Parts, in_series, join
 from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -46,32 +47,24 @@ def mlp(
       precision: operands of products; mixed is bfloat16.
       chain: combines the parts into one layer: `in_series`, or a learning rule.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
 
     Raises:
       ValueError: for an unknown norm or scale, batch norm in evaluation without its
         statistics, or a chain that is none or cannot take the network.
     """
-    activate = ch.activation_of(activation)
+    activate = choose("activation", ch.ACTIVATIONS, activation)
     linear = partial(ly.dense, precision=precision)
     make_norm = ch.normaliser(norm, 1, training, statistics)
     share = lambda rate: rate if training else 0.0
     absent = ly.dropout(share(dropout_rate))
     noise = lambda deviation: [ly.gaussian_noise(share(deviation))] if deviation else []
-    block = lambda n: (
-        *(linear(n, bias=norm is None), *make_norm()),
-        *(*noise(hidden_noise), activate(), absent),
-    )
-    hidden_blocks = tuple(block(n) for n in ch.widths(hidden))
+    behind = lambda: (*make_norm(), *noise(hidden_noise), activate(), absent)
+    blocks = tuple((linear(n, bias=norm is None), *behind()) for n in ch.widths(hidden))
     grey = [ly.dropout(share(input_dropout))] if input_dropout else []
-    entry = (
-        ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD),
-        ly.flatten(),
-        *grey,
-        *noise(input_noise),
-    )
-    parts = Parts(entry, hidden_blocks, (linear(classes, gain=1.0),))
-    return ch.of_images(chained(parts, chain))
+    scaled = ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD)
+    entry = scaled, ly.flatten(), *grey, *noise(input_noise)
+    return ch.of_images(join(Parts(entry, blocks, (linear(classes, gain=1.0),)), chain))
 
 
 NETWORKS = {"mlp": mlp}

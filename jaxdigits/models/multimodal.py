@@ -12,7 +12,7 @@ from jaxdigits.layer import Layer, parallel, serial
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
-from jaxdigits.options import Bounds
+from jaxdigits.options import Bounds, choose, require_name
 
 SENSES = ("image", "sound")
 FUSIONS = ("early", "middle", "late")
@@ -20,7 +20,7 @@ VISIONS = ("rate", "saccades", "events")
 HEARINGS = ("direct", "rate", "crossings")
 FRAME = 400  # samples, 50 ms at 8 kHz
 QUIET = 80.0  # energy of a band that counts as silence, 15 dB below a word's mean at power 1
-FAINT = 1e-10  # mean power of a sound, below which it is no louder for the ear
+FAINT = 1e-10  # mean power, below which a sound is not made louder
 CONTRAST = 0.5  # of light, as a logarithm: the step that an event camera answers
 LOUDER = 0.5  # deviations of a sound's log-energies: the step that a delta code answers
 
@@ -92,11 +92,9 @@ def multimodal(
         `hidden` with another fusion than the middle one; in `init` and `forward`, for an input
         that lacks a sense.
     """
-    for name, value, known in (
-        ("fusion", fusion, FUSIONS), ("vision", vision, VISIONS), ("hearing", hearing, HEARINGS)
-    ):  # fmt: skip
-        if value not in known:
-            raise ValueError(f"{name} must be one of {known}, got {value!r}")
+    require_name("fusion", FUSIONS, fusion)
+    require_name("vision", VISIONS, vision)
+    require_name("hearing", HEARINGS, hearing)
     if not senses or not set(senses) <= set(SENSES):
         raise ValueError(f"senses must be of {SENSES}, got {tuple(senses)}")
     if hidden is not None and fusion != "middle":
@@ -107,57 +105,56 @@ def multimodal(
     senses = [name for name in SENSES if name in senses]
     linear = partial(ly.dense, precision=precision)
     price = ch.priced(rate_penalty, rate_target, training)
-    missing = ly.dropout(dropout_rate if training else 0.0, time=True)
+    drop = ly.dropout(dropout_rate if training else 0.0, time=True)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     fire = lambda: [neurons(), *price]
 
-    def layers(sizes: Sequence[int], weights: Callable[[int], list[Layer]]) -> list[Layer]:
-        return [layer for n in sizes for layer in (*weights(n), *fire(), missing)]
+    def layers(sizes: Sequence[int], make: Callable[[int], list[Layer]]) -> list[Layer]:
+        return [layer for n in sizes for layer in (*make(n), *fire(), drop)]
 
-    def seen(n: int) -> list[Layer]:
+    def weights(n: int) -> list[Layer]:
         return [linear(n, gain=FEW)]
 
-    def heard(n: int) -> list[Layer]:
+    def weights_over_time(n: int) -> list[Layer]:
         return [sp.delays(taps), linear(n, gain=1.0)]
 
-    def hearing_all_bands_alike() -> list[Layer]:
+    def convolutions() -> list[Layer]:
         conv = partial(ly.conv2d, size=(1, 5), stride=2, gain=1.0, precision=precision)
         blocks = [(sp.delays(taps), conv(c), *fire()) for c in ch.widths(sound_channels)]
         return [ly.add_row(), *(layer for block in blocks for layer in block)]
 
-    eye = _eye(vision, steps)
-    ear = _ear(hearing, steps, bands)
-    out = [linear(classes, gain=FEW), ch.readout_of(readout)()]
+    eye, ear = _eye(vision, steps), _ear(hearing, steps, bands)
+    out = [linear(classes, gain=FEW), choose("readout", ch.READOUTS, readout)()]
     if fusion == "early":
         branches = {"image": [*eye, ly.flatten(_axes(vision))],
                     "sound": [*ear, ly.flatten(2), sp.delays(taps)]}  # fmt: skip
-        behind = [*layers(ch.widths(image_hidden), seen), *out]
+        behind = [*layers(ch.widths(image_hidden), weights), *out]
     else:
         branches = {
-            "image": [*eye, ly.flatten(_axes(vision)), *layers(ch.widths(image_hidden), seen)],
-            "sound": [*ear, *hearing_all_bands_alike(), ly.flatten(3),
-                      *layers(ch.widths(sound_hidden), heard)],
+            "image": [*eye, ly.flatten(_axes(vision)),
+                      *layers(ch.widths(image_hidden), weights)],
+            "sound": [*ear, *convolutions(), ly.flatten(3),
+                      *layers(ch.widths(sound_hidden), weights_over_time)],
         }  # fmt: skip
-        behind = [*layers((256,) if hidden is None else ch.widths(hidden), seen), *out]
+        behind = [*layers((256,) if hidden is None else ch.widths(hidden), weights), *out]
     if fusion == "late":
         branches, behind = {name: [*own, *out] for name, own in branches.items()}, []
-    chosen = {name: serial(*branches[name]) for name in senses}
-    lost: dict[str, float] = {}
+    rates: dict[str, float] = {}
     if training and len(senses) > 1:
-        lost.update(zip(SENSES, 2 * shares, strict=False))  # one share is for both
-    together = parallel(chosen, fuse="sum" if fusion == "late" else "concatenate")
-    return serial(ly.pick(senses), ly.modality_dropout(lost), together, *behind)
+        rates.update(zip(SENSES, 2 * shares, strict=False))  # one share is for both
+    both = parallel({name: serial(*branches[name]) for name in senses},
+                    fuse="sum" if fusion == "late" else "concatenate")  # fmt: skip
+    return serial(ly.pick(senses), ly.modality_dropout(rates), both, *behind)
 
 
 FEW = 1 / 3  # gain of weights on spikes, which add up over 1/(1 − β) steps
 
 
 def _eye(vision: str, steps: int) -> list[Layer]:
-    """Images -> spikes [T, B, ...]."""
+    """Return the layers from images to spikes [T, B, ...]."""
     camera = [sp.saccades(steps), sp.level_crossing(CONTRAST, spikes="several")]
-    return {"rate": [sp.rate(steps)], "saccades": camera, "events": [sp.steps_first(steps)]}[
-        vision
-    ]
+    codes = {"rate": [sp.rate(steps)], "saccades": camera, "events": [sp.steps_first(steps)]}
+    return codes[vision]
 
 
 def _axes(vision: str) -> int:
@@ -165,15 +162,15 @@ def _axes(vision: str) -> int:
 
 
 def _ear(hearing: str, steps: int, bands: int) -> list[Layer]:
-    """Sounds -> currents or spikes [T, B, bands, channels]."""
-    heard = [ly.image_norm(1, epsilon=FAINT), ly.spoken_frames(steps, length=FRAME),
-             ly.log_bands(length=FRAME, bands=bands, epsilon=QUIET),
-             ly.subtract_mean(), ly.image_norm()]  # fmt: skip
+    """Return the layers from sounds to currents or spikes [T, B, bands, channels]."""
+    logs = [ly.image_norm(1, epsilon=FAINT), ly.spoken_frames(steps, length=FRAME),
+            ly.log_bands(length=FRAME, bands=bands, epsilon=QUIET),
+            ly.subtract_mean(), ly.image_norm()]  # fmt: skip
     if hearing == "rate":  # tanh is in (−1, 1), a probability in (0, 1)
-        heard += [ly.tanh(), ly.standardise(mean=-1.0, std=2.0)]
+        logs += [ly.tanh(), ly.standardise(mean=-1.0, std=2.0)]
     codes = {"direct": [ly.add_channel()], "rate": [sp.bernoulli(), ly.add_channel()],
              "crossings": [sp.level_crossing(LOUDER, spikes="several")]}  # fmt: skip
-    return [ly.if_present(serial(*heard)), sp.steps_first(steps), *codes[hearing]]
+    return [ly.if_present(serial(*logs)), sp.steps_first(steps), *codes[hearing]]
 
 
 NETWORKS = {"multimodal": multimodal}

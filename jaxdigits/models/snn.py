@@ -8,11 +8,12 @@ from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
 from jaxdigits.case import STEPS, Case
-from jaxdigits.chain import Chain, Parts, chained, in_series, without_entry
+from jaxdigits.chain import Chain, Parts, in_series, join, without_entry
 from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
+from jaxdigits.options import choose
 
 
 @constructor
@@ -56,25 +57,25 @@ def snn(
       rate_target: firing rate that is free, in spikes per step.
       chain: combines the parts into one layer: `in_series`, or a learning rule.
       training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: what each batch norm remembers, in order, for `training=False`.
+      statistics: mean and variance of each batch norm, in order, for `training=False`.
       neuron_options: of the neurons, as `threshold=0.5`: the options of `lif` (or of the
         neuron named), and the fields of `Convention`.
 
     `encoder`, `neuron`, `surrogate` and `readout` take a name, or a value: a constructor from
     the number of steps, a constructor of neurons from the surrogate, a `Surrogate`, and a
-    constructor of the layer from output currents [T, B, classes] to logits.  Spikes stored in a
-    bit are for neurons that fire once in a step at most; else the gradient is NaN.
+    constructor of the layer from output currents [T, B, classes] to logits.  Storage in a bit
+    is for neurons with one spike a step at most; else the gradient is NaN.
 
     Raises:
       ValueError: for an unknown name or option, batch norm in evaluation without its
-        statistics, a penalty below 0, or a chain that is none or cannot take the network; in
+        statistics, a penalty below 0, or a `chain` that is none or cannot take the network; in
         `init` and `forward`, for an input that is not [B, H, W].
     """
     if chain is not in_series and (recompute or storage != "full"):
-        raise ValueError("recompute and storage are for backpropagation: a rule keeps its own")
+        raise ValueError("recompute and storage are for backpropagation, not for a rule")
     if chain is not in_series and rate_penalty:
         raise ValueError("rate_penalty is for backpropagation: a rule has no slope of it")
-    encode = ch.encoder_of(encoder)
+    encode = choose("encoder", ch.ENCODERS, encoder)
     make_norm = ch.normaliser(norm, 1, training, statistics)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     hidden = ch.widths(hidden)
@@ -91,9 +92,9 @@ def snn(
     blocks = tuple((layer, *make_norm(), neurons(), *price, absent) for layer in weights[:-1])
     parts = Parts(
         (ly.standardise() if once else encode(steps), ly.flatten()),
-        blocks, (weights[-1], ch.readout_of(readout)()), steps,
+        blocks, (weights[-1], choose("readout", ch.READOUTS, readout)()), steps,
     )  # fmt: skip
-    return ch.of_images(chained(parts, without_entry if recompute else chain))
+    return ch.of_images(join(parts, without_entry if recompute else chain))
 
 
 GAIN = 1 / 3  # weights uniform in ±1/√m: rate-coded inputs add up over 1/(1 − β) steps

@@ -9,14 +9,14 @@ t = 1..T, ρ the decay of the adaptation and b its size:
 
 so a neuron that fires at a rate f has the threshold θ + b f.  A reset by subtraction takes away
 the threshold that was crossed, Aₜ, as in [1].  The e-prop paper [2] has another neuron: there a
-reset takes away θ, however high the threshold is, and aₜ₊₁ = ρ aₜ + zₜ, so that its b is our
+reset takes away θ, however high the threshold is, and aₜ₊₁ = ρ aₜ + zₜ, so its b is our
 (1 − ρ) b.
 
 zₜ also reaches L through aₜ₊₁, and aₜ reaches L through Aₜ and aₜ₊₁.  The LIF step's adjoint
 gives Āₜ = dL/dAₜ (`jaxdigits.spikes.lif`).  With āₜ = dL/daₜ, for t = T..1 and ā = 0
 beyond T:
 
-    z̄ₜ = s̄ₜ + (1 − ρ) āₜ₊₁                what the adjoint of the LIF step is given
+    z̄ₜ = s̄ₜ + (1 − ρ) āₜ₊₁                for the adjoint of the LIF step
     āₜ = ρ āₜ₊₁ + b Āₜ
 
     ∂L/∂θ = Σₜ Āₜ           ∂L/∂b = Σₜ aₜ Āₜ           ∂L/∂ρ = Σₜ āₜ₊₁ (aₜ − zₜ)
@@ -37,7 +37,7 @@ from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, per_neuron
-from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_convention, require_reset_below
+from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_reset_below
 from jaxdigits.spikes.surrogates import AnySurrogate, surrogate_of
 from jaxdigits.spikes.unroll import Neuron, as_layer
 
@@ -53,7 +53,7 @@ def alif_neuron(
     convention: Convention = DEFAULT,
     learn: Collection[str] = (),
 ) -> Neuron:
-    """Neurons that tire.
+    """LIF neurons whose threshold rises with their firing.
 
     `alif` is the layer over time, currents [T, ..., n] -> spikes [T, ..., n]; `alif_neuron` one
     step of it, for `recurrent`.
@@ -71,28 +71,23 @@ def alif_neuron(
       ValueError: as `lif`, and unless adaptation >= 0 (> 0, if learned) and
         0 <= adaptation_decay <= 1 (strictly inside, if learned).
     """
-    require_convention(convention)
-    start = {
-        "decay": decay,
-        "threshold": threshold,
-        "adaptation": adaptation,
-        "adaptation_decay": adaptation_decay,
-    }
+    start = {"decay": decay, "threshold": threshold, "adaptation": adaptation,
+             "adaptation_decay": adaptation_decay}  # fmt: skip
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
     membrane = make_membrane(surrogate_of(surrogate), convention)
-    raised = lambda k, a: k["threshold"] + k["adaptation"] * a
+    height = lambda k, a: k["threshold"] + k["adaptation"] * a
 
     def step(k, state, i_t):
         c_tm1, a_t = state
         rho = k["adaptation_decay"]
-        c_t, v_t, z_t = membrane.step(k["decay"], raised(k, a_t), c_tm1, i_t)
+        c_t, v_t, z_t = membrane.step(k["decay"], height(k, a_t), c_tm1, i_t)
         return (c_t, rho * a_t + (1 - rho) * z_t), {"v": v_t, "adaptation": a_t}, z_t
 
-    def back(k, kept, state_bar, z_bar_t, m_bar_t):
+    def back(k, trace, state_bar, z_bar_t, m_bar_t):
         lam_tp1, a_bar_tp1 = state_bar
-        v_t, a_t, b, rho = kept["v"], kept["adaptation"], k["adaptation"], k["adaptation_decay"]
-        A_t = raised(k, a_t)
+        v_t, a_t = trace["v"], trace["adaptation"]
+        A_t, b, rho = height(k, a_t), k["adaptation"], k["adaptation_decay"]
         lam_t, i_bar_t, A_bar_t, decay_bar = membrane.back(
             k["decay"], A_t, v_t, lam_tp1, z_bar_t + (1 - rho) * a_bar_tp1, m_bar_t
         )
@@ -106,18 +101,14 @@ def alif_neuron(
         }
         return (lam_t, a_bar_t), i_bar_t, {name: grads[name] for name in learn}
 
-    # Without `after`: what a step keeps tells both states, but from two arrays of one row,
-    # with which XLA copies all rows at every step of a loop in place.
+    # Without `after`: a trace determines both states, but from two arrays of one row, and XLA
+    # would copy all rows at every step of a loop in place.
     return Neuron(
-        init,
-        read,
-        lambda i: (jnp.zeros_like(i), jnp.zeros_like(i)),
-        step,
-        back,
-        lambda k, kept: membrane.fire(kept["v"], raised(k, kept["adaptation"])),
-        lambda k, kept: membrane.end(kept["v"], raised(k, kept["adaptation"])),
+        init, read, lambda i: (jnp.zeros_like(i), jnp.zeros_like(i)), step, back,
+        lambda k, trace: membrane.fire(trace["v"], height(k, trace["adaptation"])),
+        lambda k, trace: membrane.end(trace["v"], height(k, trace["adaptation"])),
         late=convention.spike_from == "old",
-    )
+    )  # fmt: skip
 
 
 alif = as_layer(alif_neuron)

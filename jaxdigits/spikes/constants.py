@@ -1,4 +1,4 @@
-"""The constants of a neuron: the given ones stay, the learned ones are params.
+"""The constants of a neuron, of which some are learned, and so params.
 
 Learned constants are stored without bounds:
 
@@ -26,17 +26,17 @@ def constants(
     learn: Collection[str],
     others: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[Callable[[Any], dict[str, Array]], Callable[[Any, Any], dict[str, Array]]]:
-    """Functions that make a neuron's params, and that read its constants.
+    """Return the functions that make a neuron's params and read its constants.
 
     Args:
-      start: the constants by name, one number or one per neuron [n]; what is called "decay"
-        or ends so is a decay, the others are sizes.
-      learn: the names of those that are learned, one per neuron, from the value in `start`.
-      others: what else the neuron holds one number of, or one per neuron.
+      start: constants by name, one number or one per neuron [n]; a name that ends in "decay" is
+        a decay, the others are sizes.
+      learn: names of learned constants, one number per neuron, from the value in `start`.
+      others: further numbers of the neuron, one or one per neuron, for their check in `init`.
 
     Returns:
-      init: feature shape -> params by name [n], of the learned ones; refuses constants that
-        are neither one number nor one per neuron, with a ValueError.
+      init: feature shape -> params by name [n]; a ValueError for constants that are neither one
+        number nor one per neuron.
       read: (params, dtype) -> all constants by name, in that dtype.
 
     Raises:
@@ -51,22 +51,18 @@ def constants(
     def init(shape):
         for name, value in {**start, **others}.items():
             _require_fit(name, np.shape(value), shape)
-        stored = {k: _unbounded(k, v) for k, v in start.items() if k in learn}
-        return {
-            k: jnp.broadcast_to(jnp.asarray(p, float), shape[-1:]) for k, p in stored.items()
-        }
+        free = lambda k: jnp.asarray(_without_bounds(k, start[k]), float)
+        return {k: jnp.broadcast_to(free(k), shape[-1:]) for k in start if k in learn}
 
     def read(params, dtype):
-        return {
-            k: jnp.asarray(_bounded(k, params[k]) if k in learn else v, dtype)
-            for k, v in start.items()
-        }
+        value = lambda k: _with_bounds(k, params[k]) if k in learn else start[k]
+        return {k: jnp.asarray(value(k), dtype) for k in start}
 
     return init, read
 
 
 def require_learnable(learn: Collection[str], names: tuple[str, ...]) -> None:
-    """Check that what is learned is among the constants, or raise a ValueError."""
+    """Check that learned constants are among the names, or raise a ValueError."""
     if isinstance(learn, str):
         raise ValueError(f"learn must be a tuple: ({learn!r},), got {learn!r}")
     if unknown := [name for name in learn if name not in names]:
@@ -74,35 +70,34 @@ def require_learnable(learn: Collection[str], names: tuple[str, ...]) -> None:
 
 
 def through_bounds(name: str, value: Array, value_bar: Array) -> Array:
-    """∂L/∂(what is stored) from ∂L/∂(the constant of that name and value)."""
+    """Return ∂L/∂(the param) [...] from ∂L/∂(the constant of that name and value)."""
     return value_bar * (value * (1 - value) if _is_decay(name) else value)
 
 
-def _unbounded(name: str, value: np.ndarray) -> np.ndarray:
+def _without_bounds(name: str, value: np.ndarray) -> np.ndarray:
     return np.log(value / (1 - value)) if _is_decay(name) else np.log(value)
 
 
-def _bounded(name: str, stored: Array) -> Array:
-    return jax.nn.sigmoid(stored) if _is_decay(name) else jnp.exp(stored)
+def _with_bounds(name: str, param: Array) -> Array:
+    return jax.nn.sigmoid(param) if _is_decay(name) else jnp.exp(param)
 
 
 def _is_decay(name: str) -> bool:
     return name.endswith("decay")
 
 
-def _require_fit(name: str, given: Shape, shape: Shape) -> None:
-    if given not in ((), (1,), shape[-1:]):
-        has = f"{given[0]} numbers" if len(given) == 1 else f"the shape {given}"
-        raise ValueError(
-            f"{name} has {has} for {shape[-1]} neurons: give one number, or one per neuron"
-        )
+def _require_fit(name: str, size: Shape, shape: Shape) -> None:
+    if size not in ((), (1,), shape[-1:]):
+        has = f"{size[0]} numbers" if len(size) == 1 else f"the shape {size}"
+        text = f"{name} has {has} for {shape[-1]} neurons"
+        raise ValueError(f"{text}: give one number, or one per neuron")
 
 
 def _check(name: str, value: np.ndarray, learned: bool) -> None:
     if not _is_decay(name):
-        least = "> 0" if learned or name == "threshold" else ">= 0"
-        if not np.all(value > 0 if least == "> 0" else value >= 0):
-            raise ValueError(f"{name} must be {least}, got {value}")
+        positive = learned or name == "threshold"
+        if not np.all(value > 0 if positive else value >= 0):
+            raise ValueError(f"{name} must be {'> 0' if positive else '>= 0'}, got {value}")
     elif not np.all((value >= 0) & (value <= 1)):
         raise ValueError(f"{name} must be in [0, 1], got {value}")
     elif learned and not np.all((value > 0) & (value < 1)):

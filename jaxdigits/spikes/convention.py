@@ -1,16 +1,16 @@
-"""What one neuron library means by "LIF" and another does not, as a value.
+"""The choices in which neuron libraries differ by "LIF", as a value.
 
-A leaky integrate-and-fire neuron is written in a few lines, and every library writes them
-differently: they agree on the equation between spikes, and on nothing that happens at one.
-A `Convention` says which of these neurons is meant; `jaxdigits.spikes.presets` names the
-ones of the known libraries, and docs/conventions.md shows them on one input.
+Every library writes the few lines of a leaky integrate-and-fire neuron differently: they agree
+on the equation between spikes, and on no detail at a spike.  A `Convention` names one of these
+neurons; `jaxdigits.spikes.presets` has the known libraries' conventions, and
+docs/conventions.md shows them on one input.
 
 A membrane of time constant τ keeps, over a step of length dt, the share β of its potential:
 
     exactly       β = e^(−dt/τ)        the solution of τ dv/dt = −v
     by Euler      β = 1 − dt/τ         its first-order approximation, for dt < τ only
 
-How many times a potential v fires, H(v, θ):
+The number of spikes H(v, θ) of a potential v:
 
                 one a step       several a step, never fewer than none
     above       v > θ            ⌈v/θ⌉ − 1
@@ -30,6 +30,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxdigits.options import require_name
 from jaxdigits.spikes.surrogates import Surrogate, heaviside
 
 Numbers = float | tuple[float, ...]
@@ -37,23 +38,22 @@ Numbers = float | tuple[float, ...]
 
 @dataclass(frozen=True)
 class Convention:
-    """Which LIF neuron.  The default is this library's own: the one of snnTorch.
+    """A kind of LIF neuron.  The default is this library's own, as in snnTorch.
 
     At a spike the neuron subtracts its threshold, or starts again from a potential (`reset`).
-    With `reset_step` "next" the membrane leaks, then the reset takes effect, unleaked, as the
-    next step begins; with "same" the reset takes effect in the step of the spike, and then it
-    leaks.  A potential exactly at the threshold is silent ("above") or fires ("at").  A step
-    has one spike at most, or one for every threshold that the potential holds (`spikes`).  The
-    spike put out at step t is of the potential that this step made, or of the "old" one that it
-    found: the same spikes one step later, and the last not at all.  A normalised input is
-    multiplied by 1 − β, so that a constant input is the potential that the membrane tends to,
-    and learning β moves the input's weight too.
+    With `reset_step` "next" the membrane leaks, then the reset takes effect, unleaked, at the
+    start of the next step; with "same" the reset takes effect in the step of the spike, then
+    the membrane leaks.  A potential exactly at the threshold is silent ("above") or fires
+    ("at").  A step has one spike at most, or one for every threshold that the potential holds
+    (`spikes`).  The spike at step t comes from the potential of this step, or from the "old"
+    potential before it: the same spikes one step later, and the last not at all.  A normalised
+    input is multiplied by 1 − β: a membrane tends to a constant input, and learning β moves the
+    input's weight too.
 
     Numbers are one for all neurons, or a tuple with one per neuron [n].
 
     Raises:
-      ValueError: for a name that is none of those below, a reset value that is not finite,
-        or gain <= 0.
+      ValueError: for an unknown name, a reset value that is not finite, or gain <= 0.
     """
 
     reset: Literal["subtract", "zero"] | Numbers = "subtract"
@@ -77,19 +77,11 @@ class Convention:
         if self.reset == "zero":
             object.__setattr__(self, "reset", 0.0)
         if self.reset != "subtract" and not _are_numbers(self.reset):
-            raise ValueError(
-                f"reset must be 'subtract', 'zero' or a potential, got {self.reset!r}"
-            )
+            raise ValueError(f"reset must be 'subtract', 'zero' or numbers, got {self.reset!r}")
         for name, names in CHOICES.items():
-            if getattr(self, name) not in names:
-                given = getattr(self, name)
-                raise ValueError(
-                    f"{name} must be {' or '.join(map(repr, names))}, got {given!r}"
-                )
+            require_name(name, names, getattr(self, name))
         if not _are_numbers(self.gain):
-            raise ValueError(
-                f"gain must be a number or a tuple of numbers > 0, got {self.gain!r}"
-            )
+            raise ValueError(f"gain must be a number or a tuple of numbers, got {self.gain!r}")
         if not np.all(np.asarray(self.gain) > 0):
             raise ValueError(f"gain must be > 0, got {self.gain!r}")
 
@@ -105,11 +97,11 @@ CHOICES = {
 
 
 def exact_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
-    """β = e^(−dt/τ), the share of a potential that is left after a step of length dt.
+    """Return β = e^(−dt/τ), the share of a potential left after a step of length dt.
 
     Args:
-      tau: time constant, one number or one per neuron [n], in the unit of dt; infinite for
-        a membrane without leak.
+      tau: time constant, one number or one per neuron [n], in the unit of dt; infinite for a
+        membrane without leak.
       dt: length of a step.
 
     Raises:
@@ -120,7 +112,7 @@ def exact_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
 
 
 def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
-    """β = 1 − dt/τ, by one step of Euler's method; arguments as for `exact_decay`.
+    """Return β = 1 − dt/τ, one step of Euler's method; arguments as for `exact_decay`.
 
     Raises:
       ValueError: unless 0 < dt <= tau: a longer step would turn the potential's sign.
@@ -132,15 +124,17 @@ def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
 
 
 def per_neuron(convention: Convention) -> dict[str, object]:
-    """By name, what may be one number, or one per neuron."""
+    """Return the fields that are one number, or one per neuron, or raise a ValueError."""
+    if not isinstance(convention, Convention):
+        raise ValueError(f"convention must be a Convention(...), got {convention!r}")
     return {"reset": convention.reset, "gain": convention.gain}
 
 
 def firing(surrogate: Surrogate, convention: Convention) -> Callable[[Array, Array], Array]:
-    """H(v, θ): how often a potential fires, as a function that JAX differentiates by h(v − θ).
+    """Return H(v, θ), of v and θ [..., n], as a function that JAX differentiates by h(v − θ).
 
-    A surrogate with a firing function of its own, as a soft twin, keeps it: the convention
-    says where hard neurons fire.
+    A surrogate with its own firing function, as a soft twin, keeps it: the convention is for
+    hard neurons.
     """
 
     def count(v, theta):

@@ -1,13 +1,13 @@
 """Encoders: images [B, ...] as spikes or currents over time [T, B, ...].
 
-    rate      sₜ = 1 with probability x, at each step anew     E[s̄ₜ ∂sₜ/∂x] = s̄ₜ
+    rate      sₜ = 1 with probability x, drawn for each step   E[s̄ₜ ∂sₜ/∂x] = s̄ₜ
     direct    iₜ = x at every step                             x̄ = Σₜ ı̄ₜ
     bernoulli the rate code of a signal xₜ, once at each step
     latency   one spike, at step round((1 − x)(T − 1))         x̄ = 0: a step function of x
 
 The rate code's spikes have no derivative, but their mean is x, so x̄ = Σₜ s̄ₜ is the gradient
 of the expected code; `backward` and `jax.grad` both take it.  An image in uint8 has no
-gradient: `backward` gives None for it.
+gradient: `backward` returns None for it.
 """
 
 import math
@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import STEPS, Case
 from jaxdigits.keys import draw_bytes, draw_unit, per_example, require_key
@@ -27,10 +28,10 @@ from jaxdigits.layers import dense
 def rate(steps: int) -> Layer:
     """Bernoulli spikes: x [B, ...] uint8, or float in [0, 1] -> 0 or 1 [steps, B, ...].
 
-    A uint8 pixel x is compared with 8 random bits, four pixels to a 32-bit word (some 20
-    times faster than `jax.random.bernoulli` on a CPU): it fires with probability x / 256,
-    255 always, 0 never.  A float fires with probability x, to the resolution of a
-    `jax.random.uniform` of its dtype; beyond [0, 1] it acts as 0 or 1.
+    A uint8 pixel x is compared with 8 random bits, four pixels to a 32-bit word (some 20 times
+    faster than `jax.random.bernoulli` on a CPU): it fires with probability x / 256, 255 always,
+    0 never.  A float fires with probability x, to the resolution of a `jax.random.uniform` of
+    its dtype; beyond [0, 1] it acts as 0 or 1.
 
     An example's spikes are a pure function of (its key, step): neither the batch nor the
     number of steps changes them.
@@ -38,35 +39,33 @@ def rate(steps: int) -> Layer:
     Raises:
       ValueError: unless steps >= 1; in `forward`, without a key or for another dtype.
     """
-    _require_steps(steps)
+    checks.at_least(1, steps=steps)
+    backward = lambda integer, s_bar: None if integer.value else s_bar.sum(0)
 
     def forward(x, key):
         key = require_key(key, "rate coding")
         if x.dtype == jnp.uint8:
-            return _by_bytes(x, key, steps), None
-        return _rate_of_float(to_unit(x), key, steps), Static("float")
-
-    def backward(kept, s_bar):
-        return None if kept is None else s_bar.sum(0)
+            return _spikes_of_bytes(x, key, steps), Static(True)
+        mean = jnp.broadcast_to(to_unit(x), (steps, *x.shape))
+        return _spikes_of_mean(mean, key), Static(False)
 
     return without_params(forward, backward)
 
 
 @constructor
 def bernoulli() -> Layer:
-    """A spike at each step with that step's probability: x [T, B, ...] floats -> 0 or 1, alike.
+    """Spikes with each step's own probability: x [T, B, ...] floats -> 0 or 1 [T, B, ...].
 
     Beyond [0, 1] a probability acts as 0 or 1.  An example's spikes are a pure function of its
-    key and the step; the gradient is that of the expected code, as for `rate`.
+    key and the step; the gradient is for the expected code, as for `rate`.
 
     Raises:
-      ValueError: in `forward`, without a key or for an x that is no floats.
+      ValueError: in `forward`, without a key or for an x that is not floats.
     """
 
     def forward(x, key):
-        if not jnp.issubdtype(x.dtype, jnp.floating):
-            raise ValueError(f"bernoulli takes floats, got {x.dtype}")
-        return _fired(x, require_key(key, "bernoulli")), ()
+        checks.floats(x, "bernoulli")
+        return _spikes_of_mean(x, require_key(key, "bernoulli")), ()
 
     return without_params(forward, lambda _, s_bar: s_bar)
 
@@ -80,36 +79,33 @@ def direct(steps: int) -> Layer:
     Raises:
       ValueError: unless steps >= 1; in `forward`, for another dtype.
     """
-    _require_steps(steps)
+    checks.at_least(1, steps=steps)
+    backward = lambda integer, i_bar: None if integer.value else i_bar.sum(0)
 
     def forward(x, key):
-        current = to_unit(x)
-        integer = x.dtype == jnp.uint8
-        return jnp.broadcast_to(current, (steps, *x.shape)), Static(integer)
+        return jnp.broadcast_to(to_unit(x), (steps, *x.shape)), Static(x.dtype == jnp.uint8)
 
-    return without_params(
-        forward, lambda integer, i_bar: None if integer.value else i_bar.sum(0)
-    )
+    return without_params(forward, backward)
 
 
 @constructor
 def at_each_step(layer: Layer, steps: int) -> Layer:
     """`layer` once, and its output at each step: x [B, ...] -> y [steps, B, ...].
 
-    What `direct(steps)` and then `layer` do, if the layer has no random numbers, without
-    doing the same `steps` times.
+    It equals `direct(steps)` and then `layer`, if the layer has no random numbers, but computes
+    the layer once instead of `steps` times.
 
     Raises:
       ValueError: unless steps >= 1.
     """
-    _require_steps(steps)
+    checks.at_least(1, steps=steps)
 
     def forward(params, x, key=None):
-        y, kept = layer.forward(params, x, key)
-        return jnp.broadcast_to(y, (steps, *y.shape)), kept
+        y, residual = layer.forward(params, x, key)
+        return jnp.broadcast_to(y, (steps, *y.shape)), residual
 
-    def backward(params, kept, y_bar):
-        return layer.backward(params, kept, y_bar.sum(0))
+    def backward(params, residual, y_bar):
+        return layer.backward(params, residual, y_bar.sum(0))
 
     return Layer(layer.init, forward, backward)
 
@@ -118,13 +114,14 @@ def at_each_step(layer: Layer, steps: int) -> Layer:
 def latency(steps: int) -> Layer:
     """One spike per pixel, brighter is earlier: x [B, ...] -> 0 or 1 [steps, B, ...].
 
-    White fires at step 0, the darkest grey at the last one, and black (0) never.  x is
-    uint8, or float in [0, 1]; floats beyond it are taken as 0 or 1.
+    White fires at step 0, the darkest grey at the last step, and black (0) never.  x is uint8,
+    or float in [0, 1]; floats beyond it act as 0 or 1.
 
     Raises:
       ValueError: unless steps >= 1; in `forward`, for another dtype.
     """
-    _require_steps(steps)
+    checks.at_least(1, steps=steps)
+    backward = lambda integer, s_bar: None if integer.value else jnp.zeros_like(s_bar[0])
 
     def forward(x, key):
         if x.dtype == jnp.uint8:  # whole numbers, so the same step on every device
@@ -135,24 +132,18 @@ def latency(steps: int) -> Layer:
         dtype = jnp.result_type(float) if x.dtype == jnp.uint8 else x.dtype
         return ((step == when) & (x > 0)).astype(dtype), Static(x.dtype == jnp.uint8)
 
-    return without_params(
-        forward, lambda integer, s_bar: None if integer.value else jnp.zeros_like(s_bar[0])
-    )
+    return without_params(forward, backward)
 
 
-def _by_bytes(x: Array, key: Array, steps: int) -> Array:
+def _spikes_of_bytes(x: Array, key: Array, steps: int) -> Array:
     pixels = x.reshape(len(x), math.prod(x.shape[1:]))
     draw = draw_bytes(key, len(x), (steps, pixels.shape[1]), axis=1)
     spikes = (draw < pixels) | (pixels == 255)
     return spikes.astype(jnp.result_type(float)).reshape(steps, *x.shape)
 
 
-def _rate_of_float(x: Array, key: Array, steps: int) -> Array:
-    return _fired(jnp.broadcast_to(x, (steps, *x.shape)), key)
-
-
-def _fired(mean: Array, key: Array) -> Array:
-    """Spikes of probabilities [T, B, ...], whose derivative, for JAX too, is the mean's."""
+def _spikes_of_mean(mean: Array, key: Array) -> Array:
+    """Draw spikes of a mean [T, B, ...], whose derivative, for JAX too, is the mean's."""
     steps, batch, *features = mean.shape
     if mean.dtype == jnp.float32:
         u = draw_unit(key, batch, (steps, math.prod(features)), axis=1).reshape(mean.shape)
@@ -161,11 +152,6 @@ def _fired(mean: Array, key: Array) -> Array:
         u = jax.vmap(draw, out_axes=1)(per_example(key, batch))
     spikes = (u < mean).astype(mean.dtype)
     return spikes + (mean - jax.lax.stop_gradient(mean))  # adds an exact zero
-
-
-def _require_steps(steps: int) -> None:
-    if steps < 1:
-        raise ValueError(f"steps must be >= 1, got {steps}")
 
 
 ENCODERS = {"rate": rate, "direct": direct, "latency": latency}

@@ -2,21 +2,21 @@
 
 The neurons are those of `jaxdigits.spikes.event_neuron`: an input event at t_e adds j_e to the
 current; at V = θ a neuron fires, and V := 0.  Between events the state x = (V, I) flows as
-x(t + s) = Φ(s) x(t), Φ(s) = [[e^(−s/τm), ψ(s)], [0, e^(−s/τs)]].  We are given t̄_k = ∂L/∂t_k
-for the spike times t_k, and seek p = dL/dV(t) and q = dL/dI(t).
+x(t + s) = Φ(s) x(t), Φ(s) = [[e^(−s/τm), ψ(s)], [0, e^(−s/τs)]].  From t̄_k = ∂L/∂t_k for the
+spike times t_k we seek p = dL/dV(t) and q = dL/dI(t).
 
 Between events they flow back by the transposed matrix:
 
     (p, q)(t) = Φ(s)ᵀ (p, q)(t + s)       backwards τm ṗ = −p and τs q̇ = −q + (τs/τm) p
 
-At a spike, V is θ before and 0 after, and I goes on: V̇⁻ = (I − θ)/τm, V̇⁺ = I/τm.  A change δV
-before it makes the spike come δt = −δV/V̇⁻ later.  At one and the same time after it, V has
-risen from 0 for δt less: δV⁺ = −V̇⁺ δt.  I does not notice.  So with p⁺ after and p⁻ before,
+At a spike, V is θ before and 0 after, and I is the same: V̇⁻ = (I − θ)/τm, V̇⁺ = I/τm.  A
+change δV before it delays the spike by δt = −δV/V̇⁻.  At one and the same time after it, V has
+risen from 0 for δt less: δV⁺ = −V̇⁺ δt.  I does not change.  So with p⁺ after and p⁻ before,
 
     p⁻ = (V̇⁺/V̇⁻) p⁺ − t̄_k/V̇⁻            q⁻ = q⁺
 
 Backwards p jumps by d_k = p_k⁻ − p_k⁺ = ((θ/τm) p_k⁺ − t̄_k) / V̇_k⁻.  Nothing else feeds (p, q),
-so they are what Φᵀ makes of these jumps, in closed form.  For k = S..1, with p_S⁺ = 0:
+so Φᵀ carries these jumps to all times, in closed form.  For k = S..1, with p_S⁺ = 0:
 
     p_k⁺ = e^(−(t_{k+1} − t_k)/τm) (p_{k+1}⁺ + d_{k+1})
     p(t) = Σ_k [t_k > t] d_k e^(−(t_k − t)/τm)         q(t) = Σ_k [t_k > t] d_k ψ(t_k − t)
@@ -29,7 +29,7 @@ and the same time after it I had (j_e/τs) δt less time to decay, and V had j_e
 In the letters of [1], p = −τm λ_V and q = −τs λ_I.
 
 Where V only just touches θ, V̇⁻ → 0: a spike comes or goes there, L jumps, and the derivative
-grows beyond bounds on one side.  The gradient is that of the spikes that there are.
+grows beyond bounds on one side.  The gradient is for the present spikes.
 
 [1] Wunderlich & Pehle, Sci. Rep. 11, 2021, doi:10.1038/s41598-021-91786-z.
 """
@@ -39,12 +39,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer, Static, serial
-from jaxdigits.spikes.event_neuron import EventNeuron, psi
-from jaxdigits.spikes.event_search import Events, differentiable_times, least_slope, search
+from jaxdigits.spikes import event_neuron as ev
+from jaxdigits.spikes.event_neuron import EventNeuron, Events, psi
 
 NEURON = EventNeuron()
 
@@ -53,41 +54,40 @@ NEURON = EventNeuron()
 def event_lif(
     neuron: EventNeuron = NEURON, *, dt: float = 1.0, duration: float, most: int = 4
 ) -> Layer:
-    """Currents that jump on a grid [T, ..., n] -> spike times between its points [S, ..., n].
+    """Event-driven neurons: jumps of currents on a grid [T, ..., n] -> spike times [S, ..., n].
 
     Args:
-      neuron: its constants.
+      neuron: constants.
       dt: step e of the input comes at the time e dt, and adds its number to the current.
-      duration: how long neurons are followed; a spike that never was has this time.
-      most: S, spikes that a neuron is followed for; after so many it stays silent.
+      duration: end of the search for spikes, and the time of a spike that never was.
+      most: S, spikes that a neuron is followed for; after that many it stays silent.
 
-    The times of a neuron come in order.  The residual is `Events`.
+    The times of a neuron come in order.  The residual is (`Events`, the number of steps).
 
     Raises:
-      ValueError: unless dt > 0, duration > 0 and most >= 1; in `forward`, for input that goes
-        on at `duration`.
+      ValueError: unless dt > 0, duration > 0 and most >= 1; in `forward`, for input at
+        `duration` or later.
     """
     require_times(duration, most, dt=dt)
 
     def forward(params, jumps, key):
-        del params, key
         jumps = jnp.asarray(jumps)
         at = _grid(len(jumps), jumps, dt, duration)
-        held = jax.lax.stop_gradient(jumps)
-        found = search(neuron, at, lambda e: held[e], len(at), jumps.shape[1:], most, duration)
+        fixed = jax.lax.stop_gradient(jumps)
+        size = jumps.shape[1:]
+        spikes = ev.search(neuron, at, lambda e: fixed[e], len(at), size, most, duration)
 
         def response(t):
             since = t[:, None] - at
             return (jumps * psi(neuron, jnp.maximum(since, 0)) * (since > 0)).sum(1)
 
-        steps = Static(len(jumps))
-        return differentiable_times(neuron, response, found, duration), (found, steps)
+        times = ev.differentiable_times(neuron, response, spikes, duration)
+        return times, (spikes, Static(len(jumps)))
 
     def backward(params, residual, t_bar):
-        del params
-        found, steps = residual
+        spikes, steps = residual
         at = _grid(steps.value, t_bar, dt, duration)
-        return (), _back_at(neuron, found, _jumps_of_p(neuron, found, t_bar), at)[1]
+        return (), _back_at(neuron, spikes, _jumps_of_p(neuron, spikes, t_bar), at)[1]
 
     return Layer(lambda key, shape: ((), shape), forward, backward)
 
@@ -102,10 +102,10 @@ def event_dense(
     gain: float = 1 / 3,
     bias: bool = True,
 ) -> Layer:
-    """Spike times [S', ..., m] -> spike times [S, ..., n], through weights.
+    """A dense layer of event-driven neurons: spike times [S', ..., m] -> [S, ..., n].
 
     A spike of input i adds weight_i [n] to the currents of all n neurons, at its own time; the
-    bias is an input that fires once, at time 0.  What comes at `duration` never comes.
+    bias is an input that fires once, at time 0.  An input at `duration` has no effect.
     Params: weight [m, n], bias [n].
 
     Args:
@@ -113,17 +113,15 @@ def event_dense(
       gain: weights start uniform with variance `gain / m`, the bias at zero.
 
     The residual is (`Events`, the input).  Gradients are computed for all pairs of an input and
-    a neuron, one input spike S' after another: in memory for m n numbers per example.
+    a neuron, one input spike S' after another: m n numbers in memory per example.
 
     Raises:
       ValueError: unless n >= 1, gain > 0, duration > 0 and most >= 1; in `init`, unless the
         feature shape is (m,).
     """
     require_times(duration, most)
-    if n < 1:
-        raise ValueError(f"event_dense needs at least one neuron, got {n}")
-    if not gain > 0:
-        raise ValueError(f"gain must be > 0, got {gain}")
+    checks.at_least(1, n=n)
+    checks.positive(gain=gain)
 
     def init(key, shape):
         if len(shape) != 1:
@@ -132,38 +130,36 @@ def event_dense(
         return params | ({"bias": jnp.zeros(n)} if bias else {}), (n,)
 
     def forward(params, times, key):
-        del key
         times = jnp.asarray(times)
-        held = jax.lax.stop_gradient((params, times))
-        at, row, events = _in_order(held[1], duration)
-        rows = jnp.concatenate([held[0]["weight"], _bias(held[0])[None]])
-        found = search(
-            neuron, at, lambda e: rows[row[e]], events, (*times.shape[1:-1], n), most, duration
-        )
+        weights, fixed = jax.lax.stop_gradient((params, times))
+        at, row, number = _in_order(fixed, duration)
+        rows = jnp.concatenate([weights["weight"], _bias(weights)[None]])
+        size = (*times.shape[1:-1], n)
+        spikes = ev.search(neuron, at, lambda e: rows[row[e]], number, size, most, duration)
 
         def response(t):
             since = t[:, None, ..., None, :] - times[..., None]
-            came = (since > 0) & (times[..., None] < duration)
-            each = params["weight"] * psi(neuron, jnp.maximum(since, 0)) * came
-            return each.sum((1, -2)) + _bias(params) * psi(neuron, t)
+            before = (since > 0) & (times[..., None] < duration)
+            terms = params["weight"] * psi(neuron, jnp.maximum(since, 0)) * before
+            return terms.sum((1, -2)) + _bias(params) * psi(neuron, t)
 
-        return differentiable_times(neuron, response, found, duration), (found, times)
+        return ev.differentiable_times(neuron, response, spikes, duration), (spikes, times)
 
     def backward(params, residual, t_bar):
-        found, times = residual
-        d = _jumps_of_p(neuron, found, t_bar)
-        each = lambda of_neurons: of_neurons[..., None, :]
-        pairs = Events(each(found.times), each(found.current), each(found.spikes))
+        spikes, times = residual
+        d = _jumps_of_p(neuron, spikes, t_bar)
+        pair = lambda a: a[..., None, :]
+        pairs = Events(*map(pair, spikes))
 
-        def of_spike(at):
-            p, q = _back_at(neuron, pairs, each(d), at[..., None])
-            slope = (params["weight"] * (q / neuron.tau_s - p / neuron.tau_m)).sum(-1)
-            return q.sum(tuple(range(at.ndim - 1))), slope
+        def slopes(at):
+            p, q = _back_at(neuron, pairs, pair(d), at[..., None])
+            at_bar = (params["weight"] * (q / neuron.tau_s - p / neuron.tau_m)).sum(-1)
+            return q.sum(tuple(range(at.ndim - 1))), at_bar
 
-        w_bar, times_bar = jax.lax.map(of_spike, times)
+        w_bar, times_bar = jax.lax.map(slopes, times)
         grads = {"weight": w_bar.sum(0)}
         if bias:
-            q = _back_at(neuron, found, d, jnp.zeros((), d.dtype))[1]
+            q = _back_at(neuron, spikes, d, jnp.zeros((), d.dtype))[1]
             grads["bias"] = q.sum(tuple(range(q.ndim - 1)))
         return grads, times_bar
 
@@ -174,27 +170,23 @@ def event_dense(
 
 
 def require_times(duration: float, most: int, dt: float = 1.0) -> None:
-    """Check what all event layers take, or raise a ValueError."""
+    """Check the options of all event layers, or raise a ValueError."""
     for name, value in dict(dt=dt, duration=duration).items():
         if not 0 < value < float("inf"):
             raise ValueError(f"{name} must be > 0 and finite, got {value}")
-    if most < 1:
-        raise ValueError(f"most must be >= 1, got {most}")
+    checks.at_least(1, most=most)
 
 
 def _grid(steps: int, like: Array, dt: float, duration: float) -> Array:
-    """[T, 1, ..., 1] the times of the steps."""
-    if not (steps - 1) * dt < duration:
-        raise ValueError(
-            f"the last of {steps} steps comes at {(steps - 1) * dt:g}, and neurons are "
-            f"followed until {duration:g}: duration must be longer"
-        )
+    """Return the times of the steps [T, 1, ..., 1]."""
+    if not (last := (steps - 1) * dt) < duration:
+        raise ValueError(f"duration must be > {last:g} (the last step), got {duration:g}")
     at = jnp.asarray(dt * np.arange(steps), like.dtype)
     return at.reshape(-1, *[1] * (like.ndim - 1))
 
 
 def _in_order(times: Array, duration: float) -> tuple[Array, Array, Array]:
-    """Of input spikes [S', ..., m], the bias first: times [E, ..., 1], rows, and how many."""
+    """Sort input spikes [S', ..., m], the bias first -> times [E, ..., 1], rows, number."""
     S, m = len(times), times.shape[-1]
     at = jnp.moveaxis(times, -1, 1).reshape(S * m, *times.shape[1:-1])
     at = jnp.minimum(at, duration)
@@ -202,27 +194,27 @@ def _in_order(times: Array, duration: float) -> tuple[Array, Array, Array]:
     at = jnp.take_along_axis(at, order, 0)
     first = jnp.zeros_like(at[:1])
     row = jnp.concatenate([jnp.full_like(order[:1], m), order % m])
-    events = 1 + (at < duration).sum(0).max()
-    return jnp.concatenate([first, at])[..., None], row, events
+    number = 1 + (at < duration).sum(0).max()
+    return jnp.concatenate([first, at])[..., None], row, number
 
 
-def _jumps_of_p(neuron: EventNeuron, found: Events, t_bar: Array) -> Array:
-    """d_k [S, ..., n], zero for a spike that never was."""
-    least = least_slope(neuron, t_bar.dtype)
-    slope = jnp.maximum((found.current - neuron.threshold) / neuron.tau_m, least)
-    p_after, later, d = jnp.zeros_like(t_bar[0]), found.times[-1], []
+def _jumps_of_p(neuron: EventNeuron, spikes: Events, t_bar: Array) -> Array:
+    """Return d_k [S, ..., n], zero for a spike that never was."""
+    least = ev.least_slope(neuron, t_bar.dtype)
+    slope = jnp.maximum((spikes.current - neuron.threshold) / neuron.tau_m, least)
+    p_after, later, d = jnp.zeros_like(t_bar[0]), spikes.times[-1], []
     for k in reversed(range(len(t_bar))):
-        p_after = p_after * jnp.exp(-(later - found.times[k]) / neuron.tau_m)
+        p_after = p_after * jnp.exp(-(later - spikes.times[k]) / neuron.tau_m)
         d_k = (neuron.threshold / neuron.tau_m * p_after - t_bar[k]) / slope[k]
-        d.append(jnp.where(k < found.spikes, d_k, 0))
-        p_after, later = p_after + d[-1], found.times[k]
+        d.append(jnp.where(k < spikes.spikes, d_k, 0))
+        p_after, later = p_after + d[-1], spikes.times[k]
     return jnp.stack(d[::-1])
 
 
-def _back_at(neuron: EventNeuron, found: Events, d: Array, at: Array) -> tuple[Array, Array]:
-    """(p, q) at times that fit those of the spikes."""
+def _back_at(neuron: EventNeuron, spikes: Events, d: Array, at: Array) -> tuple[Array, Array]:
+    """Return (p, q) at times that broadcast with the spikes."""
     p = q = jnp.zeros((), d.dtype)
-    for t_k, d_k in zip(found.times, d, strict=True):
+    for t_k, d_k in zip(spikes.times, d, strict=True):
         until = jnp.maximum(t_k - at, 0)
         d_k = jnp.where(t_k > at, d_k, 0)
         p = p + d_k * jnp.exp(-until / neuron.tau_m)

@@ -11,15 +11,16 @@ has the weights and the potentials at rest.  Since Ψ′ = ψ,
 
     ∂L/∂t_k = −ψ(D − t_k) ā / D
 
-A spike at D has no share, and none that never was: a and its slope go to 0 there.
+A spike at D has no share, nor a spike that never was: a and its slope go to 0 there.
 
-**The time of the first spike** of output neurons, earliest is most:  y = −t_1 / τ.  So
-∂L/∂t_1 = −ȳ/τ, and 0 for the spikes behind it.  Who never fires counts as firing at D, and
-learns nothing from it.
+**The time of the first spike** of output neurons, the earliest largest:  y = −t_1 / τ.  So
+∂L/∂t_1 = −ȳ/τ, and 0 for later spikes.  A silent neuron counts as firing at D, and learns
+nothing from it.
 """
 
 import jax.numpy as jnp
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Static, serial, without_params
@@ -29,11 +30,11 @@ from jaxdigits.spikes.event_neuron import EventNeuron, psi
 
 @constructor
 def mean_potential(neuron: EventNeuron = NEURON, *, duration: float) -> Layer:
-    """Spike times [S, ..., m] -> [..., m]: what each input adds to the mean potential.
+    """Spike times [S, ..., m] -> [..., m], the terms of the inputs in the mean potential.
 
     Args:
       neuron: time constants of the output neurons, which have no threshold.
-      duration: D; a spike that never was has this time, or a later one.
+      duration: D, the time of a spike that never was.
 
     The residual is D − t.
 
@@ -57,8 +58,7 @@ def first_spike(tau: float = 1.0) -> Layer:
     Raises:
       ValueError: unless tau > 0.
     """
-    if not tau > 0:
-        raise ValueError(f"tau must be > 0, got {tau}")
+    checks.positive(tau=tau)
 
     def forward(times, key):
         return -times[0] / tau, Static(len(times))

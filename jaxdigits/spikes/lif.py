@@ -3,15 +3,15 @@
 From rest (c₀ = 0), for t = 1..T, with the choices of a `Convention` in braces:
 
     vₜ = cₜ₋₁ + g iₜ                             potential before reset
-    zₜ = H(vₜ, θ)                                spikes; wₜ those that reset
+    zₜ = H(vₜ, θ)                                spikes; wₜ the spikes that reset
     R(x) = x − θ wₜ                              {subtract} the threshold for each spike
     R(x) = x − wₜ (x − V)                        {or} start again from V, with wₜ = 0 or 1
     mₜ = R(vₜ)       cₜ = β mₜ                   {same step} reset, then leak
     mₜ = vₜ          cₜ = R(β vₜ)                {next step} leak, then reset
 
-c is what the next step finds, m the potential that ends the step.  H has no useful
-derivative; hₜ = h(vₜ − θ) takes its place [1].  We are given z̄ₜ = ∂L/∂zₜ and m̄ₜ = ∂L/∂mₜ and
-seek λₜ = dL/dvₜ.  vₜ reaches L through zₜ, through mₜ and through cₜ, and cₜ only through
+c is the potential for the next step, m the potential that ends the step.  H has no useful
+derivative; hₜ = h(vₜ − θ) takes its place [1].  From z̄ₜ = ∂L/∂zₜ and m̄ₜ = ∂L/∂mₜ we seek
+λₜ = dL/dvₜ.  vₜ reaches L through zₜ, through mₜ and through cₜ, and cₜ only through
 vₜ₊₁, so dL/dcₜ = λₜ₊₁.  Let x be the argument of R, d = −∂R/∂w, r = ∂R/∂x, μ = dL/dR(x), and
 κ = 1 if the reset is differentiated, 0 if it is held constant [2]:
 
@@ -21,7 +21,7 @@ vₜ₊₁, so dL/dcₜ = λₜ₊₁.  Let x be the argument of R, d = −∂R/
 
 For t = T..1 with λ = 0 beyond T, since x depends on vₜ by 1 {same} or β {next}:
 
-    eₜ = z̄ₜ − κ dₜ μₜ                            dL/dzₜ, with what the reset takes away
+    eₜ = z̄ₜ − κ dₜ μₜ                            dL/dzₜ, with the effect of the reset
     λₜ = rₜ μₜ + hₜ eₜ                           {same step}
     λₜ = β rₜ μₜ + m̄ₜ + hₜ eₜ                    {next step}
 
@@ -30,9 +30,9 @@ For t = T..1 with λ = 0 beyond T, since x depends on vₜ by 1 {same} or β {ne
     ∂L/∂β  = Σₜ λₜ₊₁ mₜ {same}  or  Σₜ λₜ₊₁ rₜ vₜ {next}
 
 With normalised input, g = g₀ (1 − β), and β also acts through g: −Σₜ λₜ g₀ iₜ.  There
-g iₜ = vₜ − cₜ₋₁, so the currents need not be kept; shifting one index (c₀ = 0 = λ beyond T),
-the sum is −Σₜ (λₜ vₜ − λₜ₊₁ cₜ) / (1 − β).  A learned β = 1 / (1 + e^−ρ) takes the
-denominator away, so that nothing is divided by:
+g iₜ = vₜ − cₜ₋₁, so the currents need not be stored; shifting one index (c₀ = 0 = λ beyond T),
+the sum is −Σₜ (λₜ vₜ − λₜ₊₁ cₜ) / (1 − β).  A learned β = 1 / (1 + e^−ρ) cancels the
+denominator:
 
     ∂L/∂ρ  = β (1 − β) (∂L/∂β as above) − β Σₜ (λₜ vₜ − λₜ₊₁ cₜ)
 
@@ -59,20 +59,9 @@ from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import serial
 from jaxdigits.layers import max_pool
+from jaxdigits.spikes import surrogates as su
 from jaxdigits.spikes.constants import constants, through_bounds
 from jaxdigits.spikes.convention import Convention, firing, per_neuron
-from jaxdigits.spikes.surrogates import (
-    AnySurrogate,
-    Surrogate,
-    arctan,
-    exponential,
-    fast_sigmoid,
-    scaled,
-    sigmoid,
-    soft_twin,
-    surrogate_of,
-    triangle,
-)
 from jaxdigits.spikes.unroll import Neuron, as_layer, over_time
 
 DEFAULT = Convention()
@@ -80,7 +69,7 @@ DEFAULT = Convention()
 
 @constructor
 def lif_neuron(
-    surrogate: AnySurrogate = "fast_sigmoid",
+    surrogate: su.AnySurrogate = "fast_sigmoid",
     *,
     decay: ArrayLike = 0.95,
     threshold: ArrayLike = 1.0,
@@ -96,22 +85,20 @@ def lif_neuron(
       surrogate: firing slope.
       decay: share of a potential left after a step, β.
       threshold: potential at which a neuron fires, θ.
-      convention: what happens at a spike, and with the input; the default fires above the
-        threshold and subtracts it one step later.
+      convention: rules of a spike and of the input; the default is `Convention()`.
       learn: constants that are trained too, one per neuron.
 
     A constant is one number, or one per neuron [n] (per channel, behind a convolution).  Params
-    are the learned ones: {"decay": ρ [n], "threshold": φ [n]}.  The residual of the layer is
-    `Traces`.
+    are the learned constants: {"decay": ρ [n], "threshold": φ [n]}.  The residual of the layer
+    is `Traces`.
 
     Raises:
-      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0 and
-        above the potential of the reset, and `learn` holds names from above; for another
-        kind of surrogate or convention; in `init`, for constants that are neither one number
-        nor one per neuron; in `forward`, for currents that are not floats.
+      ValueError: unless 0 <= decay <= 1 (strictly inside, if learned), threshold > 0 and above
+        the potential of the reset, and `learn` holds names of both; for another surrogate or
+        convention; in `init`, for constants that are neither one number nor one per neuron; in
+        `forward`, for currents that are not floats.
     """
-    slope = surrogate_of(surrogate)
-    require_convention(convention)
+    slope = su.surrogate_of(surrogate)
     start = {"decay": decay, "threshold": threshold}
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
@@ -121,30 +108,23 @@ def lif_neuron(
         c_t, v_t, z_t = membrane.step(k["decay"], k["threshold"], c_tm1, i_t)
         return c_t, {"v": v_t}, z_t
 
-    def back(k, kept, lam_tp1, z_bar_t, m_bar_t):
+    def back(k, trace, lam_tp1, z_bar_t, m_bar_t):
         beta, theta = k["decay"], k["threshold"]
         lam_t, i_bar_t, theta_bar, rho_bar = membrane.back(
-            beta, theta, kept["v"], lam_tp1, z_bar_t, m_bar_t
+            beta, theta, trace["v"], lam_tp1, z_bar_t, m_bar_t
         )
         grads = {"decay": rho_bar, "threshold": through_bounds("threshold", theta, theta_bar)}
         return lam_t, i_bar_t, {name: grads[name] for name in learn}
 
+    fades = "always" if convention.reset == "subtract" else "silent"
     return Neuron(
-        init,
-        read,
-        jnp.zeros_like,
-        step,
-        back,
-        lambda k, kept: membrane.fire(kept["v"], k["threshold"]),
-        lambda k, kept: membrane.end(kept["v"], k["threshold"]),
+        init, read, jnp.zeros_like, step, back,
+        lambda k, trace: membrane.fire(trace["v"], k["threshold"]),
+        lambda k, trace: membrane.end(trace["v"], k["threshold"]),
         late=convention.spike_from == "old",
-        after=lambda k, kept: membrane.leave(k["decay"], kept["v"], k["threshold"]),
-        fades="never"
-        if convention.differentiate_reset
-        else "always"
-        if convention.reset == "subtract"
-        else "silent",
-    )
+        after=lambda k, trace: membrane.leave(k["decay"], trace["v"], k["threshold"]),
+        fades="never" if convention.differentiate_reset else fades,
+    )  # fmt: skip
 
 
 lif = as_layer(lif_neuron)
@@ -165,17 +145,17 @@ class Membrane(NamedTuple):
     """(β, v, θ) -> c"""
 
 
-def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
-    """The recurrence and the adjoint of this file's docstring."""
+def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
+    """Return the recurrence and the adjoint of this file's docstring."""
     subtract, same = convention.reset == "subtract", convention.reset_step == "same"
     V = lambda x: 0 if subtract else jnp.asarray(convention.reset, x.dtype)
     fire = firing(surrogate, convention)
     # A reset to V happens once, however many spikes there are.
     resets = fire if subtract else firing(surrogate, replace(convention, spikes="one"))
-    held = (lambda w: w) if convention.differentiate_reset else jax.lax.stop_gradient
+    hold = (lambda w: w) if convention.differentiate_reset else jax.lax.stop_gradient
 
     def reset(x, v, theta):
-        w = held(resets(v, theta))
+        w = hold(resets(v, theta))
         return x - theta * w if subtract else (1 - w) * x + V(x) * w
 
     def end(v, theta):
@@ -184,12 +164,12 @@ def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
     def leave(beta, v, theta):
         return beta * reset(v, v, theta) if same else reset(beta * v, v, theta)
 
-    def scaled(beta, i):
+    def gain(beta, i):
         i = (1 - beta) * i if convention.normalise else i
         return i if convention.gain == 1 else jnp.asarray(convention.gain, i.dtype) * i
 
     def step(beta, theta, c_tm1, i_t):
-        v_t = c_tm1 + scaled(beta, i_t)
+        v_t = c_tm1 + gain(beta, i_t)
         return leave(beta, v_t, theta), v_t, fire(v_t, theta)
 
     def back(beta, theta, v, lam_tp1, z_bar, m_bar):
@@ -204,15 +184,9 @@ def make_membrane(surrogate: Surrogate, convention: Convention) -> Membrane:
         rho_bar = through_bounds("decay", beta, beta_bar)
         if convention.normalise:
             rho_bar = rho_bar - beta * (lam * v - lam_tp1 * leave(beta, v, theta))
-        return lam, scaled(beta, lam), theta_bar, rho_bar
+        return lam, gain(beta, lam), theta_bar, rho_bar
 
     return Membrane(step, back, fire, end, leave)
-
-
-def require_convention(convention: Convention) -> None:
-    """Check that it is a `Convention`, or raise a ValueError."""
-    if not isinstance(convention, Convention):
-        raise ValueError(f"convention must be a Convention(...), got {convention!r}")
 
 
 def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:
@@ -227,11 +201,10 @@ NEURONS = {"lif": lif}
 _lif = partial(lif, decay=0.9, threshold=0.75)
 _LEARN = ("decay", "threshold")
 _RESETS = {
-    "subtract, held": Convention(),
-    "subtract, differentiated": Convention(differentiate_reset=True),
-    "zero, held": Convention(reset="zero"),
-    "zero, differentiated": Convention(reset="zero", differentiate_reset=True),
-}
+    f"{reset}, {'differentiated' if free else 'held'}":
+        Convention(reset=reset, differentiate_reset=free)
+    for reset in ("subtract", "zero") for free in (False, True)
+}  # fmt: skip
 _CONVENTIONS = {
     "same step, several spikes": Convention(reset_step="same", spikes="several"),
     "old potential, at the threshold": Convention(spike_from="old", fires="at"),
@@ -242,9 +215,9 @@ _CONVENTIONS = {
 _PER_NEURON = np.linspace(0.7, 0.9, 5)
 CASES = {
     **{
-        f"lif, {name}, {learned}": Case(
+        f"lif, {name}, {source}": Case(
             partial(_lif, convention=convention, learn=learn), (5,), "current")
-        for learned, learn in (("given", ()), ("learned", _LEARN))
+        for source, learn in (("given", ()), ("learned", _LEARN))
         for name, convention in _RESETS.items()
     },
     **{
@@ -256,15 +229,15 @@ CASES = {
         lambda: lif(decay=_PER_NEURON, threshold=1 - _PER_NEURON), (5,), "current"
     ),
     **{
-        f"lif, {name}": Case(partial(_lif, surrogate), (5,), "current")
-        for name, surrogate in (
-            ("arctan", arctan()), ("triangle", triangle()), ("sigmoid", sigmoid()),
-            ("exponential", exponential()), ("scaled", scaled(triangle(), 0.5)),
-            ("spyx_arctan", scaled(arctan(4.0), 1 / (2 * np.pi))),
+        f"lif, {name}": Case(partial(_lif, slope), (5,), "current")
+        for name, slope in (
+            ("arctan", su.arctan()), ("triangle", su.triangle()), ("sigmoid", su.sigmoid()),
+            ("exponential", su.exponential()), ("scaled", su.scaled(su.triangle(), 0.5)),
+            ("spyx_arctan", su.scaled(su.arctan(4.0), 1 / (2 * np.pi))),
         )
     },
     "lif, soft twin": Case(
-        partial(_lif, soft_twin(fast_sigmoid(4.0)),
+        partial(_lif, su.soft_twin(su.fast_sigmoid(4.0)),
                 convention=Convention(differentiate_reset=True)), (5,), "current",
     ),
     "over_time, potential of lif": Case(

@@ -1,36 +1,35 @@
 """A price on spikes, differentiated by hand.
 
-Of spikes sₜ, t = 1..T, with the firing rate r = Σₜ sₜ / T of each of n neurons in each of B
-examples, and a rate ρ that is free:
+For spikes sₜ, t = 1..T, with the firing rate r = Σₜ sₜ / T of each of n neurons in each of B
+examples, and a free rate ρ:
 
     P = λ Σ max(0, r − ρ)² / (B n)          ∂P/∂sₜ = 2 λ max(0, r − ρ) / (B n T)
 
-P is added to the loss, whatever that is, so `backward` adds ∂P/∂sₜ to what comes from behind.
+P is added to any loss, so `backward` adds ∂P/∂sₜ to ∂L/∂sₜ.
 """
 
 from functools import reduce
 from operator import add
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.layer import Layer, serial, without_params
+from jaxdigits.layer import Layer, Residual, nodes_of, serial, without_params
 from jaxdigits.spikes.lif import lif
 
 
 class Penalty(NamedTuple):
-    """What a layer adds to the loss, and what `backward` needs of it."""
+    """The price of a layer's spikes, and its slope for `backward`."""
 
     value: Array
     """[] P"""
     slope: Array
     """∂P/∂s of any step"""
 
-    read_later = "price on spikes"
+    message = "price on spikes"
 
 
 @constructor
@@ -39,7 +38,7 @@ def rate_penalty(weight: float, target: float = 0.0) -> Layer:
 
     Args:
       weight: λ, in units of the loss; a constant.
-      target: ρ, in spikes per step: up to it, firing is free.
+      target: ρ, in spikes per step.
 
     `jaxdigits.gradients.by_hand` and `by_autodiff` add the residual's `Penalty` to the loss.
 
@@ -47,23 +46,20 @@ def rate_penalty(weight: float, target: float = 0.0) -> Layer:
       ValueError: unless both are finite and >= 0.
     """
     if not 0 <= weight < float("inf") or not 0 <= target < float("inf"):
-        raise ValueError(
-            f"a rate penalty and its target must be finite and >= 0, got {weight} and {target}"
-        )
+        pair = f"{weight} and {target}"
+        raise ValueError(f"rate penalty and target must be finite and >= 0, got {pair}")
 
     def forward(x, key):
         above = jnp.maximum(0, x.mean(0) - target)
         return x, Penalty(weight * (above**2).mean(), 2 * weight * above / x.size)
 
-    return without_params(forward, lambda kept, y_bar: y_bar + kept.slope)
+    return without_params(forward, lambda penalty, y_bar: y_bar + penalty.slope)
 
 
-def penalties(residual: Any) -> Array | None:
-    """[] what all layers of a network add to the loss; None where none adds anything."""
-    is_penalty = lambda node: isinstance(node, Penalty)
-    nodes = jax.tree.leaves(residual, is_leaf=is_penalty)
-    values = [node.value for node in nodes if is_penalty(node)]
-    return reduce(add, values) if values else None
+def penalties(residual: Residual) -> Array | None:
+    """Return the sum [] of all prices in a network's residual; None without any."""
+    nodes = nodes_of(residual, lambda node: isinstance(node, Penalty))
+    return reduce(add, [node.value for node in nodes]) if nodes else None
 
 
 CASES = {

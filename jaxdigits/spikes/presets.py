@@ -1,8 +1,8 @@
 """The LIF neurons of known libraries, under their own names and arguments.
 
-Each function takes what the library's class takes and returns the options of `lif` (or
-`lif_neuron`) that make the same neuron: the same spikes, the same potentials, the same
-gradient.  `lif(**snntorch_leaky(beta=0.9))` is a layer.
+Each function has the arguments of the library's class and returns the options of `lif` (or
+`lif_neuron`) for the same neuron: the same spikes, the same potentials, the same gradient.
+`lif(**snntorch_leaky(beta=0.9))` is a layer.
 
     library         input gain    fires    reset takes effect    its gradient
     snnTorch        1             above    next step             held
@@ -14,11 +14,11 @@ gradient.  `lif(**snntorch_leaky(beta=0.9))` is a layer.
 
 Spyx puts a spike out one step after the potential that made it, and sinabs several in a step.
 
-Potentials here are counted from the resting potential.  Where a library's neuron rests
-elsewhere than at 0, the threshold and the reset are shifted by that, and so are the traces.
+Potentials are counted from the resting potential.  Where a library's neuron rests elsewhere
+than at 0, the threshold, the reset and the traces are shifted by that.
 
 Checked against traces of the released libraries: snnTorch 1.0.0, SpikingJelly 2.0.0, Norse
-1.1.0, sinabs 3.1.3 and Spyx 1.0.0.  NIR is a format, so its equation is what is checked.
+1.1.0, sinabs 3.1.3 and Spyx 1.0.0.  NIR is a format: checked against its equation.
 
 [1] Pedersen et al., Nat. Commun. 15, 8122, 2024, arXiv:2311.14641 (NIR).
 """
@@ -31,19 +31,15 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxdigits.case import Case
+from jaxdigits.options import require_name
+from jaxdigits.spikes import surrogates as su
 from jaxdigits.spikes.convention import Convention, Numbers, euler_decay, exact_decay
 from jaxdigits.spikes.lif import lif
-from jaxdigits.spikes.surrogates import (
-    Surrogate,
-    arctan,
-    exponential,
-    fast_sigmoid,
-    sigmoid,
-)
+from jaxdigits.spikes.surrogates import Surrogate
 
 
 class LifOptions(TypedDict):
-    """What `lif` needs to know to be a library's neuron."""
+    """The options of `lif` for a library's neuron."""
 
     surrogate: Surrogate
     decay: ArrayLike
@@ -60,16 +56,15 @@ def snntorch_leaky(
 ) -> LifOptions:
     """snnTorch's `Leaky`, with its usual `reset_delay=True`; None is its `atan(2)`.
 
-    Its docstring has the reset to zero also wipe out the input of that step; the code keeps
-    that input, and so does this.
+    By its docstring a reset to zero also removes the input of that step; its code keeps that
+    input, and so does this.
 
     Raises:
       ValueError: for another `reset_mechanism`.
     """
-    resets = {"subtract": "subtract", "zero": 0.0}
-    _require("reset_mechanism", reset_mechanism, resets)
-    convention = Convention(reset=resets[reset_mechanism])
-    return _options(spike_grad or arctan(2.0), beta, threshold, convention)
+    require_name("reset_mechanism", ("subtract", "zero"), reset_mechanism)
+    convention = Convention(reset=reset_mechanism)
+    return _options(spike_grad or su.arctan(2.0), beta, threshold, convention)
 
 
 def spikingjelly_lif(
@@ -89,14 +84,12 @@ def spikingjelly_lif(
       ValueError: unless tau >= 1 and v_threshold > v_reset.
     """
     convention = Convention(
-        reset="subtract" if v_reset is None else 0.0,
-        reset_step="same",
-        fires="at",
-        differentiate_reset=not detach_reset,
-        normalise=decay_input,
-    )
+        reset="subtract" if v_reset is None else 0.0, reset_step="same", fires="at",
+        differentiate_reset=not detach_reset, normalise=decay_input,
+    )  # fmt: skip
     threshold = _above(v_threshold, v_reset or 0.0, "v_threshold", "v_reset")
-    return _options(surrogate_function or sigmoid(4.0), euler_decay(tau), threshold, convention)
+    slope = surrogate_function or su.sigmoid(4.0)
+    return _options(slope, euler_decay(tau), threshold, convention)
 
 
 def norse_lif_box(
@@ -116,18 +109,16 @@ def norse_lif_box(
       ValueError: for another `reset_method`; unless dt <= 1 / tau_mem_inv and v_th > v_leak;
         for a reset by subtraction with v_leak != 0: Norse subtracts v_th, counted from 0.
     """
-    _require("reset_method", reset_method, ("reset_value", "reset_subtract"))
+    require_name("reset_method", ("reset_value", "reset_subtract"), reset_method)
     subtract = reset_method == "reset_subtract"
     if subtract and v_leak != 0:
         raise ValueError(f"reset_subtract needs v_leak = 0, got {v_leak}")
     convention = Convention(
-        reset="subtract" if subtract else v_reset - v_leak,
-        reset_step="same",
-        differentiate_reset=True,
-        normalise=True,
-    )
+        reset="subtract" if subtract else v_reset - v_leak, reset_step="same",
+        differentiate_reset=True, normalise=True,
+    )  # fmt: skip
     decay, threshold = euler_decay(1 / tau_mem_inv, dt), _above(v_th, v_leak, "v_th", "v_leak")
-    return _options(fast_sigmoid(1.0), decay, threshold, convention)
+    return _options(su.fast_sigmoid(1.0), decay, threshold, convention)
 
 
 def sinabs_lif(
@@ -147,30 +138,24 @@ def sinabs_lif(
     Raises:
       ValueError: for another `spike_fn` or `reset_fn`.
     """
-    _require("spike_fn", spike_fn, ("MultiSpike", "SingleSpike"))
-    _require("reset_fn", reset_fn, ("MembraneSubtract", "MembraneReset"))
+    require_name("spike_fn", ("MultiSpike", "SingleSpike"), spike_fn)
+    require_name("reset_fn", ("MembraneSubtract", "MembraneReset"), reset_fn)
     subtract = reset_fn == "MembraneSubtract"
     convention = Convention(
-        reset="subtract" if subtract else 0.0,
-        reset_step="same",
-        fires="at",
+        reset="subtract" if subtract else 0.0, reset_step="same", fires="at",
         spikes="several" if spike_fn == "MultiSpike" else "one",
-        differentiate_reset=subtract,
-        normalise=norm_input,
-    )
-    slope = surrogate_grad_fn or exponential(0.5 * spike_threshold)
+        differentiate_reset=subtract, normalise=norm_input,
+    )  # fmt: skip
+    slope = surrogate_grad_fn or su.exponential(0.5 * spike_threshold)
     return _options(slope, exact_decay(tau_mem), spike_threshold, convention)
 
 
 def spyx_lif(
     beta: ArrayLike = 0.9, threshold: ArrayLike = 1.0, *, activation: Surrogate | None = None
 ) -> LifOptions:
-    """Spyx's `nn.LIF`; activation None is its `superspike(25)`.
-
-    A step's spikes are those of the potential that it found.
-    """
+    """Spyx's `nn.LIF`, with spikes from the old potential; None is its `superspike(25)`."""
     convention = Convention(spike_from="old", differentiate_reset=True)
-    return _options(activation or fast_sigmoid(25.0), beta, threshold, convention)
+    return _options(activation or su.fast_sigmoid(25.0), beta, threshold, convention)
 
 
 def nir_lif(
@@ -192,32 +177,23 @@ def nir_lif(
       ValueError: unless dt <= tau, r > 0 and v_threshold > v_leak.
     """
     convention = Convention(
-        reset=_numbers(np.asarray(v_reset) - v_leak),
-        reset_step="same",
-        differentiate_reset=True,
-        gain=_numbers(r),
-        normalise=True,
-    )
-    threshold = _above(v_threshold, v_leak, "v_threshold", "v_leak")
-    return _options(
-        surrogate or fast_sigmoid(25.0), euler_decay(tau, dt), threshold, convention
-    )
+        reset=_numbers(np.asarray(v_reset) - v_leak), reset_step="same",
+        differentiate_reset=True, gain=_numbers(r), normalise=True,
+    )  # fmt: skip
+    threshold, slope = _above(v_threshold, v_leak, "v_threshold", "v_leak"), surrogate
+    return _options(slope or su.fast_sigmoid(25.0), euler_decay(tau, dt), threshold, convention)
 
 
 PRESETS: dict[str, Callable[..., LifOptions]] = {
-    "snntorch_leaky": snntorch_leaky,
-    "spikingjelly_lif": spikingjelly_lif,
-    "norse_lif_box": norse_lif_box,
-    "sinabs_lif": sinabs_lif,
-    "spyx_lif": spyx_lif,
-    "nir_lif": nir_lif,
-}
-
-
-def _options(surrogate, decay, threshold, convention) -> LifOptions:
-    return LifOptions(
-        surrogate=surrogate, decay=decay, threshold=threshold, convention=convention
+    preset.__name__: preset
+    for preset in (
+        snntorch_leaky, spikingjelly_lif, norse_lif_box, sinabs_lif, spyx_lif, nir_lif
     )
+}  # fmt: skip
+
+
+def _options(slope, decay, threshold, convention) -> LifOptions:
+    return LifOptions(surrogate=slope, decay=decay, threshold=threshold, convention=convention)
 
 
 def _above(value: ArrayLike, rest: ArrayLike, name: str, rest_name: str) -> np.ndarray:
@@ -230,11 +206,6 @@ def _above(value: ArrayLike, rest: ArrayLike, name: str, rest_name: str) -> np.n
 def _numbers(values: ArrayLike) -> Numbers:
     numbers = np.asarray(values, float).tolist()
     return tuple(numbers) if np.ndim(values) else numbers
-
-
-def _require(name: str, value: str, choices) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
 # Thresholds so low that a small input crosses them.

@@ -1,4 +1,4 @@
-"""Readouts: what a spiking network says at the end, differentiated by hand.
+"""Readouts: logits from output currents or spikes, differentiated by hand.
 
 A leaky readout integrates currents without firing.  From rest (u₀ = 0), for t = 1..T:
 
@@ -22,6 +22,7 @@ from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.fast.scan import elementwise_scan
 from jaxdigits.layer import Layer, Static, serial, without_params
+from jaxdigits.options import require_name
 from jaxdigits.spikes.lif import lif
 
 
@@ -38,12 +39,11 @@ def leaky_readout(
     """
     if not 0 <= decay <= 1:
         raise ValueError(f"decay must be in [0, 1], got {decay}")
-    if reduce not in ("mean", "max", "last"):
-        raise ValueError(f"reduce must be 'mean', 'max' or 'last', got {reduce!r}")
+    require_name("reduce", tuple(READOUTS), reduce)
 
     # uₜ = β uₜ₋₁ + iₜ and λₜ = β λₜ₊₁ + gₜ are one step.
-    def leak(_, before, given):
-        after = decay * before + given
+    def leak(_, before, source):
+        after = decay * before + source
         return after, after
 
     def forward(current, key):
@@ -54,13 +54,12 @@ def leaky_readout(
         return u.mean(0) if reduce == "mean" else u_T, u
 
     def backward(u, y_bar):
-        step_number = jnp.arange(len(u)).reshape(-1, *[1] * y_bar.ndim)
+        steps = jnp.arange(len(u)).reshape(-1, *[1] * y_bar.ndim)
         if reduce == "mean":
             g = jnp.broadcast_to(y_bar / len(u), u.shape)
         else:
-            chosen = jnp.argmax(u, 0) if reduce == "max" else len(u) - 1
-            g = jnp.where(step_number == chosen, y_bar, 0)
-
+            step = jnp.argmax(u, 0) if reduce == "max" else len(u) - 1
+            g = jnp.where(steps == step, y_bar, 0)
         return elementwise_scan(leak, (), jnp.zeros_like(y_bar), g, reverse=True)[1]
 
     return without_params(forward, backward)
@@ -68,7 +67,7 @@ def leaky_readout(
 
 @constructor
 def spike_count(*, mean: bool = False) -> Layer:
-    """Spikes [T, ..., n] -> how many each neuron fired [..., n], or with `mean` its rate."""
+    """Spikes [T, ..., n] -> the number of each neuron's spikes [..., n], or its `mean` rate."""
 
     def forward(spikes, key):
         return spikes.mean(0) if mean else spikes.sum(0), Static(len(spikes))
@@ -81,7 +80,7 @@ def spike_count(*, mean: bool = False) -> Layer:
 
 
 def step_shares(readout: Layer, steps: int) -> np.ndarray | None:
-    """[steps] ∂y/∂iₜ of a readout that is linear in its currents; None for any other."""
+    """Return ∂y/∂iₜ [steps] of a readout that is linear in its currents; None for another."""
     about = readout.about
     if about is None:
         return None
@@ -98,15 +97,12 @@ READOUTS = {
     "max": partial(leaky_readout, reduce="max"),
     "last": partial(leaky_readout, reduce="last"),
 }
+_lif = partial(lif, decay=0.9, threshold=0.75)
 CASES = {
     **{
-        f"leaky_readout, {way}": Case(partial(leaky_readout, 0.9, reduce=way), (5,), "current")
-        for way in ("mean", "max", "last")
+        f"leaky_readout, {name}": Case(partial(make, 0.9), (5,), "current")
+        for name, make in READOUTS.items()
     },
-    "spike_count": Case(
-        lambda: serial(lif(decay=0.9, threshold=0.75), spike_count()), (5,), "current"
-    ),
-    "spike_count, mean": Case(
-        lambda: serial(lif(decay=0.9, threshold=0.75), spike_count(mean=True)), (5,), "current"
-    ),
+    "spike_count": Case(lambda: serial(_lif(), spike_count()), (5,), "current"),
+    "spike_count, mean": Case(lambda: serial(_lif(), spike_count(mean=True)), (5,), "current"),
 }

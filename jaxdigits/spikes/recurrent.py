@@ -4,14 +4,14 @@ With W [n, n] from neuron to neuron and z₀ = 0, for t = 1..T:
 
     iₜ = xₜ + zₜ₋₁ W                       then the neuron's own step: iₜ -> zₜ
 
-zₜ reaches L directly (z̄ₜ) and through iₜ₊₁, so the neuron's adjoint of step t is given
+zₜ reaches L directly (z̄ₜ) and through iₜ₊₁, so the neuron's adjoint of step t takes
 z̄ₜ + īₜ₊₁ Wᵀ and returns īₜ = dL/diₜ.  For t = T..1, with ī = 0 beyond T:
 
     īₜ = back(…, z̄ₜ + īₜ₊₁ Wᵀ)             ∂L/∂xₜ = īₜ           ∂L/∂W = Σₜ zₜ₋₁ᵀ īₜ
 
-and ∂L/∂W is one matrix product over all steps and examples.  zₜ is what fires in step t; a
-convention in which spikes come out late (`spike_from="old"`) delays the output, not the
-recurrence, as in Spyx.
+and ∂L/∂W is one matrix product over all steps and examples.  zₜ are the spikes of step t; a
+convention with late spikes (`spike_from="old"`) delays the output, not the recurrence, as in
+Spyx.
 """
 
 from functools import partial
@@ -20,91 +20,80 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.keys import uniform
 from jaxdigits.layer import Layer
+from jaxdigits.options import require_name
+from jaxdigits.spikes import unroll
 from jaxdigits.spikes.adaptive import alif_neuron
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import lif_neuron
 from jaxdigits.spikes.synapse import cuba_lif_neuron
-from jaxdigits.spikes.unroll import (
-    Neuron,
-    added,
-    as_current,
-    emitted,
-    in_time,
-    kept_of,
-    per_neuron,
-    received,
-    require_emit,
-    require_neuron,
-)
 
 
 @constructor
 def recurrent(
-    neuron: Neuron,
+    neuron: unroll.Neuron,
     *,
     gain: float = 1 / 3,
     emit: Literal["spikes", "potential"] = "spikes",
 ) -> Layer:
-    """Neurons that hear each other one step later: currents [T, ..., n] -> spikes, alike.
+    """Neurons with weights between them: currents [T, ..., n] -> spikes [T, ..., n].
 
     Args:
       neuron: `lif_neuron`, `cuba_lif_neuron`, `alif_neuron` or one of your own.
-      gain: the weights start uniform with variance gain / n, as those of `dense`; 1/3 is the
-        habit of spiking networks.
+      gain: the weights start uniform with variance gain / n, as in `dense`; 1/3 is the habit of
+        spiking networks.
       emit: "spikes" or "potential", as for `over_time`.
 
-    Params: "weight" [n, n], and those of the neuron.  The weights join the last axis; behind
-    a convolution, the channels of one pixel.  The residual is that of `over_time`.
+    Params: "weight" [n, n], and the neuron's params.  The weights join the last axis; behind a
+    convolution, the channels of one pixel.  The residual is as for `over_time`.
 
     Raises:
-      ValueError: unless gain > 0 and `emit` is one of the two; for what is no neuron; in
+      ValueError: unless gain > 0 and `emit` is one of the two; for a `neuron` that is none; in
         `forward`, for currents that are not floats.
     """
-    require_neuron(neuron, "recurrent")
-    if not gain > 0:
-        raise ValueError(f"gain must be > 0, got {gain}")
-    require_emit(emit)
+    unroll.require_neuron(neuron, "recurrent")
+    checks.positive(gain=gain)
+    require_name("emit", unroll.EMITS, emit)
 
     def init(key, shape):
         n = shape[-1]
         return {"weight": uniform(key, (n, n), gain / n), **neuron.init(shape)}, shape
 
     def forward(params, x, key=None):
-        del key
-        x = as_current(x)
+        x = unroll.as_current(x)
         k, weight = neuron.constants(params, x.dtype), params["weight"]
 
         def step(carry, x_t):
             state, z_tm1 = carry
-            state, kept_t, z_t = neuron.step(k, state, x_t + z_tm1 @ weight)
-            return (state, z_t), kept_t
+            state, trace_t, z_t = neuron.step(k, state, x_t + z_tm1 @ weight)
+            return (state, z_t), trace_t
 
         start = neuron.rest(x[0]), jnp.zeros_like(x[0])
-        _, kept = jax.lax.scan(step, start, x)
-        return emitted(neuron, k, kept, emit)
+        _, trace = jax.lax.scan(step, start, x)
+        return unroll.output_of(neuron, k, trace, emit)
 
     def backward(params, residual, y_bar):
         k, weight = neuron.constants(params, y_bar.dtype), params["weight"]
-        kept, zeros = kept_of(residual), jnp.zeros_like(y_bar[0])
+        trace, zeros = unroll.trace_of(residual), jnp.zeros_like(y_bar[0])
 
         def step(carry, xs):
-            (state_bar, i_bar_tp1, grads), (kept_t, y_bar_t) = carry, xs
-            z_bar_t, m_bar_t = received(y_bar_t, emit)
+            (state_bar, i_bar_tp1, grads), (trace_t, y_bar_t) = carry, xs
+            z_bar_t, m_bar_t = unroll.slopes_of(y_bar_t, emit)
             z_bar_t = z_bar_t + i_bar_tp1 @ weight.T
-            state_bar, i_bar_t, grads_t = neuron.back(k, kept_t, state_bar, z_bar_t, m_bar_t)
-            return (state_bar, i_bar_t, added(grads, grads_t)), i_bar_t
+            state_bar, i_bar_t, grads_t = neuron.back(k, trace_t, state_bar, z_bar_t, m_bar_t)
+            return (state_bar, i_bar_t, unroll.add_grads(grads, grads_t)), i_bar_t
 
         own = {name: zeros for name in params if name != "weight"}
         start = neuron.rest(zeros), zeros, own
-        xs = kept, in_time(neuron, y_bar, emit)
+        xs = trace, unroll.shift_slopes(neuron, y_bar, emit)
         (_, _, own), i_bar = jax.lax.scan(step, start, xs, reverse=True)
         rows = lambda a: a.reshape(-1, a.shape[-1])
-        w_bar = rows(neuron.fire(k, kept)[:-1]).T @ rows(i_bar[1:])
-        return {"weight": w_bar, **per_neuron(own)}, i_bar
+        w_bar = rows(neuron.fire(k, trace)[:-1]).T @ rows(i_bar[1:])
+        return {"weight": w_bar, **unroll.sum_grads(own)}, i_bar
 
     return Layer(init, forward, backward)
 

@@ -32,12 +32,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.about import About, constructor, described, reduced
+from jaxdigits import checks
+from jaxdigits.about import About, constructor, describe, reduce_thing
 from jaxdigits.options import choose
 
 
 class Surrogate(NamedTuple):
-    """A firing function of u = v − θ (unit of potential), and what stands for its slope."""
+    """A firing function of u = v − θ (unit of potential), and its surrogate slope."""
 
     fire: Callable[[Array], Array]
     slope: Callable[[Array], Array]
@@ -45,57 +46,50 @@ class Surrogate(NamedTuple):
     about: About | None = None
 
     def __repr__(self) -> str:
-        return described(self.about) if self.about else "Surrogate(fire, slope, primitive)"
+        return describe(self.about) if self.about else "Surrogate(fire, slope, primitive)"
 
     def __reduce__(self):
-        return reduced(self)
+        return reduce_thing(self)
 
 
 @constructor
 def fast_sigmoid(gamma: float = 25.0) -> Surrogate:
     """Slope (1 + γ|u|)⁻², of height 1; `gamma` is its sharpness, in 1/potential."""
-    _require_positive(gamma=gamma)
-    return Surrogate(
-        heaviside,
-        lambda u: (1 + gamma * jnp.abs(u)) ** -2,
-        lambda u: 0.5 + u / (1 + gamma * jnp.abs(u)),
-    )
+    checks.positive(gamma=gamma)
+    primitive = lambda u: 0.5 + u / (1 + gamma * jnp.abs(u))
+    return Surrogate(heaviside, lambda u: (1 + gamma * jnp.abs(u)) ** -2, primitive)
 
 
 @constructor
 def arctan(alpha: float = 2.0) -> Surrogate:
     """Slope ½α / (1 + (½παu)²), of height α/2 and area 1."""
-    _require_positive(alpha=alpha)
+    checks.positive(alpha=alpha)
     a = jnp.pi * alpha / 2
-    return Surrogate(
-        heaviside,
-        lambda u: alpha / 2 / (1 + (a * u) ** 2),
-        lambda u: 0.5 + jnp.arctan(a * u) / jnp.pi,
-    )
+    primitive = lambda u: 0.5 + jnp.arctan(a * u) / jnp.pi
+    return Surrogate(heaviside, lambda u: alpha / 2 / (1 + (a * u) ** 2), primitive)
 
 
 @constructor
 def triangle(width: float = 1.0, height: float = 1.0) -> Surrogate:
     """Slope `height` (1 − |u| / width) where positive, else zero."""
-    _require_positive(width=width, height=height)
+    checks.positive(width=width, height=height)
+    slope = lambda u: height * jnp.maximum(0, 1 - jnp.abs(u) / width)
 
     def primitive(u):
         u = jnp.clip(u, -width, width)
         return height * (width / 2 + u - jnp.sign(u) * u**2 / (2 * width))
 
-    return Surrogate(
-        heaviside, lambda u: height * jnp.maximum(0, 1 - jnp.abs(u) / width), primitive
-    )
+    return Surrogate(heaviside, slope, primitive)
 
 
 @constructor
 def sigmoid(alpha: float = 4.0) -> Surrogate:
     """Slope of σ(αu), of height α/4 and area 1."""
-    _require_positive(alpha=alpha)
+    checks.positive(alpha=alpha)
 
     def slope(u):
-        fired = jax.nn.sigmoid(alpha * u)
-        return alpha * fired * (1 - fired)
+        sigma = jax.nn.sigmoid(alpha * u)
+        return alpha * sigma * (1 - sigma)
 
     return Surrogate(heaviside, slope, lambda u: jax.nn.sigmoid(alpha * u))
 
@@ -106,22 +100,19 @@ def exponential(width: float = 0.5) -> Surrogate:
 
     sinabs' `SingleExponential(grad_width)`, whose w is `grad_width` times the threshold.
     """
-    _require_positive(width=width)
-    return Surrogate(
-        heaviside,
-        lambda u: jnp.exp(-jnp.abs(u) / width) / width,
-        lambda u: 1 - jnp.sign(u) * jnp.expm1(-jnp.abs(u) / width),
-    )
+    checks.positive(width=width)
+    primitive = lambda u: 1 - jnp.sign(u) * jnp.expm1(-jnp.abs(u) / width)
+    return Surrogate(heaviside, lambda u: jnp.exp(-jnp.abs(u) / width) / width, primitive)
 
 
 @constructor
 def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
-    """`surrogate` with `factor` times its slope; it fires where it did.
+    """`surrogate` with `factor` times its slope and the same spikes.
 
     For soft twins, scale first: `soft_twin(scaled(surrogate, factor))`.  Spyx's `arctan(k)` is
     `scaled(arctan(2 * k), 1 / (pi * k))`.
     """
-    _require_positive(factor=factor)
+    checks.positive(factor=factor)
     return surrogate._replace(
         slope=lambda u: factor * surrogate.slope(u),
         primitive=lambda u: factor * surrogate.primitive(u),
@@ -130,26 +121,20 @@ def scaled(surrogate: Surrogate, factor: float) -> Surrogate:
 
 @constructor
 def soft_twin(surrogate: Surrogate) -> Surrogate:
-    """The same slope, now the true derivative of what is fired."""
+    """`surrogate` that fires its primitive: the slope is the true derivative."""
     return surrogate._replace(fire=surrogate.primitive)
 
 
 def with_slope(surrogate: Surrogate) -> Callable[[Array], Array]:
-    """`surrogate.fire` as a function that JAX differentiates with `surrogate.slope`."""
+    """Return `surrogate.fire` of u [...], which JAX differentiates with `surrogate.slope`."""
     fire = jax.custom_jvp(surrogate.fire)
     fire.defjvp(lambda u, du: (surrogate.fire(*u), surrogate.slope(*u) * du[0]))
     return fire
 
 
 def heaviside(u: Array) -> Array:
-    """1 where u > 0, else 0, in the dtype of u: at the threshold a neuron is silent."""
+    """Return 1 where u [...] > 0, else 0, in the dtype of u: silence at the threshold."""
     return (u > 0).astype(u.dtype)
-
-
-def _require_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be > 0, got {value}")
 
 
 SURROGATES = {
@@ -170,6 +155,6 @@ def surrogate_of(surrogate: AnySurrogate) -> Surrogate:
     if isinstance(surrogate, str):
         return choose("surrogate", SURROGATES, surrogate)()
     if not isinstance(surrogate, Surrogate):
-        shown = getattr(surrogate, "__name__", repr(surrogate))
-        raise ValueError(f"surrogate must be a Surrogate, as fast_sigmoid(), got {shown}")
+        name = getattr(surrogate, "__name__", repr(surrogate))
+        raise ValueError(f"surrogate must be a Surrogate, as fast_sigmoid(), got {name}")
     return surrogate

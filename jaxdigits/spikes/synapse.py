@@ -1,4 +1,4 @@
-"""Current-based neurons: a synaptic current that decays by itself, then any membrane.
+"""Current-based neurons: a synaptic current that decays, then any membrane.
 
 From rest (j₀ = 0), for t = 1..T, with α the decay of the current:
 
@@ -8,7 +8,7 @@ From rest (j₀ = 0), for t = 1..T, with α the decay of the current:
 The current that arrives in a step reaches the membrane in the same step (as in snnTorch's
 `Synaptic`; where a library lets it wait for the next, the input comes one step earlier).
 
-The neuron's adjoint gives dL/djₜ through the membrane of step t, which we call qₜ.  jₜ also
+The neuron's adjoint returns qₜ, which is dL/djₜ through the membrane of step t.  jₜ also
 reaches L through jₜ₊₁.  So with j̄ₜ = dL/djₜ, for t = T..1 and j̄ = 0 beyond T:
 
     j̄ₜ = qₜ + α j̄ₜ₊₁           ∂L/∂iₜ = j̄ₜ           ∂L/∂α = Σₜ j̄ₜ₊₁ jₜ
@@ -58,21 +58,21 @@ def cuba_lif_neuron(
       ValueError: as `lif`, and unless 0 <= synapse_decay <= 1 (strictly inside, if learned).
     """
     require_learnable(learn, ("synapse_decay", "decay", "threshold"))
-    of_membrane = [name for name in learn if name != "synapse_decay"]
     neuron = lif_neuron(
-        surrogate, decay=decay, threshold=threshold, convention=convention, learn=of_membrane
-    )
+        surrogate, decay=decay, threshold=threshold, convention=convention,
+        learn=[name for name in learn if name != "synapse_decay"],
+    )  # fmt: skip
     return current_based(neuron, decay=synapse_decay, learn="synapse_decay" in learn)
 
 
 @constructor
 def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False) -> Neuron:
-    """`neuron` behind a synaptic current, which it keeps as "current".
+    """`neuron` behind a synaptic current, "current" in the trace.
 
     Args:
       neuron: one without a synapse.
       decay: α, one number or one per neuron [n].
-      learn: whether it is a param, "synapse_decay".
+      learn: whether the decay is a param, "synapse_decay".
 
     Raises:
       ValueError: unless 0 <= decay <= 1 (strictly inside, if learned); in `step`, for a neuron
@@ -83,34 +83,29 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
     def step(k, state, i_t):
         j_tm1, inner = state
         j_t = k["synapse_decay"] * j_tm1 + i_t
-        inner, kept, z_t = neuron.step(k, inner, j_t)
-        if "current" in kept:
+        inner, trace, z_t = neuron.step(k, inner, j_t)
+        if "current" in trace:
             raise ValueError("current_based takes a neuron without a synapse of its own")
-        return (j_t, inner), kept | {"current": j_t}, z_t
+        return (j_t, inner), trace | {"current": j_t}, z_t
 
-    def back(k, kept, state_bar, z_bar_t, m_bar_t):
+    def back(k, trace, state_bar, z_bar_t, m_bar_t):
         j_bar_tp1, inner_bar = state_bar
         alpha = k["synapse_decay"]
-        inner_bar, q_t, grads = neuron.back(k, kept, inner_bar, z_bar_t, m_bar_t)
+        inner_bar, q_t, grads = neuron.back(k, trace, inner_bar, z_bar_t, m_bar_t)
         j_bar_t = q_t + alpha * j_bar_tp1
         if learn:
-            alpha_bar = j_bar_tp1 * kept["current"]
+            alpha_bar = j_bar_tp1 * trace["current"]
             grads |= {"synapse_decay": through_bounds("synapse_decay", alpha, alpha_bar)}
         return (j_bar_t, inner_bar), j_bar_t, grads
 
     inner_after = neuron.after
-    after = inner_after and (lambda k, kept: (kept["current"], inner_after(k, kept)))
-
     return neuron._replace(
         init=lambda shape: neuron.init(shape) | init(shape),
-        constants=lambda params, dtype: {
-            **neuron.constants(params, dtype),
-            **read(params, dtype),
-        },
+        constants=lambda *args: {**neuron.constants(*args), **read(*args)},
         rest=lambda i: (jnp.zeros_like(i), neuron.rest(i)),
         step=step,
         back=back,
-        after=after,
+        after=inner_after and (lambda k, trace: (trace["current"], inner_after(k, trace))),
     )
 
 

@@ -27,10 +27,10 @@ REFUSED = """
 --microbatch 0          | microbatch must divide the batch, 64, got 0
 --microbatch 48         | microbatch must divide the batch, 64, got 48
 --microbatch 16 --norm batch | microbatch is not for batch norm, which takes a batch as a
---precision half        | precision must be 'full' or 'mixed', got 'half'
+--precision half        | precision must be one of full, mixed, got 'half'
 --storage bit           | mlp has no option 'storage'; it has hidden
 --recompute             | mlp has no option 'recompute'; it has hidden
-snn --storage nibble    | storage must be one of ('full', 'byte', 'bit'), got 'nibble'
+snn --storage nibble    | storage must be one of full, byte, bit, got 'nibble'
 snn --recompute --gradient eprop | recompute and storage are for backpropagation
 snn --storage bit --gradient eprop | recompute and storage are for backpropagation
 """

@@ -24,7 +24,7 @@ from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import lif
 from jaxdigits.spikes.readout import leaky_readout
 from jaxdigits.spikes.surrogates import arctan, soft_twin, with_slope
-from jaxdigits.spikes.traces import Traces
+from jaxdigits.spikes.unroll import Traces
 
 X = np.random.default_rng(0).standard_normal((5, 4))
 W = np.random.default_rng(1).standard_normal((4, 3))

@@ -16,7 +16,7 @@ import pytest
 from jaxdigits.gradients import by_autodiff, check, check_estimator, check_loss, check_spiking
 from jaxdigits.layers import dense, tanh
 from jaxdigits.losses import cross_entropy
-from jaxdigits.spikes import Convention, lif, lif_neuron
+from jaxdigits.spikes import Convention, lif, lif_neuron, over_time
 
 EXAMPLES, STEPS = 3, 8
 FIRE = dict(decay=0.9, threshold=0.75)
@@ -39,7 +39,8 @@ def neurons(options: dict[str, Any], **convention: Any) -> Callable:
 
 _spiking = partial(Case, "spikes.lif", "lif", time=True)
 LEARN = FIRE | dict(learn=("decay", "threshold"))
-_alif = FIRE | dict(adaptation=0.5, adaptation_decay=0.7)
+_alif = FIRE | dict(adaptation=0.5, adaptation_decay=0.7,
+                    learn=("adaptation", "adaptation_decay"))  # fmt: skip
 _cuba = FIRE | dict(synapse_decay=0.6)
 CASES = {
     "dense": Case("layers.dense", "dense", lambda dense: dense(4)),
@@ -78,8 +79,8 @@ CASES = {
     "gain": _spiking(neurons(FIRE, gain=2.0)),
     "normalised": _spiking(neurons(LEARN | dict(threshold=0.1), normalise=True)),
     "late": _spiking(neurons(FIRE, spike_from="old")),
-    "alif": Case("spikes.adaptive", "alif",
-                 neurons(_alif | dict(learn=("adaptation", "adaptation_decay"))), time=True),
+    "alif": Case("spikes.adaptive", "alif_neuron", lambda alif: over_time(alif(**_alif)),
+                 time=True),
     "cuba": Case("spikes.synapse", "cuba_lif",
                  neurons(_cuba | dict(learn=("synapse_decay",))), time=True),
     "recurrent": Case("spikes.recurrent", "recurrent",
@@ -158,9 +159,9 @@ MISTAKES = [
     ("scale left out", "group", "group_norm", 'grouped(params["scale"] * y_bar)',
      "grouped(y_bar)"),
     ("constants differentiated", "remembered", "batch_norm",
-     "g / kept.sigma if statistics else ", ""),
-    ("statistics held", "batch", "batch_norm", "g / kept.sigma if statistics else",
-     "g / kept.sigma if True else"),
+     "g / sigma if statistics else ", ""),
+    ("statistics held", "batch", "batch_norm", "g / sigma if statistics else",
+     "g / sigma if True else"),
     ("multiplied", "standardise", "standardise", "y_bar / std", "y_bar * std"),
     ("scale forgotten", "standardise", "standardise", "y_bar / std", "y_bar"),
     ("columns first", "flatten", "flatten", "y_bar.reshape(*y_bar.shape[:-1], *features.value)",
@@ -171,8 +172,8 @@ MISTAKES = [
     ("branches exchanged", "concatenate", "parallel",
      "jnp.split(y_bar, np.cumsum(widths)[:-1], -1)",
      "jnp.split(y_bar, np.cumsum(widths)[:-1], -1)[::-1]"),
-    ("one branch forgotten", "concatenate", "_add", "sum(parts[1:], start=parts[0])",
-     "parts[0]"),
+    ("one branch forgotten", "concatenate", "_add", "sum(slopes[1:], start=slopes[0])",
+     "slopes[0]"),
     ("mean over time", "direct", "direct", "i_bar.sum(0)", "i_bar.mean(0)"),
     ("only the last step", "direct", "direct", "i_bar.sum(0)", "i_bar[-1]"),
     ("mean over time", "rate", "rate", "s_bar.sum(0)", "s_bar.mean(0)"),
@@ -184,8 +185,8 @@ MISTAKES = [
      "elementwise_scan(leak, (), jnp.zeros_like(y_bar), g, reverse=True)[1]", "g"),
     ("mean forgotten", "mean", "leaky_readout", "y_bar / len(u)", "y_bar"),
     ("off by one in time", "last", "leaky_readout", "len(u) - 1", "len(u) - 2"),
-    ("another maximum", "largest", "leaky_readout", "chosen = jnp.argmax(u, 0)",
-     "chosen = jnp.argmin(u, 0)"),
+    ("another maximum", "largest", "leaky_readout", "step = jnp.argmax(u, 0)",
+     "step = jnp.argmin(u, 0)"),
     ("the last for the largest", "largest", "leaky_readout",
      'jnp.argmax(u, 0) if reduce == "max" else len(u) - 1', "len(u) - 1"),
     ("rate or count", "count", "spike_count", "y_bar / steps.value", "y_bar"),
@@ -216,17 +217,17 @@ MISTAKES = [
      "m_bar + lam_tp1 if same"),
     ("decay from another step", "same step", "make_membrane", "lam_tp1 * end(v, theta)",
      "lam_tp1 * v"),
-    ("gain forgotten", "gain", "make_membrane", "return lam, scaled(beta, lam)",
+    ("gain forgotten", "gain", "make_membrane", "return lam, gain(beta, lam)",
      "return lam, lam"),
     ("decay's part in the input", "normalised", "make_membrane", "rho_bar - beta *",
      "rho_bar + beta *"),
     ("stored as it is", "held", "through_bounds", "value_bar * (",
      "value_bar * (1 if name else "),
-    ("off by one in time", "late", "in_time",
+    ("off by one in time", "late", "shift_slopes",
      "jnp.concatenate([y_bar[1:], jnp.zeros_like(y_bar[:1])])", "y_bar"),
     ("forwards in time", "held", "over_time", "reverse=True", "reverse=False"),
-    ("only one step's gradient", "held", "over_time", "added(grads, grads_t)", "grads_t"),
-    ("a step too late", "held", "over_time", "in_time(neuron, y_bar, emit)",
+    ("only one step's gradient", "held", "over_time", "add_grads(grads, grads_t)", "grads_t"),
+    ("a step too late", "held", "over_time", "shift_slopes(neuron, y_bar, emit)",
      "jnp.roll(y_bar, 1, 0)"),
     ("adaptation not differentiated", "alif", "alif_neuron", "z_bar_t + (1 - rho) * a_bar_tp1",
      "z_bar_t"),
@@ -257,7 +258,7 @@ MISTAKES = [
     ("not the primitive's slope", "arctan", "arctan", "alpha / 2 / (1", "alpha / (1"),
     ("not the primitive's slope", "triangle", "triangle", "height * jnp.maximum",
      "jnp.maximum"),
-    ("not the primitive's slope", "sigmoid", "sigmoid", "alpha * fired *", "fired *"),
+    ("not the primitive's slope", "sigmoid", "sigmoid", "alpha * sigma *", "sigma *"),
 ]  # fmt: skip
 
 

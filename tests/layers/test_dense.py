@@ -69,7 +69,7 @@ def test_without_bias_there_is_none():
 @pytest.mark.parametrize(
     ("make", "match"),
     [
-        (lambda: dense(0), "at least one output, got 0"),
+        (lambda: dense(0), "n must be >= 1, got 0"),
         (lambda: dense(3, gain=0.0), "gain"),
         (lambda: dense(3, gain=float("nan")), "gain"),
         (lambda: dense(3).init(KEY, (2, 2)), r"shape \(m,\), got \(2, 2\)"),

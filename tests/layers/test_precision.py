@@ -152,5 +152,5 @@ def test_sums_are_those_of_the_wider_dtype():
 
 @pytest.mark.parametrize("make", [dense, conv2d])
 def test_another_precision_is_refused_by_name(make):
-    with pytest.raises(ValueError, match="precision must be 'full' or 'mixed', got 'half'"):
+    with pytest.raises(ValueError, match="precision must be one of full, mixed, got 'half'"):
         make(3, precision="half")

@@ -95,7 +95,7 @@ def test_sounds_in_a_batch_are_each_by_themselves():
         (dict(length=1), "length must be >= 2, got 1"),
         (dict(hop=0), "hop must be >= 1, got 0"),
         (dict(bands=0), "bands must be >= 1, got 0"),
-        (dict(window="kaiser"), "window must be one of .*'hann'.*, got 'kaiser'"),
+        (dict(window="kaiser"), "window must be one of hann, .*, got 'kaiser'"),
         (dict(low=-1.0), "0 <= low < high <= rate / 2, got -1, 4000 and 8000"),
         (dict(low=900.0, high=900.0), "0 <= low < high"),
         (dict(high=4001.0), "0 <= low < high"),
@@ -116,5 +116,5 @@ def test_an_image_is_no_sound():
 
 
 def test_whole_numbers_are_no_sound():
-    with pytest.raises(ValueError, match=r"log_mel takes floats, as sounds in .*, got int16"):
+    with pytest.raises(ValueError, match="log_mel takes floats, got int16: pass sounds in"):
         spectrogram(np.zeros(300, np.int16))

@@ -109,7 +109,7 @@ def test_the_names_of_a_type_are_those_of_its_table(annotation, table):
         (snn, dict(zzz=0.5), "lif has no option 'zzz'; it has decay, threshold"),
         (snn, dict(reset="half"), "reset must be"),
         (snn, dict(reset=1.0), "reset must be below the threshold"),
-        (snn, dict(fires="below"), "fires must be 'above' or 'at', got 'below'"),
+        (snn, dict(fires="below"), "fires must be one of above, at, got 'below'"),
     ],
 )
 def test_a_wrong_name_comes_with_the_nearest(build, options, match):

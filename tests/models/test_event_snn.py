@@ -8,7 +8,7 @@ import pytest
 from jaxdigits.gradients import check_network
 from jaxdigits.losses import cross_entropy
 from jaxdigits.models.event_snn import event_snn
-from jaxdigits.spikes.event_search import events
+from jaxdigits.spikes.event_neuron import events
 from jaxdigits.tree import parameter_count
 
 KEY = jax.random.key(0)
@@ -100,7 +100,7 @@ def test_dropout_is_of_training_only():
     ("options", "match"),
     [
         (dict(hidden=()), "at least one hidden layer"),
-        (dict(output="rate"), "output must be 'potential' or 'first_spike', got 'rate'"),
+        (dict(output="rate"), "output must be one of potential, first_spike, got 'rate'"),
         (
             dict(output="first_spike", dropout_rate=0.1),
             "dropout_rate is for output='potential'",

@@ -115,7 +115,7 @@ def test_events_of_a_camera_are_an_image_too():
     logits, _ = evaluated(x, vision="events")
     assert logits.shape == (6, 10)
     assert np.abs(logits - evaluated(without(x, "image"), vision="events")[0]).max() > 0
-    with pytest.raises(ValueError, match="spikes at 6 steps are wanted"):
+    with pytest.raises(ValueError, match="takes spikes at 6 steps"):
         multimodal(**SMALL, vision="events").init(KEY, {"image": (7, 5, 4, 2), "sound": (900,)})
 
 
@@ -176,5 +176,5 @@ def test_bad_options_are_refused(options, match):
 
 
 def test_an_image_alone_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"wanted for \['image', 'sound'\]"):
+    with pytest.raises(ValueError, match=r"needs inputs for \['image', 'sound'\]"):
         multimodal().init(KEY, (28, 28))

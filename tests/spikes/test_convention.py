@@ -69,18 +69,18 @@ def test_euler_is_the_exact_decay_to_first_order():
     [
         (
             lambda: Convention(reset="half"),
-            "reset must be 'subtract' or a potential, got 'half'",
+            "reset must be 'subtract', 'zero' or numbers, got 'half'",
         ),
         (lambda: Convention(reset=float("nan")), "reset"),
         (
             lambda: Convention(reset_step="now"),
-            "reset_step must be 'next' or 'same', got 'now'",
+            "reset_step must be one of next, same, got 'now'",
         ),
-        (lambda: Convention(fires="below"), "fires must be 'above' or 'at', got 'below'"),
-        (lambda: Convention(spikes="two"), "spikes must be 'one' or 'several', got 'two'"),
+        (lambda: Convention(fires="below"), "fires must be one of above, at, got 'below'"),
+        (lambda: Convention(spikes="two"), "spikes must be one of one, several, got 'two'"),
         (
             lambda: Convention(spike_from="next"),
-            "spike_from must be 'new' or 'old', got 'next'",
+            "spike_from must be one of new, old, got 'next'",
         ),
         (lambda: Convention(differentiate_reset="no"), "differentiate_reset must be False or"),
         (lambda: Convention(normalise=2), "normalise must be False or True, got 2"),
@@ -88,7 +88,7 @@ def test_euler_is_the_exact_decay_to_first_order():
         (lambda: Convention(gain=float("inf")), "gain"),
         (
             lambda: Convention(gain=[1.0, 2.0]),
-            "gain must be a number or a tuple of numbers > 0",
+            "gain must be a number or a tuple of numbers, got",
         ),
         (lambda: exact_decay(0.0), "tau must be > 0, got 0.0"),
         (lambda: exact_decay(1.0, -1.0), "dt must be > 0, got -1.0"),

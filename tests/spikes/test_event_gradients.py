@@ -13,9 +13,8 @@ from jaxdigits.gradients import check
 from jaxdigits.layer import serial
 from jaxdigits.layers import dense
 from jaxdigits.spikes.event_lif import event_dense, event_lif
-from jaxdigits.spikes.event_neuron import EventNeuron
+from jaxdigits.spikes.event_neuron import EventNeuron, events
 from jaxdigits.spikes.event_readout import first_spike, mean_potential
-from jaxdigits.spikes.event_search import events
 
 module = import_module("jaxdigits.spikes.event_lif")  # not the function of that name
 END = 14.0

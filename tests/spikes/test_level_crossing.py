@@ -58,7 +58,7 @@ def test_the_gradient_is_zero_for_jax_too():
     ("options", "match"),
     [
         (dict(height=0.0), "height must be > 0, got 0.0"),
-        (dict(height=1.0, spikes="many"), "spikes must be 'one' or 'several', got 'many'"),
+        (dict(height=1.0, spikes="many"), "spikes must be one of one, several, got 'many'"),
     ],
 )
 def test_what_is_no_code_is_refused(options, match):

@@ -55,7 +55,7 @@ def test_spikes_are_counted_and_the_count_hands_each_its_share():
     [
         (dict(decay=1.1), r"decay must be in \[0, 1\], got 1.1"),
         (dict(decay=-0.5), "decay"),
-        (dict(reduce="sum"), "reduce must be 'mean', 'max' or 'last', got 'sum'"),
+        (dict(reduce="sum"), "reduce must be one of mean, max, last, got 'sum'"),
     ],
 )
 def test_bad_arguments_are_refused_by_name(options, match):

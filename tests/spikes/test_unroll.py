@@ -67,5 +67,5 @@ def test_what_a_layer_emits_is_in_its_traces(emit):
 
 @pytest.mark.parametrize("make", [over_time, recurrent])
 def test_another_output_is_refused_by_name(make):
-    with pytest.raises(ValueError, match="emit must be 'spikes' or 'potential', got 'current'"):
+    with pytest.raises(ValueError, match="emit must be one of spikes, potential, got"):
         make(lif_neuron(), emit="current")

@@ -15,5 +15,5 @@ from jaxdigits.gradients.rules.ottt import ottt as ottt
 from jaxdigits.gradients.rules.rtrl import rtrl as rtrl
 from jaxdigits.gradients.rules.rule import LearningRule as LearningRule
 
-RULES: dict[str, LearningRule] = _about.gathered(globals(), "RULES")
+RULES: dict[str, LearningRule] = _about.gather_tables(globals(), "RULES")
 """rules by name; each file has its own"""
