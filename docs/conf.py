@@ -9,6 +9,8 @@ import shutil
 from importlib.metadata import metadata
 from pathlib import Path
 
+import jaxdigits.runs  # noqa: F401  (configurations read signatures before autodoc rewrites them)
+
 HERE = Path(__file__).parent
 SECTIONS = {"Args:", "Raises:", "Returns:", "Yields:", "Attributes:"}
 
@@ -79,7 +81,14 @@ def copy_notebooks(app):
     shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks", dirs_exist_ok=True)
 
 
+def of_others(app, what, name, obj, skip, options):
+    """Skip the names that a folder imports from other libraries."""
+    ours = getattr(obj, "__module__", None) or "jaxdigits"
+    return True if what == "module" and not ours.startswith("jaxdigits") else None
+
+
 def setup(app):
     app.connect("builder-inited", copy_notebooks)
+    app.connect("autodoc-skip-member", of_others)
     app.connect("autodoc-process-docstring", equations, priority=400)  # napoleon has 500
     app.connect("autodoc-process-docstring", paragraphs, priority=600)

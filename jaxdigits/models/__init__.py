@@ -3,10 +3,10 @@
 `multimodal` takes a dict of images and sounds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable as _Callable
 
 from jaxdigits import about as _about
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer as _Layer
 from jaxdigits.models.cnn import cnn as cnn
 from jaxdigits.models.conv_snn import conv_snn as conv_snn
 from jaxdigits.models.event_snn import event_snn as event_snn
@@ -14,5 +14,5 @@ from jaxdigits.models.mlp import mlp as mlp
 from jaxdigits.models.multimodal import multimodal as multimodal
 from jaxdigits.models.snn import snn as snn
 
-NETWORKS: dict[str, Callable[..., Layer]] = _about.gather_tables(globals(), "NETWORKS")
+NETWORKS: dict[str, _Callable[..., _Layer]] = _about.gather_tables(globals(), "NETWORKS")
 """builders by name; each file has its own"""

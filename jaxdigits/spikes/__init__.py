@@ -1,9 +1,9 @@
 """Spiking layers: encoders, surrogate slopes, neurons of every convention, readouts."""
 
-from collections.abc import Callable
+from collections.abc import Callable as _Callable
 
 from jaxdigits import about as _about
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer as _Layer
 from jaxdigits.spikes.adaptive import alif as alif
 from jaxdigits.spikes.adaptive import alif_neuron as alif_neuron
 from jaxdigits.spikes.convention import Convention as Convention
@@ -61,5 +61,5 @@ from jaxdigits.spikes.unroll import firing_rates as firing_rates
 from jaxdigits.spikes.unroll import over_time as over_time
 from jaxdigits.spikes.unroll import traces as traces
 
-NEURONS: dict[str, Callable[..., Layer]] = _about.gather_tables(globals(), "NEURONS")
+NEURONS: dict[str, _Callable[..., _Layer]] = _about.gather_tables(globals(), "NEURONS")
 """constructors of neurons by name; each file has its own"""
