@@ -27,7 +27,7 @@ def names_in(thing):
     while about is not None:
         yield about.name
         for value in about.arguments.values():
-            for each in value if isinstance(value, tuple) else (value,):
+            for each in value if type(value) is tuple else (value,):
                 yield from names_in(each)
         about = about.inner
 
