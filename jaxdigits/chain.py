@@ -1,4 +1,4 @@
-"""The parts of a network, and how they are chained.
+"""The parts of a network, and their chains.
 
 A builder makes the parts of a network; a `Chain` makes one layer of them.  The usual chain is
 `in_series`: one layer after another, and the chain rule for `backward`.  A learning rule is

@@ -82,8 +82,8 @@ def test_euler_is_the_exact_decay_to_first_order():
             lambda: Convention(spike_from="next"),
             "spike_from must be one of new, old, got 'next'",
         ),
-        (lambda: Convention(differentiate_reset="no"), "differentiate_reset must be False or"),
-        (lambda: Convention(normalise=2), "normalise must be False or True, got 2"),
+        (lambda: Convention(differentiate_reset="no"), "differentiate_reset must be one of"),
+        (lambda: Convention(normalise=2), "normalise must be one of False, True, got 2"),
         (lambda: Convention(gain=0.0), "gain must be > 0, got 0.0"),
         (lambda: Convention(gain=float("inf")), "gain"),
         (
