@@ -12,7 +12,7 @@ import pytest
 from jaxdigits import layers as ly
 from jaxdigits import models
 from jaxdigits import spikes as sp
-from jaxdigits.about import children_of, constructor, gathered
+from jaxdigits.about import children_of, constructor, gather_tables
 from jaxdigits.certificate import KINDS
 from jaxdigits.layer import Layer, parallel, recomputed, residual, serial
 
@@ -111,6 +111,6 @@ def test_what_cannot_be_pickled_says_how_to_send_it():
 
 
 def test_tables_are_gathered_from_the_files_of_the_names():
-    assert set(gathered(vars(sp), "NEURONS")) == {"lif", "alif", "cuba_lif"}
-    assert set(gathered({"snn": models.snn}, "NETWORKS")) == {"snn"}
-    assert gathered({"snn": models.snn}, "NOTHING") == {}
+    assert set(gather_tables(vars(sp), "NEURONS")) == {"lif", "alif", "cuba_lif"}
+    assert set(gather_tables({"snn": models.snn}, "NETWORKS")) == {"snn"}
+    assert gather_tables({"snn": models.snn}, "NOTHING") == {}
