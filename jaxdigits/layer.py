@@ -216,8 +216,8 @@ def recomputed(layer: Layer) -> Layer:
 def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]:
     """Return `layer` as a function (params, x, key) -> y with the gradient by hand.
 
-    It is for other JAX programs.  `jax.jvp` of it raises, `jax.hessian` works.  An input without
-    a gradient by hand (bytes, the input of a learning rule) gets zeros.  The slope of a price
+    It is for other JAX programs.  `jax.jvp` of it raises; `jax.hessian` works.  Inputs without
+    a gradient by hand (bytes, the input of a learning rule) get zeros.  The slope of a price
     on spikes (`rate_penalty`) is always in the gradient, and the price itself is not in y:
     leave it out, or add `penalties` of the residual.
     """
