@@ -231,8 +231,8 @@ snn --reset half        | --reset must be subtract or zero or a number, got 'hal
 snn --fires below       | --fires must be one of above, at, got 'below'
 snn --gain 0            | gain must be > 0, got 0.0
 conv_snn --scale image --encoder rate | only a direct input has a scale
-snn --rate-penalty -1        | a rate penalty and its target must be finite and >= 0, got -1.0
-snn --rate-penalty inf       | a rate penalty and its target must be finite and >= 0, got inf
+snn --rate-penalty -1        | rate penalty and target must be finite and >= 0, got -1.0
+snn --rate-penalty inf       | rate penalty and target must be finite and >= 0, got inf
 snn --rate-target 0.1        | rate_target is for a rate_penalty, and there is none: got 0.1
 snn --rate-penalty 1 --gradient eprop | rate_penalty is for backpropagation
 snn --gradient eprop_onlin   | --gradient must be one of by_hand
