@@ -89,7 +89,8 @@ def test_the_main_job_is_a_spiking_network_on_digits():
 
 
 @pytest.mark.parametrize("network", NETWORKS)
-def test_help_lists_the_networks_own_options_with_true_defaults(cli, network):
+def test_help_lists_the_networks_own_options_with_true_defaults(cli, monkeypatch, network):
+    monkeypatch.setenv("COLUMNS", "100")  # as where there is no terminal
     answer = cli("train", network, "--help")
     assert answer.code == 0
     assert len(answer.out.splitlines()) <= 80
