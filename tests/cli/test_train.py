@@ -236,6 +236,13 @@ snn --rate-penalty -1        | rate penalty and target must be finite and >= 0, 
 snn --rate-penalty inf       | rate penalty and target must be finite and >= 0, got inf
 snn --rate-target 0.1        | rate_target is for a rate_penalty, and there is none: got 0.1
 snn --rate-penalty 1 --gradient eprop | rate_penalty is for backpropagation
+--microbatch 0          | microbatch must be in [1, 16384], got 0
+--microbatch 48         | microbatch must divide the batch, 64, got 48
+--microbatch 16 --norm batch | microbatch is not for batch norm, which takes a batch as a
+--precision half        | --precision must be one of full, mixed, got 'half'
+--storage bit           | unknown option --storage
+snn --recompute --gradient eprop | recompute and storage are for backpropagation
+snn --storage bit --gradient eprop | recompute and storage are for backpropagation
 snn --gradient eprop_onlin   | --gradient must be one of by_hand
 cnn --kernel 0          | size must be >= 1, got 0
 cnn --gradient eprop    | cnn learns by backpropagation only
@@ -259,9 +266,11 @@ def test_a_bad_option_is_one_line_and_leaves_no_folder(one_line, tmp_path, case)
     ("network", "options"),
     [("mlp", ("--augment", "elastic", "--scale", "image")),
      ("conv_snn", ("--adversarial", 0.1, "--steps", 2, "--channels", 2, 4)),
-     ("snn", ("--augment", "shift", "--rate-penalty", 2, "--rate-target", 0.05, "--steps", 4))],
+     ("snn", ("--augment", "shift", "--rate-penalty", 2, "--rate-target", 0.05, "--steps", 4)),
+     ("snn", ("--microbatch", 16, "--precision", "mixed", "--storage", "bit", "--recompute",
+              "--steps", 4))],
 )  # fmt: skip
-def test_regularised_networks_are_runs_like_any_other(cli, tmp_path, network, options):
+def test_regularised_and_frugal_networks_are_runs_like_any_other(cli, tmp_path, network, options):
     args = ("--epochs", 1, "--out", tmp_path / "run")
     options += ("--hidden", 8) if network != "conv_snn" else ()
     answer = cli("train", network, *args, *options, "--json")
