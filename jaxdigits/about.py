@@ -122,6 +122,9 @@ def _text(value: Any) -> str:
     if isinstance(value, partial):
         options = "".join(f", {k}={_text(v)}" for k, v in value.keywords.items())
         return f"partial({_text(value.func)}{options})"
+    about = getattr(value, "about", None)
+    if about and next(children_of(about), None):
+        return f"{about.name}(...)"
     if isinstance(value, np.ndarray) or hasattr(value, "aval"):
         return f"array{list(np.shape(value))}"
     return getattr(value, "__name__", None) or repr(value)

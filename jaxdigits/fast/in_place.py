@@ -1,7 +1,7 @@
 """A recurrence whose outputs take the place of its inputs.
 
 `jax.lax.scan` writes its outputs to fresh memory, which is cleared before, and keeps its carry
-apart from them.  Where the carry is told by the output, nothing but the output needs to be
+apart from them.  Where the output determines the carry, nothing but the output needs to be
 carried, and where the output has the shape of an input, it can be written over it:
 
     y₁ = f(start, x₁)        yₜ = f(carry of yₜ₋₁, xₜ), into the row of xₜ
@@ -27,7 +27,7 @@ Tree = Any  # a pytree of arrays
 CarryOf = Callable[[Tree, Tree], Tree]
 
 
-class Told(NamedTuple):
+class Origin(NamedTuple):
     """What lets a recurrence work in place."""
 
     y: Tree
@@ -38,8 +38,8 @@ class Told(NamedTuple):
 
 def in_place(
     f: Callable, carry_of: CarryOf | None, constants: Tree, start: Tree, xs: Tree
-) -> Told | None:
-    """How the carry is told by the output of a step; None if it is not.
+) -> Origin | None:
+    """How the output of a step determines the carry; None if it does not.
 
     Nor may f hold on to what is traced: that would be no argument of the recurrence, and would
     have no derivative.
@@ -51,22 +51,22 @@ def in_place(
     if any(isinstance(c, Tracer) for c in jaxpr.consts) or not _alike(carry, start):
         return None
     if carry_of is not None:
-        return Told(y, carry_of)
+        return Origin(y, carry_of)
     count, shape = len(jax.tree.leaves(carry)), jax.tree.structure(carry)
     carries, ys = jaxpr.jaxpr.outvars[:count], jaxpr.jaxpr.outvars[count:]
     if any(carry not in ys for carry in carries):
         return None
     places = [ys.index(carry) for carry in carries]
-    return Told(y, lambda _, y: shape.unflatten([jax.tree.leaves(y)[i] for i in places]))
+    return Origin(y, lambda _, y: shape.unflatten([jax.tree.leaves(y)[i] for i in places]))
 
 
 def in_place_scan(
-    f: Callable, told: Told, constants: Tree, start: Tree, xs: Tree, *, reverse: bool
+    f: Callable, origin: Origin, constants: Tree, start: Tree, xs: Tree, *, reverse: bool
 ) -> tuple[Tree, Tree]:
     """`jax.lax.scan` of `f` with these constants, where the output tells the carry."""
     inputs, structure = jax.tree.flatten(jax.tree.map(jnp.asarray, xs))
-    ys, out = jax.tree.flatten(told.y)
-    steps, carry_of = len(inputs[0]), lambda y: told.carry_of(constants, out.unflatten(y))
+    ys, out = jax.tree.flatten(origin.y)
+    steps, carry_of = len(inputs[0]), lambda y: origin.carry_of(constants, out.unflatten(y))
     over = _places(ys, inputs)
     rows = [jnp.zeros((steps, *a.shape), a.dtype) if i is None else inputs[i]
             for a, i in zip(ys, over, strict=True)]  # fmt: skip

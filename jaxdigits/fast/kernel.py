@@ -127,12 +127,12 @@ def on_blocks(jaxpr: Jaxpr, args: Sequence[Array]) -> list[Array]:
         return jnp.full(BLOCK, atom.val, dtype) if isinstance(atom, Literal) else values[atom]
 
     for eqn in jaxpr.eqns:
-        given, inner = [read(atom) for atom in eqn.invars], inner_jaxpr(eqn)
+        arrays, inner = [read(atom) for atom in eqn.invars], inner_jaxpr(eqn)
         if inner is not None:
-            given = on_blocks(inner.jaxpr, given)
+            arrays = on_blocks(inner.jaxpr, arrays)
         elif eqn.primitive.name not in SAME:
-            given = [eqn.primitive.bind(*given, **eqn.params)]
-        values.update(zip(eqn.outvars, given, strict=True))
+            arrays = [eqn.primitive.bind(*arrays, **eqn.params)]
+        values.update(zip(eqn.outvars, arrays, strict=True))
     return [read(atom) for atom in jaxpr.outvars]
 
 

@@ -53,14 +53,14 @@ def elementwise_scan(
         return scan(constants, start, xs)  # which refuses them
     kernels = uses("kernel") and has_kernels()
     step = step_of(f, constants, start, xs) if kernels else None
-    told = in_place(f, carry_of, constants, start, xs) if uses("in place") else None
-    if step is None and told is None:
+    origin = in_place(f, carry_of, constants, start, xs) if uses("in place") else None
+    if step is None and origin is None:
         return scan(constants, start, xs)
 
     def loop(constants, start, xs):
-        if told is None:
+        if origin is None:
             return scan(constants, start, xs)
-        return in_place_scan(f, told, constants, start, xs, reverse=reverse)
+        return in_place_scan(f, origin, constants, start, xs, reverse=reverse)
 
     run = loop if step is None else by_kernel(step, loop, reverse=reverse)
     run = jax.custom_jvp(run)

@@ -170,7 +170,7 @@ def network_options(network: str, neuron: str = "lif") -> dict[str, Option]:
 
 
 def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The given options of a network, and the defaults of all others.
+    """Return the options of a network, and the defaults of all others.
 
     Raises:
       ValueError: for an option that the network does not have, an unknown name, or a number

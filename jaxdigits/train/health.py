@@ -138,34 +138,30 @@ def _layers(values: Mapping[str, Array], bad: Callable[[np.ndarray], np.ndarray]
 
 
 def _inputs(network: Layer, params: Any, residual: Any) -> Iterator[tuple[str, Array]]:
-    """Yield (name, input) of each layer with weights that has another before it.
+    """Yield (name, input) for each layer with weights behind another one.
 
-    The layers are those of the network's `about`; a layer with weights keeps its input.  The
-    residual of a learning rule, or of a layer that computes again, is passed over.
+    The layers are those of the network's `about`; the residual of a layer with weights is its
+    input.  Other residuals (of a learning rule, of a recomputed layer) are passed over.
     """
     learnt = False
-    for path, layer, p, kept in _leaves(network, params, residual):
+    for path, layer, p, x in _leaves(network, params, residual):
         has_weights = isinstance(p, Mapping) and "weight" in p
-        floats = isinstance(kept, Array) and jnp.issubdtype(kept.dtype, jnp.floating)
+        floats = isinstance(x, Array) and jnp.issubdtype(x.dtype, jnp.floating)
         if has_weights and learnt and floats:
-            yield f"{layer.about.name} {path}" if layer.about else f"layer {path}", kept
+            yield f"{layer.about.name} {path}" if layer.about else f"layer {path}", x
         learnt |= bool(jax.tree.leaves(p))
 
 
 def _leaves(network: Layer, params: Any, residual: Any, path: str = "") -> Iterator[tuple]:
-    """Yield (path, layer, params, residual) of each layer in the combinators of a network."""
-    children = list(children_of(network.about)) if network.about else []
-    of = lambda tree: tree.items() if isinstance(tree, Mapping) else enumerate(tree)
+    """Yield (path, layer, params, residual) for each layer in a network's combinators."""
+    children = dict(children_of(network.about)) if network.about else {}
     side_by_side = isinstance(params, Mapping)
-    kept = (
-        residual[0] if side_by_side and isinstance(residual, tuple) and residual else residual
-    )
-    shaped = isinstance(kept, Mapping if side_by_side else tuple) and len(kept) == len(children)
-    if not children or not shaped or len(params) != len(children):
+    if side_by_side and isinstance(residual, tuple) and residual:
+        residual = residual[0]  # that of `parallel` has facts beside its branches
+    kind = Mapping if side_by_side else tuple
+    if not children or not isinstance(residual, kind) or len(residual) != len(children):
         yield path, network, params, residual
         return
-    ps: dict[Any, Any] = dict(of(params))
-    rs: dict[Any, Any] = dict(of(kept))
-    for name, layer in children:
-        key = name if side_by_side else int(name)
-        yield from _leaves(layer, ps[key], rs[key], f"{path}/{name}".lstrip("/"))
+    for i, (name, layer) in enumerate(children.items()):
+        at: Any = name if side_by_side else i
+        yield from _leaves(layer, params[at], residual[at], f"{path}/{name}".lstrip("/"))

@@ -270,7 +270,7 @@ def test_a_bad_option_is_one_line_and_leaves_no_folder(one_line, tmp_path, case)
      ("snn", ("--microbatch", 16, "--precision", "mixed", "--storage", "bit", "--recompute",
               "--steps", 4))],
 )  # fmt: skip
-def test_regularised_and_frugal_networks_are_runs_like_any_other(cli, tmp_path, network, options):
+def test_regularised_and_frugal_networks_are_runs(cli, tmp_path, network, options):
     args = ("--epochs", 1, "--out", tmp_path / "run")
     options += ("--hidden", 8) if network != "conv_snn" else ()
     answer = cli("train", network, *args, *options, "--json")
