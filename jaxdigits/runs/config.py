@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxdigits import models
 from jaxdigits import spikes as sp
 from jaxdigits.augment import AUGMENTS, Augment, of_senses, other_speech
+from jaxdigits.chain import in_series
 from jaxdigits.data.catalogue import FEATURES, blank
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
@@ -143,14 +144,16 @@ class Config:
 def _by_rule(
     network: str, options: Mapping[str, Any], rule: str, *, training: bool, **rest: Any
 ) -> Layer:
-    """The network by a learning rule in training; evaluation has a forward pass only."""
-    if "chain" not in signature(models.NETWORKS[network]).parameters:
+    """Build the network, with the rule's chain of layers where it trains."""
+    build, chain = models.NETWORKS[network], RULES[rule].chain
+    if chain is in_series:
+        return build(**options, training=training, **rest)
+    if "chain" not in signature(build).parameters:
         raise ValueError(
-            f"{network} learns by backpropagation only: a rule takes the dense layers of mlp "
-            "or snn"
+            f"{network} learns by backpropagation only: "
+            "a rule takes the dense layers of mlp or snn"
         )
-    chain = {"chain": RULES[rule].chain} if training else {}
-    return models.NETWORKS[network](**options, **chain, training=training, **rest)
+    return build(**options, training=training, **rest, **({"chain": chain} if training else {}))
 
 
 def network_options(network: str, neuron: str = "lif") -> dict[str, Option]:
