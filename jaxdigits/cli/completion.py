@@ -16,7 +16,9 @@ SHELLS = ("bash", "zsh", "tcsh")
 class Completion:
     """Print a script that completes commands and options with the tab key.
 
-    $ jaxdigits completion bash > ~/.local/share/bash-completion/completions/jaxdigits
+    Store it where the shell looks for such scripts; a new shell then completes.
+
+      $ jaxdigits completion bash > ~/.local/share/bash-completion/completions/jaxdigits
     """
 
     shell: Annotated[str, SHELLS, "SHELL", POSITIONAL]
@@ -40,5 +42,6 @@ def _program() -> argparse.ArgumentParser:
     for name in COMMANDS:
         kind = getattr(import_module(f"jaxdigits.cli.{name}"), name.capitalize())
         options = every_option() if name == "train" else options_of(kind)
-        add_options(commands.add_parser(name, add_help=False), options)
+        # Only a command with a help text is public to shtab.
+        add_options(commands.add_parser(name, add_help=False, help=name), options)
     return program

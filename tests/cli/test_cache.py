@@ -37,7 +37,7 @@ def test_the_second_start_compiles_nothing_and_trains_to_the_same_bits(tmp_path)
     first, _, params = start(tmp_path, "one")
     second, errors, again = start(tmp_path, "two")
     entries = [path.name for path in (tmp_path / "cache").iterdir()]
-    assert any(name.startswith("jit_run_epoch-") for name in entries)
+    assert any(name.startswith("jit_finish-") for name in entries)
     assert first["cache_misses"] == first["compile_requests_use_cache"]
     assert "cache_hits" not in first
     assert second["cache_hits"] == second["compile_requests_use_cache"]
