@@ -54,7 +54,10 @@ def constructor(make: Callable[P, T]) -> Callable[P, T]:
         arguments = dict(bound.arguments)
         for parameter in signature.parameters.values():
             if parameter.kind is parameter.VAR_KEYWORD:
-                arguments |= arguments.pop(parameter.name)
+                rest = arguments.pop(parameter.name)
+                if both := rest.keys() & arguments.keys():
+                    raise TypeError(f"{make.__name__} got two values of {min(both)!r}")
+                arguments |= rest
         return thing._replace(about=About(call, arguments, thing.about))
 
     return call

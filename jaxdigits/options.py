@@ -11,6 +11,7 @@ from dataclasses import MISSING, fields
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
+SEQUENCES = (tuple, list, Sequence)
 LAYERS = 100  # entries of a sequence: a network is traced layer by layer
 
 
@@ -57,7 +58,13 @@ def require_within(name: str, annotation: Any, value: Any) -> None:
     if values is not None and len(values) > LAYERS:
         raise ValueError(f"{name} has {len(values)} entries, more than {LAYERS}")
     optional = value is None and type(None) in _leaves(annotation)
-    for bounds in [m for m in _metadata(annotation) if isinstance(m, Bounds)]:
+    if _leaves(annotation) == [bool] and not isinstance(value, bool):
+        raise ValueError(f"{name} must be true or false, got {value!r}")
+    every = [m for m in _metadata(annotation) if isinstance(m, Bounds)]
+    several = any(get_origin(kind) in SEQUENCES for kind in _leaves(annotation))
+    if every and values is not None and not several:
+        raise ValueError(f"{name} must be one value, got {value!r}")
+    for bounds in every:
         for entry in () if optional else [value] if values is None else values:
             _require_number(name, entry, bounds, int in _kinds(annotation))
 
@@ -158,6 +165,7 @@ def _require_number(name: str, value: Any, bounds: Bounds, whole: bool) -> None:
     if value >= bounds.low and high:
         return
     if bounds.high == float("inf"):
-        raise ValueError(f"{name} must be >= {bounds.low}, got {value}")
+        finite = "finite and " if bounds.below else ""
+        raise ValueError(f"{name} must be {finite}>= {bounds.low}, got {value}")
     end = ")" if bounds.below else "]"
     raise ValueError(f"{name} must be in [{bounds.low}, {bounds.high}{end}, got {value}")

@@ -147,6 +147,10 @@ def _reader(name: str, number: Any, names: Sequence[str], optional: bool, path: 
     """A function from text to a value, whose error names the option."""
 
     def read(text: str) -> Any:
+        if path:
+            if not text:
+                raise argparse.ArgumentTypeError("must be a path, got ''")
+            return Path(text)
         if optional and text == "none":
             return None
         if names and (number is str or text in names):
@@ -155,8 +159,6 @@ def _reader(name: str, number: Any, names: Sequence[str], optional: bool, path: 
             except ValueError as error:
                 raise argparse.ArgumentTypeError(str(error).removeprefix(f"{name} ")) from None
             return text
-        if path:
-            return Path(text)
         try:
             return number(text)
         except ValueError:

@@ -65,7 +65,7 @@ class Train:
         if resume := value_before_parsing(args, "--resume", None):
             require_run(Path(resume))  # before JAX is imported
         from jaxdigits.models import NETWORKS
-        from jaxdigits.runs.config import CONFIGS, Config, network_options
+        from jaxdigits.runs.config import CONFIGS, Config, chosen_options, network_options
 
         named = bool(args) and not args[0].startswith("-")
         network, rest = (args[0], args[1:]) if named else ("snn", args)
@@ -76,8 +76,9 @@ class Train:
         usual = known[data]
         neuron = value_before_parsing(rest, "--neuron", usual.options.get("neuron"))
         table = network_options(network, neuron or "lif")
+        chosen = chosen_options(usual, table) | ({"neuron": neuron} if neuron else {})
         of_network = [
-            o._replace(default=usual.options.get(o.name, o.default))
+            o._replace(default=chosen.get(o.name, o.default))
             for o in table.values() if o.name != "classes"
         ]  # fmt: skip
         of_run = [
@@ -126,11 +127,14 @@ class Train:
         from jaxdigits.runs.folder import load_config, read_result
 
         config = load_config(folder)
-        passed = [name for name in ("network", "out") if getattr(self, name) is not None]
-        passed += [*self.settings.get("options", ()), *self.settings]
+        settings = [name for name in self.settings if name != "options"]
+        settings += self.settings.get("options", ())
+        passed = [self.network] if self.network else ["--out"] if self.out else []
+        passed += ["--" + name.replace("_", "-") for name in settings]
         if passed:
+            words = " and ".join(passed)
             raise ValueError(
-                f"--resume continues the run as it was configured: leave out {passed[0]!r}"
+                f"--resume continues the run as it was configured: leave out {words}"
             )
         if result := read_result(folder):
             say(f"{folder} has its result: there is nothing to resume", json_wanted=self.json)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import jax
@@ -60,12 +61,16 @@ class Dataset:
             raise ValueError("a data set needs at least one example, got none")
         least, most = int(values.min()), int(values.max())
         classes = most + 1 if classes is None else classes
+        if isinstance(classes, bool) or not isinstance(classes, Integral):
+            raise ValueError(f"classes must be a whole number, got {classes!r}")
+        if classes > np.iinfo(np.int32).max:
+            raise ValueError(f"label must be below 2³¹, got {most}")
         if least < 0 or most >= classes:
             raise ValueError(
                 f"label must be >= 0 and below classes, {classes}, got {least} to {most}"
             )
         convert = jnp.asarray if isinstance(label, Array) else np.asarray
-        self._set(inputs, convert(label, np.int32), classes)
+        self._set(inputs, convert(label, np.int32), int(classes))
 
     def __getitem__(self, rows: Any) -> "Dataset":
         """Return the data set of some examples: a slice, or an array of their numbers."""

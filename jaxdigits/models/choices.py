@@ -26,7 +26,9 @@ AnyNeuron = Annotated[Callable[..., Layer] | str, tuple(sp.NEURONS)]
 """a constructor from the surrogate, or its name"""
 AnyReadout = Annotated[Callable[[], Layer] | Literal["mean", "max", "last"], tuple(READOUTS)]
 """a constructor, or how a leaky readout reduces its potentials"""
-Widths = Annotated[int | Sequence[int], Bounds(1)]
+Widths = Annotated[int | Sequence[int], Bounds(1, 1 << 20)]
+Rate = Annotated[float, Bounds(0, 1, below=True)]
+Classes = Annotated[int, Bounds(1, 1 << 20)]
 Steps = Annotated[int, Bounds(1, 10_000)]
 CONVENTION = tuple(field.name for field in fields(sp.Convention))
 
@@ -102,7 +104,7 @@ def neuron_of(
     """
     make = choose("neuron", sp.NEURONS, neuron)
     if isinstance(neuron, str):
-        require_options(neuron, options, neuron_options(make))
+        require_options(f"a network with {neuron} neurons", options, neuron_options(make))
     choices: dict[str, Any] = {k: _static(v) for k, v in options.items() if k in CONVENTION}
     constants = {k: v for k, v in options.items() if k not in CONVENTION}
     if choices:
@@ -114,6 +116,12 @@ def neuron_of(
         return sp.over_time(layer) if isinstance(layer, sp.Neuron) else layer
 
     return neurons
+
+
+def require_storage(storage: str, neuron_options: Mapping[str, Any]) -> None:
+    """Check that a bit can hold the neurons' spikes, or raise a ValueError."""
+    if storage == "bit" and neuron_options.get("spikes") == "several":
+        raise ValueError("storage bit holds one spike a step: take byte for spikes several")
 
 
 def neuron_options(make: Callable[..., Layer]) -> list[str]:

@@ -28,8 +28,8 @@ def conv_snn(
     norm: ch.Norm | None = "batch",
     pool: Literal["max", "average"] = "max",
     scale: Literal["data", "image"] = "data",
-    dropout_rate: float = 0.2,
-    classes: int = 10,
+    dropout_rate: ch.Rate = 0.2,
+    classes: ch.Classes = 10,
     precision: Precision = "full",
     storage: sp.Storage = "full",
     rate_penalty: float = 0.0,
@@ -74,6 +74,7 @@ def conv_snn(
     make_norm = ch.normaliser(norm, 3, training, statistics)
     price = ch.priced(rate_penalty, rate_target, training)
     encode = choose("encoder", ch.ENCODERS, encoder)
+    ch.require_storage(storage, neuron_options)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     fire = lambda: [neurons(), *price]
     conv = partial(ly.conv2d, padding="VALID", bias=norm is None, precision=precision)

@@ -26,8 +26,8 @@ def snn(
     surrogate: ch.AnySurrogate = "arctan",
     readout: ch.AnyReadout = "mean",
     norm: ch.Norm | None = None,
-    dropout_rate: float = 0.4,
-    classes: int = 10,
+    dropout_rate: ch.Rate = 0.4,
+    classes: ch.Classes = 10,
     precision: Precision = "full",
     storage: sp.Storage = "full",
     recompute: bool = False,
@@ -77,6 +77,7 @@ def snn(
         raise ValueError("rate_penalty is for backpropagation: a rule has no slope of it")
     encode = choose("encoder", ch.ENCODERS, encoder)
     make_norm = ch.normaliser(norm, 1, training, statistics)
+    ch.require_storage(storage, neuron_options)
     neurons = ch.neuron_of(neuron, surrogate, neuron_options)
     hidden = ch.widths(hidden)
     absent = ly.dropout(dropout_rate if training else 0.0, time=True)

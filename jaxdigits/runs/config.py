@@ -51,11 +51,11 @@ class Config:
     """the network"""
     data: str
     """the data set"""
-    epochs: Annotated[int, Bounds(1)]
+    epochs: Annotated[int, Bounds(1, 1_000_000)]
     """passes over the training set"""
     batch: Annotated[int, Bounds(1)] = 64
     """examples per update"""
-    learning_rate: float = 2e-3
+    learning_rate: Annotated[float, Bounds(0, below=True)] = 2e-3
     """peak learning rate of AdamW"""
     schedule: Annotated[str, tuple(SCHEDULES)] = "cosine"
     """learning rate over time"""
@@ -85,16 +85,15 @@ class Config:
     """every option of the network, as its builder takes them"""
 
     def __post_init__(self):
+        require_name("network", models.NETWORKS, self.network)
         require_name("data", FEATURES, self.data)
-        for option in options_of(Config, without=("data", "options")):
+        for option in options_of(Config, without=("network", "data", "options")):
             value, names = getattr(self, option.name), names_of(option.annotation)
-            if names and value is not None:
+            if names and not (value is None and option.default is None):
                 require_name(option.name, names, value)
             require_within(option.name, option.annotation, value)
-        if not 0 < self.learning_rate < float("inf"):
+        if not self.learning_rate:
             raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
-        if not self.weight_decay < float("inf"):
-            raise ValueError(f"weight_decay must be finite, got {self.weight_decay}")
         check_microbatch(self.microbatch, self.batch)
         if self.seed + self.seeds > SEEDS:
             last = self.seed + self.seeds - 1
@@ -210,12 +209,27 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
     data = known[0] if data is None else data
     require_name(f"data of {network}", known, data)
     usual = CONFIGS[f"{network}-{data}"]
+    for name in settings:
+        require_name("a setting", [f.name for f in fields(Config)], name)
     own = settings.get("options", {})
+    if not isinstance(own, Mapping):
+        raise ValueError(f"options must be names and values, got {own!r}")
     table = network_options(network, own.get("neuron", "lif"))
-    shared = {name: value for name, value in usual.options.items() if name in table}
-    config = replace(usual, **settings | {"options": {**shared, **own}})
+    config = replace(usual, **settings | {"options": {**chosen_options(usual, table), **own}})
     check_network(config)
     return config
+
+
+def chosen_options(config: Config, table: Mapping[str, Option]) -> dict[str, Any]:
+    """Return the options that are in a table, and in a configuration are no defaults.
+
+    The table may be of other neurons, with defaults of their own.
+    """
+    own = network_options(config.network, config.options.get("neuron", "lif"))
+    return {
+        name: value for name, value in config.options.items()
+        if name in table and value != _plain(own[name].default)
+    }  # fmt: skip
 
 
 def check_network(config: Config) -> None:

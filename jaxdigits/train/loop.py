@@ -70,7 +70,10 @@ def run(
         state, best, metrics = finish(*so_far, train, valid)
         lists = {name: np.asarray(value).tolist() for name, value in metrics._asdict().items()}
         row = {"epoch": epoch, **lists, "seconds": time.perf_counter() - clock}
-        history = (*now.history, {**row, **hooks.watch(state)})
+        watched = hooks.watch(state)
+        if taken := sorted(row.keys() & watched.keys()):
+            raise ValueError(f"watch returned {taken[0]!r}, which each row has: rename it")
+        history = (*now.history, {**row, **watched})
         hooks.report(history[-1])
         if (np.asarray(best.epoch) == epoch).any():
             hooks.keep(best.params, best.statistics)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import optax
 from jax.sharding import Mesh
@@ -11,6 +11,7 @@ from jaxdigits.augment import Augment
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss, cross_entropy
+from jaxdigits.options import Bounds, require_within
 from jaxdigits.train.microbatch import check_microbatch
 
 Build = Callable[..., Layer]  # (training=..., statistics=...) -> Layer, as the builders are
@@ -66,10 +67,15 @@ class Recipe:
         if not isinstance(self.loss, Loss):
             name = getattr(self.loss, "__name__", repr(self.loss))
             raise ValueError(f"loss must be a Loss, got {name}: call it, as in cross_entropy()")
-        for name in ("epochs", "batch", "patience", "updates_per_save"):
+        for name in ("epochs", "batch", "patience", "updates_per_save", "microbatch"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}")
+            if value is None and name not in ("epochs", "batch"):
+                continue
+            require_within(name, Annotated[int, Bounds(1)], value)
+        for name in ("build", "estimator", "augment"):
+            value = getattr(self, name)
+            if not callable(value) and not (value is None and name == "augment"):
+                raise ValueError(f"{name} must be a function, got {value!r}")
         if self.ema is not None and not 0 <= self.ema < 1:
             raise ValueError(f"ema must be in [0, 1), got {self.ema}")
         check_microbatch(self.microbatch, self.batch)

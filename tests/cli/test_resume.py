@@ -128,9 +128,9 @@ def test_what_cannot_be_resumed_is_one_line(one_line, whole, tmp_path):
         f"{tmp_path} is not a run folder (no config.json); create one with `jaxdigits train`",
     )
     code, said = one_line("train", "--resume", whole[1], "--epochs", 9)
-    wanted = "--resume continues the run as it was configured: leave out 'epochs'"
+    wanted = "--resume continues the run as it was configured: leave out --epochs"
     assert (code, said) == (2, wanted)
-    assert one_line("train", "mlp", "--resume", whole[1])[1].endswith("leave out 'network'")
+    assert one_line("train", "mlp", "--resume", whole[1])[1].endswith("leave out mlp")
     assert one_line("train", "--keep", 0)[1] == "keep must be >= 1, got 0"
     code, said = one_line("train", "mlp", "--updates-per-save", 0, "--out", tmp_path / "run")
     assert (code, said) == (2, "updates_per_save must be >= 1, got 0")

@@ -187,23 +187,23 @@ def test_on_a_terminal_a_bar_shows_the_epochs_and_ends_its_line(monkeypatch, err
 
 
 REFUSED = """
---epochs 0              | epochs must be >= 1, got 0
+--epochs 0              | epochs must be in [1, 1000000], got 0
 --epochs 1.5            | --epochs must be a whole number, got '1.5'
 --epoch 3               | unknown option --epoch; perhaps --epochs
 --batch -1              | batch must be >= 1, got -1
 --batch 100000          | batch is 100000, but there are 1318 examples
---hidden -8             | hidden must be >= 1, got -8
+--hidden -8             | hidden must be in [1, 1048576], got -8
 --hidden 9 --norm group | 9 channels do not divide into 8 groups
 --hidden 8 --norm group | a group of one feature is its own mean
 --hidden 8 --steps 4    | unknown option --steps
 --activation sine       | --activation must be one of relu, leaky_relu, gelu, tanh
 --norm spectral         | --norm must be one of batch, layer, group
---dropout-rate 1        | rate must be in [0, 1), got 1.0
---learning-rate nan     | learning_rate must be > 0, got nan
+--dropout-rate 1        | dropout_rate must be in [0, 1), got 1.0
+--learning-rate nan     | learning_rate must be finite and >= 0, got nan
 --learning-rate 0       | learning_rate must be > 0, got 0.0
---weight-decay -1       | weight_decay must be >= 0, got -1.0
+--weight-decay -1       | weight_decay must be finite and >= 0, got -1.0
 --schedule cosin        | --schedule must be one of cosine, one_cycle, constant, got 'cosin'
---input-dropout 1       | rate must be in [0, 1), got 1.0
+--input-dropout 1       | input_dropout must be in [0, 1), got 1.0
 --input-noise -1        | deviation must be >= 0 and finite, got -1.0
 cnn --hidden-noise 0.1  | unknown option --hidden-noise
 --smoothing 1           | smoothing must be in [0, 1), got 1.0
@@ -241,6 +241,8 @@ snn --rate-penalty 1 --gradient eprop | rate_penalty is for backpropagation
 --microbatch 16 --norm batch | microbatch is not for batch norm, which takes a batch as a
 --precision half        | --precision must be one of full, mixed, got 'half'
 --storage bit           | unknown option --storage
+snn --storage bit --spikes several | storage bit holds one spike a step
+--tensorboard --data-dir= | --data-dir must be a path, got ''
 snn --recompute --gradient eprop | recompute and storage are for backpropagation
 snn --storage bit --gradient eprop | recompute and storage are for backpropagation
 snn --gradient eprop_onlin   | --gradient must be one of by_hand

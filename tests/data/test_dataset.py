@@ -107,6 +107,7 @@ THREE = np.zeros((3, 28, 28), np.uint8)
         (THREE, [0.0, 1.0, 2.0], r"label must be whole numbers \[N\], got float64 \[3\]"),
         (THREE, [[0], [1], [2]], r"label must be whole numbers \[N\], got int64 \[3, 1\]"),
         (THREE, [0, -1, 2], "label must be >= 0 and below classes, 3, got -1 to 2"),
+        (THREE, [0, 1, 2**40], "label must be below 2³¹, got 1099511627776"),
         (THREE[:0], np.zeros(0, int), "a data set needs at least one example, got none"),
         ({"image": THREE, "sound": THREE[:2]}, [0, 1, 2], "each sense needs an input"),
     ],
@@ -121,6 +122,11 @@ def test_classes_come_from_the_labels_or_from_the_user():
     assert Dataset(THREE, [0, 1, 7], classes=10).classes == 10
     with pytest.raises(ValueError, match="below classes, 7, got 0 to 7"):
         Dataset(THREE, [0, 1, 7], classes=7)
+    for classes in (10.5, "10", True):
+        with pytest.raises(
+            ValueError, match=f"classes must be a whole number, got {classes!r}"
+        ):
+            Dataset(THREE, [0, 1, 7], classes=classes)  # pyright: ignore
     halves = split(Dataset(np.zeros((4, 2)), [0, 0, 5, 5], classes=9), (2, 2), seed=0)
     assert [half.classes for half in (*halves, halves[0][:1])] == [9, 9, 9]
 

@@ -10,6 +10,7 @@ from jaxdigits import spikes as sp
 from jaxdigits.runs.config import (
     CONFIGS,
     Config,
+    chosen_options,
     config_for,
     from_json,
     network_options,
@@ -57,17 +58,25 @@ def test_changes_join_the_configuration_and_the_neuron_brings_its_own():
     ("changes", "message"),
     [
         (dict(network="snnn"), "network must be one of .* perhaps snn"),
-        (dict(epochs=0), "epochs must be >= 1, got 0"),
+        (dict(epochs=0), r"epochs must be in \[1, 1000000\], got 0"),
         (dict(epochs=2.5), "epochs must be a whole number, got 2.5"),
         (dict(data="letters"), "data must be one of digits, mnist"),
         (dict(seeds=True), "seeds must be a whole number, got True"),
         (dict(epochs="3"), "epochs must be a whole number, got '3'"),
         (dict(patience=0), "patience must be >= 1, got 0"),
         (dict(seeds=2, patience=1), "patience stops one run"),
-        (dict(learning_rate=float("nan")), "learning_rate must be > 0, got nan"),
-        (dict(learning_rate=float("inf")), "learning_rate must be > 0, got inf"),
-        (dict(weight_decay=-0.5), "weight_decay must be >= 0, got -0.5"),
-        (dict(weight_decay=float("nan")), "weight_decay must be >= 0, got nan"),
+        (dict(epochs=[1]), r"epochs must be one value, got \[1\]"),
+        (dict(batch=[]), r"batch must be one value, got \[\]"),
+        (dict(ema=[0.9]), r"ema must be one value"),
+        (dict(epochs=3_000_000_000), r"epochs must be in \[1, 1000000\]"),
+        (dict(network=None), "network must be one of .* got None"),
+        (dict(schedule=None), "schedule must be one of .* got None"),
+        (dict(gradient=None), "gradient must be one of .* got None"),
+        (dict(learning_rate=0.0), "learning_rate must be > 0, got 0"),
+        (dict(learning_rate=True), "learning_rate must be a number, got True"),
+        (dict(learning_rate=float("inf")), "learning_rate must be finite and >= 0, got inf"),
+        (dict(weight_decay=-0.5), "weight_decay must be finite and >= 0, got -0.5"),
+        (dict(weight_decay=float("nan")), "weight_decay must be finite and >= 0, got nan"),
         (dict(smoothing=1.0), r"smoothing must be in \[0, 1\), got 1.0"),
         (dict(schedule="cosin"), "schedule must be one of .* perhaps cosine"),
         (dict(gradient="eprob"), "gradient must be one of .* perhaps eprop"),
@@ -78,6 +87,9 @@ def test_changes_join_the_configuration_and_the_neuron_brings_its_own():
         (dict(options={"convention": sp.Convention()}), "no option 'convention'"),
         (dict(options={"training": True}), "no option 'training'"),
         (dict(options={"steps": 10**9}), r"steps must be in \[1, 10000\]"),
+        (dict(options={"steps": [2]}), "steps must be one value"),
+        (dict(options={"recompute": "no"}), "recompute must be true or false, got 'no'"),
+        (dict(options={"dropout_rate": "0.1"}), "dropout_rate must be a number"),
         (dict(options={"hidden": [1] * 101}), "hidden has 101 entries"),
         (dict(options={"encoder": "morse"}), "encoder must be one of"),
     ],
@@ -107,7 +119,7 @@ def test_a_network_that_does_not_take_a_rule_or_the_data_is_named():
         (lambda v: v["options"].pop("steps"), "the configuration lacks the option 'steps'"),
         (lambda v: v.update(data="mnist+fsdd"), "snn has no configuration for"),
         (lambda v: v.update(options=3), "options must be names and values, got 3"),
-        (lambda v: v.update(learning_rate="fast"), "wrong type"),
+        (lambda v: v.update(learning_rate="fast"), "learning_rate must be a number"),
     ],
 )
 def test_a_file_that_is_not_whole_is_refused(change, message):
@@ -117,6 +129,23 @@ def test_a_file_that_is_not_whole_is_refused(change, message):
         from_json(values)
     with pytest.raises(ValueError, match="not a JSON object"):
         from_json([values])
+
+
+def test_what_is_no_setting_is_named():
+    with pytest.raises(ValueError, match=r"a setting must be one of .*; perhaps epochs"):
+        config_for("mlp", epoch=1)
+    with pytest.raises(ValueError, match="options must be names and values, got None"):
+        config_for("mlp", options=None)
+
+
+def test_only_what_a_configuration_chooses_goes_to_other_neurons():
+    table = network_options("snn", "alif")
+    assert chosen_options(config_for("snn"), table) == {}
+    assert chosen_options(config_for("snn", options={"threshold": 0.5}), table) == {
+        "threshold": 0.5
+    }
+    chosen = chosen_options(config_for("multimodal"), network_options("multimodal", "alif"))
+    assert chosen == {"decay": 0.8, "precision": "mixed"}
 
 
 def test_a_configuration_is_frozen():

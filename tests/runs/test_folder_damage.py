@@ -84,8 +84,8 @@ EDITS = [
     (lambda c: c["config"].update(epochs=None), "epochs must be a whole number"),
     (lambda c: c["config"].update(seed=1.5), "seed must be a whole number"),
     (lambda c: c["config"].update(seeds=2.0), "seeds must be a whole number"),
-    (lambda c: c["config"].update(learning_rate="fast"), "wrong type"),
-    (lambda c: c["config"].update(learning_rate=float("nan")), "learning_rate must be > 0"),
+    (lambda c: c["config"].update(learning_rate="fast"), "learning_rate must be a number"),
+    (lambda c: c["config"].update(learning_rate=float("nan")), "learning_rate must be finite"),
     (lambda c: c["config"].update(options=None), "options must be names and values"),
     (lambda c: c["config"].update(options=[]), "options must be names and values"),
     (lambda c: c["config"].update(options={"steps": 4}), "mlp has no option 'steps'"),
@@ -110,7 +110,7 @@ def test_a_wrong_entry_of_the_configuration_is_named(folder, edit, what):
         ({"hidden": [4, 4], "norm": "batch"}, "params lack|has shape"),
         ({"hidden": [4], "norm": "layer"}, "unexpected 'statistics/0/mean'"),
         ({"norm": None}, "params lack|unexpected"),
-        ({"hidden": [10**9], "norm": "batch"}, "has shape"),
+        ({"hidden": [10**5], "norm": "batch"}, "has shape"),
     ],
 )
 def test_params_of_another_network_are_refused(folder, options, what):

@@ -71,6 +71,12 @@ def test_what_is_watched_joins_the_row_of_its_epoch(small, fitted):
     assert timeless(without) == timeless(fitted[0].history), "watching changes nothing"
 
 
+def test_what_is_watched_hides_no_loss(small):
+    hooks = Hooks(watch=lambda state: {"loss": 1.0})
+    with pytest.raises(ValueError, match="watch returned 'loss', which each row has"):
+        train(small, hooks=hooks)
+
+
 def test_the_same_key_gives_the_same_bits_and_another_key_others(small, fitted):
     again, other = train(small, ema=0.9), train(small, 1, ema=0.9)
     same((again.params, again.best_epoch), (fitted[0].params, fitted[0].best_epoch))
@@ -174,6 +180,12 @@ def test_a_single_step_to_infinity_is_divergence_too(small):
         (dict(batch=0), "batch must be >= 1, got 0"),
         (dict(batch=257), "batch is 257, but there are 256"),
         (dict(patience=0), "patience must be >= 1, got 0"),
+        (dict(epochs=1.5), "epochs must be a whole number, got 1.5"),
+        (dict(batch=2.0), "batch must be a whole number, got 2.0"),
+        (dict(patience=1.5), "patience must be a whole number, got 1.5"),
+        (dict(microbatch=2.0), "microbatch must be a whole number, got 2.0"),
+        (dict(estimator="by_hand"), "estimator must be a function, got 'by_hand'"),
+        (dict(augment="shift"), "augment must be a function, got 'shift'"),
         (dict(updates_per_save=0), "updates_per_save must be >= 1, got 0"),
         (dict(ema=1.0), r"ema must be in \[0, 1\), got 1.0"),
         (dict(ema=float("nan")), "ema"),
