@@ -112,7 +112,10 @@ def _options(about: About) -> Iterator[str]:
     children = dict(children_of(about)).values()
     for name, value in about.arguments.items():
         default = parameters[name].default if name in parameters else inspect.Parameter.empty
-        if value is default or (type(value) is type(default) and value == default):
+        array = isinstance(value, np.ndarray) or hasattr(value, "aval")
+        if value is default or (
+            type(value) is type(default) and not array and value == default
+        ):
             continue
         entries = tuple(value.values()) if isinstance(value, Mapping) else value
         if isinstance(entries, tuple) and any(v is c for v in entries for c in children):

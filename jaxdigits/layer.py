@@ -79,7 +79,15 @@ def without_params(
 
 @constructor
 def serial(*layers: Layer) -> Layer:
-    """Layers in a row, each on the output of the one before."""
+    """Layers in a row, each on the output of the one before.
+
+    Raises:
+      ValueError: for one that is no layer, such as a constructor that is not called.
+    """
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            name = getattr(layer, "__name__", repr(layer))
+            raise ValueError(f"serial takes layers, got {name}: call a constructor, as relu()")
 
     def init(key, shape):
         params = []

@@ -78,13 +78,19 @@ def names_of(annotation: Any) -> tuple[str, ...]:
 
 
 def choose(option: str, table: Mapping[str, T], value: Any) -> T:
-    """Return the entry of a name in a table, or a value that is no name as it is.
+    """Return the constructor of a name in a table, or a constructor as it is.
 
     Raises:
-      ValueError: for a name that is not in the table, with the nearest name.
+      ValueError: for a name that is not in the table, with the nearest name, and for a value
+        that is neither a name nor a constructor.
     """
     if not isinstance(value, str):
-        return value
+        if callable(value):
+            return value  # pyright: ignore[reportReturnType]
+        kind = type(value).__name__
+        raise ValueError(
+            f"{option} must be a name or a constructor that is not called: got {kind}"
+        )
     require_name(option, table, value)
     return table[value]
 

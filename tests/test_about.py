@@ -66,7 +66,12 @@ def test_repr_is_the_call_without_defaults_and_a_line_for_each_layer():
     assert branches == "parallel()\n  left  dense(n=2)\n  right  serial()\n    0  tanh()"
 
 
+THREE_ONES = np.ones(3)
+
+
 def test_arrays_and_functions_are_short():
+    wide = constructor(lambda scale=THREE_ONES: ly.tanh())(np.ones(4))
+    assert repr(wide) == "<lambda>(scale=array[4])"
     text = repr(sp.lif(decay=np.linspace(0.5, 0.9, 5), surrogate=sp.triangle()))
     assert text == "lif(surrogate=triangle(), decay=array[5])"
     assert repr(models.mlp(activation=partial(ly.leaky_relu, 0.1))).splitlines()[0] == (

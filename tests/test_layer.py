@@ -46,6 +46,12 @@ def test_serial_is_one_layer_after_another():
     assert len(kept) == 3
 
 
+def test_serial_takes_layers_only():
+    for wrong, name in ((tanh, "tanh"), (3, "3")):
+        with pytest.raises(ValueError, match=f"got {name}: call a constructor, as relu"):
+            serial(dense(3), wrong)  # pyright: ignore
+
+
 def test_serial_of_nothing_changes_nothing():
     params, shape = serial().init(KEY, (3,))
     y, kept = serial().forward(params, jnp.ones((2, 3)), KEY)

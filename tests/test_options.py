@@ -105,7 +105,9 @@ def test_numbers_are_within_their_bounds(annotation, value, message):
 def test_a_name_is_chosen_and_a_value_stays():
     table = {"one": 1, "two": 2}
     assert choose("number", table, "two") == 2
-    assert choose("number", table, 3) == 3
+    assert choose("number", table, int) is int
+    with pytest.raises(ValueError, match=r"must be a name or a constructor .* got float"):
+        choose("number", table, 3.0)
     with pytest.raises(ValueError, match=r"number must be one of one, two, got .tow.; perhaps"):
         choose("number", table, "tow")
     with pytest.raises(ValueError, match=r"got 'zzz'$"):

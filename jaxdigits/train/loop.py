@@ -47,6 +47,9 @@ def run(
     Raises:
       ValueError: for data that do not fit the recipe, naming the argument.
     """
+    for name, data in dict(train=train, valid=valid).items():
+        if not isinstance(data, Dataset):
+            raise ValueError(f"{name} must be a Dataset, got {type(data).__name__}")
     recipe = with_classes(recipe, train, valid)
     check_data(recipe, train, valid)
     whole = everywhere(recipe.mesh)

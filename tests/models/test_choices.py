@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits import layers as ly
 from jaxdigits import models
 from jaxdigits import spikes as sp
 from jaxdigits.layers.activation import ACTIVATIONS
@@ -120,6 +121,8 @@ def test_the_names_of_a_type_are_those_of_its_table(annotation, table):
             "a network with lif neurons has no option 'zzz'; it has decay, threshold",
         ),
         (snn, dict(storage="bit", spikes="several"), "storage bit holds one spike a step"),
+        (mlp, dict(activation=ly.relu()), "activation must be .* not called: got Layer"),
+        (snn, dict(neuron=3), "neuron must be a name or a constructor .* got int"),
         (snn, dict(reset="half"), "reset must be"),
         (snn, dict(reset=1.0), "reset must be below the threshold"),
         (snn, dict(fires="below"), "fires must be one of above, at, got 'below'"),

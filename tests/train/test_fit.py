@@ -196,6 +196,12 @@ def test_bad_sizes_are_refused_by_name(small, bad, message):
         train(small, optimizer=optax.sgd(0.1), **bad)
 
 
+def test_a_data_set_is_a_data_set(small):
+    recipe = Recipe(MLP, optax.sgd(0.1), epochs=1)
+    with pytest.raises(ValueError, match="valid must be a Dataset, got NoneType"):
+        fit(recipe, small[0], None, KEY)  # pyright: ignore
+
+
 def test_the_network_has_the_classes_of_the_data_unless_its_builder_says(small):
     shifted = [Dataset(data.inputs, data.label + 1) for data in small]
     recipe = Recipe(MLP, optax.sgd(0.1), epochs=1, batch=128)
