@@ -43,7 +43,11 @@ class About:
 
 
 def constructor(make: Callable[P, T]) -> Callable[P, T]:
-    """Mark a function whose result remembers it, a NamedTuple: each call fills its `about`."""
+    """Mark a function whose result remembers it, a NamedTuple: each call fills its `about`.
+
+    Raises:
+      TypeError: in a call, for two values of one name.
+    """
     signature = inspect.signature(make)
 
     @wraps(make)
