@@ -75,7 +75,7 @@ class Train:
         require_name(f"data of {network}", known, data)
         usual = known[data]
         neuron = value_before_parsing(rest, "--neuron", usual.options.get("neuron"))
-        table = network_options(network, neuron or "lif")
+        table = network_options(network, neuron)
         chosen = chosen_options(usual, table) | ({"neuron": neuron} if neuron else {})
         of_network = [
             o._replace(default=chosen.get(o.name, o.default))

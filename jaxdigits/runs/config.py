@@ -155,12 +155,16 @@ def _by_rule(
     return build(**options, training=training, **rest, **({"chain": chain} if training else {}))
 
 
-def network_options(network: str, neuron: str = "lif") -> dict[str, Option]:
-    """Every option of a network by name, those of its neurons too, with defaults and texts."""
+def network_options(network: str, neuron: str | None = None) -> dict[str, Option]:
+    """Every option of a network by name, those of its neurons too, with defaults and texts.
+
+    Args:
+      neuron: None is the network's default.
+    """
     own = {o.name: o for o in options_of(models.NETWORKS[network], without=NOT_OPTIONS)}
     if "neuron" not in own:
         return own
-    make = choose("neuron", sp.NEURONS, neuron)
+    make = choose("neuron", sp.NEURONS, neuron or own["neuron"].default)
     usual = {o.name: o for o in options_of(sp.lif)}
     of_neuron = {
         o.name: o._replace(text=usual[o.name].text) if o.text == "as for `lif`." else o
@@ -180,9 +184,10 @@ def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not isinstance(options, Mapping):
         raise ValueError(f"options must be names and values, got {options!r}")
-    neuron = options.get("neuron", "lif")
-    table = network_options(network, neuron)
-    owner = f"{network} of {neuron}" if "neuron" in table else network
+    table = network_options(network, options.get("neuron"))
+    owner = network
+    if "neuron" in table:
+        owner += f" of {options.get('neuron', table['neuron'].default)}"
     require_options(owner, options, list(table))
     values = {name: _plain(options.get(name, o.default)) for name, o in table.items()}
     for name, value in values.items():
@@ -214,7 +219,7 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
     own = settings.get("options", {})
     if not isinstance(own, Mapping):
         raise ValueError(f"options must be names and values, got {own!r}")
-    table = network_options(network, own.get("neuron", "lif"))
+    table = network_options(network, own.get("neuron"))
     config = replace(usual, **settings | {"options": {**chosen_options(usual, table), **own}})
     check_network(config)
     return config
@@ -225,7 +230,7 @@ def chosen_options(config: Config, table: Mapping[str, Option]) -> dict[str, Any
 
     The table may be of other neurons, with defaults of their own.
     """
-    own = network_options(config.network, config.options.get("neuron", "lif"))
+    own = network_options(config.network, config.options.get("neuron"))
     return {
         name: value for name, value in config.options.items()
         if name in table and value != _plain(own[name].default)
@@ -272,7 +277,7 @@ def from_json(values: Any) -> Config:
         raise ValueError(f"the configuration {problem} {name!r}")
     try:
         config = Config(**values)
-        table = network_options(config.network, config.options.get("neuron", "lif"))
+        table = network_options(config.network, config.options.get("neuron"))
         if absent := sorted(set(table) - set(values["options"])):
             raise ValueError(f"the configuration lacks the option {absent[0]!r}")
         if f"{config.network}-{config.data}" not in CONFIGS:
