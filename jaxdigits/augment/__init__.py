@@ -15,6 +15,7 @@ from jaxdigits.augment.photometric import contrast as contrast
 from jaxdigits.augment.photometric import erase as erase
 from jaxdigits.augment.photometric import invert as invert
 from jaxdigits.augment.photometric import noise as noise
+from jaxdigits.augment.photometric import pen as pen
 from jaxdigits.augment.pixels import Augment as Augment
 from jaxdigits.augment.recipes import AUGMENTS as AUGMENTS
 from jaxdigits.augment.recipes import compose as compose

@@ -8,6 +8,7 @@ limit.
 """
 
 from collections.abc import Callable
+from functools import reduce
 
 import jax.numpy as jnp
 from jax import Array
@@ -91,6 +92,27 @@ def blur(limit: float = 1.0) -> Augment:
         return jnp.einsum("bij,bjk,blk->bil", rows, x, columns)
 
     return _each(2, smooth)
+
+
+def pen(limit: float = 1.0) -> Augment:
+    """Write with a thicker or a thinner pen: y = x + |a| (e − x), with a in ±limit.
+
+    e is the brightest pixel among x and its four neighbours where a > 0, and the darkest where
+    a < 0; so a = 1 adds a pixel on each side of a stroke.
+
+    Raises:
+      ValueError: unless 0 <= limit <= 1.
+    """
+    _require_share("limit", limit)
+
+    def widen(u, x):
+        framed = jnp.pad(x, ((0, 0), (1, 1), (1, 1)))
+        near = (framed[:, 1:-1, 2:], framed[:, 1:-1, :-2], framed[:, 2:, 1:-1], framed[:, :-2, 1:-1])
+        thick, thin = reduce(jnp.maximum, near, x), reduce(jnp.minimum, near, x)
+        a = limit * (2 * u[0] - 1)
+        return jnp.where(a > 0, x + a * (thick - x), x + a * (x - thin))
+
+    return _each(1, widen)
 
 
 def erase(

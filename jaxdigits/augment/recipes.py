@@ -15,7 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.augment.photometric import background, blur, brightness, contrast, erase, noise
+from jaxdigits.augment.photometric import background, blur, brightness, contrast, erase, noise, pen
 from jaxdigits.augment.pixels import Augment, prepared, uniform_of
 from jaxdigits.augment.warp import affine, elastic, warp
 from jaxdigits.keys import fold_in
@@ -99,6 +99,11 @@ AUGMENTS: dict[str, Augment] = {
     "shift": warp(affine(shift=2)),
     "affine": warp(affine(rotation=15, shift=2, scale=0.15, shear=0.15)),
     "elastic": _handwriting,
+    "pictures": compose(
+        warp(affine(rotation=10, shift=1, scale=0.1, shear=0.2), elastic(alpha=16)),
+        sometimes(0.6, pen(0.9)),
+        sometimes(0.2, blur(0.7)),
+    ),
     "noisy": compose(_handwriting, sometimes(0.3, noise(0.8))),
     "robust": compose(
         _anywhere,

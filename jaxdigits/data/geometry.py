@@ -17,13 +17,8 @@ MIDDLE = 14
 # A longer side is averaged down first, against camera noise; a digit of 2 % of the picture
 # still has MNIST's 20 pixels.
 MAX_SIDE = 1024
-# Of 255: the least difference between ink and paper.  Faint pencil has 30, an empty JPEG 3.
-MIN_CONTRAST = 16
-# Of the contrast: fainter pixels are paper.  Most ringing of JPEG stays below, and MNIST's own
-# digits keep their box.
+# Of the strongest ink: fainter pixels are outside the box.
 FLOOR = 0.1
-# Standard deviations of the paper's grain: of a million pixels none is so far out by chance.
-GRAIN = 6
 
 
 def resampling(n_in: int, n_out: int) -> np.ndarray:
@@ -63,48 +58,6 @@ def _start(centre: np.ndarray, length: int) -> np.ndarray:
     return np.clip(np.floor(MIDDLE - centre + 0.5).astype(int), 0, SIDE - length)
 
 
-def to_mnist_geometry(grey: np.ndarray) -> np.ndarray:
-    """Return the digit in `grey` as [28, 28] uint8, ink 255 on paper 0, in MNIST's geometry.
-
-    Args:
-      grey: [H, W] brightness, uint8 or float, 0 black to 255 white.  Its edge must show more
-        paper than ink: the edge tells which is which.
-
-    Raises:
-      DataError: if nothing stands out from the paper.
-      ValueError: if grey is not of rank 2, or is empty, or not all in 0..255.
-    """
-    if grey.ndim != 2 or not grey.size:
-        raise ValueError(f"grey must be [H, W] and not empty, got shape {grey.shape}")
-    low, high = grey.min(), grey.max()
-    if not (low >= 0 and high <= 255):  # also refuses NaN
-        raise ValueError(f"grey must be in 0..255, got {low}..{high}")
-    return ink_to_mnist_geometry(find_ink(_averaged_down(grey)))
-
-
-def find_ink(grey: np.ndarray) -> np.ndarray:
-    """Return ink [H, W] float32, 0 paper to 1 the strongest stroke, of [H, W] grey in 0..255.
-
-    The median of the outermost pixels is paper; ink is darker or lighter, whichever goes
-    further away.  A pixel fainter than a tenth of the strongest ink, or than the grain of the
-    paper, becomes 0 unless it touches stronger ink: a stroke has soft edges.  If nothing
-    differs from paper by 16 of 255, all is 0.
-    """
-    from scipy.ndimage import binary_dilation  # imported here, as most programs read no picture
-
-    grey = np.asarray(grey, np.float32)
-    outermost = edge(grey)
-    paper = np.median(outermost)
-    grain = GRAIN * 1.4826 * np.median(np.abs(outermost - paper))  # 1.4826 MAD = 1 sigma
-    dark, light = paper - grey.min(), grey.max() - paper
-    contrast = max(dark, light)
-    if contrast < MIN_CONTRAST:
-        return np.zeros_like(grey)
-    ink = (paper - grey if dark >= light else grey - paper) / contrast
-    near_ink = binary_dilation(ink >= max(FLOOR, grain / contrast), np.ones((3, 3)))
-    return np.where(near_ink, np.maximum(ink, 0), 0)
-
-
 def ink_to_mnist_geometry(ink: np.ndarray) -> np.ndarray:
     """Crop, scale and centre [H, W] ink >= 0, in any unit, as [28, 28] uint8.
 
@@ -116,9 +69,7 @@ def ink_to_mnist_geometry(ink: np.ndarray) -> np.ndarray:
       DataError: if all ink is 0.
     """
     if not ink.any():
-        raise DataError(
-            "no ink found: nothing stands out from the paper; it should be lit evenly"
-        )
+        raise DataError("no ink found: nothing stands out from the paper")
     strong = ink >= FLOOR * ink.max()
     rows, columns = (np.flatnonzero(strong.any(axis)) for axis in (1, 0))
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -137,7 +88,8 @@ def averaging_step(height: int, width: int) -> int:
     return -(-max(height, width) // MAX_SIDE)
 
 
-def _averaged_down(grey: np.ndarray) -> np.ndarray:
+def averaged_down(grey: np.ndarray) -> np.ndarray:
+    """Return [H, W] grey, averaged down to at most MAX_SIDE pixels a side."""
     if (k := averaging_step(*grey.shape)) == 1:
         return grey
     from PIL import Image

@@ -1,44 +1,35 @@
 """A picture of one digit, brought to MNIST's geometry.
 
-It may be a drawing, a scan or a photograph, ink dark on light or light on dark, of any size;
-it must show one digit on evenly lit paper, and nothing else.
-
-The segments of a file (chunks of a PNG, markers of a JPEG) are counted before Pillow decodes
-it.  Pillow walks over them in Python, and reads EXIF data whole, so a file of a million empty
-segments, or with EXIF data that lead to themselves, would take minutes or gigabytes.  And a
-progressive JPEG is decoded once for each of its scans, however short.
+It may be a drawing, a scan or a photograph, ink dark on light or light on dark, of any size,
+with one digit on it.  `jaxdigits.data.ink` says which light and which lines it may have.
 """
 
 import warnings
 from os import PathLike
 from types import ModuleType
-from typing import BinaryIO
 
 import numpy as np
 
 from jaxdigits.data.files import require_file
-from jaxdigits.data.geometry import averaging_step, edge, to_mnist_geometry
+from jaxdigits.data.geometry import averaging_step, edge
+from jaxdigits.data.ink import to_mnist_geometry
+from jaxdigits.data.segments import MAX_EXIF, MAX_LENGTH, MAX_PIXELS, SCANS, Excess, scans_of
 from jaxdigits.errors import DataError
 
 MAX_BYTES = 50_000_000
-MAX_PIXELS = 64_000_000
-MAX_LENGTH = 65_535  # pixels of a side, JPEG's own limit; Pillow keeps a pointer to each row
-SCANS = 12  # of that many pixels, and more of fewer; a progressive JPEG has about ten
-MAX_SEGMENTS = 10_000  # of a file; a PNG of 50 MB in chunks of 8 kB has 6,000
-MAX_EXIF = 1 << 16  # bytes, the most that one segment of a JPEG can hold
-CHUNK = 1 << 20
-START_OF_SCAN = b"\xff\xda"
-WITH_LENGTH = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE} - {0xC8}  # markers of a JPEG
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 
 
 def read_picture(path: str | PathLike[str]) -> np.ndarray:
-    """Read the digit in a PNG or JPEG file as [28, 28] uint8, as MNIST would show it.
+    """Read the digit in a picture file as [28, 28] uint8, as MNIST would show it.
 
-    Any mode of pixel is read; transparency is paper, and a camera's rotation is undone.
+    PNG, JPEG, WebP, BMP, TIFF and GIF are read, of several frames or pages the first.  Any mode
+    of pixel is read; transparency is paper, and a camera's rotation is undone.
 
     Raises:
-      DataError: if the file is missing, over 50 MB or 64 megapixels, no PNG or JPEG, damaged
-        or truncated, of very many segments, or if there is no ink in it.
+      DataError: if the file is missing, over 50 MB or 64 megapixels, of another format,
+        damaged or truncated, of very many segments, or if there is no ink in it, or if large
+        pieces stand side by side.
       ImportError: if Pillow is not installed.
     """
     grey = read_grey(path)
@@ -63,8 +54,8 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
         with warnings.catch_warnings(), open(path, "rb") as file:
             # Pillow warns of big or odd files; here they are either rejected or read.
             warnings.simplefilter("ignore")
-            scans = _scans_of(file, path)
-            with pil.Image.open(file, formats=("PNG", "JPEG")) as image:
+            scans = scans_of(file)
+            with pil.Image.open(file, formats=FORMATS) as image:
                 pixels = image.width * image.height
                 if pixels > MAX_PIXELS or max(image.size) > MAX_LENGTH:
                     raise DataError(too_large)
@@ -74,89 +65,33 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
                     raise DataError(f"{path}: has over {MAX_EXIF} bytes of EXIF data")
                 pil.ImageOps.exif_transpose(image, in_place=True)
                 return _grey(image)
-    except DataError:
-        raise
+    except DataError as error:
+        raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+    except Excess as error:
+        raise DataError(f"{path}: {error}; save it again") from error
+    except pil.UnidentifiedImageError as error:
+        raise DataError(f"{path}: {_unknown(path)}") from error
     except pil.Image.DecompressionBombError as error:
         raise DataError(too_large) from error
     # For a damaged file decoders raise every kind of exception, from OSError to IndexError.
     except Exception as error:
         reason = type(error).__name__
-        raise DataError(f"{path}: not a whole PNG or JPEG ({reason}); save it again") from error
+        raise DataError(f"{path}: not a whole picture ({reason}); save it again") from error
 
 
-def _scans_of(file: BinaryIO, path: str | PathLike[str]) -> int:
-    try:
-        return scans_of(file)
-    except ValueError as error:
-        raise DataError(f"{path}: {error}; save it again") from error
-
-
-def scans_of(file: BinaryIO) -> int:
-    """Count how often the pixels of a PNG or JPEG are decoded, and rewind the file.
-
-    Any other file, or a damaged one, counts 1: its decoder raises an error.
-
-    Raises:
-      ValueError: for over 10,000 segments, or over 64 kB of EXIF data.
-    """
-    start, scans = file.read(8), 1
-    if start == b"\x89PNG\r\n\x1a\n":
-        _walk_png(file)
-    elif start[:2] == b"\xff\xd8":
-        file.seek(2)
-        _walk_jpeg(file)
-        scans += _further_scans(file)
-    file.seek(0)
-    return scans
-
-
-def _walk_png(file: BinaryIO) -> None:
-    for _ in range(MAX_SEGMENTS):
-        head = file.read(8)
-        if len(head) < 8 or head[4:] == b"IEND":
-            return
-        length = int.from_bytes(head[:4], "big")
-        if head[4:] == b"eXIf":
-            _require(length <= MAX_EXIF, f"has over {MAX_EXIF:,} bytes of EXIF data")
-        file.seek(length + 4, 1)  # and the checksum
-    raise ValueError(f"has over {MAX_SEGMENTS:,} segments")
-
-
-def _walk_jpeg(file: BinaryIO) -> None:
-    """Walk as Pillow does: up to the first scan, and byte by byte over all but markers."""
-    exif = 0
-    for _ in range(MAX_SEGMENTS):
-        marker = file.read(2)
-        if len(marker) < 2 or marker == START_OF_SCAN:
-            return
-        if marker[0] != 0xFF or marker[1] == 0xFF:
-            file.seek(-1, 1)
-        elif marker[1] in WITH_LENGTH:
-            segment = file.read(max(int.from_bytes(file.read(2), "big") - 2, 0))
-            exif += len(segment) if segment.startswith(b"Exif") else 0
-            _require(exif <= MAX_EXIF, f"has over {MAX_EXIF:,} bytes of EXIF data")
-    raise ValueError(f"has over {MAX_SEGMENTS:,} segments")
-
-
-def _further_scans(file: BinaryIO) -> int:
-    """Count from the file's position on; inside a scan a zero follows each 0xFF."""
-    scans, last = 0, b""
-    while chunk := file.read(CHUNK):
-        scans += (last + chunk).count(START_OF_SCAN)
-        last = chunk[-1:]
-    return scans
-
-
-def _require(condition: bool, message: str) -> None:
-    if not condition:
-        raise ValueError(message)
+def _unknown(path: str | PathLike[str]) -> str:
+    """Return what is wrong with a file that no decoder takes."""
+    with open(path, "rb") as file:
+        start = file.read(12)
+    known = (b"\x89PNG", b"\xff\xd8", b"BM", b"II*\0", b"MM\0*", b"GIF8")
+    if start.startswith(known) or (start[:4] == b"RIFF" and start[8:] == b"WEBP"):
+        return "not a whole picture; save it again"
+    return "not a PNG, JPEG, WebP, BMP, TIFF or GIF; convert it to PNG or JPEG"
 
 
 def _grey(image) -> np.ndarray:
-    if image.mode.startswith("I"):  # 16 bits, which older versions of Pillow clip at 255
-        grey = np.array(image, np.float32)
-        grey /= 257
-        return grey
+    if image.mode.startswith(("I", "F")):  # which Pillow would clip at 255
+        return _in_8_bits(np.array(image, np.float32), image.mode == "F")
     if not image.has_transparency_data:
         return np.asarray(image.convert("L"))
     # Averaged here already: as floats two channels of 64 megapixels would take gigabytes.
@@ -164,6 +99,19 @@ def _grey(image) -> np.ndarray:
     small = colours.reduce(averaging_step(image.height, image.width))
     grey, alpha = np.moveaxis(np.asarray(small.convert("LA"), np.float32), 2, 0)
     return _over_paper(grey, alpha / 255)
+
+
+def _in_8_bits(grey: np.ndarray, floats: bool) -> np.ndarray:
+    """Return [H, W] brightness in 0..255, of 8, 12 or 16 bits, or of floats in 0..1.
+
+    Files of 16 bits often hold the values of a camera with 12, or of a screen with 8.
+    """
+    low, high = grey.min(), grey.max()
+    if not (low >= 0 and high <= 65535):  # also refuses NaN
+        raise DataError(f"has brightness {low:g} to {high:g}; save it with 8 or 16 bits")
+    full = 1 if floats and high <= 1 else next(2**n - 1 for n in (8, 12, 16) if high < 2**n)
+    grey *= 255 / full
+    return grey
 
 
 def _over_paper(grey: np.ndarray, alpha: np.ndarray) -> np.ndarray:

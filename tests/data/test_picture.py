@@ -8,7 +8,8 @@ import pytest
 from PIL import Image, ImageDraw
 
 from jaxdigits.data import DataError, mnist, read_picture
-from jaxdigits.data.geometry import ink_to_mnist_geometry, to_mnist_geometry
+from jaxdigits.data.geometry import ink_to_mnist_geometry
+from jaxdigits.data.ink import to_mnist_geometry
 from jaxdigits.data.picture import read_grey
 
 
@@ -138,7 +139,7 @@ def test_large_pictures_are_averaged_not_picked_from(tmp_path):
     image = np.full((2600, 2000), 255, np.uint8)
     image[999:1600:3, 800:1000] = 0
     y = to_mnist_geometry(image)
-    assert (y[y > 0] > 200).all()
+    assert (y[y > 0] > 150).all()
     clear = Image.fromarray(image).convert("LA")
     clear.putalpha(Image.fromarray(255 - image))
     assert difference(read_picture(saved(tmp_path, clear)), y) < 1
@@ -188,7 +189,7 @@ def test_averaging_sees_through_strong_noise():
 
 def test_ink_from_elsewhere_can_have_any_unit_and_a_faint_background():
     ink = 255 - np.asarray(seven(), float)
-    np.testing.assert_array_equal(ink_to_mnist_geometry(ink / 1000), expected())
+    assert difference(ink_to_mnist_geometry(ink / 1000), expected()) < 4
     on_grey = ink_to_mnist_geometry(ink + 10)
     assert (on_grey > 50).any(1).sum() == 20, "the box is that of the ink, not of the grey"
 
@@ -234,3 +235,19 @@ def test_a_clear_picture_has_no_ink(tmp_path):
 def test_arrays_that_are_no_picture_are_refused_by_name(grey):
     with pytest.raises(ValueError, match="grey must be"):
         to_mnist_geometry(grey)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_every_format_is_read(tmp_path, kind, mode):
+    options = {"lossless": True} if kind == "WEBP" else {}
+    path = saved(tmp_path, seven().convert(mode), kind, **options)
+    assert difference(read_picture(path), expected()) < 6
+
+
+@pytest.mark.parametrize(("full", "type_"), [(255, "H"), (4095, "H"), (65535, "H"), (1.0, "f")])
+def test_wide_pixels_have_the_range_of_their_values(tmp_path, full, type_):
+    wide = (np.asarray(seven()) / 255 * full).astype(type_)
+    path = saved(tmp_path, Image.fromarray(wide), "TIFF")
+    assert read_grey(path).max() == pytest.approx(255)
+    assert difference(read_picture(path), expected()) < 1

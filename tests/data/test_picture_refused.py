@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from jaxdigits.data import DataError, read_picture
-from jaxdigits.data.picture import MAX_EXIF, MAX_SEGMENTS, scans_of
+from jaxdigits.data.segments import MAX_EXIF, MAX_SEGMENTS, scans_of
 
 
 def chunk(kind, data):
@@ -25,25 +25,30 @@ def png(width, height, *chunks):
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(chunks) + data + chunk(b"IEND", b"")
 
 
-def encoded(kind, **options):
-    image = Image.new("L", (60, 60), 255)
-    image.paste(0, (20, 10, 30, 50))
+def encoded(kind, mode="L", ink=0, **options):
+    image = Image.new(mode, (60, 60), 255)
+    image.paste(ink, (20, 10, 30, 50))
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
 PNG, JPEG = encoded("PNG"), encoded("JPEG")
+UNKNOWN = "not a PNG, JPEG, WebP, BMP, TIFF or GIF; convert it to PNG or JPEG"
 BAD = {
-    "empty": (b"", "not a whole PNG or JPEG"),
-    "text": (b"hello", "not a whole PNG or JPEG"),
-    "GIF": (encoded("GIF"), "not a whole PNG or JPEG"),
-    "PNG, cut short": (PNG[: len(PNG) // 2], "not a whole PNG or JPEG"),
-    "JPEG, cut short": (JPEG[: len(JPEG) // 2], "not a whole PNG or JPEG"),
-    "PNG, no data": (png(28, 10_000), "not a whole PNG or JPEG"),
+    "empty": (b"", UNKNOWN),
+    "text": (b"hello", UNKNOWN),
+    "another format": (encoded("PPM"), UNKNOWN),
+    "a start without the rest": (b"GIF89a", "not a whole picture"),
+    "BMP of run lengths": (b"BM" + bytes(28) + b"\1\0\0\0", "is a compressed BMP"),
+    "WebP of 268 megapixels": (b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\xff\x3f\0\xff\x3f\0", "over 64000000"),
+    "floats of no brightness": (encoded("TIFF", mode="F", ink=-1.0), "brightness -1 to 255"),
+    "PNG, cut short": (PNG[: len(PNG) // 2], "not a whole picture"),
+    "JPEG, cut short": (JPEG[: len(JPEG) // 2], "not a whole picture"),
+    "PNG, no data": (png(28, 10_000), "not a whole picture"),
     "PNG, text that swells": (
         png(9, 9, chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(5_000_000)))),
-        "not a whole PNG or JPEG",
+        "not a whole picture",
     ),
     "65 megapixels": (png(8125, 8000), "over 64000000 pixels"),
     "100 megapixels": (png(10_000, 10_000), "over 64000000 pixels"),
@@ -100,6 +105,7 @@ def in_jpeg(segments):
 
 PROGRESSIVE = encoded("JPEG", progressive=True)
 TOO_MANY, EXIF = "has over 10,000 segments", "has over 65,536 bytes of EXIF data"
+GIF = b"GIF89a\x01\0\x01\0\0\0\0" + encoded("GIF")[13:]
 segment = b"\xff\xe1" + struct.pack(">H", 40_000) + b"Exif\0\0" + bytes(39_992)
 TOO_LONG = {
     "chunks": (in_png(chunk(b"teXt", b"") * MAX_SEGMENTS), TOO_MANY),
@@ -110,6 +116,11 @@ TOO_LONG = {
         in_jpeg(b"\xff\xf0\xff\xff" + b"\0" * MAX_SEGMENTS), TOO_MANY
     ),
     "a length of none": (in_jpeg(b"\xff\xfe\0\0" * MAX_SEGMENTS), TOO_MANY),
+    "comments of a GIF": (GIF[:13] + b"!\xfe\0" * MAX_SEGMENTS + GIF[13:], TOO_MANY),
+    "blocks of a comment": (GIF[:13] + b"!\xfe" + b"\1-" * MAX_SEGMENTS + b"\0" + GIF[13:], TOO_MANY),
+    "strips of a TIFF": (
+        b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 273, 4, MAX_SEGMENTS + 1, 0), TOO_MANY
+    ),
     "EXIF of a PNG": (in_png(chunk(b"eXIf", bytes(MAX_EXIF + 1))), EXIF),
     "EXIF of a JPEG": (in_jpeg(2 * segment), EXIF),
     "EXIF as text": (

@@ -1,0 +1,226 @@
+"""The network in the box: the CNN that `jaxdigits predict` uses without a run.
+
+    JAXDIGITS_DATA=FOLDER python experiments/box.py draw
+    JAXDIGITS_DATA=FOLDER python experiments/box.py train SEED [EPOCHS]
+    JAXDIGITS_DATA=FOLDER python experiments/box.py measure SEED
+    JAXDIGITS_DATA=FOLDER python experiments/box.py ship SEED
+
+It learns from 55,000 images of MNIST, from ones with a flag and a foot, drawn upon MNIST's, and
+from an eleventh class: drawings that are no digit (`strangers`).  The epoch is chosen on 5,000
+images of MNIST and 1,000 other strangers, and so are the temperature and the thresholds of
+doubt.  `measure` reads MNIST's test set, the symbols of FOLDER/math_symbols and pictures drawn
+here, and writes box.json.  `ship` copies the run into the package.
+"""
+
+import string
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from jaxdigits.data import Dataset, mnist
+from jaxdigits.data.geometry import ink_to_mnist_geometry
+from jaxdigits.runs import config_for, validation_split
+from jaxdigits.runs.folder import create_run, save_params
+from jaxdigits.runs.job import fit_one
+from jaxdigits.train import Hooks
+
+HERE = Path(__file__).parent
+RUNS = HERE.parent / "runs" / "box"
+STRANGER = 10
+SIDE = 84  # pixels of a drawing before it is brought to 28
+# Letters that no digit looks like, in print.
+LETTERS = "ACEFGHJKMNPQRTUVWXYacdefhkmnprtuvwxy" + "+=*#&@?%$<>~^"
+FONTS = (
+    "DejaVuSans.ttf", "DejaVuSans-Oblique.ttf", "DejaVuSansMono.ttf", "DejaVuSerif.ttf",
+    "DejaVuSerif-Italic.ttf", "cmss10.ttf", "cmtt10.ttf", "STIXGeneral.ttf",
+    "STIXGeneralItalic.ttf",
+)  # fmt: skip
+
+
+def with_serifs(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return ones [N, 28, 28] with a flag, and half of them with a foot."""
+    return np.stack([_serifs(image, rng) for image in images])
+
+
+def _serifs(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    large = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    rows, columns = np.nonzero(np.asarray(large) > 100)
+    top, bottom = rows.min(), rows.max()
+    pen = int(np.clip(len(rows) / (bottom - top + 1), 4, 11))
+    x_top, x_bottom = columns[rows <= top + 2].mean(), columns[rows >= bottom - 2].mean()
+    height, draw = bottom - top, ImageDraw.Draw(large)
+    angle, length = rng.uniform(0.25, 1.2), height * rng.uniform(0.2, 0.6)
+    end = (x_top - length * np.sin(angle), top + length * np.cos(angle))
+    draw.line([(x_top, top + pen / 2), end], fill=255, width=pen)
+    if rng.random() < 0.5:
+        half = height * rng.uniform(0.2, 0.5)
+        draw.line([(x_bottom - half, bottom), (x_bottom + half, bottom)], fill=255, width=pen)
+    return ink_to_mnist_geometry(np.asarray(large, np.float32))
+
+
+def strangers(digits: np.ndarray, count: int, seed: int, letters: str = LETTERS) -> np.ndarray:
+    """Return drawings [count, 28, 28] uint8 that are no digit, in MNIST's geometry.
+
+    Printed letters and signs, bent by hand; two digits; digits turned, mirrored or in parts;
+    scribbles, crosses, bars, blots, dots and noise.
+    """
+    rng = np.random.default_rng(seed)
+    images = []
+    while len(images) < count:
+        kind = STRANGERS[int(rng.choice(len(STRANGERS), p=SHARES))]
+        ink = kind(digits, rng, letters)
+        if ink.max() > 0.3:
+            images.append(ink_to_mnist_geometry(ink))
+    return np.stack(images)
+
+
+def _letter(digits, rng, letters):
+    sheet = Image.new("L", (SIDE, SIDE))
+    sign = letters[rng.integers(len(letters))]
+    ImageDraw.Draw(sheet).text((SIDE / 2, SIDE / 2), sign, 255, font=_font(int(rng.integers(len(FONTS)))), anchor="mm")  # fmt: skip
+    ink = np.asarray(sheet, np.float32) / 255
+    # One pen for all of the letter: thin the print, then widen it.
+    depth = ndimage.distance_transform_edt(ink > 0.5)
+    pen = rng.uniform(2.5, 7)
+    ridge = depth >= np.maximum(ndimage.maximum_filter(depth, 3), 1)
+    thin = ndimage.distance_transform_edt(~ridge) <= pen / 2
+    return _bent(ndimage.gaussian_filter(thin.astype(np.float32), 1), rng)
+
+
+@cache
+def _font(i: int):
+    import matplotlib
+
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return ImageFont.truetype(folder / FONTS[i], 60)
+
+
+def _bent(ink, rng):
+    """Displace ink smoothly, turn it a little and slant it."""
+    dy, dx = ndimage.gaussian_filter(rng.uniform(-1, 1, (2, *ink.shape)), (0, 9, 9)) * 120
+    y, x = np.mgrid[: ink.shape[0], : ink.shape[1]].astype(float)
+    angle, slant = rng.normal(0, 0.12), rng.normal(0, 0.2)
+    v, u = y - ink.shape[0] / 2, x - ink.shape[1] / 2
+    rows = np.cos(angle) * v - np.sin(angle) * u + ink.shape[0] / 2 + dy
+    columns = np.sin(angle) * v + np.cos(angle) * u + slant * v + ink.shape[1] / 2 + dx
+    return ndimage.map_coordinates(ink, [rows, columns], order=1)
+
+
+def _one(digits, rng):
+    return digits[rng.integers(len(digits))].astype(np.float32) / 255
+
+
+def _pair(digits, rng, letters):
+    """Two or three digits side by side, near or touching."""
+    parts = [_one(digits, rng) for _ in range(rng.integers(2, 4))]
+    cropped = [part[:, part.any(0)] for part in parts]
+    gap = int(rng.integers(-3, 6))
+    width = sum(c.shape[1] for c in cropped) + gap * (len(cropped) - 1)
+    sheet, at = np.zeros((28, max(width, 1)), np.float32), 0
+    for part in cropped:
+        part = part[:, : sheet.shape[1] - at]
+        sheet[:, at : at + part.shape[1]] = np.maximum(sheet[:, at : at + part.shape[1]], part)
+        at = max(at + part.shape[1] + gap, 0)
+    return sheet
+
+
+def _scribble(digits, rng, letters):
+    """A few straight or bent strokes anywhere."""
+    sheet = Image.new("L", (SIDE, SIDE))
+    draw, pen = ImageDraw.Draw(sheet), int(rng.integers(4, 12))
+    for _ in range(rng.integers(3, 7)):
+        points = rng.uniform(8, SIDE - 8, (rng.integers(2, 4), 2))
+        draw.line([tuple(p) for p in points], fill=255, width=pen, joint="curve")
+    return ndimage.gaussian_filter(np.asarray(sheet, np.float32) / 255, 1)
+
+
+def _cross(digits, rng, letters):
+    """A plus or a times sign, or a bar across."""
+    sheet = Image.new("L", (SIDE, SIDE))
+    draw, pen = ImageDraw.Draw(sheet), int(rng.integers(4, 12))
+    turn = rng.choice([0, np.pi / 4]) + rng.normal(0, 0.15)
+    arms = [(turn, 1.0), (turn + np.pi / 2 + rng.normal(0, 0.1), rng.uniform(0.6, 1.4))]
+    if rng.random() < 0.3:
+        arms = [(rng.normal(0, 0.2), 1.0)]
+    for angle, long in arms:
+        d = np.array([np.cos(angle), np.sin(angle)]) * 25 * long
+        c = SIDE / 2 + rng.uniform(-5, 5, 2)
+        draw.line([tuple(c - d), tuple(c + d)], fill=255, width=pen)
+    return ndimage.gaussian_filter(np.asarray(sheet, np.float32) / 255, 1)
+
+
+def _blot(digits, rng, letters):
+    """A filled shape, or one to three dots."""
+    sheet = np.zeros((SIDE, SIDE), np.float32)
+    y, x = np.mgrid[:SIDE, :SIDE]
+    for _ in range(1 if rng.random() < 0.6 else rng.integers(2, 4)):
+        cy, cx = rng.uniform(25, SIDE - 25, 2)
+        ry, rx = rng.uniform(5, 22) * np.array([1, rng.uniform(0.6, 1.6)])
+        sheet = np.maximum(sheet, ((y - cy) / ry) ** 2 + ((x - cx) / rx) ** 2 < 1)
+    rough = ndimage.gaussian_filter(rng.normal(size=sheet.shape), 4) * 8
+    return ndimage.gaussian_filter((sheet + 0.3 * rough > 0.5).astype(np.float32), 1)
+
+
+def _noise(digits, rng, letters):
+    """Noise, fine or coarse."""
+    field = ndimage.gaussian_filter(rng.normal(size=(28, 28)), rng.uniform(0, 2.5))
+    return np.clip(field / field.std() * rng.uniform(0.3, 2), 0, 1).astype(np.float32)
+
+
+def _part(digits, rng, letters):
+    """A digit on its side with its mirror image, or with a piece of another one upon it."""
+    image, other = _one(digits, rng), _one(digits, rng)
+    if rng.random() < 0.5:
+        return np.maximum(image, np.rot90(image, int(rng.choice([1, 3]))))
+    shift = rng.integers(5, 9, 2) * rng.choice([-1, 1], 2)
+    return np.maximum(image, np.roll(other, shift, (0, 1)))
+
+
+STRANGERS = (_letter, _pair, _scribble, _cross, _blot, _noise, _part)
+SHARES = (0.4, 0.15, 0.15, 0.08, 0.08, 0.04, 0.1)
+
+
+def data(seed: int) -> tuple[Dataset, Dataset]:
+    """Return (train, valid), with strangers as class 10 and, in training, drawn ones."""
+    rng = np.random.default_rng(seed)
+    train, valid = validation_split(mnist()[0])
+    image, label = np.asarray(train.inputs[:]), np.asarray(train.label)
+    ones = image[label == 1]
+    drawn = with_serifs(ones[rng.choice(len(ones), 5000, replace=False)], rng)
+    other = strangers(image, 15000, seed + 1)
+    image = np.concatenate([image, drawn, other])
+    label = np.concatenate([label, np.full(len(drawn), 1), np.full(len(other), STRANGER)])
+    v_image = np.asarray(valid.inputs[:])
+    v_other = strangers(v_image, 1000, seed + 2)
+    v_label = np.concatenate([np.asarray(valid.label), np.full(len(v_other), STRANGER)])
+    return Dataset(image, label), Dataset(np.concatenate([v_image, v_other]), v_label)
+
+
+def train(seed: int, epochs: int) -> None:
+    """Train, and write the run."""
+    config = config_for(
+        "cnn", "mnist", epochs=epochs, smoothing=0.0, augment="pictures", seed=seed,
+        options=dict(channels=(12, 24, 48), hidden=(), dropout_rate=0.0, classes=11),
+    )  # fmt: skip
+    learn, valid = data(seed)
+    folder = RUNS / f"cnn-{seed}"
+    create_run(folder, config)
+    report = lambda row: print({k: row[k] for k in ("epoch", "loss", "valid_accuracy", "seconds")}, flush=True)  # fmt: skip
+    fitted = fit_one(config, learn, valid, Hooks(report=report))
+    save_params(folder, fitted.params, fitted.statistics)
+
+
+if __name__ == "__main__":
+    what, *rest = sys.argv[1:]
+    if what == "draw":
+        _, valid = data(0)
+        sheet = Image.new("L", (28 * 40, 28 * 25))
+        for i in range(1000):
+            sheet.paste(Image.fromarray(valid.inputs[5000 + i]), (i % 40 * 28, i // 40 * 28))
+        sheet.save("/tmp/w/strangers.png")
+    if what == "train":
+        train(int(rest[0]), int(rest[1]) if rest[1:] else 15)

@@ -1,0 +1,164 @@
+"""Doubt: probabilities that mean what they say, and answers that are withheld.
+
+A network's softmax is often too sure, or, after label smoothing, not sure enough.  One number,
+the temperature T, mends both: softmax(logits / T), with the T that makes the labels of
+validation data most likely [1].
+
+An answer is withheld where its probability, the confidence, is not above a threshold.  A
+promise such as "at most 1 % of the answers are wrong" needs a bound, since validation data are
+few: the upper limit of Clopper and Pearson [2] for the share of errors.  Fifteen thresholds are
+tried, which give 10 % to all of the answers, and the level is divided among them (Bonferroni).
+
+[1] Guo, Pleiss, Sun & Weinberger, ICML 2017, arXiv:1706.04599.
+[2] Clopper & Pearson, Biometrika 26(4), 1934, doi:10.1093/biomet/26.4.404.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.typing import ArrayLike
+
+BINS = 15
+COVERAGES = (*(n / 10 for n in range(1, 10)), 0.95, 0.97, 0.98, 0.99, 0.995, 1.0)
+
+
+class Step(NamedTuple):
+    """The answers above a threshold, of validation data."""
+
+    threshold: float
+    """of confidence; answers with more are given"""
+    answers: int
+    errors: int
+
+
+class Doubt(NamedTuple):
+    """How sure a network may be, learned from validation data."""
+
+    temperature: float
+    steps: tuple[Step, ...]
+    """of each coverage in `COVERAGES`"""
+
+
+class Reliability(NamedTuple):
+    """Answers in bins of confidence, evenly spaced from 0 to 1; empty bins have NaN."""
+
+    confidence: np.ndarray
+    """[bins], the mean"""
+    accuracy: np.ndarray
+    """[bins]"""
+    count: np.ndarray
+    """[bins]"""
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: the mean distance of accuracy and confidence."""
+        gap = np.abs(np.nan_to_num(self.confidence - self.accuracy))
+        return float((gap * self.count).sum() / self.count.sum())
+
+
+def probabilities(logits: ArrayLike, temperature: float = 1.0) -> np.ndarray:
+    """Return the mean probabilities [N, K] of one or more networks' logits [networks, N, K]."""
+    scaled = np.asarray(logits, np.float64) / temperature
+    weight = np.exp(scaled - scaled.max(-1, keepdims=True))
+    return (weight / weight.sum(-1, keepdims=True)).mean(0)
+
+
+def fit_temperature(logits: ArrayLike, label: ArrayLike) -> float:
+    """Return the temperature, from 1/20 to 20, that makes labels [N] most likely.
+
+    Args:
+      logits: [networks, N, K], of validation data.
+    """
+    from scipy.optimize import minimize_scalar
+
+    rows, label = np.arange(len(np.asarray(label))), np.asarray(label)
+
+    def loss(log_temperature):
+        chance = probabilities(logits, np.exp(log_temperature))[rows, label]
+        return -np.log(np.maximum(chance, 1e-300)).mean()
+
+    limit = np.log(20.0)
+    found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")
+    return float(np.exp(found.x))
+
+
+def learn_doubt(logits: ArrayLike, label: ArrayLike) -> Doubt:
+    """Return the doubt that validation data teach: logits [networks, N, K], labels [N]."""
+    temperature = fit_temperature(logits, label)
+    p = probabilities(logits, temperature)
+    confidence, wrong = p.max(1), p.argmax(1) != np.asarray(label)
+    order = np.sort(confidence)[::-1]
+    steps = []
+    for coverage in COVERAGES:
+        n = max(1, round(coverage * len(order)))
+        # Above the next lower confidence; equal ones are all given, or none.
+        limit = float(order[n]) if n < len(order) else 0.0
+        given = confidence > limit
+        steps.append(Step(limit, int(given.sum()), int(wrong[given].sum())))
+    return Doubt(temperature, tuple(steps))
+
+
+def threshold(doubt: Doubt, max_error: float, *, level: float = 0.95) -> float | None:
+    """Return the lowest threshold above which at most `max_error` of the answers are wrong.
+
+    Or None, where validation data are too few, or too hard, to promise it.
+
+    Args:
+      level: the chance, over validation data, that the promise holds.
+
+    Raises:
+      ValueError: unless max_error and level are between 0 and 1.
+    """
+    for name, value in dict(max_error=max_error, level=level).items():
+        if not 0 < value < 1:
+            raise ValueError(f"{name} must be between 0 and 1, got {value}")
+    each = 1 - (1 - level) / len(doubt.steps)
+    within = [
+        step.threshold for step in doubt.steps
+        if error_bound(step.errors, step.answers, each) <= max_error
+    ]  # fmt: skip
+    return min(within, default=None)
+
+
+def error_bound(errors: int, answers: int, level: float = 0.95) -> float:
+    """Return the upper limit of Clopper and Pearson for the share of errors; 1 for no answer."""
+    from scipy.stats import beta
+
+    if errors >= answers:
+        return 1.0
+    return float(beta.ppf(level, errors + 1, answers - errors))
+
+
+def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS) -> Reliability:
+    """Return the mean confidence and the accuracy of answers [N] in bins of confidence."""
+    confidence, right = np.asarray(confidence, float), np.asarray(right, float)
+    which = np.minimum((confidence * bins).astype(int), bins - 1)
+    count = np.bincount(which, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean = lambda x: np.bincount(which, x, minlength=bins) / count
+        return Reliability(mean(confidence), mean(right), count)
+
+
+def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    """Return (coverage, risk) [N]: of the n surest answers, their share, and that of errors."""
+    order = np.argsort(-np.asarray(confidence), kind="stable")
+    n = np.arange(1, len(order) + 1)
+    wrong = np.cumsum(~np.asarray(right, bool)[order])
+    return n / len(order), wrong / n
+
+
+def from_json(values: Mapping[str, Any]) -> Doubt:
+    """Return the doubt whose fields a JSON object has.
+
+    Raises:
+      ValueError: if it has none.
+    """
+    try:
+        steps = tuple(Step(float(t), int(n), int(e)) for t, n, e in values["steps"])
+        doubt = Doubt(float(values["temperature"]), steps)
+    except (TypeError, KeyError, ValueError) as error:
+        raise ValueError(f"it has no temperature and steps: {error}") from error
+    if not (0 < doubt.temperature < np.inf and steps):
+        raise ValueError(f"its temperature is {doubt.temperature}, its steps {steps}")
+    return doubt
