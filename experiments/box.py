@@ -1,35 +1,37 @@
-"""The network in the box: the CNN that `jaxdigits predict` uses without a run.
+"""A small CNN that reads pictures and knows what is no digit.
 
-    JAXDIGITS_DATA=FOLDER python experiments/box.py draw
     JAXDIGITS_DATA=FOLDER python experiments/box.py train SEED [EPOCHS]
     JAXDIGITS_DATA=FOLDER python experiments/box.py measure SEED
-    JAXDIGITS_DATA=FOLDER python experiments/box.py ship SEED
 
-It learns from 55,000 images of MNIST, from ones with a flag and a foot, drawn upon MNIST's, and
-from an eleventh class: drawings that are no digit (`strangers`).  The epoch is chosen on 5,000
-images of MNIST and 1,000 other strangers, and so are the temperature and the thresholds of
-doubt.  `measure` reads MNIST's test set, the symbols of FOLDER/math_symbols and pictures drawn
-here, and writes box.json.  `ship` copies the run into the package.
+It learns from 55,000 images of MNIST, from 5,000 ones with a flag and a foot, drawn upon
+MNIST's, and from an eleventh class: 15,000 drawings that are no digit (`strangers`).  The epoch
+is chosen on 5,000 images of MNIST and 1,000 other strangers, and so are the temperature and the
+thresholds.  `measure` reads MNIST's test set and the symbols of FOLDER/math_symbols, which no
+training and no choice has seen, and adds a row to box.json.
 """
 
-import string
+import gzip
+import json
+import os
 import sys
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from pictures import prepared
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from jaxdigits.data import Dataset, mnist
 from jaxdigits.data.geometry import ink_to_mnist_geometry
-from jaxdigits.runs import config_for, validation_split
+from jaxdigits.measure import learn_doubt, probabilities, reliability, threshold
+from jaxdigits.runs import config_for, load_run, predict, validation_split
 from jaxdigits.runs.folder import create_run, save_params
 from jaxdigits.runs.job import fit_one
 from jaxdigits.train import Hooks
 
-HERE = Path(__file__).parent
-RUNS = HERE.parent / "runs" / "box"
+RESULTS = Path(__file__).with_suffix(".json")
+RUNS = Path(__file__).parent.parent / "runs" / "box"
 STRANGER = 10
 SIDE = 84  # pixels of a drawing before it is brought to 28
 # Letters that no digit looks like, in print.
@@ -81,7 +83,8 @@ def strangers(digits: np.ndarray, count: int, seed: int, letters: str = LETTERS)
 def _letter(digits, rng, letters):
     sheet = Image.new("L", (SIDE, SIDE))
     sign = letters[rng.integers(len(letters))]
-    ImageDraw.Draw(sheet).text((SIDE / 2, SIDE / 2), sign, 255, font=_font(int(rng.integers(len(FONTS)))), anchor="mm")  # fmt: skip
+    font = _font(int(rng.integers(len(FONTS))))
+    ImageDraw.Draw(sheet).text((SIDE / 2, SIDE / 2), sign, 255, font=font, anchor="mm")
     ink = np.asarray(sheet, np.float32) / 255
     # One pen for all of the letter: thin the print, then widen it.
     depth = ndimage.distance_transform_edt(ink > 0.5)
@@ -209,18 +212,64 @@ def train(seed: int, epochs: int) -> None:
     learn, valid = data(seed)
     folder = RUNS / f"cnn-{seed}"
     create_run(folder, config)
-    report = lambda row: print({k: row[k] for k in ("epoch", "loss", "valid_accuracy", "seconds")}, flush=True)  # fmt: skip
+    shown = ("epoch", "loss", "valid_accuracy", "seconds")
+    report = lambda row: print({name: row[name] for name in shown}, flush=True)
     fitted = fit_one(config, learn, valid, Hooks(report=report))
     save_params(folder, fitted.params, fitted.statistics)
 
 
+SYMBOLS = [*"0123456789", "+", "-", "dot", "/", "w", "x", "y", "z"]
+
+
+def symbols() -> dict[str, np.ndarray]:
+    """Return every tenth picture of each symbol, prepared: {symbol: [150, 28, 28]}."""
+    folder = Path(os.environ["JAXDIGITS_DATA"]) / "math_symbols"
+    read = lambda name: gzip.decompress((folder / name).read_bytes())
+    image = np.frombuffer(read("images-idx3-ubyte.gz"), np.uint8, offset=16)
+    label = np.frombuffer(read("labels-idx1-ubyte.gz"), np.uint8, offset=8)
+    image = image.reshape(-1, 28, 28)
+    return {
+        name: np.stack([prepared(picture) for picture in image[label == i][::10]])
+        for i, name in enumerate(SYMBOLS)
+    }
+
+
+def measure(seed: int) -> dict:
+    """Return the calibration on MNIST's test set, and the share of each symbol refused."""
+    run = load_run(RUNS / f"cnn-{seed}")
+    _, valid = data(seed)
+    logits = predict(run, valid.inputs)
+    doubt = learn_doubt(logits, valid.label)
+    reading = lambda x: probabilities(predict(run, x), doubt.temperature)
+    sure = lambda p: np.where(p.argmax(1) == STRANGER, 0, p.max(1))
+    limit = float(np.quantile(sure(probabilities(logits, doubt.temperature)[:5000]), 0.02))
+    test = mnist()[1]
+    p, label = reading(np.asarray(test.inputs[:])), np.asarray(test.label)
+    right = p.argmax(1) == label
+    row = dict(
+        temperature=doubt.temperature, test_accuracy=float(right.mean()),
+        calibration_error=reliability(p.max(1), right).error, keeps_98_percent=limit,
+        promises={},
+        refused={
+            name: float((sure(reading(x)) <= limit).mean()) for name, x in symbols().items()
+        },
+    )  # fmt: skip
+    for promise in (0.01, 0.005):
+        if (least := threshold(doubt, promise)) is not None:
+            given = p.max(1) > least
+            row["promises"][str(promise)] = dict(
+                threshold=least,
+                coverage=float(given.mean()),
+                error=float(1 - right[given].mean()),
+            )
+    return row
+
+
 if __name__ == "__main__":
-    what, *rest = sys.argv[1:]
-    if what == "draw":
-        _, valid = data(0)
-        sheet = Image.new("L", (28 * 40, 28 * 25))
-        for i in range(1000):
-            sheet.paste(Image.fromarray(valid.inputs[5000 + i]), (i % 40 * 28, i // 40 * 28))
-        sheet.save("/tmp/w/strangers.png")
+    what, seed, *epochs = sys.argv[1:]
     if what == "train":
-        train(int(rest[0]), int(rest[1]) if rest[1:] else 15)
+        train(int(seed), int(epochs[0]) if epochs else 24)
+    else:
+        rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        rows[f"seed {seed}"] = measure(int(seed))
+        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")

@@ -2,8 +2,6 @@
 
     JAXDIGITS_DATA=FOLDER python experiments/pictures.py phone NAME RUN [RUN ...]
     JAXDIGITS_DATA=FOLDER python experiments/pictures.py real NAME RUN [RUN ...]
-    python experiments/pictures.py table
-    python experiments/pictures.py draw
 
 `phone` draws synthetic photographs of MNIST's validation images, 100 of each kind and severity,
 from 1 to 5, and counts how many each run reads rightly.  `real` reads the 50 pictures in FOLDER
@@ -13,6 +11,7 @@ preparation of an earlier version, the script runs in a checkout of that version
 
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -20,13 +19,12 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from jaxdigits.data import cache, mnist
+from jaxdigits.data import mnist
 from jaxdigits.data.picture import read_grey, to_mnist_geometry
 from jaxdigits.errors import DataError
 from jaxdigits.runs import load_run, predict, validation_split
 
 RESULTS = Path(__file__).with_suffix(".json")
-FIGURE = Path(__file__).parent.parent / "docs" / "images" / "pictures.png"
 SIDE, COUNT, SEVERITIES = 320, 100, (1, 2, 3, 4, 5)
 PAPER, PEN = 205.0, 70.0
 
@@ -64,10 +62,14 @@ def photograph(image: np.ndarray, kind: str, severity: int, seed: int) -> np.nda
         depth = ndimage.distance_transform_edt(stroke > 0.5)
         # The ridge stays, so the stroke does not break.
         ridge = ndimage.maximum_filter(depth, 5)
-        stroke = ndimage.gaussian_filter((depth > np.minimum(s * 0.95 * ridge, ridge - 1)) * 1.0, 0.6)
+        stroke = ndimage.gaussian_filter(
+            (depth > np.minimum(s * 0.95 * ridge, ridge - 1)) * 1.0, 0.6
+        )
         stroke *= depth > 0
     if kind == "rotation":
-        stroke = ndimage.rotate(stroke, rng.choice([-1, 1]) * 6 * severity, reshape=False, order=1)
+        stroke = ndimage.rotate(
+            stroke, rng.choice([-1, 1]) * 6 * severity, reshape=False, order=1
+        )
     ink, light = np.clip(placed(stroke, rng), 0, 1), np.ones((SIDE, SIDE))
     grain = 2.0
     if kind == "light":
@@ -76,7 +78,9 @@ def photograph(image: np.ndarray, kind: str, severity: int, seed: int) -> np.nda
     elif kind == "shadow":
         along, across = grid(rng)
         soft = rng.uniform(0.02, 0.3)
-        light = 1 - (0.15 + 0.5 * s) / (1 + np.exp(-(along - rng.uniform(-0.5, 0.5)) / soft * 3))
+        light = 1 - (0.15 + 0.5 * s) / (
+            1 + np.exp(-(along - rng.uniform(-0.5, 0.5)) / soft * 3)
+        )
     elif kind == "specks":
         for _ in range(rng.integers(1, 3 + 3 * severity)):
             y, x = rng.uniform(0, SIDE, 2)
@@ -149,8 +153,7 @@ def phone(runs: list[str]) -> dict:
 
 def real(runs: list[str]) -> dict:
     """Return {run: right, of, mean probability of the truth in photographs, wrong files}."""
-    folder = Path(cache.folder()) / "pictures" if hasattr(cache, "folder") else None
-    folder = folder if folder and folder.is_dir() else DATA / "pictures"
+    folder = Path(os.environ["JAXDIGITS_DATA"]) / "pictures"
     table = list(csv.DictReader((folder / "labels.csv").open()))
     label = np.array([int(row["digit"]) for row in table])
     inputs = np.stack([prepared(read_grey(folder / "images" / row["file"])) for row in table])
@@ -168,10 +171,6 @@ def real(runs: list[str]) -> dict:
         )  # fmt: skip
     return rows
 
-
-import os  # noqa: E402
-
-DATA = Path(os.environ.get("JAXDIGITS_DATA", "."))
 
 if __name__ == "__main__":
     what, name, *runs = sys.argv[1:]

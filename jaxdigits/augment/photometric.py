@@ -107,7 +107,12 @@ def pen(limit: float = 1.0) -> Augment:
 
     def widen(u, x):
         framed = jnp.pad(x, ((0, 0), (1, 1), (1, 1)))
-        near = (framed[:, 1:-1, 2:], framed[:, 1:-1, :-2], framed[:, 2:, 1:-1], framed[:, :-2, 1:-1])
+        near = (
+            framed[:, 1:-1, 2:],
+            framed[:, 1:-1, :-2],
+            framed[:, 2:, 1:-1],
+            framed[:, :-2, 1:-1],
+        )
         thick, thin = reduce(jnp.maximum, near, x), reduce(jnp.minimum, near, x)
         a = limit * (2 * u[0] - 1)
         return jnp.where(a > 0, x + a * (thick - x), x + a * (x - thin))

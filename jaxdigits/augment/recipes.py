@@ -15,7 +15,15 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.augment.photometric import background, blur, brightness, contrast, erase, noise, pen
+from jaxdigits.augment.photometric import (
+    background,
+    blur,
+    brightness,
+    contrast,
+    erase,
+    noise,
+    pen,
+)
 from jaxdigits.augment.pixels import Augment, prepared, uniform_of
 from jaxdigits.augment.warp import affine, elastic, warp
 from jaxdigits.keys import fold_in

@@ -14,7 +14,13 @@
 
 import numpy as np
 
-from jaxdigits.data.geometry import FLOOR, averaged_down, edge, ink_to_mnist_geometry, resampling
+from jaxdigits.data.geometry import (
+    FLOOR,
+    averaged_down,
+    edge,
+    ink_to_mnist_geometry,
+    resampling,
+)
 from jaxdigits.data.lines import lines_of
 from jaxdigits.errors import DataError
 
@@ -119,7 +125,10 @@ def _evenly_lit(grey: np.ndarray) -> np.ndarray:
     blocks = grey[: h * step, : w * step].reshape(h, step, w, step).swapaxes(1, 2)
     log = np.log(np.maximum(np.quantile(blocks.reshape(h * w, -1), 0.75, 1), 1))
     terms = lambda y, x: np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], -1)
-    at = [(np.arange(n) + 0.5) * step / size * 2 - 1 for n, size in ((h, grey.shape[0]), (w, grey.shape[1]))]
+    at = [
+        (np.arange(n) + 0.5) * step / size * 2 - 1
+        for n, size in ((h, grey.shape[0]), (w, grey.shape[1]))
+    ]
     coarse = terms(*np.meshgrid(*at, indexing="ij")).reshape(h * w, -1)
     weight = np.ones(h * w)
     for _ in range(6):
@@ -259,9 +268,7 @@ def _require_one(mask: np.ndarray) -> None:
         columns[x.start : x.stop] += 1
     starts = int((np.diff((columns > 0).astype(int), prepend=0) == 1).sum())
     if starts > 1:
-        raise DataError(
-            f"{starts} large pieces stand side by side: cut out one digit"
-        )
+        raise DataError(f"{starts} large pieces stand side by side: cut out one digit")
 
 
 def widen_strokes(ink: np.ndarray) -> np.ndarray:

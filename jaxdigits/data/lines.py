@@ -18,7 +18,9 @@ SLOPES = np.linspace(-1 / 12, 1 / 12, 17)
 LONG = 0.2  # of the picture's side: the least length
 NEAR = 0.05  # of the picture's side: so near are the ends of lines that meet
 THIN = 0.06  # of the picture's longer side: the greatest thickness
-CLEAR = 0.008  # of the picture's longer side: the digit inside a box is so far from its outer edge
+CLEAR = (
+    0.008  # of the picture's longer side: the digit inside a box is so far from its outer edge
+)
 LEAST = 0.1  # times the ink of lines: less ink beside them is no digit
 CROSSED = 1.7  # times the line's thickness: a column with more has a stroke across it
 
@@ -121,7 +123,9 @@ def _long_lines(mask: np.ndarray) -> list[Line]:
         for row in np.flatnonzero(length >= LONG * width):
             start = float(rows[row, 0] - shift[0])
             end = int(right[row]) + 1
-            candidates.append((int(length[row]), Line(start, slope, end - int(length[row]), end)))
+            candidates.append(
+                (int(length[row]), Line(start, slope, end - int(length[row]), end))
+            )
     candidates.sort(key=lambda each: (-each[0], abs(each[1].slope)))
     lines: list[Line] = []
     for _, line in candidates:
@@ -138,7 +142,7 @@ def _is_copy(line: Line, other: Line) -> bool:
 
 
 def _columns(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
-    """Return (x, first, last): the ink of each column that lies on the line, rows [first, last].
+    """Return (x, first, last): the rows, first to last, of each column's ink on the line.
 
     Args:
       mask: the whole picture, of which the line's is the coarse copy by `step`.

@@ -66,7 +66,9 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
                 pil.ImageOps.exif_transpose(image, in_place=True)
                 return _grey(image)
     except DataError as error:
-        raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
+        raise DataError(
+            str(error) if str(path) in str(error) else f"{path}: {error}"
+        ) from error
     except Excess as error:
         raise DataError(f"{path}: {error}; save it again") from error
     except pil.UnidentifiedImageError as error:

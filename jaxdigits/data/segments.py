@@ -17,7 +17,7 @@ MAX_EXIF = 1 << 16  # bytes, the most that one segment of a JPEG can hold
 CHUNK = 1 << 20
 START_OF_SCAN = b"\xff\xda"
 WITH_LENGTH = {*range(0xC0, 0xD0), *range(0xDA, 0xF0), 0xFE} - {0xC8}  # markers of a JPEG
-STRIPS = {273, 279, 324, 325}  # tags of a TIFF, with the places and sizes of its strips or tiles
+STRIPS = {273, 279, 324, 325}  # tags of a TIFF: the places and sizes of strips and tiles
 
 
 class Excess(ValueError):

@@ -1,5 +1,14 @@
 """Measures: intervals, confusion, corruptions, costs."""
 
+from jaxdigits.measure.calibration import Doubt as Doubt
+from jaxdigits.measure.calibration import Reliability as Reliability
+from jaxdigits.measure.calibration import error_bound as error_bound
+from jaxdigits.measure.calibration import fit_temperature as fit_temperature
+from jaxdigits.measure.calibration import learn_doubt as learn_doubt
+from jaxdigits.measure.calibration import probabilities as probabilities
+from jaxdigits.measure.calibration import reliability as reliability
+from jaxdigits.measure.calibration import risk_coverage as risk_coverage
+from jaxdigits.measure.calibration import threshold as threshold
 from jaxdigits.measure.confusion import PerClass as PerClass
 from jaxdigits.measure.confusion import confusion_matrix as confusion_matrix
 from jaxdigits.measure.confusion import per_class as per_class

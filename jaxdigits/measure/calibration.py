@@ -13,8 +13,7 @@ tried, which give 10 % to all of the answers, and the level is divided among the
 [2] Clopper & Pearson, Biometrika 26(4), 1934, doi:10.1093/biomet/26.4.404.
 """
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -79,8 +78,8 @@ def fit_temperature(logits: ArrayLike, label: ArrayLike) -> float:
         return -np.log(np.maximum(chance, 1e-300)).mean()
 
     limit = np.log(20.0)
-    found = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")
-    return float(np.exp(found.x))
+    best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")
+    return float(np.exp(best.x))
 
 
 def learn_doubt(logits: ArrayLike, label: ArrayLike) -> Doubt:
@@ -122,7 +121,7 @@ def threshold(doubt: Doubt, max_error: float, *, level: float = 0.95) -> float |
 
 
 def error_bound(errors: int, answers: int, level: float = 0.95) -> float:
-    """Return the upper limit of Clopper and Pearson for the share of errors; 1 for no answer."""
+    """Return Clopper and Pearson's upper limit of the share of errors; 1 for no answer."""
     from scipy.stats import beta
 
     if errors >= answers:
@@ -146,19 +145,3 @@ def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> tuple[np.ndarray, 
     n = np.arange(1, len(order) + 1)
     wrong = np.cumsum(~np.asarray(right, bool)[order])
     return n / len(order), wrong / n
-
-
-def from_json(values: Mapping[str, Any]) -> Doubt:
-    """Return the doubt whose fields a JSON object has.
-
-    Raises:
-      ValueError: if it has none.
-    """
-    try:
-        steps = tuple(Step(float(t), int(n), int(e)) for t, n, e in values["steps"])
-        doubt = Doubt(float(values["temperature"]), steps)
-    except (TypeError, KeyError, ValueError) as error:
-        raise ValueError(f"it has no temperature and steps: {error}") from error
-    if not (0 < doubt.temperature < np.inf and steps):
-        raise ValueError(f"its temperature is {doubt.temperature}, its steps {steps}")
-    return doubt

@@ -41,7 +41,10 @@ BAD = {
     "another format": (encoded("PPM"), UNKNOWN),
     "a start without the rest": (b"GIF89a", "not a whole picture"),
     "BMP of run lengths": (b"BM" + bytes(28) + b"\1\0\0\0", "is a compressed BMP"),
-    "WebP of 268 megapixels": (b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\xff\x3f\0\xff\x3f\0", "over 64000000"),
+    "WebP of 268 megapixels": (
+        b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\xff\x3f\0\xff\x3f\0",
+        "over 64000000",
+    ),
     "floats of no brightness": (encoded("TIFF", mode="F", ink=-1.0), "brightness -1 to 255"),
     "PNG, cut short": (PNG[: len(PNG) // 2], "not a whole picture"),
     "JPEG, cut short": (JPEG[: len(JPEG) // 2], "not a whole picture"),
@@ -117,7 +120,7 @@ TOO_LONG = {
     ),
     "a length of none": (in_jpeg(b"\xff\xfe\0\0" * MAX_SEGMENTS), TOO_MANY),
     "comments of a GIF": (GIF[:13] + b"!\xfe\0" * MAX_SEGMENTS + GIF[13:], TOO_MANY),
-    "blocks of a comment": (GIF[:13] + b"!\xfe" + b"\1-" * MAX_SEGMENTS + b"\0" + GIF[13:], TOO_MANY),
+    "blocks of a comment": (GIF[:13] + b"!\xfe" + b"\1-" * MAX_SEGMENTS + b"\0", TOO_MANY),
     "strips of a TIFF": (
         b"II*\0\x08\0\0\0\1\0" + struct.pack("<HHII", 273, 4, MAX_SEGMENTS + 1, 0), TOO_MANY
     ),

@@ -101,6 +101,6 @@ def test_bad_constants_are_refused_by_name(name, bad):
 def test_its_numbers_are_constants_of_a_program():
     neuron = EventNeuron(3.0, 1.0)
     both = jax.jit(lambda v, i: time_to_fire(neuron, v, i))
-    np.testing.assert_array_equal(
-        both(V, J), time_to_fire(neuron, jnp.asarray(V), jnp.asarray(J))
-    )
+    t, eager = both(V, J), time_to_fire(neuron, jnp.asarray(V), jnp.asarray(J))
+    np.testing.assert_array_equal(np.isfinite(t), np.isfinite(eager))
+    np.testing.assert_allclose(t, eager, rtol=0, atol=1e-12)  # a program rounds its own way
