@@ -16,6 +16,7 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pictures import prepared
@@ -246,7 +247,7 @@ def measure(seed: int) -> dict:
     test = mnist()[1]
     p, label = reading(np.asarray(test.inputs[:])), np.asarray(test.label)
     right = p.argmax(1) == label
-    row = dict(
+    row: dict[str, Any] = dict(
         temperature=doubt.temperature, test_accuracy=float(right.mean()),
         calibration_error=reliability(p.max(1), right).error, keeps_98_percent=limit,
         promises={},

@@ -59,7 +59,7 @@ def photograph(image: np.ndarray, kind: str, severity: int, seed: int) -> np.nda
     rng, s = np.random.default_rng([seed, KINDS.index(kind), severity]), severity / 5
     stroke = stroke_of(image, int(rng.uniform(0.55, 0.85) * SIDE))
     if kind == "thin pen":
-        depth = ndimage.distance_transform_edt(stroke > 0.5)
+        depth = np.asarray(ndimage.distance_transform_edt(stroke > 0.5))
         # The ridge stays, so the stroke does not break.
         ridge = ndimage.maximum_filter(depth, 5)
         stroke = ndimage.gaussian_filter(

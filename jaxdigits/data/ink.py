@@ -12,6 +12,8 @@
   before that, to the least width of MNIST's own strokes.
 """
 
+from typing import Any
+
 import numpy as np
 
 from jaxdigits.data.geometry import (
@@ -82,11 +84,12 @@ def flatten_light(grey: np.ndarray) -> np.ndarray:
 
     grey = _evenly_lit(np.asarray(grey, np.float32))
     side = max(grey.shape)
-    for size in (3 if side > 128 else 1, *range(5, side // 20 + 1, 4)):
-        smooth = ndimage.uniform_filter(grey, size, mode="nearest")
-        difference, paper, grain = _details(smooth)
+    size = 3 if side > 128 else 1
+    while True:
+        difference, paper, grain = _details(ndimage.uniform_filter(grey, size, mode="nearest"))
         strongest = np.partition(difference, -_few(grey), None)[-_few(grey)]
-        if GRAIN * grain <= LEVEL * strongest:
+        size += 4
+        if GRAIN * grain <= LEVEL * strongest or size > side // 20:
             break
     if difference.max() < MIN_CONTRAST or strongest < GRAIN * grain:
         return np.zeros_like(grey)
@@ -101,10 +104,8 @@ def flatten_light(grey: np.ndarray) -> np.ndarray:
 
 def _without_blots(paper: np.ndarray) -> np.ndarray:
     """Return the paper [H, W] without dark patches off the edge: shadows come from outside."""
-    from scipy import ndimage
-
     lightest = paper.max()
-    patches, count = ndimage.label(paper < 0.7 * lightest)
+    patches, count = _label(paper < 0.7 * lightest)
     if not count:
         return paper
     inner = np.ones(count + 1, bool)
@@ -130,7 +131,7 @@ def _evenly_lit(grey: np.ndarray) -> np.ndarray:
         for n, size in ((h, grey.shape[0]), (w, grey.shape[1]))
     ]
     coarse = terms(*np.meshgrid(*at, indexing="ij")).reshape(h * w, -1)
-    weight = np.ones(h * w)
+    weight, fit = np.ones(h * w), np.zeros(6)
     for _ in range(6):
         root = np.sqrt(weight)[:, None]
         fit = np.linalg.lstsq(coarse * root, log * root[:, 0], rcond=None)[0]
@@ -216,13 +217,28 @@ def _cropped(ink: np.ndarray) -> np.ndarray:
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
+def _label(mask: np.ndarray) -> tuple[np.ndarray, int]:
+    """Number [H, W] the connected parts of a mask from 1 on, and count them."""
+    from scipy import ndimage
+
+    numbers: Any = ndimage.label(mask)
+    return numbers
+
+
+def _depth(mask: np.ndarray) -> np.ndarray:
+    """Return the distance [H, W] of each pixel of a mask to the nearest one outside."""
+    from scipy import ndimage
+
+    return np.asarray(ndimage.distance_transform_edt(mask))
+
+
 def _pieces(mask: np.ndarray, radius: float) -> tuple[np.ndarray, int]:
     """Label [H, W] the pieces of a mask, where those nearer than 2 radii are one."""
     from scipy import ndimage
 
     size = 2 * max(1, round(radius)) + 1
     near = ndimage.maximum_filter(mask, size, mode="constant")
-    pieces, count = ndimage.label(near)
+    pieces, count = _label(near)
     return pieces * mask, count
 
 
@@ -276,8 +292,6 @@ def widen_strokes(ink: np.ndarray) -> np.ndarray:
 
     Strokes of MNIST have 9 to 20 %.  A thin digit comes back with 60 pixels on that side.
     """
-    from scipy import ndimage
-
     h, w = (max(1, round(FINE * n / max(ink.shape))) for n in ink.shape)
     fine = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
     fine = np.pad(fine / fine.max(), FINE // 10)
@@ -285,7 +299,7 @@ def widen_strokes(ink: np.ndarray) -> np.ndarray:
     add = (STROKE * FINE - stroke_width(mask)) / 2
     if add <= 0:
         return ink
-    away = ndimage.distance_transform_edt(~mask)
+    away = _depth(~mask)
     return _cropped(np.maximum(fine, np.clip(add + 0.5 - away, 0, 1)))
 
 
@@ -294,6 +308,4 @@ def stroke_width(mask: np.ndarray) -> float:
 
     Four times the mean distance to the nearest paper, which is right for a straight stroke.
     """
-    from scipy import ndimage
-
-    return 4 * float(ndimage.distance_transform_edt(mask)[mask].mean()) - 1
+    return 4 * float(_depth(mask)[mask].mean()) - 1

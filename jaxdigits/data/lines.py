@@ -102,7 +102,7 @@ def _any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
     h, w = (-(-n // step) for n in mask.shape)
     padded = np.zeros((h * step, w * step), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    return padded.reshape(h, step, w, step).any((1, 3))
+    return np.asarray(padded.reshape(h, step, w, step).any((1, 3)))
 
 
 def _long_lines(mask: np.ndarray) -> list[Line]:

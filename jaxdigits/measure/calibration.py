@@ -46,14 +46,14 @@ class Reliability(NamedTuple):
     """[bins], the mean"""
     accuracy: np.ndarray
     """[bins]"""
-    count: np.ndarray
-    """[bins]"""
+    answers: np.ndarray
+    """[bins], their number"""
 
     @property
     def error(self) -> float:
         """The expected calibration error: the mean distance of accuracy and confidence."""
         gap = np.abs(np.nan_to_num(self.confidence - self.accuracy))
-        return float((gap * self.count).sum() / self.count.sum())
+        return float((gap * self.answers).sum() / self.answers.sum())
 
 
 def probabilities(logits: ArrayLike, temperature: float = 1.0) -> np.ndarray:

@@ -29,7 +29,7 @@ def test_the_error_of_calibration_is_the_distance_of_share_and_confidence():
     confidence, right = np.full(100, 0.9), np.arange(100) < 70
     bins = measure.reliability(confidence, right)
     assert bins.error == pytest.approx(0.2)
-    assert bins.count.sum() == 100
+    assert bins.answers.sum() == 100
     logits, label = sample(temperature=4.0)
     error = []
     for temperature in (1.0, 4.0):
