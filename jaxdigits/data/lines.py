@@ -9,7 +9,7 @@ much thicker than the line, a stroke crosses it, and stays.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ THIN = 0.06  # of the picture's longer side: the greatest thickness
 CLEAR = (
     0.008  # of the picture's longer side: the digit inside a box is so far from its outer edge
 )
+SPARE = 0.03  # of the rest of the ink: a smaller piece may be left of a line
 LEAST = 0.1  # times the ink of lines: less ink beside them is no digit
 CROSSED = 1.7  # times the line's thickness: a column with more has a stroke across it
 
@@ -186,13 +187,20 @@ def _in_box(line: Line, others: Sequence[Line], near: int) -> bool:
 
 
 def _clear_sides(rest: np.ndarray, outer: np.ndarray) -> int:
-    """Count the sides of the box around `outer` that the rest of the ink keeps clear of."""
+    """Count the sides of the box around `outer` that the rest of the ink keeps clear of.
+
+    Small pieces do not count: the corners of a box, or what is left of a line.
+    """
+    from scipy import ndimage
+
+    numbers: Any = ndimage.label(rest)[0]
+    sizes = np.bincount(numbers.ravel())
+    sizes[0] = 0
+    large = (sizes >= SPARE * sizes.sum())[numbers] & rest
+    if not large.any():
+        return 0
     clear, margin = 0, CLEAR * max(rest.shape)
     for axis in (1, 0):
-        ends = np.flatnonzero(outer.any(axis))
-        along = np.cumsum(rest.sum(axis))
-        if not along[-1]:
-            return 0
-        first, last = np.searchsorted(along, [0.01 * along[-1], 0.99 * along[-1]])
-        clear += int(first - ends[0] > margin) + int(ends[-1] - last > margin)
+        inner, ends = (np.flatnonzero(each.any(axis)) for each in (large, outer))
+        clear += int(inner[0] - ends[0] > margin) + int(ends[-1] - inner[-1] > margin)
     return clear

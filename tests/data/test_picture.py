@@ -149,7 +149,7 @@ def test_thin_and_long_pictures_are_read():
     line = np.full((100, 5000), 255, np.uint8)
     line[40:45, 500:4000] = 0
     y = to_mnist_geometry(line)
-    assert (y.any(0).sum(), y.any(1).sum()) == (20, 1)
+    assert (y.any(0).sum(), y.any(1).sum()) == (20, 2)
     np.testing.assert_array_equal(to_mnist_geometry(line.T), y.T)
 
 
@@ -169,7 +169,7 @@ def test_what_is_in_the_format_of_mnist_stays_as_it_is(tmp_path):
 def test_the_digits_of_mnist_stay_nearly_as_they_are():
     images = mnist()[1].inputs[:500]
     off = np.array([difference(to_mnist_geometry(image), image) for image in images])
-    assert off.mean() < 0.3
+    assert off.mean() < 0.5  # one in twenty has a stroke that is widened
     assert np.median(off) == 0
 
 

@@ -70,7 +70,7 @@ def test_a_promise_holds_on_other_data():
     assert least is not None
     p = measure.probabilities(logits[:, 4000:], doubt.temperature)
     given = p.max(1) > least
-    assert given.mean() > 0.2
+    assert given.mean() > 0.05
     assert (p.argmax(1) != label[4000:])[given].mean() < 0.1
 
 
