@@ -3,8 +3,9 @@
     JAXDIGITS_DATA=FOLDER python experiments/box.py train SEED [EPOCHS]
     JAXDIGITS_DATA=FOLDER python experiments/box.py measure SEED
 
-It learns from 55,000 images of MNIST, from 5,000 ones with a flag and a foot, drawn upon
-MNIST's, and from an eleventh class: 15,000 drawings that are no digit (`strangers`).  The epoch
+It learns from 55,000 images of MNIST, from 5,000 ones with a flag and a foot and 2,000 sevens
+with a bar, drawn upon MNIST's, and from an eleventh class: 15,000 drawings that are no digit
+(`strangers`).  The epoch
 is chosen on 5,000 images of MNIST and 1,000 other strangers, and so are the temperature and the
 thresholds.  `measure` reads MNIST's test set and the symbols of FOLDER/math_symbols, which no
 training and no choice has seen, and adds a row to box.json.
@@ -62,6 +63,25 @@ def _serifs(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.5:
         half = height * rng.uniform(0.2, 0.5)
         draw.line([(x_bottom - half, bottom), (x_bottom + half, bottom)], fill=255, width=pen)
+    return ink_to_mnist_geometry(np.asarray(large, np.float32))
+
+
+def with_bars(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return sevens [N, 28, 28] with a short bar across the stem."""
+    return np.stack([_barred(image, rng) for image in images])
+
+
+def _barred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    large = Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+    rows, columns = np.nonzero(np.asarray(large) > 100)
+    top, height = rows.min(), rows.max() - rows.min()
+    y = top + height * rng.uniform(0.42, 0.62)
+    stem = columns[np.abs(rows - y) <= 2]
+    pen, half = np.clip((np.ptp(stem) + 1) * 0.8, 4, 11), height * rng.uniform(0.15, 0.35)
+    x, rise = stem.mean(), half * rng.normal(0, 0.2)
+    ImageDraw.Draw(large).line(
+        [(x - half, y + rise), (x + half, y - rise)], fill=255, width=int(pen)
+    )
     return ink_to_mnist_geometry(np.asarray(large, np.float32))
 
 
@@ -184,8 +204,28 @@ def _part(digits, rng, letters):
     return np.maximum(image, np.roll(other, shift, (0, 1)))
 
 
-STRANGERS = (_letter, _pair, _scribble, _cross, _blot, _noise, _part)
-SHARES = (0.4, 0.15, 0.15, 0.08, 0.08, 0.04, 0.1)
+def _y(digits, rng, letters):
+    """A handwritten y: a cup, open above, and a tail with a hook or a loop."""
+    right, dip = rng.uniform(46, 58), rng.uniform(34, 48)
+    sway = rng.uniform(-6, 8)
+    points = np.array([
+        (26, 14), (rng.uniform(22, 30), dip - 6), (rng.uniform(32, 40), dip),
+        (right - 5, dip - rng.uniform(8, 16)), (right, 12),
+        (right - sway / 2, dip + 4), (right - 6 - sway, 64), (rng.uniform(28, 38), 72),
+        (rng.uniform(20, 30), rng.uniform(56, 66)),
+        (right + rng.uniform(-6, 12), rng.uniform(42, 54)),
+    ])  # fmt: skip
+    points = (points + rng.normal(0, 1.5, points.shape))[: rng.choice([9, 10, 10, 10])]
+    at = np.linspace(0, len(points) - 1, 80)
+    curve = ndimage.map_coordinates(points, np.stack(np.broadcast_arrays(at[:, None], [0, 1])))
+    sheet = Image.new("L", (SIDE, SIDE))
+    line = [tuple(map(float, p)) for p in curve]
+    ImageDraw.Draw(sheet).line(line, fill=255, width=int(rng.integers(4, 9)), joint="curve")
+    return _bent(ndimage.gaussian_filter(np.asarray(sheet, np.float32) / 255, 1), rng)
+
+
+STRANGERS = (_letter, _pair, _scribble, _cross, _blot, _noise, _part, _y)
+SHARES = (0.34, 0.15, 0.14, 0.08, 0.08, 0.03, 0.1, 0.08)
 
 
 def data(seed: int) -> tuple[Dataset, Dataset]:
@@ -195,9 +235,11 @@ def data(seed: int) -> tuple[Dataset, Dataset]:
     image, label = np.asarray(train.inputs[:]), np.asarray(train.label)
     ones = image[label == 1]
     drawn = with_serifs(ones[rng.choice(len(ones), 5000, replace=False)], rng)
+    sevens = image[label == 7]
+    barred = with_bars(sevens[rng.choice(len(sevens), 2000, replace=False)], rng)
     other = strangers(image, 15000, seed + 1)
-    image = np.concatenate([image, drawn, other])
-    label = np.concatenate([label, np.full(len(drawn), 1), np.full(len(other), STRANGER)])
+    image = np.concatenate([image, drawn, barred, other])
+    label = np.concatenate([label, np.repeat([1, 7, STRANGER], [5000, 2000, 15000])])
     v_image = np.asarray(valid.inputs[:])
     v_other = strangers(v_image, 1000, seed + 2)
     v_label = np.concatenate([np.asarray(valid.label), np.full(len(v_other), STRANGER)])

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+from scipy.special import softmax
 
 from jaxdigits.data import mnist
 from jaxdigits.data.picture import read_grey, to_mnist_geometry
@@ -127,11 +128,12 @@ def prepared(picture: np.ndarray) -> np.ndarray:
         return np.zeros((28, 28), np.uint8)
 
 
-def probabilities(run: str, inputs: np.ndarray) -> np.ndarray:
-    """Return the mean probabilities [N, K] of a run's networks."""
-    logits = predict(load_run(run), inputs)
-    weight = np.exp(logits - logits.max(-1, keepdims=True))
-    return (weight / weight.sum(-1, keepdims=True)).mean(0)
+def read(run: str, inputs: np.ndarray) -> np.ndarray:
+    """Return the probabilities [N, K] of a run, at its temperature."""
+    loaded = load_run(run)
+    doubt = getattr(loaded, "doubt", None)  # earlier versions have none
+    weight = softmax(predict(loaded, inputs) / (doubt.temperature if doubt else 1.0), axis=-1)
+    return weight.mean(0)
 
 
 def phone(runs: list[str]) -> dict:
@@ -145,7 +147,7 @@ def phone(runs: list[str]) -> dict:
             for severity in SEVERITIES for i, image in enumerate(images)
         ])  # fmt: skip
         for run in runs:
-            right = probabilities(run, inputs)[:, :10].argmax(-1).reshape(-1, COUNT) == label
+            right = read(run, inputs)[:, :10].argmax(-1).reshape(-1, COUNT) == label
             rows[Path(run).name][kind] = right.mean(1).tolist()
             print(Path(run).name, kind, rows[Path(run).name][kind], flush=True)
     return rows
@@ -160,7 +162,7 @@ def real(runs: list[str]) -> dict:
     photo = np.array([row["file"].startswith("photo") for row in table])
     rows = {}
     for run in runs:
-        p = probabilities(run, inputs)
+        p = read(run, inputs)
         taken, truth = p[:, :10].argmax(-1), p[np.arange(len(p)), label]
         rows[Path(run).name] = dict(
             right=int((taken == label).sum()), of=len(label),

@@ -40,10 +40,12 @@ def check_severities(severities: Sequence[int]) -> None:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Test a run: accuracy, a table per class, and a confusion matrix.
+    """Test a run: accuracy, a table per class, a confusion matrix, and its doubt.
 
     The accuracy comes with its 95 % interval: over the test images for one network, over the
-    seeds for several.
+    seeds for several. The calibration error is the mean distance between the probability of
+    answers and the share of right ones. Two figures show the confusion matrix, and doubt: a
+    reliability diagram, and the errors among the surest answers.
 
       $ jaxdigits evaluate runs/cnn
       $ jaxdigits evaluate runs/cnn --corruptions 1 3 5
@@ -58,7 +60,7 @@ class Evaluate:
     """Folder with MNIST's four files."""
     figure: File = None
     """File for a picture of the confusion matrix (.png, .svg or .pdf). Needs the extra `plots`;
-    where it is installed, RUN/confusion.png is the default."""
+    where it is installed, RUN/confusion.png and RUN/doubt.png are the default."""
     corruptions: Severities = ()
     """Test on corrupted images too: nineteen corruptions at each of these severities, from 1
     to 5: noise, blur, geometry, occlusion, intensity."""
@@ -68,7 +70,13 @@ class Evaluate:
     def run(self) -> int:
         """Evaluate, and print the tables."""
         require_run(self.run_folder)
-        from jaxdigits.measure import confusion_matrix, per_class, score
+        from jaxdigits.measure import (
+            calibration_error,
+            confusion_matrix,
+            per_class,
+            probabilities,
+            score,
+        )
         from jaxdigits.runs.folder import load_run, read_result
         from jaxdigits.runs.job import predict
 
@@ -94,21 +102,28 @@ class Evaluate:
         scores = score(logits, test.label)
         # All of the run's networks together: each reads each image.
         prediction, label = logits.argmax(-1).ravel(), np.tile(test.label, len(logits))
-        confusion = confusion_matrix(label, prediction)
+        confusion = confusion_matrix(label, prediction, logits.shape[-1])
         low, high = map(percent, scores.test_interval)
         tell(
             f"{name}: accuracy {percent(scores.test_accuracy)}, 95 % interval [{low}, {high}] "
-            f"over {scores.interval_over}\n\n{_by_class(per_class(confusion))}\n\n"
+            f"over {scores.interval_over}\n\n{_by_class(per_class(confusion), run.config.class_names)}\n\n"
             f"{_matrix(confusion)}"
         )
+        temperature = run.doubt.temperature if run.doubt else 1.0
+        probability = probabilities(logits, temperature)
+        error = calibration_error(probability, test.label)
+        tell(f"\ncalibration error {percent(error)} at temperature {temperature:.3f}")
         if len(logits) > 1:
             tell(f"\nthe tables count each image once for each of {len(logits)} networks")
-        result = scores._asdict() | dict(data=name, confusion=confusion.tolist())
+        result = scores._asdict() | dict(
+            data=name, confusion=confusion.tolist(), temperature=temperature,
+            calibration_error=error,
+        )  # fmt: skip
         if self.corruptions:
             result["corruptions"] = accuracies = self._corrupted(run, test)
             tell(f"\n{_by_corruption(accuracies)}")
-        if path := self._draw(confusion):
-            tell(f"\nfigure in {path}")
+        if paths := self._draw(confusion, probability, test.label):
+            tell(f"\nfigure in {' and '.join(map(str, paths))}")
         if self.json:
             say_json(result)
         return 0
@@ -126,17 +141,21 @@ class Evaluate:
             for name, row in rows.items()
         }
 
-    def _draw(self, confusion) -> Path | None:
-        """Draw the figure and return its path; None if it fails without --figure."""
-        path = self.figure or self.run_folder / "confusion.png"
+    def _draw(self, confusion, probability, label) -> list[Path]:
+        """Draw the figures and return their paths; none if that fails without --figure."""
+        from jaxdigits.plots import doubt_figure
+
+        if self.figure:
+            self._figure(confusion).savefig(self.figure, dpi=150)
+            return [self.figure]
+        paths = [self.run_folder / name for name in ("confusion.png", "doubt.png")]
         try:
-            self._figure(confusion).savefig(path, dpi=150)
+            self._figure(confusion).savefig(paths[0], dpi=150)
+            doubt_figure(probability, label).savefig(paths[1], dpi=150)
         except (ImportError, OSError) as error:
-            if self.figure:
-                raise
             say(f"\nno figure: {error}", json_wanted=self.json)
-            return None
-        return path
+            return []
+        return paths
 
     def _figure(self, confusion):
         from jaxdigits.plots import confusion_figure
@@ -149,10 +168,10 @@ class Evaluate:
         return figure
 
 
-def _by_class(columns) -> str:
+def _by_class(columns, names: Sequence[str]) -> str:
     rows = [
-        [str(digit), f"{count}", percent(recall), percent(precision)]
-        for digit, (count, recall, precision) in enumerate(zip(*columns, strict=True))
+        [name, f"{count}", percent(recall), percent(precision)]
+        for name, count, recall, precision in zip(names, *columns, strict=True)
     ]
     return table(["digit", "images", "recognised", "precision"], rows)
 

@@ -100,7 +100,8 @@ def _add(group: Any, option: Option) -> None:
         text = f"{text}: {listed}" if text else listed.capitalize()
     if option.default not in (None, ()):
         text = f"{text} [{_shown(option.default)}]"
-    read = _reader(option.name, number, names, type(None) in members, Path in members)
+    path = any(Path in (member, *get_args(member)) for member in members)
+    read = _reader(option.name, number, names, type(None) in members, path)
     kind = "NAME" if names else {int: "INT", float: "FLOAT"}.get(number, "TEXT")
     metavar = next((m for m in marks if m != POSITIONAL), "PATH" if Path in members else kind)
     rest: dict[str, Any] = dict(type=read, metavar=metavar, help=f"{text}.")

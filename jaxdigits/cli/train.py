@@ -172,7 +172,7 @@ class Train:
                 saved = (folder / "config.json").exists()
                 raise KeyboardInterrupt(f": {again}" if saved else "") from None
         if first:
-            self._finish(outcome, test, folder)
+            self._finish(config, outcome, test, folder)
         return 0
 
     def config(self):
@@ -185,7 +185,7 @@ class Train:
 
         return config_for(self.network or "snn", **self.settings)
 
-    def _finish(self, outcome, test, folder: Path) -> None:
+    def _finish(self, config, outcome, test, folder: Path) -> None:
         from jaxdigits.measure import score
         from jaxdigits.runs.job import finish_run
 
@@ -205,7 +205,8 @@ class Train:
         say(
             f"test accuracy {percent(result['test_accuracy'])}, 95 % interval "
             f"[{percent(low)}, {percent(high)}] over {result['interval_over']}\n"
-            f"{outcome.parameters:,} parameters, {outcome.seconds:.1f} s, run in {folder}",
+            f"{outcome.parameters:,} parameters, {outcome.seconds:.1f} s, run in {folder}\n"
+            f"{_use_of(config.data, folder)}",
             json_wanted=self.json,
         )
         if self.json:
@@ -226,6 +227,18 @@ def every_option() -> list[Option]:
     )  # fmt: skip
     every = {name: option for table in tables for name, option in table.items()}
     return list((every | {option.name: option for option in shared}).values())
+
+
+def _use_of(data: str, folder: Path) -> str:
+    """Return a line on the pictures that the network reads."""
+    from jaxdigits.data.catalogue import WEAKNESS
+
+    if data in WEAKNESS:
+        return (
+            "it reads digits like its own, of 8 × 8 pixels; for photographs, "
+            "`jaxdigits predict IMAGE` has a network of its own"
+        )
+    return f"it reads pictures of digits: jaxdigits predict {shlex.quote(str(folder))} IMAGE"
 
 
 def _new_folder(network: str, data: str) -> Path:

@@ -23,6 +23,14 @@ FEATURES: Mapping[str, Any] = {
     for name in DATASETS
 }
 """name -> the feature shape of an example, or one for each sense"""
+WEAKNESS: Mapping[str, str] = dict.fromkeys(
+    ("digits", "digits+fsdd"),
+    "learned from 8 × 8 digits and misreads many pictures: train one with --data mnist, or "
+    "leave it out for the network of the package",
+)
+"""name -> the weakness of its networks with people's pictures, to tell after a run's name"""
+CLASSES = (*"0123456789", "no digit")
+"""the names of the classes; a network with eleven knows what is no digit"""
 
 
 def blank(features: Any, count: int) -> Any:

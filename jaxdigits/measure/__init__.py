@@ -2,7 +2,9 @@
 
 from jaxdigits.measure.calibration import Doubt as Doubt
 from jaxdigits.measure.calibration import Reliability as Reliability
+from jaxdigits.measure.calibration import calibration_error as calibration_error
 from jaxdigits.measure.calibration import error_bound as error_bound
+from jaxdigits.measure.calibration import error_bounds as error_bounds
 from jaxdigits.measure.calibration import fit_temperature as fit_temperature
 from jaxdigits.measure.calibration import learn_doubt as learn_doubt
 from jaxdigits.measure.calibration import probabilities as probabilities

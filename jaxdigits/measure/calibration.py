@@ -112,12 +112,14 @@ def threshold(doubt: Doubt, max_error: float, *, level: float = 0.95) -> float |
     for name, value in dict(max_error=max_error, level=level).items():
         if not 0 < value < 1:
             raise ValueError(f"{name} must be between 0 and 1, got {value}")
+    bounds = zip(doubt.steps, error_bounds(doubt, level), strict=True)
+    return min((step.threshold for step, e in bounds if e <= max_error), default=None)
+
+
+def error_bounds(doubt: Doubt, level: float = 0.95) -> list[float]:
+    """Return an upper limit of the share of errors above each threshold; all hold together."""
     each = 1 - (1 - level) / len(doubt.steps)
-    within = [
-        step.threshold for step in doubt.steps
-        if error_bound(step.errors, step.answers, each) <= max_error
-    ]  # fmt: skip
-    return min(within, default=None)
+    return [error_bound(step.errors, step.answers, each) for step in doubt.steps]
 
 
 def error_bound(errors: int, answers: int, level: float = 0.95) -> float:
@@ -137,6 +139,12 @@ def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS) ->
     with np.errstate(invalid="ignore"):
         mean = lambda x: np.bincount(which, x, minlength=bins) / count
         return Reliability(mean(confidence), mean(right), count)
+
+
+def calibration_error(probability: ArrayLike, label: ArrayLike) -> float:
+    """Return the expected calibration error of probabilities [N, K] for labels [N]."""
+    p = np.asarray(probability)
+    return reliability(p.max(1), p.argmax(1) == np.asarray(label)).error
 
 
 def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from jaxdigits.plots.images import images_figure as images_figure
 from jaxdigits.plots.images import saliency_figure as saliency_figure
 from jaxdigits.plots.images import weights_figure as weights_figure
 from jaxdigits.plots.mistakes import confusion_figure as confusion_figure
+from jaxdigits.plots.mistakes import doubt_figure as doubt_figure
 from jaxdigits.plots.mistakes import mistakes_figure as mistakes_figure
 from jaxdigits.plots.spikes import membrane_figure as membrane_figure
 from jaxdigits.plots.spikes import raster_figure as raster_figure

@@ -4,7 +4,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxdigits.plots.style import AMOUNT, BLUE, INK, RED, WIDTH, bare, new_figure, with_style
+from jaxdigits.measure import reliability, risk_coverage
+from jaxdigits.plots.style import (
+    AMOUNT,
+    BLUE,
+    INK,
+    RED,
+    WIDTH,
+    bare,
+    look,
+    new_figure,
+    with_style,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,4 +97,31 @@ def mistakes_figure(
     for axes in grid[len(wrong) :].ravel():
         axes.remove()
     figure.supxlabel("probability in %", fontsize=9)
+    return figure
+
+
+@with_style
+def doubt_figure(probability: np.ndarray, label: np.ndarray) -> "Figure":
+    """Draw a reliability diagram, and the errors among the surest answers.
+
+    Above: the accuracy of answers against their probability, where the diagonal is perfect.
+    Below: the share of errors when only the surest answers are given, against their share.
+
+    Args:
+      probability: [N, K].
+      label: [N].
+    """
+    confidence, right = probability.max(1), probability.argmax(1) == label
+    bins, (coverage, risk) = reliability(confidence, right), risk_coverage(confidence, right)
+    figure = new_figure(WIDTH, 6)
+    above, below = figure.subplots(2, height_ratios=(3, 2))
+    above.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":", label="perfect")
+    above.plot(100 * bins.confidence, 100 * bins.accuracy, **look(0),
+               label=f"answers, calibration error {100 * bins.error:.2f} %")  # fmt: skip
+    above.set(xlabel="probability of the answer in %", ylabel="right in %")
+    above.legend()
+    below.plot(100 * coverage, 100 * risk, **look(1) | dict(marker=""))
+    below.set(xlabel="answers given in %, the surest first", ylabel="wrong in %", ylim=0)
+    for axes in (above, below):
+        axes.grid()
     return figure

@@ -9,10 +9,16 @@ import numpy as np
 
 from jaxdigits.augment import AUGMENTS
 from jaxdigits.data import Dataset
-from jaxdigits.measure import CORRUPTIONS, confusion_matrix, robustness, score
+from jaxdigits.measure import (
+    CORRUPTIONS,
+    confusion_matrix,
+    probabilities,
+    robustness,
+    score,
+)
 from jaxdigits.plots.curves import corruption_figure, learning_figure
 from jaxdigits.plots.images import augmentation_figure
-from jaxdigits.plots.mistakes import confusion_figure, mistakes_figure
+from jaxdigits.plots.mistakes import confusion_figure, doubt_figure, mistakes_figure
 from jaxdigits.plots.of_network import (
     Drawing,
     first_member,
@@ -48,7 +54,7 @@ def drawings(
     """
     predict, member = predictor(run), first_member(run)
     logits = predict(test.inputs)
-    figures = [*_learning(history, best_epoch), *_errors(logits, test)]
+    figures = [*_learning(history, best_epoch), *_errors(run, logits, test)]
     if severities:
         figures += [_corruptions(predict, test, severities)]
     figures += spikes_of(run, member, test)
@@ -70,10 +76,11 @@ def _learning(history, best_epoch) -> list[Drawing]:
     return [Drawing("learning", "Learning", text, figure)]
 
 
-def _errors(logits: np.ndarray, test: Dataset) -> list[Drawing]:
+def _errors(run: Run, logits: np.ndarray, test: Dataset) -> list[Drawing]:
     label = np.asarray(test.label)
     confusion = confusion_matrix(np.tile(label, len(logits)), logits.argmax(-1).ravel())
-    probability = np.asarray(jax.nn.softmax(logits, axis=-1)).mean(0)
+    temperature = run.doubt.temperature if run.doubt else 1.0
+    probability = probabilities(logits, temperature)
     many = "" if len(logits) == 1 else f", each once for each of {len(logits)} networks"
     text = "The test digits whose label had the least probability (blue bar); the hatched "
     text += "orange bar is the prediction."
@@ -82,6 +89,9 @@ def _errors(logits: np.ndarray, test: Dataset) -> list[Drawing]:
                 confusion_figure(confusion)),
         Drawing("mistakes", "The worst mistakes", text,
                 mistakes_figure(images_of(test.inputs), label, probability)),
+        Drawing("doubt", "Doubt", "Whether probabilities are true: test digits in bins of the "
+                f"answer's probability, at temperature {temperature:.2f}; and the share of "
+                "errors among the surest answers.", doubt_figure(probability, label)),
     ]  # fmt: skip
 
 

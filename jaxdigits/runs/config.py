@@ -13,7 +13,7 @@ from jaxdigits import models
 from jaxdigits import spikes as sp
 from jaxdigits.augment import AUGMENTS, Augment, of_senses, other_speech
 from jaxdigits.chain import in_series
-from jaxdigits.data.catalogue import FEATURES, blank
+from jaxdigits.data.catalogue import CLASSES, FEATURES, blank
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
@@ -115,6 +115,11 @@ class Config:
     def hears(self) -> bool:
         """Whether the network takes a sound with each image."""
         return isinstance(FEATURES[self.data], Mapping)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The name of each class: ten digits, and for eleven classes "no digit"."""
+        return CLASSES[: self.options["classes"]]
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""

@@ -5,6 +5,7 @@
     checkpoints/     in training: the snapshots for `--resume` (`jaxdigits.runs.checkpoint`)
     params.npz       the best epoch's params and statistics, named by path; with several
                      seeds every array has a leading axis, one entry per seed
+    doubt.json       the temperature and the thresholds that validation data teach
     result.json      the accuracy on the test set, and the seconds that training took
 
 Files are written whole beside their place and then moved there, so a full disk or a crash
@@ -28,6 +29,7 @@ from jaxdigits.data.files import require_stored
 from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
+from jaxdigits.measure.calibration import Doubt, Step
 from jaxdigits.runs.config import Config, from_json, to_json
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.train.sharding import by_first_process
@@ -44,6 +46,8 @@ class Run(NamedTuple):
     config: Config
     params: Params
     statistics: tuple[Statistics, ...]
+    doubt: Doubt | None = None
+    """None where training has not ended"""
 
 
 @by_first_process
@@ -131,8 +135,20 @@ def save_params(folder: Path, params: Params, statistics: tuple[Statistics, ...]
         replace_file(folder / "params.npz", lambda file: np.savez(file, **arrays))
 
 
+@by_first_process
+def save_doubt(folder: Path, doubt: Doubt) -> None:
+    """Write `doubt.json`, atomically.
+
+    Raises:
+      RunError: if it cannot be written.
+    """
+    steps = [step._asdict() for step in doubt.steps]
+    with writing(folder):
+        write_json(folder / "doubt.json", doubt._asdict() | {"steps": steps})
+
+
 def load_run(folder: str | os.PathLike[str]) -> Run:
-    """Read a run's configuration and params.
+    """Read a run's configuration, params and doubt.
 
     Raises:
       RunError: if a file is missing or damaged, or the params belong to another network.
@@ -142,7 +158,7 @@ def load_run(folder: str | os.PathLike[str]) -> Run:
     arrays = _read_params(folder / "params.npz", template)
     leaves = [jnp.asarray(arrays[name]) for name in named_leaves(template)]
     tree = jax.tree.unflatten(jax.tree.structure(template), leaves)
-    return Run(config, tree["params"], tree["statistics"])
+    return Run(config, tree["params"], tree["statistics"], _read_doubt(folder / "doubt.json"))
 
 
 def load_config(folder: str | os.PathLike[str]) -> Config:
@@ -250,6 +266,26 @@ def _read_params(path: Path, template: Any) -> dict[str, np.ndarray]:
     except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
         raise RunError(f"{path} cannot be used: {in_one_line(error)}") from error
     return arrays
+
+
+def _read_doubt(path: Path) -> Doubt | None:
+    """Return the doubt of a run; None without the file."""
+    if not path.exists():
+        return None
+    try:
+        values = _read_json(path)
+        temperature, steps = float(values["temperature"]), values["steps"]
+        doubt = Doubt(temperature, tuple(Step(**step) for step in steps))
+        if not (temperature > 0 and np.isfinite(temperature) and steps):
+            raise ValueError(f"the temperature is {temperature}, with {len(steps)} steps")
+        for step in doubt.steps:
+            if not (0 <= step.threshold <= 1 and 0 <= step.errors <= step.answers):
+                raise ValueError(f"{step} is no step")
+    except Exception as error:  # values of a wrong type can fail anywhere
+        raise RunError(
+            f"{path} cannot be used: {in_one_line(error)}; without the file the run still reads"
+        ) from error
+    return doubt
 
 
 def _read_json(path: Path) -> Any:

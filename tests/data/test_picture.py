@@ -169,7 +169,7 @@ def test_what_is_in_the_format_of_mnist_stays_as_it_is(tmp_path):
 def test_the_digits_of_mnist_stay_nearly_as_they_are():
     images = mnist()[1].inputs[:500]
     off = np.array([difference(to_mnist_geometry(image), image) for image in images])
-    assert off.mean() < 0.5  # one in twenty has a stroke that is widened
+    assert off.mean() < 0.7  # one in twenty has a stroke that is widened
     assert np.median(off) == 0
 
 
