@@ -8,7 +8,7 @@ with a bar, drawn upon MNIST's, and from an eleventh class: 15,000 drawings that
 (`strangers`).  The epoch
 is chosen on 5,000 images of MNIST and 1,000 other strangers, and so are the temperature and the
 thresholds.  `measure` reads MNIST's test set and the symbols of FOLDER/math_symbols, which no
-training and no choice has seen, and adds a row to box.json.
+training and no choice of an epoch has seen, and writes box.json.
 """
 
 import gzip
@@ -28,7 +28,7 @@ from jaxdigits.data import Dataset, mnist
 from jaxdigits.data.geometry import ink_to_mnist_geometry
 from jaxdigits.measure import learn_doubt, probabilities, reliability, threshold
 from jaxdigits.runs import config_for, load_run, predict, validation_split
-from jaxdigits.runs.folder import create_run, save_params
+from jaxdigits.runs.folder import create_run, save_doubt, save_params
 from jaxdigits.runs.job import fit_one
 from jaxdigits.train import Hooks
 
@@ -247,7 +247,7 @@ def data(seed: int) -> tuple[Dataset, Dataset]:
 
 
 def train(seed: int, epochs: int) -> None:
-    """Train, and write the run."""
+    """Train, and write the run with its doubt."""
     config = config_for(
         "cnn", "mnist", epochs=epochs, smoothing=0.0, augment="pictures", seed=seed,
         options=dict(channels=(12, 24, 48), hidden=(), dropout_rate=0.0, classes=11),
@@ -259,6 +259,7 @@ def train(seed: int, epochs: int) -> None:
     report = lambda row: print({name: row[name] for name in shown}, flush=True)
     fitted = fit_one(config, learn, valid, Hooks(report=report))
     save_params(folder, fitted.params, fitted.statistics)
+    save_doubt(folder, learn_doubt(predict(load_run(folder), valid.inputs), valid.label))
 
 
 SYMBOLS = [*"0123456789", "+", "-", "dot", "/", "w", "x", "y", "z"]
@@ -280,17 +281,18 @@ def symbols() -> dict[str, np.ndarray]:
 def measure(seed: int) -> dict:
     """Return the calibration on MNIST's test set, and the share of each symbol refused."""
     run = load_run(RUNS / f"cnn-{seed}")
-    _, valid = data(seed)
-    logits = predict(run, valid.inputs)
-    doubt = learn_doubt(logits, valid.label)
+    doubt = run.doubt
+    assert doubt is not None
+    _, valid = validation_split(mnist()[0])
     reading = lambda x: probabilities(predict(run, x), doubt.temperature)
     sure = lambda p: np.where(p.argmax(1) == STRANGER, 0, p.max(1))
-    limit = float(np.quantile(sure(probabilities(logits, doubt.temperature)[:5000]), 0.02))
+    limit = float(np.quantile(sure(reading(valid.inputs)), 0.02))
     test = mnist()[1]
     p, label = reading(np.asarray(test.inputs[:])), np.asarray(test.label)
     right = p.argmax(1) == label
     row: dict[str, Any] = dict(
         temperature=doubt.temperature, test_accuracy=float(right.mean()),
+        among_digits=float((p[:, :STRANGER].argmax(1) == label).mean()),
         calibration_error=reliability(p.max(1), right).error, keeps_98_percent=limit,
         promises={},
         refused={
@@ -308,11 +310,19 @@ def measure(seed: int) -> dict:
     return row
 
 
+def table(row: dict[str, Any]) -> str:
+    """Return the share of each symbol that is refused, in two lines."""
+    share = {name: f"{100 * x:.0f}" for name, x in row["refused"].items()}
+    lines = [["symbol", *share], ["---", *["---:"] * len(share)]]
+    lines += [["refused, in %", *share.values()]]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 if __name__ == "__main__":
-    what, seed, *epochs = sys.argv[1:]
+    what, *args = sys.argv[1:]
     if what == "train":
-        train(int(seed), int(epochs[0]) if epochs else 24)
+        train(int(args[0]), int(args[1]) if args[1:] else 50)
     else:
-        rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        rows[f"seed {seed}"] = measure(int(seed))
-        RESULTS.write_text(json.dumps(rows, indent=1) + "\n")
+        measured = measure(int(args[0]))
+        RESULTS.write_text(json.dumps(measured, indent=1) + "\n")
+        print(table(measured))

@@ -1,12 +1,15 @@
 """Pictures as people take them: how many are read, kind by kind, and the 50 real ones.
 
-    JAXDIGITS_DATA=FOLDER python experiments/pictures.py phone NAME RUN [RUN ...]
-    JAXDIGITS_DATA=FOLDER python experiments/pictures.py real NAME RUN [RUN ...]
+    JAXDIGITS_DATA=FOLDER python experiments/pictures.py prepare FILE
+    JAXDIGITS_DATA=FOLDER python experiments/pictures.py read NAME FILE RUN [RUN ...]
+    JAXDIGITS_DATA=FOLDER python experiments/pictures.py steps
+    python experiments/pictures.py table
 
-`phone` draws synthetic photographs of MNIST's validation images, 100 of each kind and severity,
-from 1 to 5, and counts how many each run reads rightly.  `real` reads the 50 pictures in FOLDER
-(no training and no choice has seen them).  Both add a row under NAME to pictures.json.  For the
-preparation of an earlier version, the script runs in a checkout of that version.
+`prepare` draws synthetic photographs of MNIST's validation images, 100 of each kind and
+severity, from 1 to 5.  It prepares them and the 50 real pictures in FOLDER, which no training
+and no choice has seen.  `read` counts how many of them each run reads rightly, and adds that to
+pictures.json.  For the preparation of an earlier version, `prepare` runs in a checkout of it.
+`steps` draws each step of the preparation, and `table` prints the tables and draws the curves.
 """
 
 import csv
@@ -14,6 +17,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,6 +30,7 @@ from jaxdigits.errors import DataError
 from jaxdigits.runs import load_run, predict, validation_split
 
 RESULTS = Path(__file__).with_suffix(".json")
+IMAGES = Path(__file__).parent.parent / "docs" / "images"
 SIDE, COUNT, SEVERITIES = 320, 100, (1, 2, 3, 4, 5)
 PAPER, PEN = 205.0, 70.0
 
@@ -136,47 +141,126 @@ def read(run: str, inputs: np.ndarray) -> np.ndarray:
     return weight.mean(0)
 
 
-def phone(runs: list[str]) -> dict:
-    """Return {run: {kind: [accuracy of each severity]}}."""
+def prepare(file: str) -> None:
+    """Write all pictures as networks see them: kinds [severities, COUNT, 28, 28], and real."""
     _, valid = validation_split(mnist()[0])
-    images, label = np.asarray(valid.inputs[:COUNT]), np.asarray(valid.label[:COUNT])
-    rows: dict[str, dict] = {Path(run).name: {} for run in runs}
-    for kind in KINDS:
-        inputs = np.stack([
-            prepared(photograph(image, kind, severity, i))
-            for severity in SEVERITIES for i, image in enumerate(images)
-        ])  # fmt: skip
-        for run in runs:
-            right = read(run, inputs)[:, :10].argmax(-1).reshape(-1, COUNT) == label
-            rows[Path(run).name][kind] = right.mean(1).tolist()
-            print(Path(run).name, kind, rows[Path(run).name][kind], flush=True)
-    return rows
+    images = np.asarray(valid.inputs[:COUNT])
+    inputs = {
+        kind: np.stack([
+            [prepared(photograph(image, kind, s, i)) for i, image in enumerate(images)]
+            for s in SEVERITIES
+        ])
+        for kind in KINDS
+    }  # fmt: skip
+    rows, folder = real()
+    pictures = [prepared(read_grey(folder / "images" / row["file"])) for row in rows]
+    np.savez_compressed(file, **inputs, real=np.stack(pictures))
 
 
-def real(runs: list[str]) -> dict:
-    """Return {run: right, of, mean probability of the truth in photographs, wrong files}."""
+def real() -> tuple[list[dict[str, str]], Path]:
+    """Return the table of the 50 real pictures, and their folder."""
     folder = Path(os.environ["JAXDIGITS_DATA"]) / "pictures"
-    table = list(csv.DictReader((folder / "labels.csv").open()))
-    label = np.array([int(row["digit"]) for row in table])
-    inputs = np.stack([prepared(read_grey(folder / "images" / row["file"])) for row in table])
-    photo = np.array([row["file"].startswith("photo") for row in table])
-    rows = {}
-    for run in runs:
-        p = read(run, inputs)
-        taken, truth = p[:, :10].argmax(-1), p[np.arange(len(p)), label]
-        rows[Path(run).name] = dict(
-            right=int((taken == label).sum()), of=len(label),
-            photographs=int((taken == label)[photo].sum()),
-            truth=round(float(truth[photo].mean()), 4),
-            wrong={row["file"]: int(t) for row, t in zip(table, taken, strict=True)
-                   if t != int(row["digit"])},
-        )  # fmt: skip
-    return rows
+    return list(csv.DictReader((folder / "labels.csv").open())), folder
+
+
+def measure(run: str, inputs: Any) -> dict:
+    """Return the accuracies of a run: {kind: [of each severity]}, and of the real pictures."""
+    _, valid = validation_split(mnist()[0])
+    label, kinds = np.asarray(valid.label[:COUNT]), {}
+    answers = lambda x: read(run, x)[:, :10].argmax(-1)
+    for kind in KINDS:
+        right = answers(inputs[kind].reshape(-1, 28, 28)).reshape(-1, COUNT) == label
+        kinds[kind] = right.mean(1).tolist()
+    rows, _ = real()
+    p, label = read(run, inputs["real"]), np.array([int(row["digit"]) for row in rows])
+    photo = np.array([row["file"].startswith("photo") for row in rows])
+    right, truth = p[:, :10].argmax(-1) == label, p[np.arange(len(p)), label]
+    return dict(
+        kinds=kinds, right=int(right.sum()), of=len(label), photographs=int(right[photo].sum()),
+        truth=float(truth[photo].mean()),
+    )  # fmt: skip
+
+
+def table(results: dict) -> str:
+    """Return the tables: real pictures, and synthetic ones at severity 3."""
+    names = list(results)
+    lines = ["| network and preparation | real pictures | photographs | mean probability |"]
+    lines += ["| --- | ---: | ---: | ---: |"]
+    lines += [
+        f"| {name} | {r['right']} of {r['of']} | {r['photographs']} of 5 | {r['truth']:.3f} |"
+        for name, r in results.items()
+    ]
+    lines += ["", f"| wrong, in % | {' | '.join(names)} |", "| --- |" + " ---: |" * len(names)]
+    wrong = {n: [100 * (1 - r["kinds"][kind][2]) for kind in KINDS] for n, r in results.items()}
+    columns = [*(wrong[name] for name in names)]
+    rows = dict(zip(KINDS, zip(*columns, strict=True), strict=True))
+    rows["mean"] = tuple(np.mean(column) for column in columns)
+    lines += [f"| {k} | {' | '.join(f'{x:.1f}' for x in row)} |" for k, row in rows.items()]
+    return "\n".join(lines)
+
+
+def draw(results: dict) -> None:
+    """Draw accuracy against severity: a panel a kind."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    panels = figure.subplots(3, 3, sharex=True, sharey=True).ravel()
+    for axes, kind in zip(panels, KINDS, strict=True):
+        for (name, row), mark in zip(results.items(), "osv^D", strict=False):
+            axes.plot(SEVERITIES, [100 * x for x in row["kinds"][kind]], mark + "-", label=name)
+        axes.set_title(kind, fontsize=10)
+        axes.grid(alpha=0.2)
+    figure.supxlabel("severity")
+    figure.supylabel("read rightly, in %")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.savefig(IMAGES / "pictures-phone.png", dpi=110)
+
+
+def steps() -> None:
+    """Draw the steps of the preparation, on a picture of each kind."""
+    from matplotlib.figure import Figure
+
+    from jaxdigits.data import ink
+
+    _, valid = validation_split(mnist()[0])
+    images, shown = np.asarray(valid.inputs[:COUNT]), [*KINDS[:7]]
+    figure = Figure(figsize=(8, 8.2), layout="constrained")
+    grid = figure.subplots(len(shown), 6)
+    for i, (kind, row) in enumerate(zip(shown, grid, strict=True)):
+        grey = photograph(images[5 * i + 2], kind, 4, 5 * i + 2)
+        flat = ink.flatten_light(ink.averaged_down(grey))
+        erased = ink.erase_lines(flat)
+        digit = ink.find_digit(erased)
+        stages = [grey, -flat, -erased, -digit, -ink.widen_strokes(digit)]
+        stages += [-to_mnist_geometry(grey).astype(float)]
+        for axes, stage in zip(row, stages, strict=True):
+            axes.imshow(stage, cmap="gray")
+            axes.set(xticks=[], yticks=[])
+        row[0].set_ylabel(kind)
+    names = [
+        "picture",
+        "flatten_light",
+        "erase_lines",
+        "find_digit",
+        "widen_strokes",
+        "28 × 28",
+    ]
+    for axes, name in zip(grid[0], names, strict=True):
+        axes.set_title(name, fontsize=9)
+    figure.savefig(IMAGES / "pictures-steps.png", dpi=110)
 
 
 if __name__ == "__main__":
-    what, name, *runs = sys.argv[1:]
-    measured = {"phone": phone, "real": real}[what](runs)
+    what, *args = sys.argv[1:]
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    results.setdefault(name, {}).setdefault(what, {}).update(measured)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    if what == "read":
+        name, file, *runs = args
+        with np.load(file) as inputs:
+            for run in runs:
+                results[f"{Path(run).name}, {name}"] = measure(run, inputs)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+    elif what == "table":
+        print(table(results))
+        draw(results)
+    else:
+        {"prepare": prepare, "steps": steps}[what](*args)

@@ -188,8 +188,8 @@ def test_the_limits_of_files_are_those_of_the_readers():
     limits = {
         "IDX": of("data.idx", "MAX_BYTES"),
         "scikit-learn": of("data.digits", "LARGEST"),
-        "PNG": of("data.picture", "MAX_BYTES", "MAX_PIXELS", "MAX_LENGTH", "SCANS")
-        + of("data.picture", "MAX_SEGMENTS", "MAX_EXIF"),
+        "PNG": of("data.picture", "MAX_BYTES")
+        + of("data.segments", "MAX_PIXELS", "MAX_LENGTH", "SCANS", "MAX_SEGMENTS", "MAX_EXIF"),
         "WAV": of("data.sound", "MAX_BYTES", "MAX_SAMPLES"),
         "N-MNIST": of("data.nmnist", "MAX_FILE", "MAX_FILES"),
         "SHD": of("data.shd", "MAX_FILE", "MAX_RECORDINGS", "MAX_EVENTS"),

@@ -104,9 +104,10 @@ class Evaluate:
         prediction, label = logits.argmax(-1).ravel(), np.tile(test.label, len(logits))
         confusion = confusion_matrix(label, prediction, logits.shape[-1])
         low, high = map(percent, scores.test_interval)
+        by_class = _by_class(per_class(confusion), run.config.class_names)
         tell(
             f"{name}: accuracy {percent(scores.test_accuracy)}, 95 % interval [{low}, {high}] "
-            f"over {scores.interval_over}\n\n{_by_class(per_class(confusion), run.config.class_names)}\n\n"
+            f"over {scores.interval_over}\n\n{by_class}\n\n"
             f"{_matrix(confusion)}"
         )
         temperature = run.doubt.temperature if run.doubt else 1.0

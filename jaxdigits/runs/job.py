@@ -17,7 +17,6 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxdigits.data import Dataset, split
-from jaxdigits.data.inputs import Stored
 from jaxdigits.losses import cross_entropy
 from jaxdigits.measure.calibration import learn_doubt
 from jaxdigits.runs.checkpoint import (
@@ -159,8 +158,9 @@ def run_job(
         raise RunError(f"the loss of seeds {lost} became infinite: lower the learning rate")
     if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
-    logits, of_valid = _read_both(Run(config, params, statistics), test, valid)
-    save_doubt(folder, learn_doubt(of_valid, valid.label))
+    logits_of = predictor(Run(config, params, statistics))
+    save_doubt(folder, learn_doubt(logits_of(valid.inputs), valid.label))
+    logits = logits_of(test.inputs)
     parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
 
@@ -222,15 +222,6 @@ def predictor(run: Run) -> Callable[[Any], np.ndarray]:
         pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
         members = [pick(i) for i in range(run.config.seeds)]
     return lambda inputs: np.stack([of_member(member, inputs) for member in members])
-
-
-def _read_both(run: Run, test: Dataset, valid: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Return the logits of two data sets, by one program where one array can hold both."""
-    if not (isinstance(test.inputs, Stored) and isinstance(valid.inputs, Stored)):
-        return predict(run, test.inputs), predict(run, valid.inputs)
-    both = np.concatenate([np.asarray(test.inputs[:]), np.asarray(valid.inputs[:])])
-    first, second = np.split(predict(run, both), [len(test)], axis=1)
-    return first, second
 
 
 def member_keys(config: Config) -> Array:

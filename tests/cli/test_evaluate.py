@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import digits
+from jaxdigits.measure import calibration_error, probabilities
+from jaxdigits.runs import load_run, predict
 
 
 def test_json_is_what_training_reported_with_a_confusion_matrix_that_adds_up(cli, trained):
@@ -28,7 +30,11 @@ def test_the_tables_say_the_same(cli, trained):
     answer = cli("evaluate", trained[1])
     assert (answer.code, answer.err) == (0, "")
     confusion = np.array(cli("evaluate", trained[1], "--json").json()["confusion"])
-    head, per_class, matrix, figure = answer.out.strip().split("\n\n")
+    head, per_class, matrix, doubt, figure = answer.out.strip().split("\n\n")
+    run, test = load_run(trained[1]), digits()[1]
+    p = probabilities(predict(run, test.inputs), run.doubt.temperature)
+    error, t = 100 * calibration_error(p, test.label), run.doubt.temperature
+    assert doubt == f"calibration error {error:.2f} % at temperature {t:.3f}"
     assert head.startswith("digits: accuracy ")
     rows = [line.split() for line in per_class.splitlines()]
     assert rows[0] == ["digit", "images", "recognised", "precision"]
@@ -40,8 +46,9 @@ def test_the_tables_say_the_same(cli, trained):
     cells = [line.split()[1:] for line in matrix.splitlines()[1:]]
     printed = [[0 if n == "." else int(n) for n in row] for row in cells]
     np.testing.assert_array_equal(printed, confusion)
-    assert figure == f"figure in {trained[1] / 'confusion.png'}"
-    assert (trained[1] / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    paths = [trained[1] / name for name in ("confusion.png", "doubt.png")]
+    assert figure == f"figure in {paths[0]} and {paths[1]}"
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
 def test_of_a_run_without_a_result_it_says_so(cli, trained, tmp_path):

@@ -1,15 +1,20 @@
 """`jaxdigits predict`: one line a picture, whatever stands beside it."""
 
 import json
+import re
+import shutil
 
 import jax
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
-from jaxdigits.data import digits, read_picture
+from jaxdigits.cli.predict import BOX
+from jaxdigits.data import digits, mnist, read_picture
+from jaxdigits.measure import Doubt, probabilities
+from jaxdigits.measure.calibration import Step
 from jaxdigits.runs import Config, load_run, predict
-from jaxdigits.runs.folder import create_run, save_params
+from jaxdigits.runs.folder import create_run, save_doubt, save_params
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +39,9 @@ def spiking(tmp_path_factory):
     return folder
 
 
+WEAK = "learned from 8 × 8 digits and misreads many pictures"
+
+
 def answers(answer):
     """{file name: the rest of its JSON object}."""
     rows = [json.loads(line) for line in answer.out.splitlines()]
@@ -44,14 +52,19 @@ def test_each_picture_has_the_digit_and_the_probabilities_of_the_network(
     cli, trained, pictures
 ):
     answer = cli("predict", trained[1], *pictures, "--json")
-    assert (answer.code, answer.err) == (0, "")
-    got = answers(answer)
+    assert answer.code == 0
+    assert answer.err.startswith(f"jaxdigits: {trained[1]} {WEAK}")
+    assert answer.err.count("\n") == 1
+    got, run = answers(answer), load_run(trained[1])
     assert list(got) == [str(path) for path in pictures]
     for path, row in zip(pictures, got.values(), strict=True):
-        logits = predict(load_run(trained[1]), read_picture(path)[None])[0, 0].astype(float)
-        wanted = np.exp(logits) / np.exp(logits).sum()
-        np.testing.assert_allclose(row["probabilities"], wanted, atol=2e-6)
-        assert row["digit"] == wanted.argmax()
+        logits = predict(run, read_picture(path)[None])[0, 0].astype(float)
+        each = np.exp(logits / run.doubt.temperature)
+        wanted = each / each.sum()
+        assert list(row["probabilities"]) == [*"0123456789"]
+        np.testing.assert_allclose([*row["probabilities"].values()], wanted, atol=2e-6)
+        assert row["digit"] == wanted.argmax() == int(row["answer"])
+        assert row["probability"] == max(row["probabilities"].values())
     in_the_data = predict(load_run(trained[1]), digits()[1].inputs[:6])[0].argmax(-1)
     assert [row["digit"] for row in got.values()] == in_the_data.tolist()
 
@@ -67,7 +80,9 @@ def test_for_people_it_is_a_line_a_picture(cli, trained, pictures):
     plain = cli("predict", trained[1], *pictures[:2])
     got = answers(cli("predict", trained[1], *pictures[:2], "--json"))
     for line, (path, row) in zip(plain.out.splitlines(), got.items(), strict=True):
-        assert line.startswith(f"{path}: {row['digit']}   (0: ")
+        assert line == f"{path}: {row['digit']}   {int(100 * row['probability'])} %"
+    every = cli("predict", trained[1], pictures[0], "--all").out
+    assert every.startswith(f"{plain.out.splitlines()[0]}   (0: ")
 
 
 def test_an_answer_does_not_depend_on_what_is_beside_it(cli, spiking, pictures):
@@ -82,8 +97,9 @@ def test_an_answer_does_not_depend_on_what_is_beside_it(cli, spiking, pictures):
 def test_several_networks_answer_with_their_mean_probability(cli, two, pictures):
     (row,) = answers(cli("predict", two[1], pictures[1], "--json")).values()
     logits = predict(load_run(two[1]), read_picture(pictures[1])[None])[:, 0].astype(float)
-    each = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
-    np.testing.assert_allclose(row["probabilities"], each.mean(0), atol=2e-6)
+    each = np.exp(logits / load_run(two[1]).doubt.temperature)
+    each /= each.sum(1, keepdims=True)
+    np.testing.assert_allclose([*row["probabilities"].values()], each.mean(0), atol=2e-6)
 
 
 def test_a_bad_picture_is_named_and_skipped_and_the_others_answered(
@@ -97,7 +113,8 @@ def test_a_bad_picture_is_named_and_skipped_and_the_others_answered(
     answer = cli("predict", trained[1], *bad, pictures[0], "--json")
     assert answer.code == 1
     assert list(answers(answer)) == [str(pictures[0])]
-    lines = answer.err.splitlines()
+    weak, *lines = answer.err.splitlines()
+    assert WEAK in weak
     assert len(lines) == len(bad)
     for line, path in zip(lines, bad, strict=True):
         assert line.startswith(f"jaxdigits: {path}: ")
@@ -105,6 +122,70 @@ def test_a_bad_picture_is_named_and_skipped_and_the_others_answered(
 
 def test_no_picture_and_no_run_are_one_line(one_line, trained, tmp_path, pictures):
     line = "predict needs a picture or a recording, got none"
-    assert one_line("predict", trained[1]) == (2, line)
+    assert one_line("predict", trained[1]) == one_line("predict") == (2, line)
     code, said = one_line("predict", tmp_path, pictures[0])
     assert (code, said.startswith(f"{tmp_path} is not a run folder")) == (1, True)
+
+
+@pytest.fixture(scope="module")
+def seven(tmp_path_factory):
+    """A photograph of a seven, and one of a letter."""
+    folder = tmp_path_factory.mktemp("photographs")
+    strokes = {
+        "seven": [(60, 50), (160, 50), (100, 170)],
+        "letter": [(50, 170), (50, 50), (110, 120), (170, 50), (170, 170)],
+    }
+    for name, points in strokes.items():
+        sheet = Image.new("L", (220, 220), 205)
+        ImageDraw.Draw(sheet).line(points, fill=60, width=9, joint="curve")
+        sheet.save(folder / f"{name}.jpg")
+    return [folder / f"{name}.jpg" for name in strokes]
+
+
+def test_without_a_run_the_network_of_the_package_reads(cli, seven):
+    answer = cli("predict", *seven)
+    assert (answer.code, answer.err) == (3, "")
+    lines = answer.out.splitlines()
+    assert re.fullmatch(rf"{seven[0]}: 7   9\d %", lines[0])
+    assert re.fullmatch(rf"{seven[1]}: no digit   \d\d %", lines[1])
+    assert cli("predict", seven[0]).code == 0
+    row = cli("predict", seven[1], "--json").json()
+    assert (row["answer"], row["digit"]) == ("no digit", None)
+    assert [*row["probabilities"]] == [*"0123456789", "no digit"]
+
+
+def test_the_network_of_the_package_is_small_and_reads_mnist(trained):
+    files = [path for path in BOX.iterdir() if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 100_000
+    run, test = load_run(BOX), mnist()[1][:1000]
+    p = probabilities(predict(run, test.inputs), run.doubt.temperature)
+    assert (p.argmax(1) == test.label).mean() > 0.98
+
+
+def test_an_answer_that_cannot_keep_the_promise_is_unsure(cli, trained, pictures, tmp_path):
+    folder = shutil.copytree(trained[1], tmp_path / "run")
+    rows = answers(cli("predict", folder, *pictures, "--json"))
+    limit = sorted(row["probability"] for row in rows.values())[2]
+    steps = [Step(0.0, 1000, 500), Step(limit + 1e-5, 500, 0)]
+    save_doubt(folder, Doubt(load_run(folder).doubt.temperature, tuple(steps)))
+    answer = cli("predict", folder, *pictures, "--json", "--max-error", "0.01")
+    assert answer.code == 3
+    sure = answers(answer)
+    assert [row["digit"] for row in sure.values()].count(None) == 3
+    for name, row in sure.items():
+        known = row["probability"] > limit + 1e-5
+        assert row["answer"] == (rows[name]["answer"] if known else "unsure")
+    plain = cli("predict", folder, *pictures, "--max-error", "0.01").out
+    assert plain.count(": unsure   ") == 3
+
+
+def test_a_promise_that_the_run_cannot_give_is_one_line(one_line, trained, pictures, tmp_path):
+    code, said = one_line("predict", trained[1], pictures[0], "--max-error", "1e-6")
+    assert (code, said.startswith("--max-error is 1e-06, but")) == (2, True)
+    assert "promise no less than " in said
+    code, said = one_line("predict", pictures[0], "--max-error", "2")
+    assert (code, said) == (2, "max_error must be in [0, 1], got 2.0")
+    folder = shutil.copytree(trained[1], tmp_path / "run")
+    (folder / "doubt.json").unlink()
+    code, said = one_line("predict", folder, pictures[0], "--max-error", "0.1")
+    assert (code, said.startswith(f"--max-error needs {folder}/doubt.json")) == (2, True)

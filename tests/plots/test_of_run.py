@@ -13,10 +13,10 @@ from jaxdigits.spikes import traces
 from jaxdigits.train import gather_statistics
 from jaxdigits.train.state import evaluation_keys
 
-ALWAYS = ["confusion", "mistakes", "weights", "saliency", "agreement"]
-SPIKING = ["confusion", "mistakes", "raster", "membranes", "rates", "weights", "saliency",
-           "agreement"]  # fmt: skip
-TIMED = ["confusion", "mistakes", "raster", "rates", "weights", "agreement"]
+ALWAYS = ["confusion", "mistakes", "doubt", "weights", "saliency", "agreement"]
+SPIKING = ["confusion", "mistakes", "doubt", "raster", "membranes", "rates", "weights",
+           "saliency", "agreement"]  # fmt: skip
+TIMED = ["confusion", "mistakes", "doubt", "raster", "rates", "weights", "agreement"]
 SMALL = dict(hidden=[8], dropout_rate=0.0)
 CASES = {
     "mlp": ("mlp", SMALL, {}, ALWAYS),

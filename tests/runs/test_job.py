@@ -63,7 +63,7 @@ def test_validation_is_a_twelfth_of_the_training_set_and_disjoint_from_the_rest(
 
 def test_the_folder_holds_the_run(done):
     outcome, folder, rows, _ = done
-    names = {"config.json", "metrics.jsonl", "params.npz", "checkpoints"}
+    names = {"config.json", "metrics.jsonl", "params.npz", "doubt.json", "checkpoints"}
     assert {p.name for p in folder.iterdir()} == names
     lines = [strict(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     assert lines == rows
