@@ -106,6 +106,16 @@ def test_the_cost_of_augmentation_is_that_of_its_experiment(monkeypatch):
     assert experiment["table"](results) in page
 
 
+def test_what_is_read_of_pictures_is_that_of_its_experiments(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    page = (ROOT / "docs" / "pictures.md").read_text()
+    for name in ("pictures", "box"):
+        experiment = runpy.run_path(str(ROOT / "experiments" / f"{name}.py"))
+        results = json.loads((ROOT / "experiments" / f"{name}.json").read_text())
+        for part in experiment["table"](results).split("\n\n"):
+            assert part in page
+
+
 def test_what_devices_do_is_that_of_its_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "devices.py"))
