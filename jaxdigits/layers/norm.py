@@ -31,7 +31,9 @@ from jax import Array
 from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.layer import Layer, Residual, Static, nodes_of, to_unit, without_params
+from jaxdigits.layer import Layer, Residual, Static, nodes_of, serial, to_unit, without_params
+from jaxdigits.layers.dense import dense
+from jaxdigits.layers.reshape import flatten
 
 EPSILON = 1e-5  # in units of variance; as in [1] and most libraries
 
@@ -218,6 +220,8 @@ CASES = {
     "batch_norm through time": Case(lambda: _noisy(batch_norm()), (9,), "current"),
     "batch_norm, remembered": Case(_evaluated, _IMAGE),
     "image_norm": Case(image_norm, (5, 4), "grey"),
-    "image_norm of pixels": Case(image_norm, (5, 4), "pixels"),
+    "image_norm of pixels": Case(
+        lambda: serial(image_norm(), flatten(), dense(3)), (5, 4), "pixels"
+    ),
     "image_norm of channels": Case(lambda: image_norm(3), _IMAGE),
 }
