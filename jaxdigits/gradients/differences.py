@@ -37,6 +37,7 @@ from jaxdigits.tree import cosine, named_leaves
 SEED = 271828  # of the directions: as for ∂L/∂y, a seed that no input was drawn with
 SHORTER, SHORTEST = 0.1, 12  # each step, if a difference disagrees; at most so many steps
 FALLS = 0.2  # of the last error, at most: 0.01 for a smooth function, more behind its noise
+LONGER = (10, 100, 1e3, 1e4)  # steps, if rounding hides the slope
 SPLITS = 24  # of a direction with a kink in it
 IMAGINARY = 1e-30  # a complex step subtracts nothing, so it can be as short as one likes
 EPS = np.finfo(np.float64).eps
@@ -101,6 +102,10 @@ class Finding(NamedTuple):
         finite = np.isfinite(self.quotient)
         return float(min(abs(self.quotient), abs(self.probe.slope))) if finite else 0.0
 
+    def hidden(self, scale: float) -> bool:
+        """Check whether rounding hides the slope."""
+        return HIDDEN * max(abs(self.quotient), abs(self.probe.slope), scale) <= self.noise
+
     def error(self, scale: float, tolerance: float) -> float:
         """Return |quotient − slope| in units of `scale`, or of the noise if that is larger."""
         difference = abs(self.quotient - self.probe.slope)
@@ -143,8 +148,16 @@ class Function(NamedTuple):
     def refine(self, finding: Finding, scale: float) -> Finding:
         """Repeat a difference with shorter steps, for as long as its error falls."""
         options, probe, step = self.options, finding.probe, self.options.step
-        if finding.error(scale, options.tolerance) <= options.tolerance:
+        if finding.error(scale, options.tolerance) <= options.tolerance and not finding.hidden(
+            scale
+        ):
             return finding
+        for factor in LONGER if finding.hidden(scale) else ():
+            longer, _ = self.difference(probe, factor * step, 0.0)
+            if longer.error(
+                scale, options.tolerance
+            ) <= options.tolerance and not longer.hidden(scale):
+                return longer
         grain, error, gap, ratio = self.grain(probe), np.inf, np.inf, 0.0
         for i in range(SHORTEST):
             last_error, last_gap = error, gap
@@ -183,7 +196,7 @@ def by_differences(evaluate: Callable, point: Any, outcome: Outcome, options: Di
     """Return rows for the gradient `outcome.hand` at a point, from evaluate: point -> y."""
     function, rows = Function(evaluate, point, outcome, options), []
     steps = [function.difference(p, options.step, 0.0)[0]
-             for p in probes(point, outcome.hand, options)]  # fmt: skip
+             for p in probes(point, outcome, options)]  # fmt: skip
     for scale, group in groups(steps):
         splits = [0] * SPLITS
         findings = [part for f in group for part in function.settle(f, scale, splits)]
@@ -202,7 +215,7 @@ def by_complex_step(
     compiled = jax.jit(value, compiler_options={"xla_backend_optimization_level": 0})
     start = jax.tree.map(lambda leaf: np.asarray(leaf, np.complex128), point)
     y_bar, findings = flat(outcome.y_bar), []
-    for probe in probes(point, outcome.hand, options):
+    for probe in probes(point, outcome, options):
         try:
             up = flat(compiled(shift(start, probe, 1j * IMAGINARY)))
         except (TypeError, ValueError, NotImplementedError) as error:
@@ -224,24 +237,26 @@ def not_applicable(point: Any, note: str, witness: str = "directions") -> tuple[
     return tuple(row._replace(leaf=leaf) for leaf in named_leaves(point))
 
 
-def probes(point: Any, gradient: Any, options: Differences) -> list[Probe]:
+def probes(point: Any, outcome: Outcome, options: Differences) -> list[Probe]:
     """Return the probes of every leaf whose gradient is finite; the same for each call."""
-    rng, slopes, probes = np.random.default_rng(SEED), named_leaves(gradient), []
+    rng, slopes, probes = np.random.default_rng(SEED), named_leaves(outcome.hand), []
+    size = float(np.abs(flat(outcome.y_bar)) @ np.abs(flat(outcome.y)))
     for name, leaf in named_leaves(point).items():
         g = np.asarray(slopes[name])
         if not leaf.size or not np.isfinite(g).all():
             continue
-        size = rms(leaf) or 1.0
+        # Zeros have no unit of their own, unless a steep gradient tells of a small one.
+        unit = rms(leaf) or min(1.0, (size or 1.0) / (np.abs(g).max() or 1.0))
         for _ in range(options.directions):
             d = rng.standard_normal(leaf.shape)
-            probes.append(Probe(name, "directions", d, (), float(np.vdot(g, d)), size))
+            probes.append(Probe(name, "directions", d, (), float(np.vdot(g, d)), unit))
         choice = rng.choice(leaf.size, min(options.coordinates, leaf.size), replace=False)
         choice[:1] = np.abs(g).argmax()
         for i in dict.fromkeys(choice.tolist()):
             where = tuple(map(int, np.unravel_index(i, leaf.shape)))
             d = np.zeros(leaf.shape)
             d[where] = 1
-            probes.append(Probe(name, "coordinates", d, where, float(g[where]), size))
+            probes.append(Probe(name, "coordinates", d, where, float(g[where]), unit))
     return probes
 
 
@@ -291,8 +306,8 @@ def verdict(group: Sequence[Finding], tolerance: float, reference: Any) -> Row:
         return row._replace(note=ZERO)
     finite = np.isfinite(quotients).all()
     agrees = errors[worst] <= tolerance and finite
-    largest = max(*abs(quotients), *abs(slopes))
-    if agrees and HIDDEN * largest <= min(f.noise for f in smooth):
+    steepest = smooth[int(np.argmax(np.maximum(abs(quotients), abs(slopes))))]
+    if agrees and steepest.hidden(scale):
         return row._replace(note="rounding of the output hides its slope")
     angle = cosine(slopes, quotients) if finite else 0.0
     note = "" if finite else "the output is not finite nearby"
