@@ -1,4 +1,4 @@
-"""Wrong gradients that look right, and right gradients that are hard: the checker is not fooled.
+"""Wrong gradients that look right, and right ones that are hard: the checker is not fooled.
 
 A row has a function, its arguments and a change of the gradients (ḡ₀, ḡ₁, …) that JAX returns.
 """
