@@ -217,7 +217,7 @@ def _without_stops(program: Any) -> Any:
         return program.replace(jaxpr=_without_stops(program.jaxpr))
     if isinstance(program, core.Jaxpr):
         return program.replace(eqns=[_equation_without_stops(eqn) for eqn in program.eqns])
-    return tuple(map(_without_stops, program)) if isinstance(program, tuple) else program
+    return tuple(map(_without_stops, program)) if type(program) is tuple else program
 
 
 def _equation_without_stops(eqn: Any) -> Any:

@@ -103,8 +103,9 @@ def alif_neuron(
 
     # Without `after`: a trace determines both states, but from two arrays of one row, and XLA
     # would copy all rows at every step of a loop in place.
+    rest = lambda i: (jnp.zeros_like(i), jnp.zeros_like(i))
     return Neuron(
-        init, read, lambda i: (jnp.zeros_like(i), jnp.zeros_like(i)), aligned(step), aligned(back),
+        init, read, rest, aligned(step), aligned(back),
         aligned(lambda k, trace: membrane.fire(trace["v"], height(k, trace["adaptation"]))),
         aligned(lambda k, trace: membrane.end(trace["v"], height(k, trace["adaptation"]))),
         late=convention.spike_from == "old",

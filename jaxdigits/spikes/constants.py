@@ -62,7 +62,7 @@ def constants(
 
 
 def aligned(f: Callable) -> Callable:
-    """Give every array among the arguments of f, pytrees of [..., n], the axes of the largest."""
+    """Give each array among the arguments of f, pytrees of [..., n], as many axes."""
 
     def call(*arguments):
         largest = max(jax.tree.leaves(arguments), key=jnp.ndim)

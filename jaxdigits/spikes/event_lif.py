@@ -155,9 +155,8 @@ def event_dense(
 
         def slopes(at):
             p, q = _back_at(neuron, pairs, pair(d), at[..., None])
-            at_bar = (spread(params["weight"], q) * (q / neuron.tau_s - p / neuron.tau_m)).sum(
-                -1
-            )
+            weight = spread(params["weight"], q)
+            at_bar = (weight * (q / neuron.tau_s - p / neuron.tau_m)).sum(-1)
             return q.sum(tuple(range(at.ndim - 1))), at_bar
 
         w_bar, times_bar = jax.lax.map(slopes, times)
