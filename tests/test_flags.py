@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.core import Tracer
 
 from jaxdigits import losses
 from jaxdigits.certificate import CASES, KINDS
@@ -53,7 +54,7 @@ def watched(network, tracers):
     """`network`, which notes whether its input has values to look at."""
 
     def forward(params, x, key):
-        tracers.append(isinstance(x, jax.core.Tracer))
+        tracers.append(isinstance(x, Tracer))
         return network.forward(params, x, key)
 
     return network._replace(forward=forward)

@@ -137,9 +137,10 @@ def check_network(
     """
 
     def of(network: Layer) -> subjects.Subject:
-        pair = lambda scale: tuple(
-            f(network, scaled(loss, scale)) for f in (by_hand, by_autodiff)
-        )
+        def pair(scale: Any) -> tuple[Estimator, Estimator]:
+            steeper = scaled(loss, scale)
+            return by_hand(network, steeper), by_autodiff(network, steeper)
+
         return subjects.of_estimator(pair, params, batch, key)
 
     subject = of(network)._replace(witness="jax.vjp", sides=("by hand", "by JAX"))
