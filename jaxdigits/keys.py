@@ -33,6 +33,7 @@ def fold_in(key: Array | None, i: int) -> Array | None:
 
 def example_keys(key: Array, index: Array) -> Array:
     """One key per example [B], from one key and each example's index [B] in its data set."""
+    require_key(key, "a draw per example")
     return jax.vmap(jax.random.fold_in, (None, 0))(key, index)
 
 
@@ -59,6 +60,7 @@ def per_example(key: Array, batch: int) -> Array:
     Raises:
       ValueError: unless `key` is one key or `batch` keys.
     """
+    require_key(key, "a draw per example")
     if key.ndim and key.shape[0] != batch:
         raise ValueError(f"got {key.shape[0]} keys for a batch of {batch}")
     return key if key.ndim else jax.random.split(key, batch)
@@ -116,6 +118,7 @@ def _draw_words(
 
 def uniform(key: Array, shape: tuple[int, ...], variance: float) -> Array:
     """Zero-mean uniform numbers of that variance."""
+    require_key(key, "the start of a layer")
     # Drawn flat: the same values as in shape, in a third of the compile time.
     size, limit = math.prod(shape), (3 * variance) ** 0.5
     return jax.random.uniform(key, (size,), minval=-limit, maxval=limit).reshape(shape)

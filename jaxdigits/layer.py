@@ -59,6 +59,11 @@ class Static:
     value: Any
 
 
+def spread(a: Array, like: Any) -> Array:
+    """Return a [..., C] with leading axes of one, as many axes as `like`; a number stays."""
+    return jnp.expand_dims(a, range(max(0, jnp.ndim(like) - jnp.ndim(a)))) if jnp.ndim(a) else a
+
+
 def without_params(
     forward: Callable, backward: Callable, shape: Callable | None = None
 ) -> Layer:

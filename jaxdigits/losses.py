@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.case import Case
@@ -28,6 +29,11 @@ class Loss(NamedTuple):
     """(logits [B, K], label [B] int) -> scalar"""
     slope: Callable[[Array, Any], Array]
     """(logits [B, K], label [B] int) -> ∂L/∂logits [B, K]"""
+
+
+def scaled(loss: Loss, scale: Any) -> Loss:
+    """Multiply a loss and its slope by a number."""
+    return Loss(lambda *a: scale * loss.value(*a), lambda *a: scale * loss.slope(*a))
 
 
 def cross_entropy(smoothing: float = 0.0) -> Loss:
@@ -45,7 +51,8 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
         return (1 - smoothing) * hot + (smoothing / classes)
 
     def value(logits, label):
-        return -(target(logits, label) * jax.nn.log_softmax(logits)).sum(-1).mean()
+        q = target(logits, label)  # 0 · log 0 = 0: the logit of another class may be −∞
+        return -jnp.where(q != 0, q * jax.nn.log_softmax(logits), 0).sum(-1).mean()
 
     def slope(logits, label):
         p, q = jax.nn.softmax(logits), target(logits, label)

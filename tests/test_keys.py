@@ -15,6 +15,7 @@ from jaxdigits.keys import (
     require_key,
     uniform,
 )
+from jaxdigits.layers import dense, dropout
 
 KEY = jax.random.key(7)
 FOUR = jax.random.split(KEY, 4)
@@ -101,6 +102,25 @@ def test_what_is_not_a_key_is_refused(key, match):
     if key is not None:
         with pytest.raises(ValueError, match="typed key"):
             fold_in(key, 0)
+
+
+@pytest.mark.parametrize("key", [None, np.zeros(2, np.uint32)], ids=["none", "legacy"])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda key: draw_bytes(key, 2, (3,)),
+        lambda key: draw_normal(key, 2, (3,)),
+        lambda key: per_example(key, 2),
+        lambda key: example_keys(key, jnp.arange(2)),
+        lambda key: uniform(key, (3,), 1.0),
+        lambda key: dropout(0.5).forward((), jnp.ones((2, 3)), key),
+        lambda key: dense(3).init(key, (2,)),
+    ],
+)
+def test_every_draw_refuses_it_in_one_line(draw, key):
+    with pytest.raises(ValueError, match=r"pass a key|takes one typed key") as caught:
+        draw(key)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("batch", [1, 3, 5])

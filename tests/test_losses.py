@@ -31,6 +31,15 @@ def test_cross_entropy_of_no_idea_is_the_logarithm_of_the_classes():
         assert value == pytest.approx(np.log(10), rel=1e-6)
 
 
+def test_a_class_that_is_ruled_out_costs_nothing():
+    z, label, loss = jnp.array([[0.0, 1.0, -jnp.inf]]), jnp.array([0]), cross_entropy()
+    assert loss.value(z, label) == pytest.approx(np.log1p(np.e))  # 1.3133
+    slope = [[-np.e / (1 + np.e), np.e / (1 + np.e), 0]]
+    np.testing.assert_allclose(loss.slope(z, label), slope, rtol=1e-6)
+    np.testing.assert_allclose(jax.grad(loss.value)(z, label), slope, rtol=1e-6)
+    assert loss.value(z, jnp.array([2])) == jnp.inf
+
+
 def test_rate_error_matches_hand_arithmetic():
     # targets 3/4 and 1/4: ((1/4)² + (1/4)² + 0² + (1/2)²) / 4
     rates, label = jnp.array([[0.5, 0.5], [0.25, 0.25]]), jnp.array([0, 1])

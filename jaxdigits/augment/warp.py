@@ -73,10 +73,12 @@ def affine(
         # Rows of A, acting on (y, x); the new image's ink is larger where A is smaller.
         a = (cos / stretch_y, -sin / stretch_y)
         b = ((sin + slant * cos) / stretch_x, (cos - slant * sin) / stretch_x)
-        y, x = (jnp.arange(n) - (n - 1) / 2 for n in shape)
-        along = lambda row: row[0][:, None, None] * y[:, None] + row[1][:, None, None] * x
+        height, width = shape
+        y = jnp.arange(height).reshape(1, -1, 1) - (height - 1) / 2
+        x = jnp.arange(width).reshape(1, 1, -1) - (width - 1) / 2
+        along = lambda row: row[0][:, None, None] * y + row[1][:, None, None] * x
         move = (shift * u[4:]).reshape(2, -1, 1, 1)
-        return along(a) - y[:, None] + move[0], along(b) - x + move[1]
+        return along(a) - y + move[0], along(b) - x + move[1]
 
     return displace
 

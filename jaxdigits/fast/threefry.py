@@ -56,7 +56,7 @@ def _words(keys: Array, *, shape: tuple[int, ...], axis: int, first: ArrayLike =
     """The words from keys [B, 2], of which the first has the number `first`."""
     count = jnp.arange(math.prod(shape), dtype=jnp.uint32).reshape(shape)
     count = jnp.expand_dims(count + jnp.asarray(first, jnp.uint32), axis)
-    of = lambda i: keys[:, i].reshape(-1, *[1] * (len(shape) - axis))
+    of = lambda i: keys[:, i].reshape(*[1] * axis, -1, *[1] * (len(shape) - axis))
     high, low = _threefry((of(0), of(1)), jnp.zeros_like(count), count)
     return high ^ low
 

@@ -28,7 +28,7 @@ from jaxdigits.gradients.estimators import Estimator, by_autodiff, by_hand
 from jaxdigits.gradients.report import Report
 from jaxdigits.gradients.witnesses import examine
 from jaxdigits.layer import Layer
-from jaxdigits.losses import Loss
+from jaxdigits.losses import Loss, scaled
 
 DIFFERENCES = Differences()
 
@@ -135,9 +135,14 @@ def check_network(
     The loss's slope and the network's `backward` are compared with `jax.grad` and differences
     of the loss; arguments as for `check`.
     """
-    of = lambda network: subjects.of_estimator(
-        by_hand(network, loss), by_autodiff(network, loss), params, batch, key
-    )
+
+    def of(network: Layer) -> subjects.Subject:
+        def pair(scale: Any) -> tuple[Estimator, Estimator]:
+            steeper = scaled(loss, scale)
+            return by_hand(network, steeper), by_autodiff(network, steeper)
+
+        return subjects.of_estimator(pair, params, batch, key)
+
     subject = of(network)._replace(witness="jax.vjp", sides=("by hand", "by JAX"))
     return examine(subject, tolerance, differences, soft and of(soft))
 
@@ -161,7 +166,7 @@ def check_estimator(
     Raises:
       ValueError: as `check`.
     """
-    subject = subjects.of_estimator(estimator, reference, params, batch, key)
+    subject = subjects.of_estimator(lambda scale: (estimator, reference), params, batch, key)
     return examine(subject, tolerance, differences)
 
 

@@ -9,11 +9,14 @@ analytic function)
 and a gradient g predicts ⟨g, d⟩.  Random directions test every number of a leaf at once;
 coordinates test a few of them independently.
 
-A difference that disagrees is taken again with a shorter step: only a kink or a jump between
-p − h d and p + h d goes away by that, a wrong gradient stays.  Where p itself lies on a kink
-(a rectifier at 0) the slopes to both sides stay apart however short the step, and the
-witness does not apply.  It does not apply either where y does not move at all and the other
-witness agrees with the gradient: then y is a step function, and the gradient a surrogate.
+A difference that disagrees is taken again with a shorter step, for as long as the error falls
+with the step (as h², where the step is short enough), until rounding is as large as the error.
+A wrong gradient stays.  Where p itself lies on a kink (a rectifier at 0) the slopes to both
+sides stay apart however short the step, and the witness does not apply.  A direction is then
+halved until the kink is in single numbers: they do not excuse the rest of the leaf.  The
+witness does not apply either where rounding hides the slope, and where y does not move at all
+and the other witness agrees with the gradient: then y is a step function, and the gradient a
+surrogate.
 
 [1] Griewank & Walther, Evaluating Derivatives, SIAM 2008, doi:10.1137/1.9780898717761.
 [2] Martins, Sturdza & Alonso, ACM Trans. Math. Softw. 29(3), 2003, doi:10.1145/838250.838251.
@@ -26,15 +29,20 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxdigits.gradients.compare import FLOOR
+from jaxdigits.gradients.compare import ZERO
 from jaxdigits.gradients.report import AGREES, DIFFERS, NOT_APPLICABLE, Row
 from jaxdigits.gradients.subjects import Outcome
 from jaxdigits.tree import cosine, named_leaves
 
 SEED = 271828  # of the directions: as for ∂L/∂y, a seed that no input was drawn with
-SHORTER = (0.1, 0.01)  # of the step, if a difference disagrees
+SHORTER, SHORTEST = 0.1, 12  # each step, if a difference disagrees; at most so many steps
+FALLS = 0.2  # of the last error, at most: 0.01 for a smooth function, more behind its noise
+LONGER = (10, 100, 1e3, 1e4)  # steps, if rounding hides the slope
+SPLITS = 24  # of a direction with a kink in it
 IMAGINARY = 1e-30  # a complex step subtracts nothing, so it can be as short as one likes
-ROUNDING = 16 * np.finfo(np.float64).eps  # relative, of an output behind some layers
+EPS = np.finfo(np.float64).eps
+ROUNDING = 16 * EPS  # relative, of an output behind some layers
+HIDDEN = 1e-3  # rounding of the quotient, in units of the slope, that hides a mistake
 
 
 @dataclass(frozen=True)
@@ -88,66 +96,139 @@ class Finding(NamedTuple):
     response: bool = True  # whether y changes at all
     noise: float = 0.0  # the error of the quotient by rounding
 
+    @property
+    def size(self) -> float:
+        """Return the slope on which difference and gradient agree in size."""
+        finite = np.isfinite(self.quotient)
+        return float(min(abs(self.quotient), abs(self.probe.slope))) if finite else 0.0
+
+    def hidden(self, scale: float) -> bool:
+        """Check whether rounding hides the slope."""
+        return HIDDEN * max(abs(self.quotient), abs(self.probe.slope), scale) <= self.noise
+
     def error(self, scale: float, tolerance: float) -> float:
         """Return |quotient − slope| in units of `scale`, or of the noise if that is larger."""
         difference = abs(self.quotient - self.probe.slope)
-        size = scale + self.noise / tolerance
+        size = max(scale, self.size) + self.noise / tolerance
         if not np.isfinite(difference) or not size:
             return np.inf if difference else 0.0
         return float(difference / size)
 
 
-@np.errstate(invalid="ignore", over="ignore")  # an output that is not finite is a finding
-def by_differences(evaluate: Callable, point: Any, outcome: Outcome, options: Differences):
-    """Return rows for the gradient `outcome.hand` at a point, from evaluate: point -> y."""
-    y, y_bar = flat(outcome.y), flat(outcome.y_bar)
+class Function(NamedTuple):
+    """The function that is differentiated, near its point, contracted with ∂L/∂y."""
 
-    def difference(probe: Probe, step: float) -> tuple[Finding, float]:
-        """(the finding, the gap between the slopes to both sides)"""
-        up, down = (flat(evaluate(shift(point, probe, h))) for h in (step, -step))
+    evaluate: Callable  # point -> y
+    point: Any
+    outcome: Outcome
+    options: Differences
+
+    def difference(self, probe: Probe, step: float, grain: float) -> tuple[Finding, float]:
+        """Return the finding, and the gap between the slopes to both sides."""
+        y, y_bar = flat(self.outcome.y), flat(self.outcome.y_bar)
+        up, down = (flat(self.evaluate(shift(self.point, probe, h))) for h in (step, -step))
         h = step * probe.unit
         gap = float(np.abs(y_bar) @ np.abs(up - 2 * y + down)) / h
-        noise = ROUNDING * float(np.abs(y_bar) @ np.abs(y)) / h
+        noise = (ROUNDING * float(np.abs(y_bar) @ np.abs(y)) + grain) / h
         quotient = float(y_bar @ (up - down)) / (2 * h)
         return Finding(probe, quotient, False, not np.array_equal(up, down), noise), gap
 
-    def refine(finding: Finding, scale: float) -> Finding:
-        """Repeat a difference with shorter steps, for as long as it disagrees."""
-        error, gap, last_gap = 0.0, 0.0, 0.0
-        for factor in (None, *SHORTER):
-            if factor:
-                last_gap = gap
-                finding, gap = difference(finding.probe, options.step * factor)
+    def grain(self, probe: Probe) -> float:
+        """Return the rounding of y behind this function's condition: its change by a jitter."""
+        rng, changes = np.random.default_rng(SEED), []
+        size = EPS * np.abs(named_leaves(self.point)[probe.leaf]) * (probe.direction != 0)
+        for _ in range(4):  # the least: a jump at the point is no rounding
+            jitter = probe._replace(direction=size * rng.standard_normal(size.shape))
+            moved = flat(self.evaluate(shift(self.point, jitter, 1 / probe.unit)))
+            changes.append(
+                np.abs(flat(self.outcome.y_bar)) @ np.abs(moved - flat(self.outcome.y))
+            )
+        return 4 * float(np.nan_to_num(min(changes), posinf=0))
+
+    def refine(self, finding: Finding, scale: float) -> Finding:
+        """Repeat a difference with shorter steps, for as long as its error falls."""
+        options, probe, step = self.options, finding.probe, self.options.step
+        if finding.error(scale, options.tolerance) <= options.tolerance and not finding.hidden(
+            scale
+        ):
+            return finding
+        for factor in LONGER if finding.hidden(scale) else ():
+            longer, _ = self.difference(probe, factor * step, 0.0)
+            if longer.error(
+                scale, options.tolerance
+            ) <= options.tolerance and not longer.hidden(scale):
+                return longer
+        grain, error, gap, ratio = self.grain(probe), np.inf, np.inf, 0.0
+        for i in range(SHORTEST):
+            last_error, last_gap = error, gap
+            finding, gap = self.difference(probe, step, grain)
             if finding.error(scale, options.tolerance) <= options.tolerance:
                 return finding
-            error = abs(finding.quotient - finding.probe.slope)
-        return finding._replace(kink=error <= gap and gap > 0.5 * last_gap)
+            error, ratio = abs(finding.quotient - probe.slope), gap / (last_gap or 1.0)
+            if i > 1 and error > FALLS * last_error:
+                break
+            step *= SHORTER
+        # A jump lets the gap grow as 1/h; at a kink, any slope between both sides is one.
+        kink = ratio > 0.5 and error <= gap * (1.0 if ratio > 2 else 0.5 + 1e-6)
+        return finding._replace(kink=kink)
 
-    findings = [difference(p, options.step)[0] for p in probes(point, outcome.hand, options)]
-    return tuple(
-        verdict([refine(f, scale) for f in group], scale, options.tolerance, outcome.reference)
-        for scale, group in groups(findings)
-    )
+    def settle(self, finding: Finding, scale: float, splits: list[int]) -> list[Finding]:
+        """Refine a difference; where it has a kink, halve its direction."""
+        finding = self.refine(finding, scale)
+        probe, numbers = finding.probe, np.flatnonzero(finding.probe.direction)
+        if not finding.kink or len(numbers) < 2 or not splits:
+            return [finding]
+        splits.pop()
+        slopes = np.asarray(named_leaves(self.outcome.hand)[probe.leaf])
+        parts = []
+        for half in np.array_split(numbers, 2):
+            d = np.zeros(probe.direction.size)
+            d[half] = probe.direction.ravel()[half]
+            d = d.reshape(probe.direction.shape)
+            part = probe._replace(direction=d, slope=float(np.vdot(slopes, d)))
+            first, _ = self.difference(part, self.options.step, 0.0)
+            parts += self.settle(first, scale, splits)
+        return parts
+
+
+@np.errstate(all="ignore")  # an output that is not finite is a finding
+def by_differences(evaluate: Callable, point: Any, outcome: Outcome, options: Differences):
+    """Return rows for the gradient `outcome.hand` at a point, from evaluate: point -> y."""
+    function, rows = Function(evaluate, point, outcome, options), []
+    steps = [function.difference(p, options.step, 0.0)[0]
+             for p in probes(point, outcome, options)]  # fmt: skip
+    for scale, group in groups(steps):
+        splits = [0] * SPLITS
+        findings = [part for f in group for part in function.settle(f, scale, splits)]
+        rows.append(verdict(findings, options.tolerance, outcome.reference))
+    return tuple(rows)
 
 
 def by_complex_step(
-    value: Callable, point: Any, outcome: Outcome, options: Differences, tolerance: float
-) -> tuple[Row, ...]:
-    """Return rows from complex steps; "not applicable" if `value` takes no complex numbers."""
+    value: Callable, point: Any, outcome: Outcome, options: Differences, tolerance: float,
+    noise: dict[str, float],
+) -> tuple[Row, ...]:  # fmt: skip
+    """Return rows from complex steps; "not applicable" if `value` takes no complex numbers.
+
+    `noise` has the rounding of the gradient by leaf.
+    """
     compiled = jax.jit(value, compiler_options={"xla_backend_optimization_level": 0})
     start = jax.tree.map(lambda leaf: np.asarray(leaf, np.complex128), point)
     y_bar, findings = flat(outcome.y_bar), []
-    for probe in probes(point, outcome.hand, options):
+    for probe in probes(point, outcome, options):
         try:
             up = flat(compiled(shift(start, probe, 1j * IMAGINARY)))
         except (TypeError, ValueError, NotImplementedError) as error:
             note = f"no complex numbers: {str(error).strip().splitlines()[0]}"
             return not_applicable(point, note, "complex step")
         slope = float(y_bar @ np.imag(up)) / (IMAGINARY * probe.unit)
-        findings.append(Finding(probe._replace(witness="complex step"), slope))
-    return tuple(
-        verdict(group, scale, tolerance, outcome.reference) for scale, group in groups(findings)
-    )
+        rounding = noise.get(probe.leaf, 0.0) * float(np.abs(probe.direction).sum())
+        rounding += (
+            ROUNDING * float(np.abs(y_bar) @ np.abs(np.imag(up))) / (IMAGINARY * probe.unit)
+        )
+        probe = probe._replace(witness="complex step")
+        findings.append(Finding(probe, slope, noise=rounding))
+    return tuple(verdict(g, tolerance, outcome.reference) for _, g in groups(findings))
 
 
 def not_applicable(point: Any, note: str, witness: str = "directions") -> tuple[Row, ...]:
@@ -156,30 +237,33 @@ def not_applicable(point: Any, note: str, witness: str = "directions") -> tuple[
     return tuple(row._replace(leaf=leaf) for leaf in named_leaves(point))
 
 
-def probes(point: Any, gradient: Any, options: Differences) -> list[Probe]:
+def probes(point: Any, outcome: Outcome, options: Differences) -> list[Probe]:
     """Return the probes of every leaf whose gradient is finite; the same for each call."""
-    rng, slopes, probes = np.random.default_rng(SEED), named_leaves(gradient), []
+    rng, slopes, probes = np.random.default_rng(SEED), named_leaves(outcome.hand), []
+    size = float(np.abs(flat(outcome.y_bar)) @ np.abs(flat(outcome.y)))
     for name, leaf in named_leaves(point).items():
         g = np.asarray(slopes[name])
         if not leaf.size or not np.isfinite(g).all():
             continue
-        size = unit(leaf)
+        # Zeros have no unit of their own, unless a steep gradient tells of a small one.
+        unit = rms(leaf) or min(1.0, (size or 1.0) / (np.abs(g).max() or 1.0))
         for _ in range(options.directions):
             d = rng.standard_normal(leaf.shape)
-            probes.append(Probe(name, "directions", d, (), float(np.vdot(g, d)), size))
+            probes.append(Probe(name, "directions", d, (), float(np.vdot(g, d)), unit))
         choice = rng.choice(leaf.size, min(options.coordinates, leaf.size), replace=False)
         choice[:1] = np.abs(g).argmax()
         for i in dict.fromkeys(choice.tolist()):
             where = tuple(map(int, np.unravel_index(i, leaf.shape)))
             d = np.zeros(leaf.shape)
             d[where] = 1
-            probes.append(Probe(name, "coordinates", d, where, float(g[where]), size))
+            probes.append(Probe(name, "coordinates", d, where, float(g[where]), unit))
     return probes
 
 
-def unit(leaf: np.ndarray) -> float:
-    """Return the root mean square of a leaf; 1 for zeros and for an empty leaf."""
-    return float(np.sqrt((leaf**2).mean())) or 1.0 if leaf.size else 1.0
+def rms(leaf: np.ndarray) -> float:
+    """Return the root mean square of a leaf; 0 for an empty leaf."""
+    largest = np.abs(leaf).max(initial=0.0)  # whose square may underflow
+    return float(largest * np.sqrt(((leaf / largest) ** 2).mean())) if largest else 0.0
 
 
 def shift(point: Any, probe: Probe, h: complex) -> Any:
@@ -194,38 +278,41 @@ def groups(findings: Sequence[Finding]) -> list[tuple[float, list[Finding]]]:
     """Return (scale, findings) for each leaf and witness.
 
     The scale is the largest slope on which difference and gradient agree in size, so neither
-    a jump nor a wrong gradient makes it large; at least `FLOOR` of the scale of all leaves.
+    a jump nor a wrong gradient makes it large.
     """
-    size = lambda f: np.isfinite(f.quotient) and min(abs(f.quotient), abs(f.probe.slope))
-    floor, by_leaf = FLOOR * max(map(size, findings), default=0.0), {}
+    by_leaf = {}
     for f in findings:
         by_leaf.setdefault((f.probe.leaf, f.probe.witness), []).append(f)
-    return [(max(*map(size, group), floor), group) for group in by_leaf.values()]
+    return [(max(f.size for f in group), group) for group in by_leaf.values()]
 
 
-def verdict(group: Sequence[Finding], scale: float, tolerance: float, reference: Any) -> Row:
+def verdict(group: Sequence[Finding], tolerance: float, reference: Any) -> Row:
     """Return the row of one leaf and witness."""
     leaf, witness = group[0].probe.leaf, group[0].probe.witness
     smooth = [f for f in group if not f.kink]
-    note = "" if smooth else "the output has a kink or a jump here"
+    row = Row(leaf, 0.0, 1.0, (), witness, tolerance, NOT_APPLICABLE)
+    if not smooth:
+        return row._replace(note="the output has a kink or a jump here")
     still = not any(f.response for f in group) and any(f.probe.slope for f in group)
     # A step function, where the other witness agrees with the gradient: a surrogate.
     if still and (reference is None or np.any(named_leaves(reference)[leaf])):
-        note = "no small change of it shows in the output"
-    if note:
-        return Row(leaf, 0.0, 1.0, (), witness, tolerance, NOT_APPLICABLE, note)
+        return row._replace(note="no small change of it shows in the output")
+    scale = max(f.size for f in smooth)
     errors = [f.error(scale, tolerance) for f in smooth]
     worst = int(np.argmax(errors))
     quotients = np.array([f.quotient for f in smooth])
     slopes = np.array([f.probe.slope for f in smooth])
-    # Where both are no larger than rounding, their cosine means nothing.
-    rounding = max(scale * tolerance, *(f.noise for f in smooth))
-    noise = max(*abs(quotients), *abs(slopes)) <= rounding
-    note = "" if np.isfinite(quotients).all() else "the output is not finite nearby"
-    angle = 1.0 if noise else 0.0 if note else cosine(slopes, quotients)
-    verdict = AGREES if errors[worst] <= tolerance and not note else DIFFERS
-    where = smooth[worst].probe.where
-    return Row(leaf, errors[worst], angle, where, witness, tolerance, verdict, note)
+    if not quotients.any() and not slopes.any():
+        return row._replace(note=ZERO)
+    finite = np.isfinite(quotients).all()
+    agrees = errors[worst] <= tolerance and finite
+    steepest = smooth[int(np.argmax(np.maximum(abs(quotients), abs(slopes))))]
+    if agrees and steepest.hidden(scale):
+        return row._replace(note="rounding of the output hides its slope")
+    angle = cosine(slopes, quotients) if finite else 0.0
+    note = "" if finite else "the output is not finite nearby"
+    where, result = smooth[worst].probe.where, AGREES if agrees else DIFFERS
+    return Row(leaf, errors[worst], angle, where, witness, tolerance, result, note)
 
 
 def flat(tree: Any) -> np.ndarray:

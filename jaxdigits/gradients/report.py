@@ -45,8 +45,8 @@ class Spiking(NamedTuple):
 class Report(NamedTuple):
     """The result of a check; `str(report)` is a table.
 
-    It is ok if no witness contradicts, every leaf has at least one witness that agrees, and
-    every spiking layer is lively: a silent network agrees with any gradient.
+    It is ok if there is a gradient, no witness contradicts, every leaf has at least one witness
+    that agrees, and every spiking layer is lively: a silent network agrees with any gradient.
     """
 
     ok: bool
@@ -67,6 +67,8 @@ class Report(NamedTuple):
     """the largest relative error of the first witness that agrees"""
     constants: tuple[str, ...] = ()
     """leaves that are not floats and so have no gradient, with their dtypes"""
+    notes: tuple[str, ...] = ()
+    """leaves whose numbers hide some mistakes: all zero, or inputs of one sign"""
 
     def __str__(self) -> str:
         head = ("leaf", "witness", "error", "cosine", "at", "verdict")
@@ -77,6 +79,7 @@ class Report(NamedTuple):
         facts = [f"{self.dtype}, tolerance {self.tolerance:.0e}"]
         facts += [f"spikes per neuron and step: {rates}"] if rates else []
         facts += [f"no gradient: {', '.join(self.constants)}"] if self.constants else []
+        facts += [*self.notes]
         verdict = "ok" if self.ok else f"NOT OK: {self.reason}"
         return "\n".join([*(pad(line).rstrip() for line in lines), "; ".join(facts), verdict])
 
@@ -107,6 +110,7 @@ def summarise(
     spiking: Sequence[Spiking],
     tolerance: float,
     constants: tuple[str, ...],
+    notes: tuple[str, ...],
 ) -> Report:
     """Return the report of all rows, the rows of the first witness first."""
     verdicts = [r for r in rows if r.witness == rows[0].witness and r.verdict != NOT_APPLICABLE]
@@ -116,7 +120,7 @@ def summarise(
     cosine = min((row.cosine for row in verdicts), default=1.0)
     name, rates = worst.leaf if worst else "nothing", tuple(layer.rate for layer in spiking)
     return Report(not reason, error, cosine, name, tuple(rows), rates, reason,
-                  tolerance=tolerance, constants=constants)  # fmt: skip
+                  tolerance=tolerance, constants=constants, notes=notes)  # fmt: skip
 
 
 def _worst(rows: Sequence[Row]) -> Row | None:
@@ -143,6 +147,8 @@ def _contradictions(rows: Sequence[Row]) -> list[str]:
 
 def _untested(rows: Sequence[Row]) -> list[str]:
     """Return one line about the first leaf without a verdict, or about the soft twin."""
+    if not rows:
+        return ["no leaf has a gradient: nothing was tested"]
     leaves = {row.leaf for row in rows if row.verdict != NOT_APPLICABLE}
     for row in rows:
         if row.leaf not in leaves:

@@ -1,7 +1,9 @@
 """The subjects of a check: everything with a gradient, in one form.
 
-A subject is a point in float64 and a program from a point to both gradients.  Differences
-evaluate the program, too: it is compiled once, and compiling takes most of a check's time.
+A subject is a point in float64 and a program from a point to both gradients, for a random
+∂L/∂y times a scale: a `backward` that is not linear in ∂L/∂y shows at another scale.
+Differences evaluate the program, too: it is compiled once, and compiling takes most of a
+check's time.
 """
 
 import inspect
@@ -41,7 +43,7 @@ class Subject(NamedTuple):
     """A point, and the program of both gradients there."""
 
     point: Point
-    program: Callable[[Point], Outcome]
+    program: Callable[[Point, Any], Outcome]  # (point, scale of ∂L/∂y)
     value: Callable[[Point], Any]  # the output alone
     witness: str = "jax.vjp"  # the name of the reference
     sides: tuple[str, str] = ("by hand", "by JAX")
@@ -66,11 +68,11 @@ def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
         penalty = sp.penalties(residual)
         return y if penalty is None else (y, penalty)
 
-    def program(point):
+    def program(point, scale):
         whole = merge(point)
         pair = layer.forward(whole["params"], whole["x"], key)
         y, residual = require_pair(pair, "forward", "(y, residual)")
-        y_bar = _cotangent(y)
+        y_bar = _cotangent(y, scale)
         pair = layer.backward(whole["params"], residual, y_bar)
         grads, x_bar = require_pair(pair, "backward", "(∂L/∂params, ∂L/∂x)")
         hand = floats_of({"params": grads, "x": x_bar})
@@ -88,9 +90,9 @@ def of_pair(forward: Callable, backward: Callable, arguments: Sequence[Any]) -> 
     whole, point, at = _arguments(forward, arguments)
     value = lambda point: forward(*at(point))[0]
 
-    def program(point):
+    def program(point, scale):
         y, residual = forward(*at(point))
-        y_bar = _cotangent(y)
+        y_bar = _cotangent(y, scale)
         bars = backward(residual, y_bar)
         if not isinstance(bars, tuple | list) or len(bars) != len(whole):
             count = len(bars) if isinstance(bars, tuple | list) else type(bars).__name__
@@ -109,9 +111,9 @@ def of_function(function: Callable, arguments: Sequence[Any], twin: Callable | N
     value = lambda point: function(*at(point))
     plain = twin and (lambda point: twin(*at(point)))
 
-    def program(point):
+    def program(point, scale):
         y = value(point)
-        y_bar = _cotangent(y)
+        y_bar = _cotangent(y, scale)
         y_vjp, hand = _vjp(value, point, y_bar, "the function")
         if plain is None:
             return Outcome(y, y_bar, hand, None, None, [], [], y_vjp)
@@ -127,14 +129,16 @@ def of_function(function: Callable, arguments: Sequence[Any], twin: Callable | N
     return Subject(point, program, value, "twin", sides, _constants(whole))
 
 
-def of_estimator(estimator: Estimator, reference: Estimator, params, batch, key) -> Subject:
-    """Compare the gradients of two estimators, for one batch."""
+def of_estimator(
+    pair: Callable[[Any], tuple[Estimator, Estimator]], params: Any, batch: Any, key: Any
+) -> Subject:
+    """Compare the gradients of two estimators of a scaled loss, pair(scale), for one batch."""
     point, merge = _split({"params": params})
     batch = jax.tree.map(lambda a: np.asarray(a, np.float64) if is_float(a) else a, batch)
-    value = lambda point: estimator(merge(point)["params"], batch, key)[0]
+    value = lambda point: pair(1.0)[0](merge(point)["params"], batch, key)[0]
 
-    def program(point):
-        whole = merge(point)["params"]
+    def program(point, scale):
+        whole, (estimator, reference) = merge(point)["params"], pair(scale)
         y, grads, residual = estimator(whole, batch, key)
         y_ref, grads_ref, _ = reference(whole, batch, key)
         hand, auto = floats_of({"params": grads}), floats_of({"params": grads_ref})
@@ -149,7 +153,7 @@ def of_loss(loss: Loss, logits: Array, label: Any) -> Subject:
     point, _ = _split({"logits": logits})
     value = lambda point: loss.value(point["logits"], label)
 
-    def program(point):
+    def program(point, scale):
         y, slope = value(point), loss.slope(point["logits"], label)
         _, auto = _vjp(value, point, jnp.ones_like(y), "the loss")
         return Outcome(y, jnp.ones_like(y), {"logits": slope}, auto, None, [], [])
@@ -182,6 +186,9 @@ def _constants(whole: dict[str, Any]) -> tuple[str, ...]:
 
 def _split(whole: dict[str, Any]) -> tuple[Point, Callable[[Point], dict[str, Any]]]:
     """Return the floats of a tree, and a function that puts them back among the rest."""
+    for name, leaf in named_leaves(whole).items():
+        if jnp.iscomplexobj(leaf):
+            raise ValueError(f"{name} is complex: give its real and imaginary parts as leaves")
     leaves, tree = jax.tree.flatten(whole)
     floats = [np.asarray(a, np.float64) if is_float(a) else None for a in leaves]
 
@@ -202,15 +209,15 @@ def _vjp(function: Callable, point: Point, y_bar: Any, name: str) -> tuple[Any, 
         raise ValueError(f"JAX cannot differentiate {name}: {''.join(first)}") from error
 
 
-def _cotangent(y: Any) -> Any:
-    """Return a random ∂L/∂y, in the shape of y."""
+def _cotangent(y: Any, scale: Any) -> Any:
+    """Return a random ∂L/∂y times a scale, in the shape of y."""
     for leaf in jax.tree.leaves(y):
         if not is_float(leaf):
             raise ValueError(f"the output has dtype {jnp.result_type(leaf)} and no gradient: "
                              "return floats")  # fmt: skip
     # Drawn while tracing, a constant of the program: nothing to compile.
     rng = np.random.default_rng(SEED)
-    draw = lambda a: jnp.asarray(rng.standard_normal(jnp.shape(a)), jnp.result_type(a))
+    draw = lambda a: jnp.asarray(scale * rng.standard_normal(jnp.shape(a)), jnp.result_type(a))
     return jax.tree.map(draw, y)
 
 

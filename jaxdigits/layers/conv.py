@@ -28,7 +28,7 @@ from jaxdigits.case import Case
 from jaxdigits.fast import convolutions as fast
 from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer, spread
 from jaxdigits.layers.precision import Precision, by_transpose, operand, require_precision
 from jaxdigits.options import require_name
 
@@ -84,7 +84,7 @@ def conv2d(
         checks.floats(x, "conv2d", "standardise() first")
         images = x.reshape(-1, *x.shape[-3:])
         y = convolve(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
-        y = y + params["bias"] if bias else y
+        y = y + spread(params["bias"], y) if bias else y
         return y.reshape(*x.shape[:-3], *y.shape[1:]), x
 
     def backward(params, x, y_bar):

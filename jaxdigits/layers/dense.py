@@ -16,7 +16,7 @@ from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.fast.products import computed_once, sum_of_rows
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer, spread
 from jaxdigits.layers import precision as pr
 
 
@@ -51,7 +51,7 @@ def dense(
             raise ValueError(f"dense has weights for {m} features, got {x.shape[-1]}: {remedy}")
         x = computed_once(pr.operand(x, precision), "dense")
         y = pr.product(x, params["weight"], precision)
-        return (y + params["bias"] if bias else y), x
+        return (y + spread(params["bias"], y) if bias else y), x
 
     def backward(params, x, y_bar):
         rows, rows_bar = x.reshape(-1, x.shape[-1]), y_bar.reshape(-1, n)

@@ -31,7 +31,18 @@ from jax import Array
 from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.layer import Layer, Residual, Static, nodes_of, to_unit, without_params
+from jaxdigits.layer import (
+    Layer,
+    Residual,
+    Static,
+    nodes_of,
+    serial,
+    spread,
+    to_unit,
+    without_params,
+)
+from jaxdigits.layers.dense import dense
+from jaxdigits.layers.reshape import flatten
 
 EPSILON = 1e-5  # in units of variance; as in [1] and most libraries
 
@@ -72,13 +83,14 @@ def batch_norm(statistics: Statistics | None = None, *, epsilon: float = EPSILON
         axes = tuple(range(x.ndim - 1))
         mean, variance = statistics or Statistics(x.mean(axes), x.var(axes))
         sigma = jnp.sqrt(variance + epsilon)
-        x_hat = (x - mean) / sigma
+        x_hat = (x - spread(mean, x)) / spread(sigma, x)
         residual = BatchNormResidual(x_hat, sigma, Statistics(mean, variance))
-        return params["scale"] * x_hat + params["shift"], residual
+        return _scaled(params, x_hat), residual
 
     def backward(params, residual, y_bar):
         x_hat, sigma, _ = residual
-        g = params["scale"] * y_bar
+        scale, sigma = spread(params["scale"], y_bar), spread(sigma, y_bar)
+        g = scale * y_bar
         axes = tuple(range(g.ndim - 1))
         x_bar = g / sigma if statistics else _x_bar(g, x_hat, sigma, axes)
         return _scale_and_shift_bar(x_hat, y_bar), x_bar
@@ -130,11 +142,12 @@ def group_norm(groups: int, axes: int = 3, *, epsilon: float = EPSILON) -> Layer
         mean, variance = g.mean(over, keepdims=True), g.var(over, keepdims=True)
         sigma = jnp.sqrt(variance + epsilon)
         x_hat = ((g - mean) / sigma).reshape(x.shape)
-        return params["scale"] * x_hat + params["shift"], (x_hat, sigma)
+        return _scaled(params, x_hat), (x_hat, sigma)
 
     def backward(params, residual, y_bar):
         x_hat, sigma = residual
-        x_bar = _x_bar(grouped(params["scale"] * y_bar), grouped(x_hat), sigma, over)
+        scale = spread(params["scale"], y_bar)
+        x_bar = _x_bar(grouped(scale * y_bar), grouped(x_hat), sigma, over)
         return _scale_and_shift_bar(x_hat, y_bar), x_bar.reshape(y_bar.shape)
 
     return Layer(init, forward, backward)
@@ -182,6 +195,10 @@ def _init(key, shape):
     return {"scale": jnp.ones(shape[-1]), "shift": jnp.zeros(shape[-1])}, shape
 
 
+def _scaled(params, x_hat):
+    return spread(params["scale"], x_hat) * x_hat + spread(params["shift"], x_hat)
+
+
 def _x_bar(g, x_hat, sigma, axes):
     mean = lambda a: a.mean(axes, keepdims=True)
     return (g - mean(g) - x_hat * mean(g * x_hat)) / sigma
@@ -218,6 +235,8 @@ CASES = {
     "batch_norm through time": Case(lambda: _noisy(batch_norm()), (9,), "current"),
     "batch_norm, remembered": Case(_evaluated, _IMAGE),
     "image_norm": Case(image_norm, (5, 4), "grey"),
-    "image_norm of pixels": Case(image_norm, (5, 4), "pixels"),
+    "image_norm of pixels": Case(
+        lambda: serial(image_norm(), flatten(), dense(3)), (5, 4), "pixels"
+    ),
     "image_norm of channels": Case(lambda: image_norm(3), _IMAGE),
 }

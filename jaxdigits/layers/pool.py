@@ -41,6 +41,7 @@ def max_pool(window: int = 2) -> Layer:
         winner, size = residual
         position = jnp.arange(window**2, dtype=winner.dtype).reshape(window, 1, window, 1)
         spread = lambda a: a[..., :, None, :, None, :]
+        position = jnp.expand_dims(position, range(winner.ndim - 2))
         x_bar = jnp.where(spread(winner) == position, spread(y_bar), 0)
         return _unfold(x_bar, window, size.value)
 

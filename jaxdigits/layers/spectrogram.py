@@ -28,7 +28,7 @@ from jax import Array
 from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.layer import Layer, Static, without_params
+from jaxdigits.layer import Layer, Static, spread, without_params
 from jaxdigits.options import require_name
 
 Window = Literal["hann", "hamming", "rectangle"]
@@ -119,7 +119,7 @@ def log_bands(
 
     def forward(x, key):
         checks.floats(x, "log_bands", "pass sounds in [-1, 1]")
-        spectrum = jnp.fft.rfft(x * weight.astype(x.dtype))
+        spectrum = jnp.fft.rfft(x * spread(weight.astype(x.dtype), x))
         power = spectrum.real**2 + spectrum.imag**2
         energy = power @ filters.T.astype(x.dtype) + epsilon
         return jnp.log(energy), (spectrum.real, spectrum.imag, energy)
@@ -128,7 +128,11 @@ def log_bands(
         real, imaginary, energy = residual
         power_bar = (y_bar / energy) @ filters.astype(y_bar.dtype)
         spectrum_bar = power_bar * (real + 1j * imaginary)
-        return length * jnp.fft.irfft(spectrum_bar, length) * weight.astype(y_bar.dtype)
+        return (
+            length
+            * jnp.fft.irfft(spectrum_bar, length)
+            * spread(weight.astype(y_bar.dtype), y_bar)
+        )
 
     return without_params(forward, backward, shape)
 

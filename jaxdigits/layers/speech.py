@@ -78,10 +78,10 @@ def _places(x: Array, frames: int, length: int, share: float) -> Array:
     begin = (energy < share * whole).sum(1, keepdims=True)
     end = (energy < (1 - share) * whole).sum(1, keepdims=True) + 1
     # In whole numbers: the middle of frame t is at (2t + 1) of 2T equal parts.
-    along = (end - begin) * (2 * jnp.arange(frames) + 1)
+    along = (end - begin) * (2 * jnp.arange(frames) + 1)[None]
     middle = begin + (along + frames) // (2 * frames)
     start = middle - length // 2 + length
-    place = (start[:, :, None] + jnp.arange(length)).reshape(len(x), -1)
+    place = (start[:, :, None] + jnp.arange(length)[None, None]).reshape(len(x), -1)
     return jnp.clip(place, 0, x.shape[1] + 2 * length - 1)
 
 

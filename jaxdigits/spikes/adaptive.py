@@ -35,7 +35,7 @@ from jax.typing import ArrayLike
 
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.spikes.constants import constants, through_bounds
+from jaxdigits.spikes.constants import aligned, constants, through_bounds
 from jaxdigits.spikes.convention import Convention, per_neuron
 from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_reset_below
 from jaxdigits.spikes.surrogates import AnySurrogate, surrogate_of
@@ -103,10 +103,11 @@ def alif_neuron(
 
     # Without `after`: a trace determines both states, but from two arrays of one row, and XLA
     # would copy all rows at every step of a loop in place.
+    rest = lambda i: (jnp.zeros_like(i), jnp.zeros_like(i))
     return Neuron(
-        init, read, lambda i: (jnp.zeros_like(i), jnp.zeros_like(i)), step, back,
-        lambda k, trace: membrane.fire(trace["v"], height(k, trace["adaptation"])),
-        lambda k, trace: membrane.end(trace["v"], height(k, trace["adaptation"])),
+        init, read, rest, aligned(step), aligned(back),
+        aligned(lambda k, trace: membrane.fire(trace["v"], height(k, trace["adaptation"]))),
+        aligned(lambda k, trace: membrane.end(trace["v"], height(k, trace["adaptation"]))),
         late=convention.spike_from == "old",
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxdigits.layer import Shape
+from jaxdigits.layer import Shape, spread
 
 Constants = Mapping[str, Array]
 
@@ -59,6 +59,16 @@ def constants(
         return {k: jnp.asarray(value(k), dtype) for k in start}
 
     return init, read
+
+
+def aligned(f: Callable) -> Callable:
+    """Give each array among the arguments of f, pytrees of [..., n], as many axes."""
+
+    def call(*arguments):
+        largest = max(jax.tree.leaves(arguments), key=jnp.ndim)
+        return f(*jax.tree.map(lambda a: spread(a, largest), arguments))
+
+    return call
 
 
 def require_learnable(learn: Collection[str], names: tuple[str, ...]) -> None:

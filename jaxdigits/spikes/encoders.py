@@ -130,7 +130,9 @@ def latency(steps: int) -> Layer:
             when = jnp.round((1 - jnp.clip(to_unit(x), 0, 1)) * (steps - 1)).astype(jnp.int32)
         step = jnp.arange(steps).reshape(-1, *[1] * x.ndim)
         dtype = jnp.result_type(float) if x.dtype == jnp.uint8 else x.dtype
-        return ((step == when) & (x > 0)).astype(dtype), Static(x.dtype == jnp.uint8)
+        return ((step == when[None]) & (x > 0)[None]).astype(dtype), Static(
+            x.dtype == jnp.uint8
+        )
 
     return without_params(forward, backward)
 
@@ -138,7 +140,7 @@ def latency(steps: int) -> Layer:
 def _spikes_of_bytes(x: Array, key: Array, steps: int) -> Array:
     pixels = x.reshape(len(x), math.prod(x.shape[1:]))
     draw = draw_bytes(key, len(x), (steps, pixels.shape[1]), axis=1)
-    spikes = (draw < pixels) | (pixels == 255)
+    spikes = (draw < pixels[None]) | (pixels == 255)[None]
     return spikes.astype(jnp.result_type(float)).reshape(steps, *x.shape)
 
 

@@ -43,7 +43,7 @@ from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.keys import uniform
-from jaxdigits.layer import Layer, Static, serial
+from jaxdigits.layer import Layer, Static, serial, spread
 from jaxdigits.spikes import event_neuron as ev
 from jaxdigits.spikes.event_neuron import EventNeuron, Events, psi
 
@@ -78,8 +78,8 @@ def event_lif(
         spikes = ev.search(neuron, at, lambda e: fixed[e], len(at), size, most, duration)
 
         def response(t):
-            since = t[:, None] - at
-            return (jumps * psi(neuron, jnp.maximum(since, 0)) * (since > 0)).sum(1)
+            since = t[:, None] - at[None]
+            return (jumps[None] * psi(neuron, jnp.maximum(since, 0)) * (since > 0)).sum(1)
 
         times = ev.differentiable_times(neuron, response, spikes, duration)
         return times, (spikes, Static(len(jumps)))
@@ -138,10 +138,12 @@ def event_dense(
         spikes = ev.search(neuron, at, lambda e: rows[row[e]], number, size, most, duration)
 
         def response(t):
-            since = t[:, None, ..., None, :] - times[..., None]
-            before = (since > 0) & (times[..., None] < duration)
-            terms = params["weight"] * psi(neuron, jnp.maximum(since, 0)) * before
-            return terms.sum((1, -2)) + _bias(params) * psi(neuron, t)
+            past = times[None, ..., None]
+            since = t[:, None, ..., None, :] - past
+            before = (since > 0) & (past < duration)
+            weight, bias = spread(params["weight"], since), spread(_bias(params), t)
+            terms = weight * psi(neuron, jnp.maximum(since, 0)) * before
+            return terms.sum((1, -2)) + bias * psi(neuron, t)
 
         return ev.differentiable_times(neuron, response, spikes, duration), (spikes, times)
 
@@ -153,7 +155,8 @@ def event_dense(
 
         def slopes(at):
             p, q = _back_at(neuron, pairs, pair(d), at[..., None])
-            at_bar = (params["weight"] * (q / neuron.tau_s - p / neuron.tau_m)).sum(-1)
+            weight = spread(params["weight"], q)
+            at_bar = (weight * (q / neuron.tau_s - p / neuron.tau_m)).sum(-1)
             return q.sum(tuple(range(at.ndim - 1))), at_bar
 
         w_bar, times_bar = jax.lax.map(slopes, times)
@@ -215,6 +218,7 @@ def _back_at(neuron: EventNeuron, spikes: Events, d: Array, at: Array) -> tuple[
     """Return (p, q) at times that broadcast with the spikes."""
     p = q = jnp.zeros((), d.dtype)
     for t_k, d_k in zip(spikes.times, d, strict=True):
+        t_k, d_k = spread(t_k, at), spread(d_k, at)
         until = jnp.maximum(t_k - at, 0)
         d_k = jnp.where(t_k > at, d_k, 0)
         p = p + d_k * jnp.exp(-until / neuron.tau_m)

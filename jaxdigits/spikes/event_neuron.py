@@ -191,10 +191,10 @@ def search(
             f = fires(at, spikes)
             now = jnp.where(f, i * jnp.exp(-(at - start) / neuron.tau_s), now)
             v, last = jnp.where(f, 0, v), jnp.where(f, at, last)
-            here = f & (slots == spikes.spikes)
+            here = f[None] & (slots == spikes.spikes[None])
             spikes = Events(
-                jnp.where(here, at, spikes.times),
-                jnp.where(here, now, spikes.current),
+                jnp.where(here, at[None], spikes.times),
+                jnp.where(here, now[None], spikes.current),
                 spikes.spikes + f,
             )
             return v, now, last, last + time_to_fire(neuron, v, now), spikes
@@ -225,7 +225,7 @@ def differentiable_times(
       spikes: from `search` with the same input and duration, all held constant.
     """
     slots = jnp.arange(len(spikes.times)).reshape(-1, *[1] * spikes.spikes.ndim)
-    exists = slots < spikes.spikes
+    exists = slots < spikes.spikes[None]
 
     def equations(t):
         F = response(t)

@@ -48,7 +48,9 @@ def mean_potential(neuron: EventNeuron = NEURON, *, duration: float) -> Layer:
         charge = -neuron.tau_s * jnp.expm1(-left / neuron.tau_s)
         return (charge - neuron.tau_m * psi(neuron, left)).sum(0) / duration, left
 
-    return without_params(forward, lambda left, a_bar: -psi(neuron, left) * a_bar / duration)
+    return without_params(
+        forward, lambda left, a_bar: -psi(neuron, left) * a_bar[None] / duration
+    )
 
 
 @constructor

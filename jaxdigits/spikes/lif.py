@@ -57,10 +57,10 @@ from jax.typing import ArrayLike
 
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.layer import serial
+from jaxdigits.layer import serial, spread
 from jaxdigits.layers import max_pool
 from jaxdigits.spikes import surrogates as su
-from jaxdigits.spikes.constants import constants, through_bounds
+from jaxdigits.spikes.constants import aligned, constants, through_bounds
 from jaxdigits.spikes.convention import Convention, firing, per_neuron
 from jaxdigits.spikes.unroll import Neuron, as_layer, over_time
 
@@ -118,7 +118,7 @@ def lif_neuron(
 
     fades = "always" if convention.reset == "subtract" else "silent"
     return Neuron(
-        init, read, jnp.zeros_like, step, back,
+        init, read, jnp.zeros_like, step, aligned(back),
         lambda k, trace: membrane.fire(trace["v"], k["threshold"]),
         lambda k, trace: membrane.end(trace["v"], k["threshold"]),
         late=convention.spike_from == "old",
@@ -148,7 +148,7 @@ class Membrane(NamedTuple):
 def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
     """Return the recurrence and the adjoint of this file's docstring."""
     subtract, same = convention.reset == "subtract", convention.reset_step == "same"
-    V = lambda x: 0 if subtract else jnp.asarray(convention.reset, x.dtype)
+    V = lambda x: 0 if subtract else spread(jnp.asarray(convention.reset, x.dtype), x)
     fire = firing(surrogate, convention)
     # A reset to V happens once, however many spikes there are.
     resets = fire if subtract else firing(surrogate, replace(convention, spikes="one"))
@@ -166,7 +166,8 @@ def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
 
     def gain(beta, i):
         i = (1 - beta) * i if convention.normalise else i
-        return i if convention.gain == 1 else jnp.asarray(convention.gain, i.dtype) * i
+        size = spread(jnp.asarray(convention.gain, i.dtype), i)
+        return i if convention.gain == 1 else size * i
 
     def step(beta, theta, c_tm1, i_t):
         v_t = c_tm1 + gain(beta, i_t)
@@ -186,7 +187,7 @@ def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
             rho_bar = rho_bar - beta * (lam * v - lam_tp1 * leave(beta, v, theta))
         return lam, gain(beta, lam), theta_bar, rho_bar
 
-    return Membrane(step, back, fire, end, leave)
+    return Membrane(*map(aligned, (step, back, fire, end, leave)))
 
 
 def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:

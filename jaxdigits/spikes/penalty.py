@@ -17,7 +17,7 @@ from jax import Array
 
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.layer import Layer, Residual, nodes_of, serial, without_params
+from jaxdigits.layer import Layer, Residual, nodes_of, serial, spread, without_params
 from jaxdigits.spikes.lif import lif
 
 
@@ -53,7 +53,7 @@ def rate_penalty(weight: float, target: float = 0.0) -> Layer:
         above = jnp.maximum(0, x.mean(0) - target)
         return x, Penalty(weight * (above**2).mean(), 2 * weight * above / x.size)
 
-    return without_params(forward, lambda penalty, y_bar: y_bar + penalty.slope)
+    return without_params(forward, lambda penalty, y_bar: y_bar + spread(penalty.slope, y_bar))
 
 
 def penalties(residual: Residual) -> Array | None:

@@ -21,7 +21,7 @@ import numpy as np
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.fast.scan import elementwise_scan
-from jaxdigits.layer import Layer, Static, serial, without_params
+from jaxdigits.layer import Layer, Static, serial, spread, without_params
 from jaxdigits.options import require_name
 from jaxdigits.spikes.lif import lif
 
@@ -59,7 +59,7 @@ def leaky_readout(
             g = jnp.broadcast_to(y_bar / len(u), u.shape)
         else:
             step = jnp.argmax(u, 0) if reduce == "max" else len(u) - 1
-            g = jnp.where(steps == step, y_bar, 0)
+            g = jnp.where(steps == spread(jnp.asarray(step), steps), y_bar[None], 0)
         return elementwise_scan(leak, (), jnp.zeros_like(y_bar), g, reverse=True)[1]
 
     return without_params(forward, backward)

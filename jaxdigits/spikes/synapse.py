@@ -25,7 +25,7 @@ from jax.typing import ArrayLike
 
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
-from jaxdigits.spikes.constants import constants, require_learnable, through_bounds
+from jaxdigits.spikes.constants import aligned, constants, require_learnable, through_bounds
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import DEFAULT, lif_neuron
 from jaxdigits.spikes.surrogates import AnySurrogate
@@ -103,8 +103,8 @@ def current_based(neuron: Neuron, *, decay: ArrayLike = 0.8, learn: bool = False
         init=lambda shape: neuron.init(shape) | init(shape),
         constants=lambda *args: {**neuron.constants(*args), **read(*args)},
         rest=lambda i: (jnp.zeros_like(i), neuron.rest(i)),
-        step=step,
-        back=back,
+        step=aligned(step),
+        back=aligned(back),
         after=inner_after and (lambda k, trace: (trace["current"], inner_after(k, trace))),
     )
 

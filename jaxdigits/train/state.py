@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxdigits.keys import example_keys
+from jaxdigits.keys import example_keys, fold_in, require_key
 from jaxdigits.layer import Params
 from jaxdigits.train.recipe import Recipe, optimizer_of
 
@@ -40,7 +40,7 @@ class TrainState(NamedTuple):
 def initial_state(recipe: Recipe, shape: Any, key: Array) -> TrainState:
     """Return the state before the first update, for inputs of that feature shape."""
     network = recipe.build(training=True)
-    params, _ = network.init(jax.random.fold_in(key, INIT), shape)
+    params, _ = network.init(fold_in(require_key(key, "training"), INIT), shape)
     # A copy: the state is donated to each epoch, and one buffer cannot be given twice.
     average = () if recipe.ema is None else jax.tree.map(jnp.copy, params)
     opt_state = optimizer_of(recipe).init(params)

@@ -96,6 +96,13 @@ def test_a_function_that_is_not_differentiable(function, message):
         check_function(function, X)
 
 
+def test_complex_leaves_are_refused_by_name():
+    with pytest.raises(ValueError, match="x is complex: give its real and imaginary parts"):
+        check_function(lambda x, y: jnp.abs(x) * y, X + 1j, X)
+    with pytest.raises(ValueError, match="params/weight is complex"):
+        check(RIGHT, PARAMS | {"weight": PARAMS["weight"] + 0j}, X)
+
+
 def test_a_twin_of_another_shape():
     with pytest.raises(ValueError, match=r"its twin .*\(5,\)"):
         check_function(lambda x: x, X, twin=lambda x: x.sum(1))

@@ -181,8 +181,11 @@ def test_on_a_kink_differences_say_nothing_and_jax_decides():
     assert report.ok
     told = verdicts(report)
     assert told["x", "jax.vjp"] == "agrees"
-    assert told["x", "directions"] == "not applicable"
+    assert told["x", "directions"] == "agrees"  # of the other numbers
     assert told["x", "coordinates"] == "agrees"
+    report = check(relu(), (), np.zeros((2, 3)))
+    assert report.rows[1].verdict == "not applicable"
+    assert "kink" in report.rows[1].note
 
 
 def test_next_to_a_kink_a_shorter_step_sees_the_slope():

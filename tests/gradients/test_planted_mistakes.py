@@ -128,7 +128,7 @@ MISTAKES = [
     ("a row too low", "conv", "conv2d", "x_bar.reshape(x.shape)",
      "jnp.roll(x_bar, 1, 1).reshape(x.shape)"),
     ("the last takes it", "max", "max_pool", "spread(winner) == position",
-     "spread(winner) == position[::-1]"),
+     "spread(winner) == position[..., ::-1, :, :, :]"),
     ("every input takes it", "max", "max_pool",
      "jnp.where(spread(winner) == position, spread(y_bar), 0)",
      "jnp.where(spread(winner) == position, spread(y_bar), spread(y_bar))"),

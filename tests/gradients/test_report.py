@@ -75,7 +75,8 @@ def test_the_table_has_a_line_for_each_row_and_the_verdict(good, bad):
     lines = str(good).splitlines()
     assert len(lines) == 1 + len(good.rows) + 2
     assert lines[0].split() == ["leaf", "witness", "error", "cosine", "at", "verdict"]
-    assert lines[-2:] == ["float64, tolerance 1e-10", "ok"]
+    facts = "float64, tolerance 1e-10; params/0/bias is all zero"
+    assert lines[-2:] == [facts, "ok"]
     assert str(bad).splitlines()[-1] == f"NOT OK: {bad.reason}"
 
 
@@ -149,5 +150,10 @@ def test_tolerance_decides():
 
 def test_a_gradient_of_nothing_says_so():
     report = check(tanh(), (), np.full((2, 3), 1e3))
-    assert report.ok
-    assert report.rows[0].note == "zero on both sides"
+    assert not report.ok
+    assert {row.note for row in report.rows} == {"zero on both sides: nothing was tested"}
+    assert report.notes == ("x has one sign",)
+
+
+def test_an_empty_leaf_tests_nothing():
+    assert "nothing was tested" in check(tanh(), (), np.ones((0, 3))).reason
