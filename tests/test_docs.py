@@ -189,10 +189,11 @@ def test_the_limits_of_files_are_those_of_the_readers():
         "IDX": of("data.idx", "MAX_BYTES"),
         "scikit-learn": of("data.digits", "LARGEST"),
         "PNG": of("data.picture", "MAX_BYTES", "MAX_PIXELS", "MAX_LENGTH", "SCANS")
-        + of("data.picture", "MAX_SEGMENTS", "MAX_EXIF"),
+        + of("data.segments", "MAX_SEGMENTS", "MAX_EXIF"),
         "WAV": of("data.sound", "MAX_BYTES", "MAX_SAMPLES"),
         "N-MNIST": of("data.nmnist", "MAX_FILE", "MAX_FILES"),
         "SHD": of("data.shd", "MAX_FILE", "MAX_RECORDINGS", "MAX_EVENTS"),
+        "`.npz`": of("data.own", "MAX_BYTES"),
         "`config.json`": of("runs.folder", "LARGEST_JSON") + of("options", "LAYERS"),
         "`params.npz`": of("runs.folder", "LARGEST_PARAMS"),
     }

@@ -10,23 +10,10 @@ import numpy as np
 
 from jaxdigits.cli.parser import File, Folder, Run
 from jaxdigits.cli.report import percent, say, say_json, say_note, table
+from jaxdigits.cli.source import data_to_test
 from jaxdigits.errors import require_run
-from jaxdigits.options import require_name
 
 Severities = Annotated[tuple[int, ...], "SEVERITY"]
-
-
-def read_data(name: str, folder: Path | None):
-    """Read (train, test) of a data set; the folder is for MNIST alone.
-
-    Raises:
-      ValueError: for a folder with another data set.
-    """
-    from jaxdigits.data import DATASETS, mnist
-
-    if folder is not None and name != "mnist":
-        raise ValueError(f"--data-dir is for MNIST, got it with {name}: leave it out")
-    return mnist(folder) if name == "mnist" else DATASETS[name]()
 
 
 def check_severities(severities: Sequence[int]) -> None:
@@ -53,9 +40,10 @@ class Evaluate:
     run_folder: Run
     """Folder of a run, as `train` printed it."""
     data: Annotated[str | None, "NAME"] = None
-    """Data set of the test images; by default the data of the training."""
+    """Data set of the test images, or a folder of your own; by default the data of the
+    training."""
     data_dir: Folder = None
-    """Folder with MNIST's four files."""
+    """Folder with MNIST's four files, or with your own data where they have moved."""
     figure: File = None
     """File for a picture of the confusion matrix (.png, .svg or .pdf). Needs the extra `plots`;
     where it is installed, RUN/confusion.png is the default."""
@@ -73,33 +61,27 @@ class Evaluate:
         from jaxdigits.runs.job import predict
 
         tell = partial(say, json_wanted=self.json)
-        from jaxdigits.data import DATASETS
-        from jaxdigits.data.catalogue import FEATURES
-
         run = load_run(self.run_folder)
         name = self.data or run.config.data
-        require_name("data", DATASETS, name)
+        names = run.config.names
         check_severities(self.corruptions)
-        if isinstance(FEATURES[name], dict) != run.config.hears:
-            raise ValueError(
-                f"--data {name} has other senses than {run.config.data}, the data of "
-                f"{self.run_folder}: add or remove +fsdd"
-            )
-        _, test = read_data(name, self.data_dir)
+        test = data_to_test(run.config, self.data, self.data_dir)
         if read_result(self.run_folder) is None:
             say_note(f"{self.run_folder} has no result yet: this is its best network so far")
         if self.figure:
-            self._figure(np.eye(10, dtype=int))  # fail now rather than at the end
+            self._figure(
+                np.eye(len(names), dtype=int), names
+            )  # fail now rather than at the end
         logits = predict(run, test.inputs)
         scores = score(logits, test.label)
         # All of the run's networks together: each reads each image.
         prediction, label = logits.argmax(-1).ravel(), np.tile(test.label, len(logits))
-        confusion = confusion_matrix(label, prediction)
+        confusion = confusion_matrix(label, prediction, len(names))
         low, high = map(percent, scores.test_interval)
         tell(
             f"{name}: accuracy {percent(scores.test_accuracy)}, 95 % interval [{low}, {high}] "
-            f"over {scores.interval_over}\n\n{_by_class(per_class(confusion))}\n\n"
-            f"{_matrix(confusion)}"
+            f"over {scores.interval_over}\n\n{_by_class(per_class(confusion), names)}\n\n"
+            f"{_matrix(confusion, names)}"
         )
         if len(logits) > 1:
             tell(f"\nthe tables count each image once for each of {len(logits)} networks")
@@ -107,7 +89,7 @@ class Evaluate:
         if self.corruptions:
             result["corruptions"] = accuracies = self._corrupted(run, test)
             tell(f"\n{_by_corruption(accuracies)}")
-        if path := self._draw(confusion):
+        if path := self._draw(confusion, names):
             tell(f"\nfigure in {path}")
         if self.json:
             say_json(result)
@@ -126,11 +108,11 @@ class Evaluate:
             for name, row in rows.items()
         }
 
-    def _draw(self, confusion) -> Path | None:
+    def _draw(self, confusion, names) -> Path | None:
         """Draw the figure and return its path; None if it fails without --figure."""
         path = self.figure or self.run_folder / "confusion.png"
         try:
-            self._figure(confusion).savefig(path, dpi=150)
+            self._figure(confusion, names).savefig(path, dpi=150)
         except (ImportError, OSError) as error:
             if self.figure:
                 raise
@@ -138,10 +120,10 @@ class Evaluate:
             return None
         return path
 
-    def _figure(self, confusion):
+    def _figure(self, confusion, names):
         from jaxdigits.plots import confusion_figure
 
-        figure, file = confusion_figure(confusion), self.figure
+        figure, file = confusion_figure(confusion, names), self.figure
         if file and file.suffix[1:].lower() not in figure.canvas.get_supported_filetypes():
             raise ValueError(f"cannot draw {file}: name it .png, .svg or .pdf")
         if file and not file.parent.is_dir():
@@ -149,12 +131,20 @@ class Evaluate:
         return figure
 
 
-def _by_class(columns) -> str:
+def _by_class(columns, names) -> str:
     rows = [
-        [str(digit), f"{count}", percent(recall), percent(precision)]
-        for digit, (count, recall, precision) in enumerate(zip(*columns, strict=True))
+        [name, f"{count}", percent(recall), percent(precision)]
+        for name, count, recall, precision in zip(names, *columns, strict=True)
     ]
-    return table(["digit", "images", "recognised", "precision"], rows)
+    return table(
+        [
+            "digit" if "".join(names).isdecimal() else "class",
+            "images",
+            "recognised",
+            "precision",
+        ],
+        rows,
+    )
 
 
 def _by_corruption(accuracies: dict[str, dict[int, list[float]]]) -> str:
@@ -167,10 +157,9 @@ def _by_corruption(accuracies: dict[str, dict[int, list[float]]]) -> str:
     return table(head, [[name, *map(percent, row)] for name, row in means.items()])
 
 
-def _matrix(confusion) -> str:
-    digits = [str(d) for d in range(len(confusion))]
+def _matrix(confusion, names) -> str:
     rows = [
-        [d, *(str(n) if n else "." for n in row)]
-        for d, row in zip(digits, confusion, strict=True)
+        [name, *(str(n) if n else "." for n in row)]
+        for name, row in zip(names, confusion, strict=True)
     ]
-    return table(["label \\ taken for", *digits], rows)
+    return table(["label \\ taken for", *names], rows)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -68,7 +69,7 @@ class Predict:
             # One at a time: a picture's spikes, and so its answer, do not depend on its place.
             answer = lambda x: _softmax(logits_of(x)[:, 0]).mean(0)
             alone = _each_alone(inputs, answer) if image and audio else {}
-            self._show(image, audio, answer(inputs), alone)
+            self._show(image, audio, answer(inputs), alone, run.config)
         return code
 
     def _check_senses(self, config, pairs) -> None:
@@ -86,6 +87,7 @@ class Predict:
         audio: Path | None,
         probability: np.ndarray,
         alone: dict[str, int],
+        config,
     ) -> None:
         digit = int(probability.argmax())
         paths = {"image": image, "audio": audio}
@@ -95,23 +97,27 @@ class Predict:
             say_note(f"each alone gives another digit: {each}")
         if self.json:
             shares = [round(float(p), 6) for p in probability]
-            both = {"alone": alone} if alone else {}
+            both: dict[str, Any] = {"alone": alone} if alone else {}
+            both |= {"class": config.names[digit]} if config.own else {}
             say_json(files | dict(digit=digit, probabilities=shares) | both)
         else:
-            shares = "  ".join(f"{d}: {p:.3f}" for d, p in enumerate(probability))
-            say(f"{' + '.join(files.values())}: {digit}   ({shares})")
+            pairs = zip(config.names, probability, strict=True)
+            shares = "  ".join(f"{name}: {p:.3f}" for name, p in pairs)
+            say(f"{' + '.join(files.values())}: {config.names[digit]}   ({shares})")
 
 
 def _read(image: Path | None, audio: Path | None, config) -> Any:
     """Return the network's inputs: a picture, or a dict of both senses, with zeros for none."""
     from jaxdigits.data import read_picture, read_sound
-    from jaxdigits.data.catalogue import FEATURES, blank
+    from jaxdigits.data.catalogue import blank
+    from jaxdigits.data.own import read_as
     from jaxdigits.data.sound import RATE, fixed_length
 
-    picture = read_picture(image)[None] if image else None
+    read = partial(read_as, own=config.own) if config.own else read_picture
+    picture = read(image)[None] if image else None
     if not config.hears:
         return picture
-    inputs = blank(FEATURES[config.data], 1)
+    inputs = blank(config.features, 1)
     if picture is not None:
         inputs["image"] = picture
     if audio:

@@ -48,14 +48,14 @@ def drawings(
     """
     predict, member = predictor(run), first_member(run)
     logits = predict(test.inputs)
-    figures = [*_learning(history, best_epoch), *_errors(logits, test)]
+    figures = [*_learning(history, best_epoch), *_errors(logits, test, run.config.names)]
     if severities:
         figures += [_corruptions(predict, test, severities)]
     figures += spikes_of(run, member, test)
     figures += weights_of(member)
     if run.config.augment:
         figures += [_augmentation(run.config.augment, train)]
-    figures += saliency_of(member, logits[0].argmax(-1), test)
+    figures += saliency_of(member, logits[0].argmax(-1), test, run.config.names)
     return [*figures, *gradients_of(run, member, train)]
 
 
@@ -70,18 +70,19 @@ def _learning(history, best_epoch) -> list[Drawing]:
     return [Drawing("learning", "Learning", text, figure)]
 
 
-def _errors(logits: np.ndarray, test: Dataset) -> list[Drawing]:
+def _errors(logits: np.ndarray, test: Dataset, names: Sequence[str]) -> list[Drawing]:
     label = np.asarray(test.label)
-    confusion = confusion_matrix(np.tile(label, len(logits)), logits.argmax(-1).ravel())
+    prediction = logits.argmax(-1).ravel()
+    confusion = confusion_matrix(np.tile(label, len(logits)), prediction, len(names))
     probability = np.asarray(jax.nn.softmax(logits, axis=-1)).mean(0)
     many = "" if len(logits) == 1 else f", each once for each of {len(logits)} networks"
     text = "The test digits whose label had the least probability (blue bar); the hatched "
     text += "orange bar is the prediction."
     return [
         Drawing("confusion", "Confusion matrix", f"Counts of test digits{many}.",
-                confusion_figure(confusion)),
+                confusion_figure(confusion, names)),
         Drawing("mistakes", "The worst mistakes", text,
-                mistakes_figure(images_of(test.inputs), label, probability)),
+                mistakes_figure(images_of(test.inputs), label, probability, names=names)),
     ]  # fmt: skip
 
 

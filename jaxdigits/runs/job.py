@@ -173,7 +173,7 @@ def finish_run(folder: Path, result: dict[str, Any]) -> None:
 
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
     """Split the training set in two: for training, and for choosing the epoch."""
-    count = len(train.label) // VALIDATION
+    count = max(1, len(train.label) // VALIDATION)
     train, valid = split(train, (len(train.label) - count, count), seed=SPLIT_SEED)
     return train, valid
 
