@@ -15,6 +15,7 @@ from jax import Array
 from jaxdigits.data import Dataset
 from jaxdigits.layer import Layer
 from jaxdigits.train.epoch import before_first_epoch, run_epoch, run_updates
+from jaxdigits.train.examples import check_examples
 from jaxdigits.train.memory import within_memory
 from jaxdigits.train.recipe import Recipe
 from jaxdigits.train.sharding import (
@@ -141,7 +142,7 @@ def with_classes(recipe: Recipe, train: Dataset, valid: Dataset) -> Recipe:
 
 
 def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:
-    """Check that there is a batch, and that the network can tell the classes apart.
+    """Check the examples, their number, and that the network can tell the classes apart.
 
     Raises:
       ValueError: naming the argument.
@@ -150,7 +151,9 @@ def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:
         raise ValueError(
             f"batch is {recipe.batch}, but there are {len(train)} training examples"
         )
-    outputs = features_of(recipe.build(training=True), train.inputs.shape)[1][-1]
+    network = recipe.build(training=True)
+    check_examples(network, train, valid)
+    outputs = features_of(network, train.inputs.shape)[1][-1]
     for name, data in dict(train=train, valid=valid).items():
         if data.classes > outputs:
             raise ValueError(
