@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from jaxdigits.cli.parser import POSITIONAL, File, Run
+from jaxdigits.cli.pictures import answers, listed, write_table
 from jaxdigits.cli.report import say, say_json, say_note
-from jaxdigits.errors import DataError, require_run
+from jaxdigits.errors import require_run
 
 Answer = Callable[[Any], np.ndarray]  # (inputs) -> the probability of each digit [10]
 
@@ -22,6 +23,7 @@ class Predict:
     Print a line for each: its name, the digit, and the probability of each digit.
 
       $ jaxdigits predict runs/cnn seven.png nine.jpg
+      $ jaxdigits predict runs/cnn scans/ --csv scans.csv
       $ jaxdigits predict runs/multimodal --image seven.png --audio seven.wav
 
     The paper should be lit evenly, with one digit on it and nothing else. A run of multimodal
@@ -35,11 +37,13 @@ class Predict:
     run_folder: Run
     """Folder of a run, as `train` printed it."""
     images: Annotated[tuple[Path, ...], "IMAGE", POSITIONAL] = ()
-    """Pictures of one digit each."""
+    """Pictures of one digit each, folders of them, or - for a list of paths on stdin."""
     image: File = None
     """A picture, for a run of multimodal."""
     audio: File = None
     """A recording of the digit, alone or with --image."""
+    csv: File = None
+    """Write a table to this file instead: file, digit, its probability, error."""
     json: bool = False
     """Print one JSON object per line."""
 
@@ -51,35 +55,46 @@ class Predict:
 
         if self.images and (self.image or self.audio):
             raise ValueError("pictures exclude --image and --audio: pass one or the other")
-        pairs = [(path, None) for path in self.images]
-        if self.image or self.audio:
-            pairs = [(self.image, self.audio)]
-        if not pairs:
+        if self.csv and not self.images:
+            raise ValueError("--csv is for pictures without --image and --audio: pass some")
+        if not (self.images or self.image or self.audio):
             raise ValueError("predict needs a picture or a recording, got none")
-        run, code = load_run(self.run_folder), 0
-        self._check_senses(run.config, pairs)
+        run = load_run(self.run_folder)
+        self._check_senses(run.config)
+        if self.images:
+            return self._pictures(run)
         logits_of = predictor(run)
-        for image, audio in pairs:
-            try:
-                inputs = _read(image, audio, run.config)
-            except DataError as error:
-                say_note(str(error))
+        inputs = _read(self.image, self.audio, run.config)
+        answer = lambda x: _softmax(logits_of(x)[:, 0]).mean(0)
+        alone = _each_alone(inputs, answer) if self.image and self.audio else {}
+        self._show(self.image, self.audio, answer(inputs), alone, run.config)
+        return 0
+
+    def _pictures(self, run) -> int:
+        """Answer all pictures, in lines or in a table."""
+        from jaxdigits.runs.answer import answerer
+
+        code, config = 0, run.config
+        rows = answers(listed(self.images), lambda p: _read(p, None, config), answerer(run))
+        if self.csv:
+            good, bad = write_table(self.csv, rows, config.names)
+            say(f"{good} pictures read, {bad} not: {self.csv}", json_wanted=self.json)
+            return 1 if bad else 0
+        for path, probability, error in rows:
+            if probability is None:
+                say_note(error)
                 code = 1
-                continue
-            # One at a time: a picture's spikes, and so its answer, do not depend on its place.
-            answer = lambda x: _softmax(logits_of(x)[:, 0]).mean(0)
-            alone = _each_alone(inputs, answer) if image and audio else {}
-            self._show(image, audio, answer(inputs), alone, run.config)
+            else:
+                self._show(path, None, probability, {}, config)
         return code
 
-    def _check_senses(self, config, pairs) -> None:
+    def _check_senses(self, config) -> None:
         """Raise a ValueError for a file that the network has no sense for."""
         senses = config.options["senses"] if config.hears else ("image",)
-        for image, audio in pairs:
-            if audio and "sound" not in senses:
-                raise ValueError(f"{self.run_folder} has no sound: leave out --audio")
-            if image and "image" not in senses:
-                raise ValueError(f"{self.run_folder} has no image: pass --audio alone")
+        if self.audio and "sound" not in senses:
+            raise ValueError(f"{self.run_folder} has no sound: leave out --audio")
+        if (self.image or self.images) and "image" not in senses:
+            raise ValueError(f"{self.run_folder} has no image: pass --audio alone")
 
     def _show(
         self,

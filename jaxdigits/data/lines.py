@@ -9,7 +9,7 @@ much thicker than the line, a stroke crosses it, and stays.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,15 +48,19 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     height, width = coarse.shape
     across, down = _long_lines(coarse), _long_lines(np.ascontiguousarray(coarse.T))
     # Thickness takes longest to find, so it comes last.
-    thin = cache(lambda line, down: _is_thin(mask.T if down else mask, line, step))
-    through = (
-        [a for a in across if _goes_through(a, width, near) and thin(a, False)],
-        [d for d in down if _goes_through(d, height, near) and thin(d, True)],
+    thin = (
+        cache(partial(_is_thin, mask, step=step)),
+        cache(partial(_is_thin, mask.T, step=step)),
     )
-    boxed = (
-        [a for a in across if _in_box(a, down, near, lambda d: thin(d, True)) and thin(a, False)],
-        [d for d in down if _in_box(d, across, near, lambda a: thin(a, False)) and thin(d, True)],
-    )
+    sides = ((across, width, thin[0], down, thin[1]), (down, height, thin[1], across, thin[0]))
+    through = [
+        [line for line in lines if _goes_through(line, length, near) and own(line)]
+        for lines, length, own, _, _ in sides
+    ]
+    boxed = [
+        [line for line in lines if _in_box(line, others, near, other) and own(line)]
+        for lines, _, own, others, other in sides
+    ]
     if not any(through) and not any(boxed):
         return np.zeros_like(mask)
     rules, boxes = _rules(mask, *through, step), _pixels(mask, *boxed, step)
