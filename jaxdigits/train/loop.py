@@ -17,6 +17,7 @@ from jaxdigits.layer import Layer
 from jaxdigits.train.epoch import before_first_epoch, run_epoch, run_updates
 from jaxdigits.train.examples import check_examples
 from jaxdigits.train.memory import within_memory
+from jaxdigits.train.optimizer import check_optimizer
 from jaxdigits.train.recipe import Recipe
 from jaxdigits.train.sharding import (
     by_member,
@@ -53,6 +54,10 @@ def run(
             raise ValueError(f"{name} must be a Dataset, got {type(data).__name__}")
     recipe = with_classes(recipe, train, valid)
     check_data(recipe, train, valid)
+    first = jax.tree.map(lambda a: a[0], hyperparameters) if many else hyperparameters
+    network = recipe.build(training=True)
+    params = features_of(network, train.inputs.shape)[0]
+    check_optimizer(recipe.optimizer(first), params)  # pyright: ignore[reportCallIssue]
     whole = everywhere(recipe.mesh)
     own = by_member(recipe.mesh) if many else whole
     train, valid = place((train, valid), whole)
