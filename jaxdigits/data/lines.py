@@ -9,7 +9,7 @@ much thicker than the line, a stroke crosses it, and stays.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,10 +48,7 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     height, width = coarse.shape
     across, down = _long_lines(coarse), _long_lines(np.ascontiguousarray(coarse.T))
     # Thickness takes longest to find, so it comes last.
-    thin = (
-        cache(partial(_is_thin, mask, step=step)),
-        cache(partial(_is_thin, mask.T, step=step)),
-    )
+    thin = [cache(lambda line, ink=ink: _is_thin(ink, line, step)) for ink in (mask, mask.T)]
     sides = ((across, width, thin[0], down, thin[1]), (down, height, thin[1], across, thin[0]))
     through = [
         [line for line in lines if _goes_through(line, length, near) and own(line)]
@@ -63,7 +60,8 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     ]
     if not any(through) and not any(boxed):
         return np.zeros_like(mask)
-    rules, boxes = _rules(mask, *through, step), _pixels(mask, *boxed, step)
+    rules = _rules(mask, through[0], through[1], step)
+    boxes = _pixels(mask, boxed[0], boxed[1], step)
     # A 6 or an 8 may be made of boxes, too.
     rest, outer = mask & ~rules & ~boxes, mask & ~rules | boxes
     if rest.sum() < LEAST * boxes.sum() or _clear_sides(rest, outer) < 3:
@@ -206,7 +204,8 @@ def _clear_sides(rest: np.ndarray, outer: np.ndarray) -> int:
     """
     from scipy import ndimage
 
-    numbers: Any = ndimage.label(rest)[0]
+    labelled: Any = ndimage.label(rest)
+    numbers = labelled[0]
     sizes = np.bincount(numbers.ravel())
     sizes[0] = 0
     large = (sizes >= SPARE * sizes.sum())[numbers] & rest
