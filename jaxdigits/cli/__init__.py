@@ -1,8 +1,8 @@
 """The command line: parse, call, print.  `main` is the program `jaxdigits`.
 
 Exit codes: 0 done; 1 it failed, or something disagrees; 2 the command was not understood;
-130 interrupted; 143 asked to end.  An error is one line on stderr.  JAXDIGITS_DEBUG=1 shows
-the traceback.
+130 interrupted; 141 the reader of a pipe left; 143 asked to end.  An error is one line on
+stderr.  JAXDIGITS_DEBUG=1 shows the traceback.
 JAXDIGITS_CACHE names a folder for compiled programs, which the next start then loads.
 """
 
@@ -21,6 +21,7 @@ from jaxdigits.errors import DataError, Diverged, DoesNotFit, RunError
 from jaxdigits.fast.flags import set_flags
 from jaxdigits.options import nearest
 
+CLOSED_PIPE = 128 + 13  # as a shell gives it for SIGPIPE, after `| head -1`
 COMMANDS = ("train", "evaluate", "predict", "plot", "check", "bench", "info", "completion")
 OVERVIEW = """\
 Reading digits the way brains and machines do: networks with hand-derived gradients.
@@ -40,7 +41,19 @@ def main(args: Sequence[str] | None = None) -> None:
     """Run the command in `args` (by default the program's own) and exit."""
     from jaxdigits.cli.processes import leave
 
-    leave(run(sys.argv[1:] if args is None else args))
+    for stream in (sys.stdout, sys.stderr):  # for names that the terminal's coding lacks
+        stream.reconfigure(errors="backslashreplace")  # pyright: ignore
+    try:
+        code = run(sys.argv[1:] if args is None else args)
+    except SystemExit as exit:  # after --help, or a parser's error
+        code = int(exit.code or 0)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = CLOSED_PIPE
+    if code == CLOSED_PIPE:  # Python flushes stdout once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    leave(code)
 
 
 def run(args: Sequence[str]) -> int:
@@ -93,6 +106,8 @@ def _guarded(action: Callable[[], int]) -> int:
         return _say(error, 1)
     except ValueError as error:
         return _say(error, 2)
+    except BrokenPipeError:
+        return CLOSED_PIPE
     except OSError as error:
         return _say(f"{error.filename or 'output'}: {error.strerror or error}", 1)
     except Exception as error:

@@ -10,23 +10,10 @@ import numpy as np
 
 from jaxdigits.cli.parser import File, Folder, Run
 from jaxdigits.cli.report import percent, say, say_json, say_note, table
+from jaxdigits.cli.source import data_to_test
 from jaxdigits.errors import require_run
-from jaxdigits.options import require_name
 
 Severities = Annotated[tuple[int, ...], "SEVERITY"]
-
-
-def read_data(name: str, folder: Path | None):
-    """Read (train, test) of a data set; the folder is for MNIST alone.
-
-    Raises:
-      ValueError: for a folder with another data set.
-    """
-    from jaxdigits.data import DATASETS, mnist
-
-    if folder is not None and name != "mnist":
-        raise ValueError(f"--data-dir is for MNIST, got it with {name}: leave it out")
-    return mnist(folder) if name == "mnist" else DATASETS[name]()
 
 
 def check_severities(severities: Sequence[int]) -> None:
@@ -55,9 +42,10 @@ class Evaluate:
     run_folder: Run
     """Folder of a run, as `train` printed it."""
     data: Annotated[str | None, "NAME"] = None
-    """Data set of the test images; by default the data of the training."""
+    """Data set of the test images, or a folder of your own; by default the data of the
+    training."""
     data_dir: Folder = None
-    """Folder with MNIST's four files."""
+    """Folder with MNIST's four files, or with your own data where they have moved."""
     figure: File = None
     """File for a picture of the confusion matrix (.png, .svg or .pdf). Needs the extra `plots`;
     where it is installed, RUN/confusion.png and RUN/doubt.png are the default."""
@@ -81,34 +69,27 @@ class Evaluate:
         from jaxdigits.runs.job import predict
 
         tell = partial(say, json_wanted=self.json)
-        from jaxdigits.data import DATASETS
-        from jaxdigits.data.catalogue import FEATURES
-
         run = load_run(self.run_folder)
         name = self.data or run.config.data
-        require_name("data", DATASETS, name)
+        names = run.config.names
         check_severities(self.corruptions)
-        if isinstance(FEATURES[name], dict) != run.config.hears:
-            raise ValueError(
-                f"--data {name} has other senses than {run.config.data}, the data of "
-                f"{self.run_folder}: add or remove +fsdd"
-            )
-        _, test = read_data(name, self.data_dir)
+        test = data_to_test(run.config, self.data, self.data_dir)
         if read_result(self.run_folder) is None:
             say_note(f"{self.run_folder} has no result yet: this is its best network so far")
         if self.figure:
-            self._figure(np.eye(10, dtype=int))  # fail now rather than at the end
+            self._figure(
+                np.eye(len(names), dtype=int), names
+            )  # fail now rather than at the end
         logits = predict(run, test.inputs)
         scores = score(logits, test.label)
         # All of the run's networks together: each reads each image.
         prediction, label = logits.argmax(-1).ravel(), np.tile(test.label, len(logits))
-        confusion = confusion_matrix(label, prediction, logits.shape[-1])
+        confusion = confusion_matrix(label, prediction, len(names))
         low, high = map(percent, scores.test_interval)
-        by_class = _by_class(per_class(confusion), run.config.class_names)
+        by_class = _by_class(per_class(confusion), names)
         tell(
             f"{name}: accuracy {percent(scores.test_accuracy)}, 95 % interval [{low}, {high}] "
-            f"over {scores.interval_over}\n\n{by_class}\n\n"
-            f"{_matrix(confusion)}"
+            f"over {scores.interval_over}\n\n{by_class}\n\n{_matrix(confusion, names)}"
         )
         temperature = run.doubt.temperature if run.doubt else 1.0
         probability = probabilities(logits, temperature)
@@ -123,7 +104,7 @@ class Evaluate:
         if self.corruptions:
             result["corruptions"] = accuracies = self._corrupted(run, test)
             tell(f"\n{_by_corruption(accuracies)}")
-        if paths := self._draw(confusion, probability, test.label):
+        if paths := self._draw(confusion, names, probability, test.label):
             tell(f"\nfigure in {' and '.join(map(str, paths))}")
         if self.json:
             say_json(result)
@@ -142,26 +123,26 @@ class Evaluate:
             for name, row in rows.items()
         }
 
-    def _draw(self, confusion, probability, label) -> list[Path]:
+    def _draw(self, confusion, names, probability, label) -> list[Path]:
         """Draw the figures and return their paths; none if that fails without --figure."""
         from jaxdigits.plots import doubt_figure
 
         if self.figure:
-            self._figure(confusion).savefig(self.figure, dpi=150)
+            self._figure(confusion, names).savefig(self.figure, dpi=150)
             return [self.figure]
         paths = [self.run_folder / name for name in ("confusion.png", "doubt.png")]
         try:
-            self._figure(confusion).savefig(paths[0], dpi=150)
+            self._figure(confusion, names).savefig(paths[0], dpi=150)
             doubt_figure(probability, label).savefig(paths[1], dpi=150)
         except (ImportError, OSError) as error:
             say(f"\nno figure: {error}", json_wanted=self.json)
             return []
         return paths
 
-    def _figure(self, confusion):
+    def _figure(self, confusion, names):
         from jaxdigits.plots import confusion_figure
 
-        figure, file = confusion_figure(confusion), self.figure
+        figure, file = confusion_figure(confusion, names), self.figure
         if file and file.suffix[1:].lower() not in figure.canvas.get_supported_filetypes():
             raise ValueError(f"cannot draw {file}: name it .png, .svg or .pdf")
         if file and not file.parent.is_dir():
@@ -174,7 +155,15 @@ def _by_class(columns, names: Sequence[str]) -> str:
         [name, f"{count}", percent(recall), percent(precision)]
         for name, count, recall, precision in zip(names, *columns, strict=True)
     ]
-    return table(["digit", "images", "recognised", "precision"], rows)
+    return table(
+        [
+            "digit" if "".join(names).isdecimal() else "class",
+            "images",
+            "recognised",
+            "precision",
+        ],
+        rows,
+    )
 
 
 def _by_corruption(accuracies: dict[str, dict[int, list[float]]]) -> str:
@@ -187,10 +176,9 @@ def _by_corruption(accuracies: dict[str, dict[int, list[float]]]) -> str:
     return table(head, [[name, *map(percent, row)] for name, row in means.items()])
 
 
-def _matrix(confusion) -> str:
-    digits = [str(d) for d in range(len(confusion))]
+def _matrix(confusion, names) -> str:
     rows = [
-        [d, *(str(n) if n else "." for n in row)]
-        for d, row in zip(digits, confusion, strict=True)
+        [name, *(str(n) if n else "." for n in row)]
+        for name, row in zip(names, confusion, strict=True)
     ]
-    return table(["label \\ taken for", *digits], rows)
+    return table(["label \\ taken for", *names], rows)

@@ -108,9 +108,9 @@ def _downloads() -> Path:
 
 
 def _has_mnist(place: Path) -> bool:
-    from jaxdigits.data.mnist import FILES
+    from jaxdigits.data.mnist import FILES, find_idx
 
-    return all((place / n).is_file() or (place / f"{n}.gz").is_file() for n in FILES)
+    return all(find_idx(place, name) for name in FILES)
 
 
 def _has_fsdd(place: Path) -> bool:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from jaxdigits.cli.evaluate import Severities, check_severities, read_data
+from jaxdigits.cli.evaluate import Severities, check_severities
 from jaxdigits.cli.parser import Folder, Run
 from jaxdigits.cli.report import say, say_json
+from jaxdigits.cli.source import run_data
 from jaxdigits.errors import require_run
 
 
@@ -28,7 +29,7 @@ class Plot:
     out: Folder = None
     """Folder for the figures and the report; by default RUN/plots."""
     data_dir: Folder = None
-    """Folder with MNIST's four files."""
+    """Folder with MNIST's four files, or with your own data where they have moved."""
     corruptions: Severities = ()
     """Draw accuracy against corruption too: nineteen corruptions at each of these severities,
     from 1 to 5."""
@@ -46,7 +47,7 @@ class Plot:
         check_severities(self.corruptions)
         run, record = load_run(self.run_folder), read_record(self.run_folder)
         config = run.config
-        train, test = read_data(config.data, self.data_dir)
+        train, test = run_data(config, self.data_dir)
         say(f"drawing {self.run_folder}", json_wanted=self.json)
         best = record.result.get("best_epoch", ())
         figures = drawings(run, record.history, train, test, best_epoch=best,

@@ -2,20 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
 from jaxdigits.cli.parser import POSITIONAL, File
+from jaxdigits.cli.pictures import answers, listed, write_table
 from jaxdigits.cli.report import say, say_json, say_note
-from jaxdigits.errors import DataError, require_run
+from jaxdigits.errors import require_run
 from jaxdigits.options import Bounds, require_within
 
-Read = Callable[[Any], np.ndarray]  # (inputs) -> the probability of each class [K]
+Read = Callable[[Any], np.ndarray]  # (inputs) -> the probability of each class [N, K]
 BOX = Path(__file__).parent.parent / "box"  # the run that comes with the package
-NO_DIGIT_CODE = 3
-UNSURE = "unsure"
+UNSURE, NO_DIGIT = "unsure", "no digit"
+NO_ANSWER = 3  # exit code
 Share = Annotated[float | None, Bounds(0, 1)]
 
 
@@ -23,7 +25,7 @@ class Answer(NamedTuple):
     """The answer to a picture."""
 
     word: str
-    """a digit, or a reason for none: "no digit", "unsure"."""
+    """a class, or a reason for none: "no digit", "unsure"."""
     probability: float
     """of the likeliest class"""
     probabilities: dict[str, float]
@@ -43,6 +45,7 @@ class Predict:
 
       $ jaxdigits predict seven.jpg
       $ jaxdigits predict runs/cnn seven.png nine.jpg --max-error 0.01
+      $ jaxdigits predict scans/ --csv scans.csv
       $ jaxdigits predict runs/multimodal --image seven.png --audio seven.wav
 
     Without a run, the small CNN reads that comes with the package. It answers "no digit" to a
@@ -57,7 +60,8 @@ class Predict:
     """
 
     images: Annotated[tuple[Path, ...], "IMAGE", POSITIONAL] = ()
-    """Pictures of one digit each; before them, the folder of a run that shall read them."""
+    """Pictures of one digit each, folders of them, or - for a list of paths on stdin; before
+    them, the folder of a run that shall read them."""
     image: File = None
     """A picture, for a run of multimodal."""
     audio: File = None
@@ -67,59 +71,65 @@ class Predict:
     the run learned from its validation data."""
     all: bool = False
     """Print the probability of each class."""
+    csv: File = None
+    """Write a table to this file instead: file, digit, its probability, error."""
     json: bool = False
     """Print one JSON object per line, with the probability of each class."""
 
     def run(self) -> int:
-        """Predict, and print a line per picture."""
+        """Predict, and print a line per picture, or write a table."""
         folder, images = self._folder()
         if images and (self.image or self.audio):
             raise ValueError("pictures exclude --image and --audio: pass one or the other")
-        pairs = [(path, None) for path in images]
-        if self.image or self.audio:
-            pairs = [(self.image, self.audio)]
-        if not pairs:
+        if self.csv and not images:
+            raise ValueError("--csv is for pictures without --image and --audio: pass some")
+        if not (images or self.image or self.audio):
             raise ValueError("predict needs a picture or a recording, got none")
         from jaxdigits.data.catalogue import WEAKNESS
-        from jaxdigits.measure import probabilities
+        from jaxdigits.runs.answer import answerer
         from jaxdigits.runs.folder import load_run
-        from jaxdigits.runs.job import predictor
 
-        run, code = load_run(folder), 0
-        _check_senses(folder, run.config, pairs)
-        limit = self._limit(folder, run.doubt)
+        run = load_run(folder)
+        self._check_senses(folder, run.config, images)
+        limit, code = self._limit(folder, run.doubt), 0
         if weakness := WEAKNESS.get(run.config.data):
             say_note(f"{folder} {weakness}")
-        logits_of, names = predictor(run), run.config.class_names
-        temperature = run.doubt.temperature if run.doubt else 1.0
-        # One at a time: a picture's spikes, and so its answer, do not depend on its place.
-        read = lambda inputs: probabilities(logits_of(inputs), temperature)[0]
-        for image, audio in pairs:
-            try:
-                inputs = _read(image, audio, run.config)
-            except DataError as error:
-                say_note(str(error))
+        read = answerer(run)
+        decide = lambda probability: _answer(probability, run.config.names, limit)
+        if not images:
+            inputs = _read(self.image, self.audio, run.config)
+            alone = _each_alone(inputs, read) if self.image and self.audio else {}
+            return self._show(self.image, self.audio, decide(read(inputs)[0]), alone)
+        rows = answers(listed(images), lambda p: _read(p, None, run.config), read)
+        if self.csv:
+            good, bad = write_table(self.csv, rows, lambda p: decide(p)[:2])
+            say(f"{good} pictures read, {bad} not: {self.csv}", json_wanted=self.json)
+            return 1 if bad else 0
+        for path, probability, error in rows:
+            if probability is None:
+                say_note(error)
                 code = 1
-                continue
-            alone = _each_alone(inputs, read) if image and audio else {}
-            answer = _answer(read(inputs), names, limit)
-            self._show(image, audio, answer, alone)
-            if answer.digit is None:
-                code = code or NO_DIGIT_CODE
+            else:
+                shown = self._show(path, None, decide(probability), {})
+                code = code or shown
         return code
 
     def _folder(self) -> tuple[Path, tuple[Path, ...]]:
         """Return the folder of the run, and the pictures.
 
         Raises:
-          RunError: for a first argument that is no file and no run.
+          RunError: for a first argument that is not there and looks like a folder.
         """
         if not self.images:
             return BOX, ()
         first, *others = self.images
-        if first.is_dir() or not (first.suffix or first.exists()):
+        lost = not (first.exists() or first.suffix or first == Path("-"))
+        # A folder before other files is a run; alone it may be full of pictures.
+        if lost or (first.is_dir() and (others or (first / "config.json").exists())):
             require_run(first)
             return first, tuple(others)
+        if first.is_dir() and (self.image or self.audio):
+            require_run(first)
         return BOX, self.images
 
     def _limit(self, folder: Path, doubt) -> float:
@@ -146,11 +156,21 @@ class Predict:
             )
         return limit
 
+    def _check_senses(self, folder: Path, config, images) -> None:
+        """Raise a ValueError for a file that the network has no sense for."""
+        senses = config.options["senses"] if config.hears else ("image",)
+        if self.audio and "sound" not in senses:
+            raise ValueError(f"{folder} has no sound: leave out --audio")
+        if (self.image or images) and "image" not in senses:
+            raise ValueError(f"{folder} has no image: pass --audio alone")
+
     def _show(
         self, image: Path | None, audio: Path | None, answer: Answer, alone: dict[str, int]
-    ) -> None:
+    ) -> int:
+        """Print an answer, and return the exit code of one like it."""
         paths = {"image": image, "audio": audio}
         files = {kind: str(path) for kind, path in paths.items() if path}
+        code = NO_ANSWER if answer.word in (UNSURE, NO_DIGIT) else 0
         if len(set(alone.values())) > 1:
             each = ", ".join(f"{files[kind]} as {alone[kind]}" for kind in alone)
             say_note(f"each alone gives another digit: {each}")
@@ -159,22 +179,13 @@ class Predict:
             words = dict(answer=answer.word, digit=answer.digit)
             words |= dict(probability=round(answer.probability, 6), probabilities=shares)
             say_json(files | words | ({"alone": alone} if alone else {}))
-            return
+            return code
         line = f"{' + '.join(files.values())}: {answer.word}   {_whole(answer.probability)}"
         if self.all:
             pairs = answer.probabilities.items()
             line += "   (" + "  ".join(f"{name}: {p:.3f}" for name, p in pairs) + ")"
         say(line)
-
-
-def _check_senses(folder: Path, config, pairs) -> None:
-    """Raise a ValueError for a file that the network has no sense for."""
-    senses = config.options["senses"] if config.hears else ("image",)
-    for image, audio in pairs:
-        if audio and "sound" not in senses:
-            raise ValueError(f"{folder} has no sound: leave out --audio")
-        if image and "image" not in senses:
-            raise ValueError(f"{folder} has no image: pass --audio alone")
+        return code
 
 
 def _answer(probability: np.ndarray, names: tuple[str, ...], limit: float) -> Answer:
@@ -192,13 +203,15 @@ def _whole(share: float) -> str:
 def _read(image: Path | None, audio: Path | None, config) -> Any:
     """Return the network's inputs: a picture, or a dict of both senses, with zeros for none."""
     from jaxdigits.data import read_picture, read_sound
-    from jaxdigits.data.catalogue import FEATURES, blank
+    from jaxdigits.data.catalogue import blank
+    from jaxdigits.data.own import read_as
     from jaxdigits.data.sound import RATE, fixed_length
 
-    picture = read_picture(image)[None] if image else None
+    read = partial(read_as, own=config.own) if config.own else read_picture
+    picture = read(image)[None] if image else None
     if not config.hears:
         return picture
-    inputs = blank(FEATURES[config.data], 1)
+    inputs = blank(config.features, 1)
     if picture is not None:
         inputs["image"] = picture
     if audio:
@@ -214,5 +227,5 @@ def _read(image: Path | None, audio: Path | None, config) -> Any:
 def _each_alone(inputs: dict[str, np.ndarray], read: Read) -> dict[str, int]:
     """Return the digits by the picture alone and by the recording alone."""
     without = lambda sense: inputs | {sense: np.zeros_like(inputs[sense])}
-    digit = lambda x: int(read(x).argmax())
+    digit = lambda x: int(read(x)[0].argmax())
     return {"image": digit(without("sound")), "audio": digit(without("image"))}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from jaxdigits.cli.evaluate import read_data
 from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
 from jaxdigits.cli.processes import Processes, is_first
 from jaxdigits.cli.report import (
@@ -19,16 +18,18 @@ from jaxdigits.cli.report import (
     say_note,
     tensorboard,
 )
+from jaxdigits.cli.source import own_place, read_data, run_data
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.errors import require_run
 from jaxdigits.options import Bounds, Option, options_of, require_name, require_within
 
+UPDATES = 8  # of an epoch of one's own data at the least, if there are enough examples
 TEXT = """\
 Train a network, choose its epoch on validation data, and test it once.
 
   $ jaxdigits train                                       snn on digits, half a minute
   $ jaxdigits train mlp --data mnist --seeds 8            mean and interval over eight networks
-  $ jaxdigits train snn --gradient eprop_random --hidden 256 --out runs/eprop
+  $ jaxdigits train cnn --data FOLDER                     your own pictures, a folder per class
 
 Networks: {networks}. These are the options of {network} on {data}{neuron};
 defaults stand in brackets."""
@@ -45,7 +46,7 @@ class Train:
     keep: Annotated[int, Bounds(1)] = 2
     """checkpoints kept until the result is there"""
     data_dir: Folder = None
-    """folder with MNIST's four files"""
+    """folder with MNIST's files, or your own data that moved"""
     tensorboard: bool = False
     """write the metrics for TensorBoard too"""
     json: bool = False
@@ -65,14 +66,22 @@ class Train:
         if resume := value_before_parsing(args, "--resume", None):
             require_run(Path(resume))  # before JAX is imported
         from jaxdigits.models import NETWORKS
-        from jaxdigits.runs.config import CONFIGS, Config, chosen_options, network_options
+        from jaxdigits.runs.config import (
+            CONFIGS,
+            NOT_SETTINGS,
+            Config,
+            chosen_options,
+            network_options,
+        )
 
         named = bool(args) and not args[0].startswith("-")
         network, rest = (args[0], args[1:]) if named else ("snn", args)
         require_name("network", NETWORKS, network)
         known = {c.data: c for c in CONFIGS.values() if c.network == network}
         data = value_before_parsing(rest, "--data", next(iter(known)))
-        require_name(f"data of {network}", known, data)
+        if place := own_place(data, known):
+            known = {data: next(iter(known.values()))}
+        require_name(f"data of {network}", known if data in known else [*known, "./DIR"], data)
         usual = known[data]
         neuron = value_before_parsing(rest, "--neuron", usual.options.get("neuron"))
         table = network_options(network, neuron)
@@ -83,7 +92,7 @@ class Train:
         ]  # fmt: skip
         of_run = [
             o._replace(default=getattr(usual, o.name))
-            for o in options_of(Config, without=("network", "options"))
+            for o in options_of(Config, without=NOT_SETTINGS)
         ]
         of_run[0] = of_run[0]._replace(annotation=Annotated[str, tuple(known)])
         own = options_of(cls, without=("machines", "network", "settings"))
@@ -96,7 +105,7 @@ class Train:
         )  # fmt: skip
         values = parse(parser, rest)
         pick = lambda options: {o.name: values[o.name] for o in options if o.name in values}
-        settings = pick(of_run)
+        settings = pick(of_run) | ({"data": str(place)} if place else {})
         if options := pick(of_network):
             settings["options"] = options
         return cls(**pick(own), machines=Processes(**pick(machines)),
@@ -110,11 +119,14 @@ class Train:
         require_within("keep", Annotated[int, Bounds(1)], self.keep)
         if self.resume is not None:
             return self._resume(self.resume, mesh)
-        config = self.config()
         if self.out is not None and is_first():
             require_empty(self.out)
-        train, test = read_data(config.data, self.data_dir)
-        folder = self.out or _new_folder(config.network, config.data)
+        if Path(self.settings.get("data", "")).is_absolute():
+            config, train, test = self._own()
+        else:
+            config = self.config()
+            train, test = read_data(config.data, self.data_dir)
+        folder = self.out or _new_folder(config.network, Path(config.data).stem)
         kind = config.network
         networks = f"{config.seeds} {kind} networks" if config.seeds > 1 else kind
         if is_first():
@@ -142,7 +154,7 @@ class Train:
             if self.json:
                 say_json(result)
             return 0
-        train, test = read_data(config.data, self.data_dir)
+        train, test = run_data(config, self.data_dir, same=True)
         if is_first():
             say(f"resuming {config.network} in {folder}", json_wanted=self.json)
         return self._train(config, train, test, folder, mesh)
@@ -175,15 +187,33 @@ class Train:
             self._finish(config, outcome, test, folder)
         return 0
 
-    def config(self):
-        """The run's configuration.
+    def config(self, **more: Any):
+        """The run's configuration, with more settings.
 
         Raises:
           ValueError: for a value out of range, or that the network does not take.
         """
         from jaxdigits.runs.config import config_for
 
-        return config_for(self.network or "snn", **self.settings)
+        return config_for(self.network or "snn", **self.settings | more)
+
+    def _own(self):
+        """Read one's own data: (configuration, train, test); say the choices made."""
+        from jaxdigits.data.own import own_data
+        from jaxdigits.runs.job import validation_split
+
+        if self.data_dir is not None:
+            raise ValueError("--data-dir is for MNIST, got it with a folder: leave it out")
+        data = own_data(self.settings["data"])
+        if is_first():
+            for note in data.notes:
+                say(note, json_wanted=self.json)
+        config = self.config(own=data.own)
+        few = len(validation_split(data.train)[0])
+        if "batch" not in self.settings:
+            usual = min(config.batch, few, max(8, few // UPDATES))
+            config = self.config(own=data.own, batch=usual)
+        return config, data.train, data.test
 
     def _finish(self, config, outcome, test, folder: Path) -> None:
         from jaxdigits.measure import score
@@ -216,13 +246,13 @@ class Train:
 def every_option() -> list[Option]:
     """The options of all networks, each once."""
     from jaxdigits.models import NETWORKS
-    from jaxdigits.runs.config import Config, network_options
+    from jaxdigits.runs.config import NOT_SETTINGS, Config, network_options
     from jaxdigits.spikes import NEURONS
 
     pairs = [(network, neuron) for network in NETWORKS for neuron in NEURONS]
     tables = [network_options(network, neuron) for network, neuron in pairs]
     shared = (
-        *options_of(Config, without=("network", "options")), *options_of(Processes),
+        *options_of(Config, without=NOT_SETTINGS), *options_of(Processes),
         *options_of(Train, without=("machines", "network", "settings")),
     )  # fmt: skip
     every = {name: option for table in tables for name, option in table.items()}

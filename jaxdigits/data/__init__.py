@@ -20,6 +20,9 @@ from jaxdigits.data.mnist import mnist as mnist
 from jaxdigits.data.nmnist import NMNIST_SHAPE as NMNIST_SHAPE
 from jaxdigits.data.nmnist import nmnist as nmnist
 from jaxdigits.data.nmnist import read_nmnist as read_nmnist
+from jaxdigits.data.own import Own as Own
+from jaxdigits.data.own import facts_of as facts_of
+from jaxdigits.data.own import own_data as own_data
 from jaxdigits.data.pairs import any_recording as any_recording
 from jaxdigits.data.pairs import digits_fsdd as digits_fsdd
 from jaxdigits.data.pairs import mnist_fsdd as mnist_fsdd

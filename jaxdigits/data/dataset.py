@@ -52,10 +52,12 @@ class Dataset:
         if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
             raise ValueError(
                 f"label must be whole numbers [N], got {values.dtype} {list(values.shape)}"
+                f"{_remedy(values)}"
             )
         if inputs.size != len(values):
             raise ValueError(
-                f"each input needs a label, got {inputs.size} inputs and {len(values)} labels"
+                f"each input needs a label, got {inputs.size} inputs and {len(values)} labels; "
+                "pass as many of both"
             )
         if not len(values):
             raise ValueError("a data set needs at least one example, got none")
@@ -93,6 +95,17 @@ class Dataset:
     def _set(self, inputs: Any, label: Any, classes: int) -> None:
         for name, value in dict(inputs=inputs, label=label, classes=classes).items():
             object.__setattr__(self, name, value)
+
+
+def _remedy(label: np.ndarray) -> str:
+    """Return how to make whole numbers of such labels."""
+    if label.dtype.kind in "USO":
+        return ": number the texts, as np.unique(label, return_inverse=True)[1] does"
+    if label.ndim == 2 and label.shape[1] == 1:
+        return ": pass label[:, 0]"
+    if label.ndim == 2 and (label.sum(1) == 1).all() and ((label == 0) | (label == 1)).all():
+        return ", one-hot: pass label.argmax(1)"
+    return ": pass label.astype(int)" if label.ndim == 1 and label.dtype.kind in "fb" else ""
 
 
 def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, ...]:

@@ -34,6 +34,9 @@ WIDEST = 0.5
 PHOTOGRAPH = 64
 # Of the strongest ink: fainter pixels are paper, unless they touch ink.
 LEVEL = 0.35
+# Pixels a side, and a share of them: in so small a picture, so many pixels as light as the
+# lightest are drawn paper, without a light that falls off.
+DRAWN, EVEN = 128, 0.5
 # Standard deviations of the paper's grain: of a million pixels none is so far out by chance.
 GRAIN = 6
 # Of the picture's longer side: half the gap between pieces that are one.
@@ -119,6 +122,8 @@ def _evenly_lit(grey: np.ndarray) -> np.ndarray:
 
     The quadratic follows the upper envelope of a coarse copy: blocks below it count little.
     """
+    if grey.size <= DRAWN**2 and np.count_nonzero(grey == grey.max()) > EVEN * grey.size:
+        return grey
     step = -(-max(grey.shape) // 32)
     h, w = (n // step for n in grey.shape)
     if min(h, w) < 8 or np.median(grey) < 64:

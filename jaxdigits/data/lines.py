@@ -8,7 +8,8 @@ line is a row of ink.  The line is then erased column by column.  Where the ink 
 much thicker than the line, a stroke crosses it, and stays.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,24 +44,24 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     """Return the pixels [H, W] bool of the lines in a picture's ink [H, W] bool."""
     step = -(-max(mask.shape) // COARSE)
     coarse = _any_of_blocks(mask, step)
-    across = [line for line in _long_lines(coarse) if _is_thin(mask, line, step)]
-    down = [line for line in _long_lines(coarse.T) if _is_thin(mask.T, line, step)]
-    if not across and not down:
-        return np.zeros_like(mask)
     near = max(1, round(NEAR * max(coarse.shape)))
     height, width = coarse.shape
-    rules = _rules(
-        mask,
-        [line for line in across if _goes_through(line, width, near)],
-        [line for line in down if _goes_through(line, height, near)],
-        step,
-    )
-    boxes = _pixels(
-        mask,
-        [line for line in across if _in_box(line, down, near)],
-        [line for line in down if _in_box(line, across, near)],
-        step,
-    )
+    across, down = _long_lines(coarse), _long_lines(np.ascontiguousarray(coarse.T))
+    # Thickness takes longest to find, so it comes last.
+    thin = [cache(lambda line, ink=ink: _is_thin(ink, line, step)) for ink in (mask, mask.T)]
+    sides = ((across, width, thin[0], down, thin[1]), (down, height, thin[1], across, thin[0]))
+    through = [
+        [line for line in lines if _goes_through(line, length, near) and own(line)]
+        for lines, length, own, _, _ in sides
+    ]
+    boxed = [
+        [line for line in lines if _in_box(line, others, near, other) and own(line)]
+        for lines, _, own, others, other in sides
+    ]
+    if not any(through) and not any(boxed):
+        return np.zeros_like(mask)
+    rules = _rules(mask, through[0], through[1], step)
+    boxes = _pixels(mask, boxed[0], boxed[1], step)
     # A 6 or an 8 may be made of boxes, too.
     rest, outer = mask & ~rules & ~boxes, mask & ~rules | boxes
     if rest.sum() < LEAST * boxes.sum() or _clear_sides(rest, outer) < 3:
@@ -106,40 +107,47 @@ def _any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
     return np.asarray(padded.reshape(h, step, w, step).any((1, 3)))
 
 
+@lru_cache(maxsize=16)
+def _sheared_rows(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (places, start, slope) of all lines across a mask [H, W], a row for each.
+
+    places: [lines, W] of the flat mask; H W, behind its end, where a line leaves the picture.
+    """
+    x = np.arange(width)
+    shift = np.rint(SLOPES[:, None] * x).astype(int)
+    first = np.arange(-width // 12 - 1, height + width // 12 + 1)
+    rows = (first[:, None] + shift[:, None]).reshape(-1, width)
+    places = np.where((rows >= 0) & (rows < height), rows * width + x, height * width)
+    start = np.tile(first.astype(float), len(SLOPES))
+    return places.astype(np.int32), start, np.repeat(SLOPES, len(first))
+
+
 def _long_lines(mask: np.ndarray) -> list[Line]:
     """Return the lines across a mask, the longest first, without near copies."""
-    height, width = mask.shape
-    x = np.arange(width)
-    candidates = []
-    for slope in SLOPES:
-        shift = np.rint(slope * x).astype(int)
-        rows = np.arange(-width // 12 - 1, height + width // 12 + 1)[:, None] + shift
-        inside = (rows >= 0) & (rows < height)
-        sheared = mask[np.clip(rows, 0, height - 1), x] & inside
-        sheared[:, 1:-1] |= sheared[:, :-2] & sheared[:, 2:]  # a gap of one pixel
-        blank = np.where(sheared, -1, x)
-        run = x - np.maximum.accumulate(blank, 1)
-        right = run.argmax(1)
-        length = run.max(1)
-        for row in np.flatnonzero(length >= LONG * width):
-            start = float(rows[row, 0] - shift[0])
-            end = int(right[row]) + 1
-            candidates.append(
-                (int(length[row]), Line(start, slope, end - int(length[row]), end))
-            )
-    candidates.sort(key=lambda each: (-each[0], abs(each[1].slope)))
+    width, least = mask.shape[1], LONG * mask.shape[1]
+    places, start, slope = _sheared_rows(*mask.shape)
+    sheared = np.append(mask, False)[places]
+    # With gaps of one pixel, at least half of a line is ink.
+    some = np.flatnonzero(sheared.sum(1, dtype=np.int16) >= least / 2 - 1)
+    sheared = sheared[some]
+    sheared[:, 1:-1] |= sheared[:, :-2] & sheared[:, 2:]  # a gap of one pixel
+    x = np.arange(width, dtype=np.int16)
+    run = x - np.maximum.accumulate(np.where(sheared, np.int16(-1), x), 1)
+    length, right = run.max(1).astype(int), run.argmax(1) + 1
+    long = np.flatnonzero(length >= least)
+    order = long[np.lexsort((np.abs(slope[some[long]]), -length[long]))]
+    start, slope = start[some[order]], slope[some[order]]
+    left, right = right[order] - length[order], right[order]
     lines: list[Line] = []
-    for _, line in candidates:
-        if not any(_is_copy(line, other) for other in lines):
-            lines.append(line)
+    while len(start):
+        lines.append(Line(float(start[0]), float(slope[0]), int(left[0]), int(right[0])))
+        # A copy is at most three pixels apart somewhere, and overlaps there.
+        ends = np.stack([np.maximum(left, left[0]), np.minimum(right, right[0])])
+        apart = start + slope * ends - (start[0] + slope[0] * ends)
+        near = (np.abs(apart).min(0) <= 3) | (apart[0] * apart[1] < 0)
+        other = np.flatnonzero(~((ends[0] < ends[1]) & near))
+        start, slope, left, right = start[other], slope[other], left[other], right[other]
     return lines
-
-
-def _is_copy(line: Line, other: Line) -> bool:
-    """Whether both lines are at most three pixels apart somewhere, and overlap there."""
-    left, right = max(line.left, other.left), min(line.right, other.right)
-    apart = [line.at(x) - other.at(x) for x in (left, right)]
-    return left < right and (min(map(abs, apart)) <= 3 or apart[0] * apart[1] < 0)
 
 
 def _columns(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
@@ -172,7 +180,9 @@ def _goes_through(line: Line, width: int, near: int) -> bool:
     return line.left <= near and line.right >= width - near
 
 
-def _in_box(line: Line, others: Sequence[Line], near: int) -> bool:
+def _in_box(
+    line: Line, others: Sequence[Line], near: int, thin: Callable[[Line], bool]
+) -> bool:
     """Whether both ends are corners: an end of a line that goes the other way is there too."""
 
     def is_corner(x: int) -> bool:
@@ -180,6 +190,7 @@ def _in_box(line: Line, others: Sequence[Line], near: int) -> bool:
         return any(
             abs(other.at(y) - x) <= near
             and min(abs(other.left - y), abs(other.right - 1 - y)) <= near
+            and thin(other)
             for other in others
         )
 
@@ -193,7 +204,8 @@ def _clear_sides(rest: np.ndarray, outer: np.ndarray) -> int:
     """
     from scipy import ndimage
 
-    numbers: Any = ndimage.label(rest)[0]
+    labelled: Any = ndimage.label(rest)
+    numbers = labelled[0]
     sizes = np.bincount(numbers.ravel())
     sizes[0] = 0
     large = (sizes >= SPARE * sizes.sum())[numbers] & rest

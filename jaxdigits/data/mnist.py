@@ -1,7 +1,8 @@
 """MNIST: 60,000 digits to learn from and 10,000 to test on, 28×28 pixels [1].
 
 The loader looks for the four files in a folder, in `JAXDIGITS_DATA`, in the user's cache, and
-last on the network.  Each file's content must have the official SHA-256.
+last on the network.  Each file's content must have the official SHA-256.  Other names are
+accepted too: `train-images.idx3-ubyte`, and torchvision's folder `MNIST/raw`.
 
 [1] LeCun, Bottou, Bengio & Haffner, Proc. IEEE 86(11), 1998, doi:10.1109/5.726791.
 """
@@ -15,7 +16,8 @@ import numpy as np
 
 from jaxdigits.data.cache import cache_folder, fill, places
 from jaxdigits.data.dataset import Dataset
-from jaxdigits.data.idx import read_idx
+from jaxdigits.data.files import content_of
+from jaxdigits.data.idx import MAX_BYTES, read_idx
 from jaxdigits.errors import DataError
 
 
@@ -56,6 +58,7 @@ MIRRORS = (
     "https://storage.googleapis.com/cvdf-datasets/mnist",
     "https://raw.githubusercontent.com/fgnt/mnist/master",
 )
+FASHION = (9, 0, 0, 3, 0, 2, 7, 2, 5, 5)  # the first labels of Fashion-MNIST
 REMEDY = "set JAXDIGITS_DATA to a folder with its four files, or run once with a network"
 
 
@@ -74,9 +77,17 @@ def mnist(folder: str | PathLike[str] | None = None) -> tuple[Dataset, Dataset]:
     """
     home = _cached() if folder is None else Path(folder)
     for name in FILES:
-        if _path(home, name) is None:
+        if find_idx(home, name) is None:
             raise DataError(f"{home}: no {name}[.gz] in this folder; MNIST is four such files")
-    image, label, test_image, test_label = _read(home, FILES)
+    try:
+        image, label, test_image, test_label = _read(home, FILES)
+    except DataError as error:
+        if not _is_fashion(home):
+            raise
+        raise DataError(
+            f"{home} has Fashion-MNIST, not MNIST: train on it with --data {home}, or get "
+            "MNIST's files"
+        ) from error
     return Dataset(image, label), Dataset(test_image, test_label)
 
 
@@ -84,24 +95,38 @@ def _read(home: Path, files: Mapping[str, File]) -> list[np.ndarray]:
     """Read images as they are and labels as int32, in the order of `files`."""
     arrays = []
     for name, file in files.items():
-        path = _path(home, name) or home / name
+        path = find_idx(home, name) or home / name
         array = read_idx(path, shape=file.shape, sha256=file.sha256)
         arrays.append(array if array.ndim == 3 else array.astype(np.int32))
     return arrays
 
 
-def _path(home: Path, name: str) -> Path | None:
-    return next((p for p in (home / name, home / f"{name}.gz") if p.is_file()), None)
+def find_idx(home: Path, name: str) -> Path | None:
+    """Return the path of an IDX file of MNIST, by any of its usual names, gzipped or not."""
+    folders = (home, home / "raw", home / "MNIST" / "raw")
+    names = [name, name.replace("-idx", ".idx")]
+    paths = (f / f"{n}{end}" for f in folders for n in names for end in ("", ".gz"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _is_fashion(home: Path) -> bool:
+    """Return whether the labels are Fashion-MNIST's, which has files of the same names."""
+    try:
+        path = find_idx(home, "train-labels-idx1-ubyte") or home
+        head = content_of(path, 8 + len(FASHION), file_most=MAX_BYTES)
+    except DataError:
+        return False
+    return head[8:] == bytes(FASHION)
 
 
 def _cached() -> Path:
     """Return the first folder that has all four files; the cache, filled if need be."""
     for place in places("mnist", ""):
-        if all(_path(place, name) for name in FILES):
+        if all(find_idx(place, name) for name in FILES):
             return place
     cache = cache_folder("mnist")
     for name, file in FILES.items():
-        if _path(cache, name) is None:
+        if find_idx(cache, name) is None:
             urls = [f"{mirror}/{name}.gz" for mirror in MIRRORS]
             fill(
                 cache,

@@ -6,6 +6,7 @@ averaged, another rate is resampled, and `Recording.notes` lists these changes.
 
 import os
 from collections.abc import Iterator
+from io import BytesIO
 from math import gcd
 from os import PathLike
 from types import ModuleType
@@ -43,13 +44,14 @@ def read_sound(path: str | PathLike[str]) -> Recording:
 
     Raises:
       DataError: if the file is missing, over 50 MB, no sound, damaged, shorter than its header
-        says, silent, not 0.05 to 30 seconds long, or of over 30 million samples in all.
+        says, silent, of channels that cancel, not 0.05 to 30 seconds long, or of over 30
+        million samples in all.
       ImportError: if soundfile is not installed.
     """
     soundfile = load_soundfile()
     _check_file(path)
     try:
-        with soundfile.SoundFile(os.fspath(path)) as file:
+        with soundfile.SoundFile(_with_length(path) or os.fspath(path)) as file:
             rate, count, channels = file.samplerate, file.frames, file.channels
             _check_length(path, rate, count, channels)
             samples = file.read(count, dtype="float32", always_2d=True)
@@ -61,11 +63,13 @@ def read_sound(path: str | PathLike[str]) -> Recording:
     if not np.isfinite(samples).all():
         raise DataError(f"{path}: has samples that are not finite; save it again")
     notes = [f"{channels} channels, averaged"] if channels > 1 else []
-    wave = samples.mean(1, dtype=np.float32)
+    wave, loudest = samples.mean(1, dtype=np.float32), np.abs(samples).max()
     if rate != RATE:
         notes.append(f"resampled from {rate} to {RATE} samples a second")
         wave = resample(wave, rate)
-    if np.abs(wave).max() < SILENT:
+    if np.abs(wave).max() < SILENT <= loudest:
+        raise DataError(f"{path}: its {channels} channels cancel; save one of them as mono")
+    if loudest < SILENT:
         raise DataError(f"{path}: there is no sound in it")
     return Recording(np.clip(wave, -1, 1), tuple(notes))
 
@@ -109,14 +113,41 @@ def _ends(file: BinaryIO, head: bytes) -> Iterator[int]:
     yield 0
     if (length := number(head[4:8])) not in UNKNOWN_SIZES:
         yield length + 8
+    size = _samples_size(file, head)
+    yield 0 if size in (None, *UNKNOWN_SIZES) else file.tell() + size
+
+
+def _samples_size(file: BinaryIO, head: bytes) -> int | None:
+    """Walk to the samples of a WAV and return their size by its header; None without them."""
     for _ in range(MAX_CHUNKS):
         name, size = file.read(4), file.read(4)
         if len(size) < 4:
-            return
+            return None
+        number = int.from_bytes(size, RIFF[head[:4]])
         if name == b"data":
-            yield 0 if number(size) in UNKNOWN_SIZES else file.tell() + number(size)
-            return
-        file.seek(number(size) + number(size) % 2, 1)
+            return number
+        file.seek(number + number % 2, 1)
+    return None
+
+
+def _with_length(path: str | PathLike[str]) -> BytesIO | None:
+    """Return a WAV whose header says that it has no samples, with their length; else None.
+
+    A program that streams writes the header before it knows the length, and may leave a 0.
+    """
+    with open(path, "rb") as file:
+        head = file.read(12)
+        if head[:4] not in RIFF or _samples_size(file, head) != 0:
+            return None
+        start = file.tell()
+        file.seek(0)
+        content = bytearray(file.read(MAX_BYTES))
+    if content[start : start + 4] in (b"", b"LIST"):  # really none
+        return None
+    order = RIFF[head[:4]]
+    content[start - 4 : start] = (len(content) - start).to_bytes(4, order)
+    content[4:8] = (len(content) - 8).to_bytes(4, order)
+    return BytesIO(content)
 
 
 def _check_length(path: Any, rate: int, count: int, channels: int) -> None:

@@ -1,5 +1,6 @@
 """Figures of a classifier's errors."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,8 +23,12 @@ if TYPE_CHECKING:
 
 
 @with_style
-def confusion_figure(confusion: np.ndarray) -> "Figure":
-    """Draw a confusion matrix [K, K] (row: label), errors coloured by their share."""
+def confusion_figure(confusion: np.ndarray, names: Sequence[str] | None = None) -> "Figure":
+    """Draw a confusion matrix [K, K] (row: label), errors coloured by their share.
+
+    Args:
+      names: of the classes; None: their numbers.
+    """
     from matplotlib.ticker import PercentFormatter
 
     classes = len(confusion)
@@ -44,6 +49,9 @@ def confusion_figure(confusion: np.ndarray) -> "Figure":
             colour = "white" if errors[i, j] > 0.6 * most else "black"
             axes.text(j, i, f"{count}", ha="center", va="center", fontsize=8, color=colour)
     axes.set(xlabel="taken for", ylabel="label", xticks=range(classes), yticks=range(classes))
+    if names is not None:
+        axes.set_xticklabels(names, rotation=90 if max(map(len, names)) > 3 else 0)
+        axes.set_yticklabels(names)
     axes.spines[:].set_visible(True)
     axes.tick_params(length=0)
     axes.set_title(f"{np.trace(confusion)} of {confusion.sum()} right")
@@ -52,7 +60,12 @@ def confusion_figure(confusion: np.ndarray) -> "Figure":
 
 @with_style
 def mistakes_figure(
-    image: np.ndarray, label: np.ndarray, probability: np.ndarray, *, most: int = 12
+    image: np.ndarray,
+    label: np.ndarray,
+    probability: np.ndarray,
+    *,
+    most: int = 12,
+    names: Sequence[str] | None = None,
 ) -> "Figure":
     """Draw the worst mistakes, each beside the probabilities of the network.
 
@@ -64,6 +77,7 @@ def mistakes_figure(
       label: [N].
       probability: [N, K].
       most: number of images.
+      names: of the classes; None: their numbers.
 
     Raises:
       ValueError: unless there is an image, a label and a row of probabilities for each.
@@ -75,6 +89,7 @@ def mistakes_figure(
     right = np.take_along_axis(probability, np.asarray(label)[:, None], 1)[:, 0]
     wrong = np.flatnonzero(probability.argmax(1) != label)
     wrong = wrong[np.argsort(right[wrong])][:most]
+    names = list(map(str, range(probability.shape[1]))) if names is None else names
     columns = 3
     rows = max(1, -(-len(wrong) // columns))
     figure = new_figure(WIDTH, 1.3 * rows + 0.3)
@@ -85,13 +100,13 @@ def mistakes_figure(
     for (picture, bars), n in zip(grid, wrong, strict=False):
         wrong_digit = int(probability[n].argmax())
         picture.imshow(image[n], cmap="gray_r", vmin=0)
-        picture.set_title(f"{label[n]}, taken for {wrong_digit}", fontsize=8)
+        picture.set_title(f"{names[int(label[n])]}, taken for {names[wrong_digit]}", fontsize=8)
         bare(picture)
         digits = np.arange(probability.shape[1])
         colours = [BLUE if d == label[n] else RED if d == wrong_digit else INK for d in digits]
         rectangles = bars.barh(digits, 100 * probability[n], color=colours, height=0.75)
         rectangles[wrong_digit].set(hatch="//////", edgecolor="white", linewidth=0)
-        bars.set(xlim=(0, 100), xticks=(0, 50, 100), yticks=digits)
+        bars.set(xlim=(0, 100), xticks=(0, 50, 100), yticks=digits, yticklabels=names)
         bars.tick_params(labelsize=6, length=2, pad=1)
         bars.invert_yaxis()
     for axes in grid[len(wrong) :].ravel():

@@ -3,7 +3,7 @@
 Spikes and potentials come from the residual of an ordinary forward pass; nothing is hooked.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -70,7 +70,7 @@ def spikes_of(run: Run, member: Member, test: Dataset) -> list[Drawing]:
     keys = evaluation_keys(member.key, rows)
     x = test.inputs.take(rows, keys)
     residual = jax.jit(member.network.forward)(member.params, x, keys)[1]
-    label = f"while it reads a {test.label[0]}, the first test digit"
+    label = f"while it reads a {run.config.names[int(test.label[0])]}, the first of the test"
     rates_text = f"Means over {len(rows)} test digits. Silent neurons cost nothing."
     if layers := events(residual):
         duration = run.config.options.get("duration", 10.0)
@@ -132,7 +132,9 @@ def weights_of(member: Member) -> list[Drawing]:
     return []
 
 
-def saliency_of(member: Member, digit: np.ndarray, test: Dataset) -> list[Drawing]:
+def saliency_of(
+    member: Member, digit: np.ndarray, test: Dataset, classes: Sequence[str]
+) -> list[Drawing]:
     """Draw saliency for one digit of each of six classes; nothing without a gradient."""
     _, first = np.unique(test.label, return_index=True)
     rows = jnp.asarray(first[:6])
@@ -145,7 +147,8 @@ def saliency_of(member: Member, digit: np.ndarray, test: Dataset) -> list[Drawin
     text = "The gradient of the largest logit by each pixel, through the hand-derived backward "
     text += "pass: light where more ink would speak for the prediction, dark where it would "
     text += "speak against it."
-    names = [f"{test.label[n]}, read {digit[n]}" for n in first[:6]]
+    name = lambda labels, n: classes[int(labels[n])]
+    names = [f"{name(test.label, n)}, read {name(digit, n)}" for n in first[:6]]
     figure = saliency_figure(np.asarray(images_of(x)), np.asarray(gradient), names=names)
     return [Drawing("saliency", "The pixels that decide", text, figure)]
 

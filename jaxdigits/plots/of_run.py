@@ -61,7 +61,7 @@ def drawings(
     figures += weights_of(member)
     if run.config.augment:
         figures += [_augmentation(run.config.augment, train)]
-    figures += saliency_of(member, logits[0].argmax(-1), test)
+    figures += saliency_of(member, logits[0].argmax(-1), test, run.config.names)
     return [*figures, *gradients_of(run, member, train)]
 
 
@@ -77,8 +77,9 @@ def _learning(history, best_epoch) -> list[Drawing]:
 
 
 def _errors(run: Run, logits: np.ndarray, test: Dataset) -> list[Drawing]:
+    names, prediction = run.config.names, logits.argmax(-1).ravel()
     label = np.asarray(test.label)
-    confusion = confusion_matrix(np.tile(label, len(logits)), logits.argmax(-1).ravel())
+    confusion = confusion_matrix(np.tile(label, len(logits)), prediction, len(names))
     temperature = run.doubt.temperature if run.doubt else 1.0
     probability = probabilities(logits, temperature)
     many = "" if len(logits) == 1 else f", each once for each of {len(logits)} networks"
@@ -86,9 +87,9 @@ def _errors(run: Run, logits: np.ndarray, test: Dataset) -> list[Drawing]:
     text += "orange bar is the prediction."
     return [
         Drawing("confusion", "Confusion matrix", f"Counts of test digits{many}.",
-                confusion_figure(confusion)),
+                confusion_figure(confusion, names)),
         Drawing("mistakes", "The worst mistakes", text,
-                mistakes_figure(images_of(test.inputs), label, probability)),
+                mistakes_figure(images_of(test.inputs), label, probability, names=names)),
         Drawing("doubt", "Doubt", "Whether probabilities are true: test digits in bins of the "
                 f"answer's probability, at temperature {temperature:.2f}; and the share of "
                 "errors among the surest answers.", doubt_figure(probability, label)),

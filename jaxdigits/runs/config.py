@@ -14,6 +14,7 @@ from jaxdigits import spikes as sp
 from jaxdigits.augment import AUGMENTS, Augment, of_senses, other_speech
 from jaxdigits.chain import in_series
 from jaxdigits.data.catalogue import CLASSES, FEATURES, blank
+from jaxdigits.data.own import Own
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
@@ -33,8 +34,10 @@ from jaxdigits.train.optimizer import SCHEDULES
 
 GRADIENTS: Mapping[str, Any] = {**ESTIMATORS, **RULES}
 SEEDS = 2**32
+LONGEST_SIDE = 1 << 14  # pixels of one's own images
 # What a builder takes, and a run does not choose.
 NOT_OPTIONS = ("chain", "training", "statistics")
+NOT_SETTINGS = ("network", "options", "own")  # fields that are no option of a training
 WITH_PIXEL_SLOPES = ("mlp", "cnn", "snn", "conv_snn")
 
 
@@ -50,7 +53,7 @@ class Config:
     network: Annotated[str, tuple(models.NETWORKS)]
     """the network"""
     data: str
-    """the data set"""
+    """the data set, or your own folder"""
     epochs: Annotated[int, Bounds(1, 1_000_000)]
     """passes over the training set"""
     batch: Annotated[int, Bounds(1)] = 64
@@ -83,11 +86,16 @@ class Config:
     """networks trained at once, with seed, seed + 1 and so on"""
     options: Mapping[str, Any] = field(default_factory=dict)
     """every option of the network, as its builder takes them"""
+    own: Own | None = None
+    """facts of one's own data; None for a data set of the library"""
 
     def __post_init__(self):
         require_name("network", models.NETWORKS, self.network)
-        require_name("data", FEATURES, self.data)
-        for option in options_of(Config, without=("network", "data", "options")):
+        if self.own is None:
+            require_name("data", FEATURES, self.data)
+        else:
+            object.__setattr__(self, "own", _whole_own(self.own, self.network))
+        for option in options_of(Config, without=("data", *NOT_SETTINGS)):
             value, names = getattr(self, option.name), names_of(option.annotation)
             if names and not (value is None and option.default is None):
                 require_name(option.name, names, value)
@@ -109,17 +117,28 @@ class Config:
                 f"adversarial needs gradient by_hand and {networks}, got {self.gradient} and "
                 f"{self.network}"
             )
-        object.__setattr__(self, "options", whole_options(self.network, self.options))
+        options = whole_options(self.network, self.options)
+        object.__setattr__(self, "options", options)
+        if self.own is not None and len(self.own.names) != options["classes"]:
+            raise ValueError(
+                f"classes must be {len(self.own.names)}, as the data have, "
+                f"got {options['classes']}"
+            )
+
+    @property
+    def features(self) -> Any:
+        """The feature shape of an example, or one for each sense."""
+        return FEATURES[self.data] if self.own is None else self.own.shape
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes: for eleven without data of one's own, digits and "no digit"."""
+        return CLASSES[: self.options["classes"]] if self.own is None else self.own.names
 
     @property
     def hears(self) -> bool:
         """Whether the network takes a sound with each image."""
-        return isinstance(FEATURES[self.data], Mapping)
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """The name of each class: ten digits, and for eleven classes "no digit"."""
-        return CLASSES[: self.options["classes"]]
+        return isinstance(self.features, Mapping)
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
@@ -207,8 +226,10 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
     """The configuration of `CONFIGS` for a network and a data set, with changes.
 
     Args:
-      data: None is the first data set that the network has a configuration for.
-      settings: fields of `Config`; `options` join the configuration's own.
+      data: None is the first data set that the network has a configuration for; with `own`,
+        any name.
+      settings: fields of `Config`; `options` join the configuration's own.  `own` are facts of
+        one's own data, and the configuration is that of the first data set.
 
     Raises:
       ValueError: for an unknown name, a value out of range, or a network that does not fit
@@ -217,14 +238,19 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
     require_name("network", models.NETWORKS, network)
     known = [c.data for c in CONFIGS.values() if c.network == network]
     data = known[0] if data is None else data
-    require_name(f"data of {network}", known, data)
-    usual = CONFIGS[f"{network}-{data}"]
+    facts = settings.get("own")
+    if facts is None:
+        require_name(f"data of {network}", known, data)
+    usual = CONFIGS[f"{network}-{known[0] if facts else data}"]
     for name in settings:
         require_name("a setting", [f.name for f in fields(Config)], name)
     own = settings.get("options", {})
     if not isinstance(own, Mapping):
         raise ValueError(f"options must be names and values, got {own!r}")
     table = network_options(network, own.get("neuron"))
+    if facts is not None:
+        own = {"classes": len(facts.names), **own}
+        settings |= {"data": data}
     config = replace(usual, **settings | {"options": {**chosen_options(usual, table), **own}})
     check_network(config)
     return config
@@ -250,7 +276,7 @@ def check_network(config: Config) -> None:
         or a microbatch of a network that mixes examples.
     """
     network, key = config.build()(training=True), jax.random.key(0)
-    features = FEATURES[config.data]
+    features = config.features
     jax.eval_shape(lambda: network.init(key, features)[0])
     examples = config.microbatch
     if examples is not None and examples < config.batch:
@@ -264,8 +290,10 @@ def check_network(config: Config) -> None:
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The configuration as a JSON object."""
-    return asdict(config)
+    """The configuration as a JSON object; `own` only with data of one's own."""
+    values = asdict(config)
+    own = values.pop("own")
+    return values if own is None else values | {"own": own._asdict()}
 
 
 def from_json(values: Any) -> Config:
@@ -277,7 +305,7 @@ def from_json(values: Any) -> Config:
     if not isinstance(values, dict):
         raise ValueError("the configuration is not a JSON object")
     names = {f.name for f in fields(Config)}
-    for name in sorted(names ^ set(values)):
+    for name in sorted(names ^ {*values, "own"}):
         problem = "lacks" if name in names else "has an unknown"
         raise ValueError(f"the configuration {problem} {name!r}")
     try:
@@ -285,12 +313,28 @@ def from_json(values: Any) -> Config:
         table = network_options(config.network, config.options.get("neuron"))
         if absent := sorted(set(table) - set(values["options"])):
             raise ValueError(f"the configuration lacks the option {absent[0]!r}")
-        if f"{config.network}-{config.data}" not in CONFIGS:
+        if config.own is None and f"{config.network}-{config.data}" not in CONFIGS:
             raise ValueError(f"{config.network} has no configuration for {config.data!r}")
     except (TypeError, AttributeError) as error:
         raise ValueError(f"the configuration has a value of the wrong type: {error}") from error
     check_network(config)
     return config
+
+
+def _whole_own(own: Any, network: str) -> Own:
+    """Return the facts of one's own data, from a file's JSON too.
+
+    Raises:
+      ValueError: for a value of another kind, or a network that takes more than images.
+    """
+    own = Own(**own) if isinstance(own, Mapping) else Own(*own)
+    own = own._replace(shape=tuple(own.shape), names=tuple(own.names))
+    sizes = [isinstance(n, int) and 0 < n <= LONGEST_SIDE for n in own.shape]
+    if len(sizes) != 2 or not all(sizes) or not all(isinstance(n, str) for n in own.names):
+        raise ValueError(f"own must have a shape (H, W) and names of classes, got {own}")
+    if network == "multimodal":
+        raise ValueError("multimodal takes images and sounds: choose a network of images alone")
+    return own
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.data.catalogue import FEATURES, blank
+from jaxdigits.data.catalogue import blank
 from jaxdigits.data.files import require_stored
 from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
@@ -225,19 +225,19 @@ def _read_config(folder: Path) -> tuple[Config, Any]:
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise ValueError(f"this version reads run format {FORMAT} only")
         config = from_json(head.get("config"))
-        template = _template(config)
+        template = template_of(config)
     except Exception as error:  # an option of a wrong type can fail anywhere in a builder
         name = folder / "config.json"
         raise RunError(f"{name} cannot be used: {in_one_line(error)}") from error
     return config, template
 
 
-def _template(config: Config) -> Any:
+def template_of(config: Config) -> Any:
     """Return the shapes and dtypes of the configuration's {"params", "statistics"}."""
 
     def make():
         key, network = jax.random.key(0), config.build()(training=True)
-        features = FEATURES[config.data]
+        features = config.features
         params, _ = network.init(key, features)
         statistics = gather_statistics(network, params, blank(features, 2), key)
         return {"params": params, "statistics": statistics}

@@ -177,7 +177,7 @@ def finish_run(folder: Path, result: dict[str, Any]) -> None:
 
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
     """Split the training set in two: for training, and for choosing the epoch."""
-    count = len(train.label) // VALIDATION
+    count = max(1, len(train.label) // VALIDATION)
     train, valid = split(train, (len(train.label) - count, count), seed=SPLIT_SEED)
     return train, valid
 
@@ -216,12 +216,17 @@ def predictor(run: Run) -> Callable[[Any], np.ndarray]:
         network = run.config.build()(training=False, statistics=statistics)
         return logits_of(network, params, inputs, key)[0]
 
-    members = [(run.params, run.statistics, jax.random.key(run.config.seed))]
-    if run.config.seeds > 1:
-        keys = member_keys(run.config)
-        pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
-        members = [pick(i) for i in range(run.config.seeds)]
+    members = members_of(run)
     return lambda inputs: np.stack([of_member(member, inputs) for member in members])
+
+
+def members_of(run: Run) -> list[tuple]:
+    """Return (params, statistics, key) of each of the run's networks."""
+    if run.config.seeds == 1:
+        return [(run.params, run.statistics, jax.random.key(run.config.seed))]
+    keys = member_keys(run.config)
+    pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
+    return [pick(i) for i in range(run.config.seeds)]
 
 
 def member_keys(config: Config) -> Array:

@@ -19,6 +19,7 @@ from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.train.evaluate import BATCH, gather_statistics, logits_of
 from jaxdigits.train.microbatch import microbatches, mixes_examples, require_apart
+from jaxdigits.train.optimizer import update_with_loss
 from jaxdigits.train.recipe import Recipe, optimizer_of
 from jaxdigits.train.sharding import device_count, in_shares, over_devices
 from jaxdigits.train.state import AUGMENT, TrainState, order_of_epoch, step_keys
@@ -113,7 +114,9 @@ def train_step(
     loss, grads, _ = estimate(state.params, batch, keys)
     # Once all gradients are there no params are read again, and each may be updated in place.
     grads = computed_once(grads, "epoch")
-    updates, opt_state = optimizer_of(recipe).update(grads, state.opt_state, state.params)
+    updates, opt_state = update_with_loss(
+        optimizer_of(recipe), grads, state.opt_state, state.params, loss
+    )
     params = optax.apply_updates(state.params, updates)
     average = state.average
     if recipe.ema is not None:

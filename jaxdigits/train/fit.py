@@ -42,7 +42,10 @@ def fit(
     Each epoch is one compiled program over data that stays on the device.
 
     Args:
-      recipe: the network, its optimizer and all options.
+      recipe: the network, its optimizer and all options.  Any optax optimizer works that needs
+        gradients, params and the loss alone (`value`): also `optax.contrib.reduce_on_plateau`,
+        on the loss of each update.  `lbfgs` and line searches, which call the loss again, and
+        `lookahead`, which has params of its own, are rejected.
       train, valid: disjoint data sets.
       key: the one source of randomness: same key, same machine, same result.
       hooks: functions to call on the way.

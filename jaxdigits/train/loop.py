@@ -15,7 +15,9 @@ from jax import Array
 from jaxdigits.data import Dataset
 from jaxdigits.layer import Layer
 from jaxdigits.train.epoch import before_first_epoch, run_epoch, run_updates
+from jaxdigits.train.examples import check_examples
 from jaxdigits.train.memory import within_memory
+from jaxdigits.train.optimizer import check_optimizer
 from jaxdigits.train.recipe import Recipe
 from jaxdigits.train.sharding import (
     by_member,
@@ -52,6 +54,10 @@ def run(
             raise ValueError(f"{name} must be a Dataset, got {type(data).__name__}")
     recipe = with_classes(recipe, train, valid)
     check_data(recipe, train, valid)
+    first = jax.tree.map(lambda a: a[0], hyperparameters) if many else hyperparameters
+    network = recipe.build(training=True)
+    params = features_of(network, train.inputs.shape)[0]
+    check_optimizer(recipe.optimizer(first), params)  # pyright: ignore[reportCallIssue]
     whole = everywhere(recipe.mesh)
     own = by_member(recipe.mesh) if many else whole
     train, valid = place((train, valid), whole)
@@ -141,7 +147,7 @@ def with_classes(recipe: Recipe, train: Dataset, valid: Dataset) -> Recipe:
 
 
 def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:
-    """Check that there is a batch, and that the network can tell the classes apart.
+    """Check the examples, their number, and that the network can tell the classes apart.
 
     Raises:
       ValueError: naming the argument.
@@ -150,7 +156,9 @@ def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:
         raise ValueError(
             f"batch is {recipe.batch}, but there are {len(train)} training examples"
         )
-    outputs = features_of(recipe.build(training=True), train.inputs.shape)[1][-1]
+    network = recipe.build(training=True)
+    check_examples(network, train, valid)
+    outputs = features_of(network, train.inputs.shape)[1][-1]
     for name, data in dict(train=train, valid=valid).items():
         if data.classes > outputs:
             raise ValueError(

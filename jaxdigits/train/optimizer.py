@@ -1,6 +1,8 @@
-"""The optimizer of the command line: AdamW, with a learning rate that follows a schedule."""
+"""The optimizer of the command line, AdamW with a schedule; and calls of any optimizer."""
 
 from collections.abc import Callable
+from inspect import signature
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -61,3 +63,42 @@ def adamw(
         optax.add_decayed_weights(weight_decay, is_weight),
         optax.scale_by_schedule(lambda count: -learning_rate * shape(count + 1)),
     )
+
+
+def update_with_loss(
+    optimizer: optax.GradientTransformation, grads: Any, state: Any, params: Any, loss: Array
+) -> tuple[Any, Any]:
+    """Return (updates, state) of any optax optimizer; those that take the loss get it.
+
+    Args:
+      loss: [] as optax's extra argument `value`, for `reduce_on_plateau` and `polyak_sgd`.
+    """
+    optimizer = optax.with_extra_args_support(optimizer)
+    kinds = signature(optimizer.update).parameters
+    takes = "value" in kinds or any(p.kind is p.VAR_KEYWORD for p in kinds.values())
+    extra = {"value": loss} if takes else {}
+    return optimizer.update(grads, state, params, **extra)
+
+
+def check_optimizer(optimizer: optax.GradientTransformation, params: Any) -> None:
+    """Check that an optimizer works with gradients, params and the loss alone, by tracing.
+
+    Args:
+      params: the shapes of the params.
+
+    Raises:
+      ValueError: naming the cure, for an optimizer that needs more, or params of its own.
+    """
+
+    def update(params):
+        loss = jnp.zeros((), jnp.result_type(float))
+        return update_with_loss(optimizer, params, optimizer.init(params), params, loss)
+
+    try:
+        jax.eval_shape(update, params)
+    except (TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split()).replace("<locals>.", "")
+        raise ValueError(
+            "optimizer must work with gradients, params and the loss alone, which lbfgs, line "
+            f"searches and lookahead do not ({reason}): take another, as optax.adam(1e-3)"
+        ) from error

@@ -18,6 +18,7 @@ from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.train.fit import NO_HOOKS
 from jaxdigits.train.loop import features_of, run
+from jaxdigits.train.optimizer import update_with_loss
 from jaxdigits.train.recipe import Recipe
 from jaxdigits.train.sharding import check_members
 from jaxdigits.train.snapshot import Hooks
@@ -100,7 +101,8 @@ def check_hyperparameters(recipe: Recipe, shape: Any, hyperparameters: Any) -> N
 
     def update(hyper, params):
         optimizer = recipe.optimizer(hyper)  # pyright: ignore[reportCallIssue]
-        return optimizer.update(params, optimizer.init(params), params)
+        loss = jnp.zeros((), jnp.result_type(float))
+        return update_with_loss(optimizer, params, optimizer.init(params), params, loss)
 
     member = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((), jnp.result_type(leaf)), hyperparameters

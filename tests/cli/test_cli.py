@@ -79,7 +79,7 @@ def test_an_unknown_check_is_one_line(one_line):
         (KeyboardInterrupt(), 130, "interrupted"),
         (ValueError("two\n  lines"), 2, "two lines"),
         (OSError(28, "No space left on device", "file"), 1, "file: No space left on device"),
-        (OSError(32, "Broken pipe"), 1, "output: Broken pipe"),
+        (OSError(5, "Input/output error"), 1, "output: Input/output error"),
         (RuntimeError("odd"), 1, "RuntimeError: odd (JAXDIGITS_DEBUG=1 shows where)"),
     ],
 )

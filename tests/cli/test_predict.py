@@ -1,5 +1,7 @@
 """`jaxdigits predict`: one line a picture, whatever stands beside it."""
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -109,7 +111,7 @@ def test_a_bad_picture_is_named_and_skipped_and_the_others_answered(
     text.write_text("no picture")
     Image.new("L", (40, 40), 255).save(blank)
     cut.write_bytes(pictures[0].read_bytes()[:60])
-    bad = [text, blank, cut, tmp_path / "absent.png", tmp_path]
+    bad = [text, blank, cut, tmp_path / "absent.png"]
     answer = cli("predict", trained[1], *bad, pictures[0], "--json")
     assert answer.code == 1
     assert list(answers(answer)) == [str(pictures[0])]
@@ -189,3 +191,57 @@ def test_a_promise_that_the_run_cannot_give_is_one_line(one_line, trained, pictu
     (folder / "doubt.json").unlink()
     code, said = one_line("predict", folder, pictures[0], "--max-error", "0.1")
     assert (code, said.startswith(f"--max-error needs {folder}/doubt.json")) == (2, True)
+
+
+def test_a_folder_becomes_a_table_with_a_row_a_picture(cli, trained, pictures, tmp_path):
+    folder = tmp_path / "scans" / "inner"
+    folder.mkdir(parents=True)
+    for path in pictures:
+        (folder / path.name).write_bytes(path.read_bytes())
+    (folder / "2.png").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("not read")
+    answer = cli("predict", trained[1], folder.parent, "--csv", tmp_path / "a.csv")
+    assert answer.code == 1
+    assert answer.out == f"5 pictures read, 1 not: {tmp_path / 'a.csv'}\n"
+    with open(tmp_path / "a.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["file"] for row in rows] == [str(folder / f"{i}.png") for i in range(6)]
+    lines = answers(cli("predict", trained[1], *pictures, "--json"))
+    for row, line in zip(rows, lines.values(), strict=True):
+        if row["file"].endswith("2.png"):
+            assert (row["digit"], row["probability"]) == ("", "")
+            assert row["error"].startswith(str(folder / "2.png"))
+        else:
+            assert (row["digit"], row["error"]) == (str(line["digit"]), "")
+            assert float(row["probability"]) == pytest.approx(line["probability"], abs=1e-4)
+
+
+def test_a_list_on_stdin_is_answered_as_the_same_paths(cli, trained, pictures, monkeypatch):
+    text = "".join(f"{path}\n" for path in pictures[:3]) + "\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    got = cli("predict", trained[1], "-", "--json")
+    assert got == cli("predict", trained[1], *pictures[:3], "--json")
+
+
+def test_many_pictures_are_answered_in_order_and_as_if_alone(cli, spiking, pictures):
+    many = [*pictures, *pictures[::-1]] * 7  # more than one chunk of the network
+    rows = [
+        json.loads(line) for line in cli("predict", spiking, *many, "--json").out.splitlines()
+    ]
+    assert [row["image"] for row in rows] == list(map(str, many))
+    alone = answers(cli("predict", spiking, *pictures, "--json"))
+    for row in rows:
+        for name, value in alone[row["image"]].items():
+            assert row[name] == pytest.approx(value, abs=2e-6)
+
+
+def test_folders_and_tables_that_cannot_be_are_one_line(one_line, trained, tmp_path, pictures):
+    (tmp_path / "empty").mkdir()
+    line = f"{tmp_path / 'empty'}: no picture in this folder; pass another"
+    assert one_line("predict", trained[1], tmp_path / "empty") == (1, line)
+    code, said = one_line(
+        "predict", trained[1], pictures[0], "--csv", tmp_path / "no" / "a.csv"
+    )
+    assert (code, said) == (1, f"{tmp_path / 'no' / 'a.csv'}: No such file or directory")
+    code, said = one_line("predict", trained[1], "--image", pictures[0], "--csv", "a.csv")
+    assert (code, said.startswith("--csv is for pictures")) == (2, True)

@@ -184,6 +184,6 @@ def test_a_test_set_of_other_senses_is_refused(one_line, heard, trained):
     code, said = one_line("evaluate", heard[1], "--data", "digits")
     assert code == 2
     assert said == (
-        f"--data digits has other senses than digits+fsdd, the data of {heard[1]}: "
+        "--data digits has other senses than digits+fsdd, the data of the run: "
         "add or remove +fsdd"
     )

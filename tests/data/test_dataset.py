@@ -102,10 +102,21 @@ THREE = np.zeros((3, 28, 28), np.uint8)
 @pytest.mark.parametrize(
     ("inputs", "label", "message"),
     [
-        (THREE, [0, 1], "each input needs a label, got 3 inputs and 2 labels"),
+        (
+            THREE,
+            [0, 1],
+            "each input needs a label, got 3 inputs and 2 labels; pass as",
+        ),
         (THREE[0], [7], "each input needs a label, got 28 inputs and 1 labels"),
-        (THREE, [0.0, 1.0, 2.0], r"label must be whole numbers \[N\], got float64 \[3\]"),
-        (THREE, [[0], [1], [2]], r"label must be whole numbers \[N\], got int64 \[3, 1\]"),
+        (THREE, [0.0, 1.0, 2.0], r"got float64 \[3\]: pass label.astype\(int\)"),
+        (
+            THREE,
+            [[0], [1], [2]],
+            r"got int64 \[3, 1\]: pass label\[:, 0\]",
+        ),
+        (THREE, np.eye(3), r"got float64 \[3, 3\], one-hot: pass label.argmax\(1\)"),
+        (THREE, [[0, 2], [1, 1], [2, 0]], r"got int64 \[3, 2\]$"),
+        (THREE, ["a", "b", "a"], r"got <U1 \[3\]: number the texts, as np.unique"),
         (THREE, [0, -1, 2], "label must be >= 0 and below classes, 3, got -1 to 2"),
         (THREE, [0, 1, 2**40], "label must be below 2³¹, got 1099511627776"),
         (THREE[:0], np.zeros(0, int), "a data set needs at least one example, got none"),

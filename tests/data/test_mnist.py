@@ -214,3 +214,20 @@ def test_the_real_files_are_the_official_ones_and_we_know_their_geometry():
         box = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
         assert max(box.shape) in (19, 20)
         np.testing.assert_array_equal(centred(box[None])[0], image)
+
+
+def test_other_libraries_names_are_accepted(small, tmp_path):
+    raw = put(tmp_path / "MNIST" / "raw", CONTENT, "")
+    assert same_as_content(mnist(tmp_path))
+    for path in list(raw.iterdir()):
+        path.rename(raw / path.name.replace("-idx", ".idx"))
+    assert same_as_content(mnist(raw))
+
+
+def test_fashion_in_the_place_of_mnist_is_named(tmp_path):
+    content = CONTENT | {"train-labels-idx1-ubyte": idx(np.array(module.FASHION))}
+    put(tmp_path, content, "")
+    with pytest.raises(
+        DataError, match=rf"has Fashion-MNIST, .* with --data {tmp_path}, or get"
+    ):
+        mnist(tmp_path)

@@ -64,6 +64,28 @@ def test_a_length_that_a_program_did_not_know_is_no_fault(tmp_path):
     np.testing.assert_allclose(read_sound(path).wave, TONE, atol=1e-4)
 
 
+@pytest.mark.parametrize("total", [0, 0xFFFFFFFF])
+def test_a_stream_whose_length_stayed_0_is_read_to_its_end(tmp_path, total):
+    path = written(tmp_path / "stream.wav", TONE)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    content[4:8], content[place : place + 4] = struct.pack("<I", total), bytes(4)
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_sound(path).wave, TONE, atol=1e-4)
+    path.write_bytes(content[: place + 4])
+    with pytest.raises(DataError, match="0 s long; a spoken digit takes"):
+        read_sound(path)
+
+
+def test_channels_that_cancel_are_named(tmp_path):
+    path = written(tmp_path / "stereo.wav", np.stack([TONE, -TONE], 1))
+    with pytest.raises(DataError, match="its 2 channels cancel; save one of them as mono"):
+        read_sound(path)
+    path = written(tmp_path / "silent.wav", np.zeros((4000, 2)))
+    with pytest.raises(DataError, match="there is no sound in it"):
+        read_sound(path)
+
+
 def shorter(content):
     return content[:-100]
 

@@ -1,12 +1,16 @@
 """AdamW's schedule and decay, by hand."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import optax.contrib
 import pytest
 
-from jaxdigits.train import adamw
+from jaxdigits.models import mlp
+from jaxdigits.train import Recipe, adamw, fit, fit_population
 from jaxdigits.train.optimizer import SCHEDULES
 
 STEPS = 40
@@ -87,3 +91,43 @@ def test_the_learning_rate_may_be_traced_one_per_member():
 def test_no_steps_are_refused():
     with pytest.raises(ValueError, match="updates must be >= 1, got 0"):
         adamw(1e-3, 0)
+
+
+NETWORK = partial(mlp, hidden=(4,), dropout_rate=0.0)
+
+
+def trained(small, optimizer, epochs=2):
+    return fit(Recipe(NETWORK, optimizer, epochs=epochs, batch=64), *small, jax.random.key(0))
+
+
+def test_an_optimizer_that_takes_the_loss_gets_it(small):
+    plateau = optax.contrib.reduce_on_plateau(factor=0.5, patience=1, rtol=0.99)
+    state = trained(small, optax.chain(optax.sgd(0.1), plateau)).state.opt_state[1]
+    # Eight updates, of which none improves the first loss by 99 %.
+    assert float(state.scale) == 0.5**7
+    first = trained(small, optax.sgd(0.0), 1).history[0]["loss"]
+    assert float(state.best_value) == pytest.approx(first, rel=0.2)
+
+
+def test_an_optimizer_of_extra_arguments_without_the_loss_works(small):
+    sgd = optax.sgd(0.1)
+
+    def update(updates, state, params=None):
+        return sgd.update(updates, state, params)
+
+    strict = optax.GradientTransformationExtraArgs(sgd.init, update)
+    strict, plain = trained(small, strict, 1).params, trained(small, sgd, 1).params
+    jax.tree.map(np.testing.assert_array_equal, strict, plain)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "reason"),
+    [(optax.lbfgs(), "value_fn"), (optax.lookahead(optax.sgd(0.1), 5, 0.5), "fast")],
+)
+def test_an_optimizer_that_needs_more_is_one_line(small, optimizer, reason):
+    with pytest.raises(ValueError, match=f"optimizer must work .*{reason}.*: take") as caught:
+        trained(small, optimizer)
+    assert "\n" not in str(caught.value)
+    many = Recipe(NETWORK, lambda h: optimizer, epochs=1, batch=64)
+    with pytest.raises(ValueError, match="optimizer must work with gradients, params and"):
+        fit_population(many, *small, jax.random.split(jax.random.key(0), 2))

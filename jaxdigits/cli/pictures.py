@@ -1,0 +1,101 @@
+"""Many pictures for `jaxdigits predict`: folders, lists on stdin, tables."""
+
+import csv
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdigits.errors import DataError
+
+AT_ONCE = 512  # pictures that are read before they are answered, in chunks
+
+
+class Answer(NamedTuple):
+    """The answer to one picture, or the reason that there is none."""
+
+    path: Path
+    probability: np.ndarray | None
+    """[K]"""
+    error: str = ""
+
+
+def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
+    """Return the pictures: files as they are, those in folders by name, and a list on stdin.
+
+    Raises:
+      DataError: for a folder without a picture.
+    """
+    from jaxdigits.data.own import SUFFIXES
+
+    pictures: list[Path] = []
+    for path in map(Path, paths):
+        if path == Path("-"):
+            names = sys.stdin.buffer.read().splitlines()
+            pictures += [Path(os.fsdecode(name)) for name in names if name.strip()]
+        elif path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            if not inside:
+                raise DataError(f"{path}: no picture in this folder; pass another")
+            pictures += inside
+        else:
+            pictures.append(path)
+    return pictures
+
+
+def answers(
+    paths: Sequence[Path],
+    read: Callable[[Path], Any],
+    answer: Callable[[Any], np.ndarray],
+) -> Iterator[Answer]:
+    """Yield an answer for each picture, in order; the network takes many at once.
+
+    Args:
+      read: returns the network's inputs [1, ...] from a path, or raises a DataError.
+      answer: returns probabilities [N, K] of inputs [N, ...].
+    """
+    import jax
+
+    for start in range(0, len(paths), AT_ONCE):
+        inputs, errors = [], {}
+        for path in paths[start : start + AT_ONCE]:
+            try:
+                inputs.append(read(path))
+            except DataError as error:
+                errors[len(inputs) + len(errors)] = str(error)
+        whole = jax.tree.map(lambda *a: np.concatenate(a), *inputs) if inputs else None
+        shares = iter(answer(whole) if inputs else ())
+        for i, path in enumerate(paths[start : start + AT_ONCE]):
+            if i in errors:
+                yield Answer(path, None, errors[i])
+            else:
+                yield Answer(path, next(shares))
+
+
+def write_table(
+    file: Path, rows: Iterable[Answer], decide: Callable[[np.ndarray], tuple[str, float]]
+) -> tuple[int, int]:
+    """Write a row for each picture to a .csv; return the numbers of answers and of errors.
+
+    Args:
+      decide: (probabilities [K]) -> (the answer in a word, its probability).
+
+    Raises:
+      OSError: if the file cannot be written.
+    """
+    count = [0, 0]
+    with open(file, "w", newline="", encoding="utf-8", errors="backslashreplace") as out:
+        table = csv.writer(out)
+        table.writerow(["file", "digit", "probability", "error"])
+        for path, probability, error in rows:
+            count[probability is None] += 1
+            shown = ["", ""]
+            if probability is not None:
+                word, share = decide(probability)
+                shown = [word, f"{share:.4f}"]
+            table.writerow([path, *shown, error])
+    return count[0], count[1]

@@ -1,0 +1,322 @@
+"""People's own images with their classes: a folder of pictures, IDX files, or an `.npz`.
+
+    FOLDER/CLASS/*.png               a subfolder per class, of pictures in any format read
+    FOLDER/train/CLASS/*.png         the same, with a test set in FOLDER/test
+    FOLDER/train-images-idx3-ubyte   and the labels; a test pair is t10k-...; gzipped or not
+    FOLDER/train.npz                 `image` [N, H, W] and `label` [N]; a test set is test.npz
+    FILE.npz                         the same, without a test set
+
+Pictures that all have 28×28 pixels, light on dark, are taken as they are.  All others are
+prepared as a digit: cut out, scaled and centred in MNIST's geometry.  Arrays of any size are
+taken as they are.  Without a test set, a fifth of each class is set apart, always the same.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdigits.data.dataset import Dataset, split
+from jaxdigits.data.files import BROKEN, open_archive, require_file
+from jaxdigits.data.geometry import SIDE, edge
+from jaxdigits.data.idx import read_idx
+from jaxdigits.data.mnist import find_idx
+from jaxdigits.data.picture import read_grey, read_picture
+from jaxdigits.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+TEST = 5  # one example in 5, as for the built-in digits
+SPLIT_SEED = 0
+LEAST = 12  # examples, of which some test and one validates
+MAX_BYTES = 4 << 30  # of an archive, unpacked
+SPLITS = ({"train", "test"}, {"training", "testing"})
+DARK = 128
+
+
+class Own(NamedTuple):
+    """Facts of one's own data, as a run stores them."""
+
+    shape: tuple[int, ...]
+    """(H, W) of an image"""
+    names: tuple[str, ...]
+    """names of the classes"""
+    as_is: bool = True
+    """whether a picture of that size, light on dark, is taken as it is"""
+    digest: str = ""
+    """of all images and labels; a run's data are the same as long as this is"""
+
+
+class OwnData(NamedTuple):
+    """One's own data, as read from a place."""
+
+    train: Dataset
+    test: Dataset
+    own: Own
+    notes: tuple[str, ...]
+    """one line for each choice made, for a user to read"""
+
+
+class _Part(NamedTuple):
+    """Images [N, H, W], and their labels [N], numbers or texts."""
+
+    image: np.ndarray
+    label: np.ndarray
+
+
+def own_data(place: str | PathLike[str]) -> OwnData:
+    """Read one's own images: the module's text says which files there may be.
+
+    Raises:
+      DataError: naming the file or folder that is missing, cannot be read, or does not fit.
+    """
+    place = Path(place).absolute()
+    names: Sequence[str] | None = None
+    as_is = True
+    if place.suffix == ".npz":
+        train, test = _npz(place), None
+    elif not place.is_dir():
+        raise DataError(f"{place}: no such folder; pass one with a subfolder per class")
+    elif find_idx(place, "train-images-idx3-ubyte"):
+        train, test = _idx(place, "train"), None
+        if find_idx(place, "t10k-images-idx3-ubyte"):
+            test = _idx(place, "t10k")
+    elif (place / "train.npz").is_file():
+        path = place / "test.npz"
+        train, test = _npz(place / "train.npz"), _npz(path) if path.is_file() else None
+    else:
+        train, test, names, as_is = _pictures(place)
+    return _joined(place, train, test, names, as_is)
+
+
+def facts_of(train: Dataset, names: Sequence[str] | None = None) -> Own:
+    """Return the facts of a data set in memory, for the configuration of a run.
+
+    Args:
+      train: images [N, H, W].
+      names: of the classes; None: their numbers.
+
+    Raises:
+      ValueError: unless there is one name for each class.
+    """
+    names = [str(i) for i in range(train.classes)] if names is None else names
+    if len(names) != train.classes or len(set(names)) != len(names):
+        raise ValueError(
+            f"names must be {train.classes} different names, got {len(names)}: {list(names)}"
+        )
+    return Own(tuple(train.inputs.shape), tuple(map(str, names)))
+
+
+def read_as(path: str | PathLike[str], own: Own) -> np.ndarray:
+    """Read a picture as the images of one's own data were read: [H, W] uint8.
+
+    Raises:
+      DataError: as `read_picture`, or for a size that can neither be taken nor prepared.
+    """
+    if own.as_is:
+        grey = read_grey(path)
+        if grey.shape == own.shape and np.median(edge(grey)) < DARK:
+            return np.rint(grey).astype(np.uint8)
+        if own.shape != (SIDE, SIDE):
+            h, w = own.shape
+            raise DataError(
+                f"{path}: {grey.shape[0]}×{grey.shape[1]} pixels, or dark on light; "
+                f"this run reads {h}×{w}, light on dark: resize or invert it"
+            )
+    return read_picture(path)
+
+
+def _joined(
+    place: Path, train: _Part, test: _Part | None, names: Sequence[str] | None, as_is: bool
+) -> OwnData:
+    """Number the classes, set test data apart, and check that all fit together."""
+    names = list(_names(train.label) if names is None else names)
+    if len(names) < 2:
+        raise DataError(f"{place}: only one class, {names[0]!r}; two or more are needed")
+    learn = _numbered(place, train, names)
+    notes: list[str] = []
+    if len(learn) < LEAST:
+        raise DataError(f"{place}: {len(learn)} examples to train on; {LEAST} are needed")
+    if test is not None:
+        check = _numbered(place, test, names)
+    else:
+        count = len(learn) // TEST
+        learn, check = split(learn, (len(learn) - count, count), seed=SPLIT_SEED)
+        notes.append(f"{place} has no test set: {count} of its examples are set apart")
+    if learn.inputs.shape != check.inputs.shape:
+        sizes = f"{learn.inputs.shape} and {check.inputs.shape}"
+        raise DataError(f"{place}: training and test images are {sizes}; make them one size")
+    if not as_is:
+        notes.append("pictures are cut out, scaled and centred as digits of 28×28 pixels")
+    digest = hashlib.sha256()
+    for data in (learn, check):
+        digest.update(np.asarray(data.inputs[:]).tobytes())
+        digest.update(np.asarray(data.label).tobytes())
+    own = Own(learn.inputs.shape, tuple(names), as_is, digest.hexdigest()[:16])
+    return OwnData(learn, check, own, tuple(notes))
+
+
+def _numbered(place: Path, part: _Part, names: Sequence[str]) -> Dataset:
+    """Return a data set whose labels are numbers of the names."""
+    number = {name: i for i, name in enumerate(names)}
+    texts = _texts(part.label)
+    if other := sorted(set(texts) - set(number)):
+        raise DataError(f"{place}: class {other[0]!r} of the test data is not in training")
+    return Dataset(part.image, np.array([number[t] for t in texts], np.int32), len(names))
+
+
+def _texts(label: np.ndarray) -> list[str]:
+    return [str(value) for value in label.tolist()]
+
+
+def _names(label: np.ndarray) -> list[str]:
+    """Return the names of classes: all numbers up to the largest label, or the texts."""
+    if label.dtype.kind in "iu":
+        return [str(i) for i in range(int(label.max()) + 1)]
+    return sorted(set(_texts(label)))
+
+
+def _checked(path: Path, image: np.ndarray, label: np.ndarray) -> _Part:
+    """Return images as bytes, each with a label.
+
+    Raises:
+      DataError: naming the array that does not fit.
+    """
+    if image.ndim != 3 or not image.size:
+        raise DataError(f"{path}: image must be [N, H, W], got {list(image.shape)}")
+    if label.shape != image.shape[:1] or label.dtype.kind not in "iuU":
+        raise DataError(
+            f"{path}: label must be {len(image)} whole numbers or texts, got {label.dtype} "
+            f"{list(label.shape)}"
+        )
+    if label.dtype.kind in "iu" and not 0 <= label.min() <= label.max() < 1 << 20:
+        raise DataError(f"{path}: label must be >= 0, got {label.min()} to {label.max()}")
+    if image.dtype == np.uint8:
+        return _Part(image, label)
+    if image.dtype.kind != "f" or not (image.min() >= 0 and image.max() <= 1):
+        raise DataError(
+            f"{path}: image must be uint8, or floats in 0..1, got {image.dtype} "
+            f"{image.min()} to {image.max()}; divide by the largest value"
+        )
+    return _Part(np.rint(255 * image).astype(np.uint8), label)
+
+
+def _idx(place: Path, start: str) -> _Part:
+    paths = []
+    for name in (f"{start}-images-idx3-ubyte", f"{start}-labels-idx1-ubyte"):
+        if (path := find_idx(place, name)) is None:
+            raise DataError(f"{place}: no {name}[.gz] beside its partner; add it")
+        paths.append(path)
+    return _checked(paths[0], *map(read_idx, paths))
+
+
+def _npz(path: Path) -> _Part:
+    require_file(path, MAX_BYTES)
+    try:
+        with open(path, "rb") as file, open_archive(file) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                raise DataError(f"{path}: over {MAX_BYTES:,} bytes, unpacked; make it smaller")
+        opened: Any = np.load(path, allow_pickle=False)
+        with opened as arrays:
+            for name in ("image", "label"):
+                if name not in arrays.files:
+                    raise DataError(
+                        f"{path}: no array {name!r}, it has {', '.join(arrays.files)}; "
+                        "write it by np.savez(path, image=..., label=...)"
+                    )
+            image, label = arrays["image"], arrays["label"]
+    except DataError:
+        raise
+    except (OSError, ValueError, MemoryError, *BROKEN) as error:
+        reason = type(error).__name__
+        raise DataError(
+            f"{path}: not a whole .npz of arrays ({reason}); save it again"
+        ) from error
+    return _checked(path, image, label)
+
+
+def _pictures(place: Path) -> tuple[_Part, _Part | None, list[str], bool]:
+    """Read folders of pictures: (train, test, names of classes, whether taken as they are)."""
+    folders = {path.name: path for path in _visible(place) if path.is_dir()}
+    parts = next((pair for pair in SPLITS if folders.keys() <= pair), None)
+    train_name, test_name = sorted(parts, reverse=True) if parts else ("", "")
+    if parts is None or train_name not in folders:
+        homes = [place]
+    else:
+        homes = [folders[name] for name in (train_name, test_name) if name in folders]
+    listed = [_listed(home, place) for home in homes]
+    names = sorted(listed[0], key=_by_number)
+    paths = [path for classes in listed for files in classes.values() for path in files]
+    images, as_is = _read_all(paths)
+    parts, start = [], 0
+    for classes in listed:
+        label = np.array([name for name, files in classes.items() for _ in files])
+        parts.append(_Part(images[start : start + len(label)], label))
+        start += len(label)
+    return parts[0], parts[1] if len(parts) > 1 else None, names, as_is
+
+
+def _listed(home: Path, place: Path) -> Mapping[str, list[Path]]:
+    """Return {class: its pictures}, both in the order of names."""
+    classes = {path.name: path for path in _visible(home) if path.is_dir()}
+    if not classes:
+        raise DataError(
+            f"{home}: no data in it; {place} needs a subfolder of pictures per class, "
+            "IDX files, or train.npz with image and label"
+        )
+    listed = {}
+    for name, folder in classes.items():
+        listed[name] = [p for p in _visible(folder) if p.suffix.lower() in SUFFIXES]
+        if not listed[name]:
+            raise DataError(f"{folder}: no picture in it; add {' or '.join(SUFFIXES[:3])}")
+    return listed
+
+
+def _visible(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.name[0] != "." and path.name != "__MACOSX"
+    )
+
+
+def _by_number(name: str) -> tuple[int, str]:
+    """Sort "10" behind "9", and words behind numbers."""
+    return (int(name) if name.isdecimal() and len(name) < 10 else 1 << 62, name)
+
+
+def _read_all(paths: Sequence[Path]) -> tuple[np.ndarray, bool]:
+    """Read pictures as [N, 28, 28]; True if all are in MNIST's form already.
+
+    Raises:
+      DataError: with the number of pictures that cannot be read, and the first.
+    """
+    if (images := _small(paths)) is not None:
+        return images, True
+    images, errors = [], []
+    for path in paths:
+        try:
+            images.append(read_picture(path))
+        except DataError as error:
+            errors.append(error)
+    if errors:
+        raise DataError(
+            f"{len(errors)} of {len(paths)} pictures cannot be read: mend or remove them; "
+            f"the first is {errors[0]}"
+        )
+    return np.stack(images), False
+
+
+def _small(paths: Sequence[Path]) -> np.ndarray | None:
+    """Return the pictures [N, 28, 28] if all have that size and their paper is dark."""
+    images, edges = [], []
+    for path in paths:
+        try:
+            grey = read_grey(path)
+        except DataError:
+            return None
+        if grey.shape != (SIDE, SIDE):
+            return None
+        images.append(np.rint(grey).astype(np.uint8))
+        edges.append(edge(grey))
+    return np.stack(images) if np.median(edges) < DARK else None

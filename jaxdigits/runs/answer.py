@@ -1,0 +1,47 @@
+"""Answers of a run to many inputs at once, each as if it came alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxdigits.runs.folder import Run
+from jaxdigits.runs.job import members_of
+from jaxdigits.train.evaluate import logits_of
+
+CHUNK = 64  # inputs of a program; a last chunk is filled up
+
+
+def answerer(run: Run) -> Callable[[Any], np.ndarray]:
+    """Return a function of inputs [N, ...], or a dict of them: the probabilities [N, K].
+
+    The mean over the run's networks, at the run's temperature.  Each input draws the spikes of
+    a first example, so an answer does not depend on its place.
+    """
+
+    temperature = run.doubt.temperature if run.doubt else 1.0
+
+    @jax.jit
+    def of_member(member, inputs):
+        params, statistics, key = member
+        network = run.config.build()(training=False, statistics=statistics)
+
+        def alone(x):
+            return logits_of(network, params, jax.tree.map(lambda a: a[None], x), key)[0][0]
+
+        return jax.nn.softmax(jax.vmap(alone)(inputs) / temperature, axis=-1)
+
+    members = members_of(run)
+
+    def answer(inputs: Any) -> np.ndarray:
+        n = len(jax.tree.leaves(inputs)[0])
+        size = CHUNK if n > 1 else 1
+        parts = []
+        for start in range(0, n, size):
+            rows = np.minimum(np.arange(start, start + size), n - 1)
+            chunk = jax.tree.map(lambda a, rows=rows: a[rows], inputs)
+            parts.append(np.mean([of_member(m, chunk) for m in members], axis=0))
+        return np.concatenate(parts)[:n]
+
+    return answer
