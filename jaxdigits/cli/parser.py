@@ -64,7 +64,7 @@ def parse(parser: Parser, args: Sequence[str]) -> dict[str, Any]:
       SystemExit: for --help.
     """
     dashed = [_dashed(arg) for arg in args]
-    values, unknown = parser.parse_known_args(dashed)
+    values, unknown = parser.parse_known_intermixed_args(dashed)
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings]
         name = unknown[0].split("=")[0]

@@ -102,9 +102,16 @@ class Predict:
             return self._show(self.image, self.audio, decide(read(inputs)[0]), alone)
         rows = answers(listed(images), lambda p: _read(p, None, run.config), read)
         if self.csv:
-            good, bad = write_table(self.csv, rows, lambda p: decide(p)[:2])
+            words: set[str] = set()
+
+            def noted(probability):
+                answer = decide(probability)
+                words.add(answer.word)
+                return answer.word, answer.probability
+
+            good, bad = write_table(self.csv, rows, noted)
             say(f"{good} pictures read, {bad} not: {self.csv}", json_wanted=self.json)
-            return 1 if bad else 0
+            return 1 if bad else NO_ANSWER if words & {UNSURE, NO_DIGIT} else 0
         for path, probability, error in rows:
             if probability is None:
                 say_note(error)
@@ -170,7 +177,7 @@ class Predict:
         """Print an answer, and return the exit code of one like it."""
         paths = {"image": image, "audio": audio}
         files = {kind: str(path) for kind, path in paths.items() if path}
-        code = NO_ANSWER if answer.word in (UNSURE, NO_DIGIT) else 0
+        code = NO_ANSWER if answer.word in {UNSURE, NO_DIGIT} else 0
         if len(set(alone.values())) > 1:
             each = ", ".join(f"{files[kind]} as {alone[kind]}" for kind in alone)
             say_note(f"each alone gives another digit: {each}")
