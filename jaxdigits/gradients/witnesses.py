@@ -4,6 +4,10 @@ A gradient that holds a reset constant (`stop_gradient`) is not the derivative o
 pass, so differences contradict it, rightly.  Two comparisons together still judge it: the
 gradient by hand with JAX's, both held; and JAX's of the same program, nothing held, with
 differences.  All that remains between the two are the stops, and they are in the program.
+
+Rounding is measured, not guessed from the other leaves: the point is jittered by some units of
+the last place, and a difference of the size of the gradient's own change is noise.  ∂L/∂y is
+sent back at other scales too, to which a gradient is proportional.
 """
 
 from collections.abc import Callable, Iterator
