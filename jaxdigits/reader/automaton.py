@@ -31,9 +31,10 @@ class Automaton:
     """[Q] bool"""
 
     def __eq__(self, other: object) -> bool:
-        same = isinstance(other, Automaton) and self.step.shape == other.step.shape
-        return same and bool(
-            (self.step == other.step).all() and (self.accept == other.accept).all()
+        if not isinstance(other, Automaton):
+            return False
+        return np.array_equal(self.step, other.step) and np.array_equal(
+            self.accept, other.accept
         )
 
     def __hash__(self) -> int:

@@ -69,7 +69,7 @@ def log_partition(logp: ArrayLike, automaton: Automaton) -> Array:
 
 
 def best_alignment(logp: ArrayLike, automaton: Automaton) -> tuple[Array, Array]:
-    """Return the likeliest alignment [B, T] int32 of all strings of a format, and its log p [B].
+    """Return the likeliest alignment [B, T] int32 of a format's strings, and its log p [B].
 
     Raises:
       ValueError: as `log_partition`.
@@ -252,7 +252,7 @@ def _marginals(p: Array, table: _Table, place: np.ndarray) -> Array:
 
 
 def _unrolled(automaton: Automaton, frames: int) -> tuple[Automaton, np.ndarray]:
-    """Return the automaton of its strings of at most `frames` digits, and each state's place."""
+    """Return the automaton of strings of at most `frames` digits, and the states' places."""
     number, states = {(0, 0): 0}, [(0, 0)]
     rows = []
     for n, q in states:  # which grows
@@ -290,7 +290,8 @@ class _Prefixes(NamedTuple):
     """[k, L] the best strings"""
     log_p: Array
     """[k]"""
-    count: Array
+    answers: Array
+    """how many"""
     turn: Array
 
 
@@ -309,7 +310,7 @@ def _search(
         blank=low(slots, frames).at[0].set(jnp.cumsum(p[:, BLANK])),
         lost=jnp.asarray(LOW, kind),
         found=jnp.full((k, length), NONE, jnp.int32), log_p=low(k),
-        count=jnp.int32(0), turn=jnp.int32(0),
+        answers=jnp.int32(0), turn=jnp.int32(0),
     )  # fmt: skip
 
     def priority(now: _Prefixes) -> Array:
@@ -318,14 +319,14 @@ def _search(
 
     def goes_on(now: _Prefixes) -> Array:
         wanted = jnp.where(now.turn < most, k, 1)
-        return (now.count < wanted) & (now.score.max() > LOW / 2)
+        return (now.answers < wanted) & (now.score.max() > LOW / 2)
 
     def turn(now: _Prefixes) -> _Prefixes:
         best = priority(now).argmax()
         taken = now._replace(score=now.score.at[best].set(LOW), turn=now.turn + 1)
         answered = taken._replace(
-            found=now.found.at[now.count].set(now.digits[best]),
-            log_p=now.log_p.at[now.count].set(now.score[best]), count=now.count + 1,
+            found=now.found.at[now.answers].set(now.digits[best]),
+            log_p=now.log_p.at[now.answers].set(now.score[best]), answers=now.answers + 1,
         )  # fmt: skip
         extended = _extended(taken, best, p, beta, table)
         pick = lambda a, b: jnp.where(now.whole[best], a, b)

@@ -29,13 +29,16 @@ def pattern(text: str) -> Automaton:
     node, end = _alternatives(text, 0)
     if end < len(text):
         raise _error(text, end, f"{text[end]!r} is not expected")
+    step = lambda n, d: None if (rest := _rest(n, d)) == NEVER else rest
     try:
-        automaton = explore(node, lambda n, d: None if (r := _rest(n, d)) == NEVER else r, _may_end)
+        automaton = explore(node, step, _may_end)
     except ValueError as error:
         raise ValueError(f"pattern {text!r}: {error}") from None
-    if automaton.lengths()[1] is None:
-        raise ValueError(f"pattern {text!r} accepts strings without end: give a limit, as {{1,9}}")
-    if not automaton.lengths()[1]:
+    longest = automaton.lengths()[1]
+    if longest is None:
+        hint = "give a limit, as {1,9}"
+        raise ValueError(f"pattern {text!r} accepts strings without end: {hint}")
+    if not longest:
         raise ValueError(f"pattern {text!r} accepts the empty string alone: add digits")
     return automaton
 
@@ -70,7 +73,7 @@ def _repeated(text: str, at: int) -> tuple[Node, int]:
             if not low.isdecimal() or not (high.isdecimal() if high else True) or end < 0:
                 raise _error(text, at, "a number of times looks like {3} or {2,4}")
             most = int(high) if high else (None if comma else int(low))
-            if most is not None and most < int(low) or int(low) > 1000 or (most or 0) > 1000:
+            if (most is not None and most < int(low)) or int(low) > 1000 or (most or 0) > 1000:
                 raise _error(text, at, "times must be from the fewer to the more, up to 1000")
             node, at = _times(node, int(low), most), end + 1
         else:
@@ -144,8 +147,7 @@ def _may_end(node: Node) -> bool:
             return _may_end(a) and _may_end(b)
         case ("any of", nodes):
             return any(map(_may_end, nodes))
-        case (_, _, low, _):
-            return low == 0
+    return node[2] == 0  # of a repeated part
 
 
 def _rest(node: Node, digit: int) -> Node:
@@ -160,6 +162,6 @@ def _rest(node: Node, digit: int) -> Node:
             return _any_of({rest, _rest(b, digit)}) if _may_end(a) else rest
         case ("any of", nodes):
             return _any_of({_rest(n, digit) for n in nodes})
-        case (_, part, low, most):
-            fewer = _times(part, max(low - 1, 0), None if most is None else most - 1)
-            return _then(_rest(part, digit), fewer)
+    _, part, low, most = node  # a repeated part
+    fewer = _times(part, max(low - 1, 0), None if most is None else most - 1)
+    return _then(_rest(part, digit), fewer)
