@@ -34,7 +34,7 @@ _COMBINATORS = {
 KINDS: dict[str, dict[str, Case]] = {
     "layers": gather_tables(vars(ly), "CASES") | _COMBINATORS,
     "spikes": gather_tables(vars(spikes), "CASES"),
-    "losses": losses.CASES,
+    "losses": gather_tables(vars(losses), "CASES"),
     "networks": gather_tables(vars(models), "CASES"),
 }
 """the cases of each kind of thing, from the files of the things"""
@@ -71,8 +71,11 @@ def run_case(case: Case, *, tolerance: float = 1e-10) -> Report:
     """Check one case, on random params and inputs that are always the same."""
     thing = case.make()
     if isinstance(thing, Loss):
-        logits = np.random.default_rng(0).standard_normal((EXAMPLES, 10))
-        return check_loss(thing, jnp.asarray(logits), jnp.arange(EXAMPLES), tolerance=tolerance)
+        logits = np.random.default_rng(0).standard_normal((EXAMPLES, *(case.features or (10,))))
+        # For a network of frames [T, K], strings: none, one, two alike, three labels.
+        strings = np.array([[-1, -1, -1], [0, -1, -1], [1, 1, -1], [2, 0, 1]])
+        label = jnp.arange(EXAMPLES) if logits.ndim == 2 else strings
+        return check_loss(thing, jnp.asarray(logits), label, tolerance=tolerance)
     params, _ = thing.init(jax.random.key(0), case.features)
     keys = jax.random.split(jax.random.key(1), EXAMPLES)
     return check(thing, params, case_input(case), keys, tolerance=tolerance)

@@ -1,4 +1,4 @@
-"""Losses, each with its slope by hand.
+"""Losses for one label an example.
 
 With K classes, q the target distribution of an example and B examples in the batch:
 

@@ -1,0 +1,7 @@
+"""Losses, each with its slope by hand."""
+
+from jaxdigits.losses.classification import Loss as Loss
+from jaxdigits.losses.classification import cross_entropy as cross_entropy
+from jaxdigits.losses.classification import rate_error as rate_error
+from jaxdigits.losses.ctc import ctc as ctc
+from jaxdigits.losses.ctc import frames_of as frames_of
