@@ -219,8 +219,9 @@ def _y(digits, rng, letters):
     at = np.linspace(0, len(points) - 1, 80)
     curve = ndimage.map_coordinates(points, np.stack(np.broadcast_arrays(at[:, None], [0, 1])))
     sheet = Image.new("L", (SIDE, SIDE))
-    line = [tuple(map(float, p)) for p in curve]
-    ImageDraw.Draw(sheet).line(line, fill=255, width=int(rng.integers(4, 9)), joint="curve")
+    ImageDraw.Draw(sheet).line(
+        curve.ravel().tolist(), fill=255, width=int(rng.integers(4, 9)), joint="curve"
+    )
     return _bent(ndimage.gaussian_filter(np.asarray(sheet, np.float32) / 255, 1), rng)
 
 

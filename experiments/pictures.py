@@ -145,7 +145,7 @@ def prepare(file: str) -> None:
     """Write all pictures as networks see them: kinds [severities, COUNT, 28, 28], and real."""
     _, valid = validation_split(mnist()[0])
     images = np.asarray(valid.inputs[:COUNT])
-    inputs = {
+    inputs: dict[str, Any] = {
         kind: np.stack([
             [prepared(photograph(image, kind, s, i)) for i, image in enumerate(images)]
             for s in SEVERITIES

@@ -11,7 +11,7 @@ state.  The map:
                            log-mel, the spoken part of a sound
     jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, synapses, adaptive
                            thresholds, recurrence, readouts, event-driven neurons
-    jaxdigits.losses       losses with their slopes
+    jaxdigits.losses       losses with their slopes: cross-entropy, CTC
     jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn, multimodal
     jaxdigits.gradients    gradient estimators, learning rules, the checker
     jaxdigits.data         digits, MNIST, spoken digits, events, pictures, sounds, splits
@@ -19,6 +19,7 @@ state.  The map:
     jaxdigits.certificate  the gradient certificate
     jaxdigits.train        fit, populations of networks, evaluation, many devices, warnings
     jaxdigits.measure      intervals, confusion, saliency, corruptions, costs
+    jaxdigits.reader       formats of fields as automata, exact search for the best string
     jaxdigits.runs         configurations, run folders, checkpoints
     jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products

@@ -15,6 +15,7 @@ from jaxdigits.augment import AUGMENTS
 from jaxdigits.bench import WORKLOADS
 from jaxdigits.data.cache import places
 from jaxdigits.measure import cost
+from jaxdigits.reader import FORMATS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -27,6 +28,8 @@ PAGES = [
     "docs/conventions.md",
     "docs/learning-rules.md",
     "docs/augmentation.md",
+    "docs/pictures.md",
+    "docs/fields.md",
     "docs/multimodal.md",
     "docs/untrusted-files.md",
     "docs/command-line.md",
@@ -114,6 +117,12 @@ def test_what_is_read_of_pictures_is_that_of_its_experiments(monkeypatch):
         results = json.loads((ROOT / "experiments" / f"{name}.json").read_text())
         for part in experiment["table"](results).split("\n\n"):
             assert part in page
+
+
+def test_the_formats_are_those_of_the_reader():
+    page = (ROOT / "docs" / "fields.md").read_text()
+    for kind in FORMATS.values():
+        assert f"| `{kind.example}` | {kind.text} | {kind.blind} |" in page
 
 
 def test_what_devices_do_is_that_of_its_experiment(monkeypatch):

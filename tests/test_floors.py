@@ -15,7 +15,7 @@ FLOORS = {
     "layers": 1, "losses": 1, "data": 1, "augment": 1,
     "spikes": 2,
     "models": 3, "gradients": 3,
-    "certificate": 4, "train": 4, "measure": 4,
+    "certificate": 4, "train": 4, "measure": 4, "reader": 4,
     "runs": 5,
     "plots": 6, "bench": 6,
     "cli": 7,

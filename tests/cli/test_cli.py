@@ -16,7 +16,7 @@ HELP = {
               "--json", "--hidden", "--dropout-rate", "--steps", "--encoder", "--learn"],
     "completion": ["SHELL", "bash"],
     "evaluate": ["--data", "--data-dir", "--figure", "--json"],
-    "predict": ["--json", "RUN", "IMAGE"],
+    "predict": ["--json", "--max-error", "--csv", "IMAGE"],
     "check": ["--tolerance", "--json"],
     "bench": ["--repeats", "--json", "--compare"],
 }  # fmt: skip

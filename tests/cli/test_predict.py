@@ -238,10 +238,8 @@ def test_many_pictures_are_answered_in_order_and_as_if_alone(cli, spiking, pictu
 def test_folders_and_tables_that_cannot_be_are_one_line(one_line, trained, tmp_path, pictures):
     (tmp_path / "empty").mkdir()
     line = f"{tmp_path / 'empty'}: no picture in this folder; pass another"
-    assert one_line("predict", trained[1], tmp_path / "empty") == (1, line)
-    code, said = one_line(
-        "predict", trained[1], pictures[0], "--csv", tmp_path / "no" / "a.csv"
-    )
+    assert one_line("predict", BOX, tmp_path / "empty") == (1, line)
+    code, said = one_line("predict", pictures[0], "--csv", tmp_path / "no" / "a.csv")
     assert (code, said) == (1, f"{tmp_path / 'no' / 'a.csv'}: No such file or directory")
     code, said = one_line("predict", trained[1], "--image", pictures[0], "--csv", "a.csv")
     assert (code, said.startswith("--csv is for pictures")) == (2, True)

@@ -31,14 +31,14 @@ def test_names_beyond_the_coding_of_the_terminal_are_escaped(trained, tmp_path, 
         out, err = (file.getvalue().decode() for file in files)
     starts = [line.split(":")[0] for line in out.splitlines()]
     assert starts == ["sieben-\\xf6.png", "raw-\\udcff.png"]
-    assert err == "jaxdigits: absent-\\xdf.png: no such file\n"
+    assert err.splitlines()[1:] == ["jaxdigits: absent-\\xdf.png: no such file"]
 
 
-@pytest.mark.parametrize("command", ["--help", "train --help", "predict RUN PICTURE PICTURE"])
-def test_a_reader_that_leaves_is_no_error(trained, tmp_path, monkeypatch, capfd, command):
+@pytest.mark.parametrize("command", ["--help", "train --help", "predict PICTURE PICTURE"])
+def test_a_reader_that_leaves_is_no_error(tmp_path, monkeypatch, capfd, command):
     picture = tmp_path / "7.png"
     Image.fromarray(255 - digits()[1].inputs[0]).save(picture)
-    command = command.replace("RUN", str(trained[1])).replace("PICTURE", str(picture))
+    command = command.replace("PICTURE", str(picture))
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w") as closed:
