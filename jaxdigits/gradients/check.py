@@ -28,7 +28,7 @@ from jaxdigits.gradients.estimators import Estimator, by_autodiff, by_hand
 from jaxdigits.gradients.report import Report
 from jaxdigits.gradients.witnesses import examine
 from jaxdigits.layer import Layer
-from jaxdigits.losses import Loss, scaled
+from jaxdigits.losses import Loss
 
 DIFFERENCES = Differences()
 
@@ -138,7 +138,7 @@ def check_network(
 
     def of(network: Layer) -> subjects.Subject:
         def pair(scale: Any) -> tuple[Estimator, Estimator]:
-            steeper = scaled(loss, scale)
+            steeper = Loss(lambda *a: scale * loss.value(*a), lambda *a: scale * loss.slope(*a))
             return by_hand(network, steeper), by_autodiff(network, steeper)
 
         return subjects.of_estimator(pair, params, batch, key)

@@ -168,9 +168,12 @@ class Function(NamedTuple):
             if i > 1 and error > FALLS * last_error:
                 break
             step *= SHORTER
-        # A jump lets the gap grow as 1/h; at a kink, any slope between both sides is one.
-        kink = ratio > 0.5 and error <= gap * (1.0 if ratio > 2 else 0.5 + 1e-6)
-        return finding._replace(kink=kink)
+        # A jump lets the gap grow as 1/h; at a kink, any slope between both sides is one.  The
+        # gaps of several numbers may cancel, so their direction decides nothing.
+        bent = ratio > 0.5 and gap > max(0.01 * error, 2 * finding.noise)
+        single = np.count_nonzero(probe.direction) < 2
+        kink = bent and (not single or error <= gap * (1.0 if ratio > 2 else 0.6))
+        return finding._replace(kink=bool(kink))
 
     def settle(self, finding: Finding, scale: float, splits: list[int]) -> list[Finding]:
         """Refine a difference; where it has a kink, halve its direction."""

@@ -34,6 +34,7 @@ from jaxdigits.tree import named_leaves
 
 JITTER, RUNS = 4 * np.finfo(np.float64).eps, 4  # of the point, to see its gradient's rounding
 NOISE = 16  # allowed difference, in units of the largest change by the jitter
+EXACT = 1e-10  # a smaller tolerance does not excuse rounding
 CAP = 1e-14  # relative: a change by the jitter that is larger is a kink, and excuses nothing
 SCALES = (2.0**30, -(2.0**30), 2.0**-30)  # of ∂L/∂y: a gradient is linear in it
 HARD = "a hard threshold's difference quotient is zero or infinite; ask the soft twin"
@@ -112,7 +113,7 @@ def _by_reference(subject: Subject, run: Callable, outcome: Outcome, noise, tole
         return [row._replace(witness="directions") for row in rows if row]
     sides: Any = dict(tolerance=tolerance, witness=subject.witness, sides=subject.sides)
     steps = steps or max(map(len, outcome.series), default=None)
-    floors = {name: n / tolerance for name, n in noise.items()}
+    floors = {name: n / max(tolerance, EXACT) for name, n in noise.items()}
     rows = compare(outcome.hand, outcome.reference, steps=steps, floors=floors, **sides)
     if outcome.y_reference is not None:
         outputs = compare({"output": outcome.y}, {"output": outcome.y_reference}, **sides)
@@ -130,7 +131,8 @@ def _by_scales(subject: Subject, run: Callable, outcome: Outcome, noise, toleran
     rows = []
     for scale in SCALES:
         other = run(subject.point, scale)
-        floors = {name: abs(scale) * n / tolerance for name, n in noise.items()}
+        unit = abs(scale) / max(tolerance, EXACT)
+        floors = {name: unit * n for name, n in noise.items()}
         reference = other.reference
         if reference is None:
             reference = jax.tree.map(lambda g, scale=scale: scale * g, outcome.hand)

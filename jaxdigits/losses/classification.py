@@ -31,11 +31,6 @@ class Loss(NamedTuple):
     """(logits [B, K], label [B] int) -> ∂L/∂logits [B, K]"""
 
 
-def scaled(loss: Loss, scale: Any) -> Loss:
-    """Multiply a loss and its slope by a number."""
-    return Loss(lambda *a: scale * loss.value(*a), lambda *a: scale * loss.slope(*a))
-
-
 def cross_entropy(smoothing: float = 0.0) -> Loss:
     """Softmax cross-entropy in nats, with label smoothing.
 
