@@ -3,6 +3,5 @@
 from jaxdigits.losses.classification import Loss as Loss
 from jaxdigits.losses.classification import cross_entropy as cross_entropy
 from jaxdigits.losses.classification import rate_error as rate_error
-from jaxdigits.losses.classification import scaled as scaled
 from jaxdigits.losses.ctc import ctc as ctc
 from jaxdigits.losses.ctc import frames_of as frames_of

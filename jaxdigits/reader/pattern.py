@@ -28,7 +28,7 @@ def pattern(text: str) -> Automaton:
     """
     node, end = _alternatives(text, 0)
     if end < len(text):
-        raise _error(text, end, f"{text[end]!r} is not expected")
+        raise ValueError(_at(text, end, f"{text[end]!r} is not expected"))
     step = lambda n, d: None if (rest := _rest(n, d)) == NEVER else rest
     try:
         automaton = explore(node, step, _may_end)
@@ -43,8 +43,8 @@ def pattern(text: str) -> Automaton:
     return automaton
 
 
-def _error(text: str, at: int, problem: str) -> ValueError:
-    return ValueError(f"pattern {text!r}, character {at + 1}: {problem}")
+def _at(text: str, at: int, problem: str) -> str:
+    return f"pattern {text!r}, character {at + 1}: {problem}"
 
 
 def _alternatives(text: str, at: int) -> tuple[Node, int]:
@@ -71,10 +71,12 @@ def _repeated(text: str, at: int) -> tuple[Node, int]:
             end = text.find("}", at)
             low, comma, high = text[at + 1 : max(end, at)].partition(",")
             if not low.isdecimal() or not (high.isdecimal() if high else True) or end < 0:
-                raise _error(text, at, "a number of times looks like {3} or {2,4}")
+                raise ValueError(_at(text, at, "a number of times looks like {3} or {2,4}"))
             most = int(high) if high else (None if comma else int(low))
             if (most is not None and most < int(low)) or int(low) > 1000 or (most or 0) > 1000:
-                raise _error(text, at, "times must be from the fewer to the more, up to 1000")
+                raise ValueError(
+                    _at(text, at, "times must be from the fewer to the more, up to 1000")
+                )
             node, at = _times(node, int(low), most), end + 1
         else:
             low, most = {"?": (0, 1), "*": (0, None), "+": (1, None)}[text[at]]
@@ -91,11 +93,11 @@ def _atom(text: str, at: int) -> tuple[Node, int]:
     if sign == "(":
         node, end = _alternatives(text, at + 1)
         if text[end : end + 1] != ")":
-            raise _error(text, at, "this bracket is never closed")
+            raise ValueError(_at(text, at, "this bracket is never closed"))
         return node, end + 1
     if sign == "[":
         return _set(text, at)
-    raise _error(text, at, f"{sign!r} is no digit, and no sign of a pattern")
+    raise ValueError(_at(text, at, f"{sign!r} is no digit, and no sign of a pattern"))
 
 
 def _set(text: str, at: int) -> tuple[Node, int]:
@@ -105,11 +107,11 @@ def _set(text: str, at: int) -> tuple[Node, int]:
     while signs:
         low, high = signs[0], signs[2:3] if signs[1:2] == "-" else signs[0]
         if not (low.isdecimal() and high.isdecimal() and low <= high):
-            raise _error(text, at, "a set of digits looks like [1-39]")
+            raise ValueError(_at(text, at, "a set of digits looks like [1-39]"))
         digits |= set(range(int(low), int(high) + 1))
         signs = signs[3 if signs[1:2] == "-" else 1 :]
     if end < 0 or not inside.removeprefix("^"):
-        raise _error(text, at, "a set of digits looks like [1-39]")
+        raise ValueError(_at(text, at, "a set of digits looks like [1-39]"))
     return ("one of", frozenset(set(range(10)) - digits if others else digits)), end + 1
 
 
