@@ -63,7 +63,8 @@ def photograph(image: np.ndarray, kind: str, severity: int, seed: int) -> np.nda
       severity: 0, nothing but a mild grain, to 5.
     """
     rng, s = np.random.default_rng([seed, KINDS.index(kind), severity]), severity / 5
-    stroke = stroke_of(image, int(rng.uniform(0.55, 0.85) * SIDE))
+    size = 0.5 - 0.07 * severity if kind == "far" else rng.uniform(0.55, 0.85)
+    stroke = stroke_of(image, int(size * SIDE))
     if kind == "thin pen":
         depth = np.asarray(ndimage.distance_transform_edt(stroke > 0.5))
         # The ridge stays, so the stroke does not break.
@@ -122,7 +123,9 @@ def printed(kind: str, severity: int, ink: np.ndarray, rng: np.random.Generator)
     return 0.8 * ndimage.rotate(lines, rng.uniform(-3, 3), reshape=False, order=1)
 
 
-KINDS = ["light", "shadow", "specks", "grain", "box", "rules", "thin pen", "rotation", "blur"]
+KINDS = [
+    "light", "shadow", "specks", "grain", "box", "rules", "thin pen", "rotation", "blur", "far",
+]  # fmt: skip
 
 
 def prepared(picture: np.ndarray) -> np.ndarray:
@@ -203,8 +206,8 @@ def draw(results: dict) -> None:
     """Draw accuracy against severity: a panel a kind."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    panels = figure.subplots(3, 3, sharex=True, sharey=True).ravel()
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    panels = figure.subplots(2, 5, sharex=True, sharey=True).ravel()
     for axes, kind in zip(panels, KINDS, strict=True):
         for (name, row), mark in zip(results.items(), "osv^D", strict=False):
             axes.plot(SEVERITIES, [100 * x for x in row["kinds"][kind]], mark + "-", label=name)

@@ -28,17 +28,21 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
     """Return the pictures: files as they are, those in folders by name, and a list on stdin.
 
     Raises:
-      DataError: for a folder without a picture.
+      DataError: for a folder without a picture, or a list that names none.
     """
     from jaxdigits.data.own import SUFFIXES
 
     pictures: list[Path] = []
     for path in map(Path, paths):
         if path == Path("-"):
-            names = sys.stdin.buffer.read().splitlines()
-            pictures += [Path(os.fsdecode(name)) for name in names if name.strip()]
+            names = [name for name in sys.stdin.buffer.read().splitlines() if name.strip()]
+            if not names or any(b"\0" in name for name in names):
+                raise DataError("the list on stdin must have a path in each line")
+            pictures += listed(os.fsdecode(name) for name in names if name != b"-")
         elif path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
+            inside = sorted(
+                p for p in path.rglob("[!.]*") if p.suffix.lower() in SUFFIXES and p.is_file()
+            )
             if not inside:
                 raise DataError(f"{path}: no picture in this folder; pass another")
             pictures += inside

@@ -10,15 +10,13 @@ import numpy as np
 
 from jaxdigits.cli.parser import POSITIONAL, File
 from jaxdigits.cli.pictures import answers, listed, write_table
-from jaxdigits.cli.report import say, say_json, say_note
-from jaxdigits.errors import require_run
-from jaxdigits.options import Bounds, require_within
+from jaxdigits.cli.report import printable, say, say_json, say_note
+from jaxdigits.errors import DataError, require_run
 
 Read = Callable[[Any], np.ndarray]  # (inputs) -> the probability of each class [N, K]
 BOX = Path(__file__).parent.parent / "box"  # the run that comes with the package
 UNSURE, NO_DIGIT = "unsure", "no digit"
 NO_ANSWER = 3  # exit code
-Share = Annotated[float | None, Bounds(0, 1)]
 
 
 class Answer(NamedTuple):
@@ -41,7 +39,8 @@ class Answer(NamedTuple):
 class Predict:
     """Read the digit in each picture: a photograph or a scan, dark on light or light on dark.
 
-    Print a line for each: its name, the digit, and the probability that the digit is right.
+    Print a line for each: its name, the digit, and the probability that the digit is right, in
+    whole percent, rounded down.
 
       $ jaxdigits predict seven.jpg
       $ jaxdigits predict runs/cnn seven.png nine.jpg --max-error 0.01
@@ -66,7 +65,7 @@ class Predict:
     """A picture, for a run of multimodal."""
     audio: File = None
     """A recording of the digit, alone or with --image."""
-    max_error: Share = None
+    max_error: float | None = None
     """Largest share of wrong answers, as 0.01. The answer is "unsure" below a probability that
     the run learned from its validation data."""
     all: bool = False
@@ -83,6 +82,8 @@ class Predict:
             raise ValueError("pictures exclude --image and --audio: pass one or the other")
         if self.csv and not images:
             raise ValueError("--csv is for pictures without --image and --audio: pass some")
+        if self.csv and (self.json or self.all):
+            raise ValueError("--csv writes a table: leave out --json and --all")
         if not (images or self.image or self.audio):
             raise ValueError("predict needs a picture or a recording, got none")
         from jaxdigits.data.catalogue import WEAKNESS
@@ -116,6 +117,8 @@ class Predict:
             if probability is None:
                 say_note(error)
                 code = 1
+                if self.json:
+                    say_json({"image": str(path), "error": error})
             else:
                 shown = self._show(path, None, decide(probability), {})
                 code = code or shown
@@ -125,18 +128,24 @@ class Predict:
         """Return the folder of the run, and the pictures.
 
         Raises:
-          RunError: for a first argument that is not there and looks like a folder.
+          DataError: for a first argument that is not there and looks like a folder, or a run
+            behind pictures.
         """
         if not self.images:
             return BOX, ()
         first, *others = self.images
-        lost = not (first.exists() or first.suffix or first == Path("-"))
+        if not (first.exists() or first.suffix or first == Path("-")):
+            raise DataError(
+                f"{first}: no such file or folder; pass pictures, or a run of `jaxdigits train`"
+            )
+        for path in others:
+            if (path / "config.json").is_file():
+                raise DataError(f"{path} is a run: pass it before the pictures")
         # A folder before other files is a run; alone it may be full of pictures.
-        if lost or (first.is_dir() and (others or (first / "config.json").exists())):
+        with_more = others or self.image or self.audio
+        if first.is_dir() and (with_more or (first / "config.json").is_file()):
             require_run(first)
             return first, tuple(others)
-        if first.is_dir() and (self.image or self.audio):
-            require_run(first)
         return BOX, self.images
 
     def _limit(self, folder: Path, doubt) -> float:
@@ -149,7 +158,8 @@ class Predict:
 
         if self.max_error is None:
             return 0.0
-        require_within("max_error", Share, self.max_error)
+        if not 0 < self.max_error < 1:
+            raise ValueError(f"--max-error must be between 0 and 1, got {self.max_error}")
         if doubt is None:
             raise ValueError(
                 f"--max-error needs {folder}/doubt.json, which `jaxdigits train` writes at "
@@ -159,7 +169,8 @@ class Predict:
         if limit is None:
             raise ValueError(
                 f"--max-error is {self.max_error}, but the validation data of {folder} promise "
-                f"no less than {min(error_bounds(doubt)):.2g}"
+                f"no less than {min(error_bounds(doubt)):.2g}: pass a larger share, or train "
+                "with more data"
             )
         return limit
 
@@ -187,7 +198,8 @@ class Predict:
             words |= dict(probability=round(answer.probability, 6), probabilities=shares)
             say_json(files | words | ({"alone": alone} if alone else {}))
             return code
-        line = f"{' + '.join(files.values())}: {answer.word}   {_whole(answer.probability)}"
+        name = printable(" + ".join(files.values()))
+        line = f"{name}: {answer.word}   {_whole(answer.probability)}"
         if self.all:
             pairs = answer.probabilities.items()
             line += "   (" + "  ".join(f"{name}: {p:.3f}" for name, p in pairs) + ")"

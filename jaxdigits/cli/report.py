@@ -17,7 +17,12 @@ def say(line: str = "", *, json_wanted: bool = False) -> None:
 
 def say_note(line: str) -> None:
     """Print a remark on stderr, after the program's name."""
-    print(f"jaxdigits: {line}", file=sys.stderr, flush=True)
+    print(f"jaxdigits: {printable(line)}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return a text with escapes for the signs that command a terminal."""
+    return "".join(c if ord(c) > 159 or " " <= c <= "~" else repr(c)[1:-1] for c in text)
 
 
 def say_json(value: dict[str, Any]) -> None:

@@ -32,6 +32,8 @@ MIN_CONTRAST = 16
 WIDEST = 0.5
 # Pixels of the longer side: a smaller picture is a drawing, with the same paper everywhere.
 PHOTOGRAPH = 64
+# Of the edge's pixels: so many have to be near ink to tell light paper from dark.
+TELLING = 0.1
 # Of the strongest ink: fainter pixels are paper, unless they touch ink.
 LEVEL = 0.35
 # Pixels a side, and a share of them: in so small a picture, so many pixels as light as the
@@ -168,12 +170,9 @@ def _details(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         window = [round(WIDEST * n) for n in grey.shape]
         local = lambda extreme, image: extreme(image, window, mode="nearest")
         high, low = (local(f, grey) for f in (ndimage.maximum_filter, ndimage.minimum_filter))
-        # At the edge, most pixels are as light as any near them, or as dark.
-        light_paper = edge(2 * grey - high - low).sum(dtype=np.float64) >= 0
-        if light_paper:
-            paper = _without_blots(local(ndimage.minimum_filter, high))
-        else:
-            paper = local(ndimage.maximum_filter, low)
+        closed, opened = local(ndimage.minimum_filter, high), local(ndimage.maximum_filter, low)
+        light_paper = _has_light_paper(grey, high, low, closed - grey, grey - opened)
+        paper = _without_blots(closed) if light_paper else opened
     difference = paper - grey if light_paper else grey - paper
     light = np.maximum(paper, MIN_CONTRAST) if light_paper else np.full_like(grey, 255)
     # Plain paper lies below its local maxima by a few deviations everywhere.
@@ -181,6 +180,33 @@ def _details(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     bias = np.median(plain)
     grain = 1.4826 * float(np.median(np.abs(plain - bias)))  # 1.4826 MAD = 1 sigma
     return np.maximum(difference - bias, 0), light, grain
+
+
+def _has_light_paper(
+    grey: np.ndarray, high: np.ndarray, low: np.ndarray, dark: np.ndarray, light: np.ndarray
+) -> bool:
+    """Return whether the paper of [H, W] is lighter than the ink.
+
+    At the edge of the picture, most pixels near ink are as light as any near them, or as dark.
+    If all ink is far from the edge, the pixels that touch it decide.  Details are strokes, or
+    the holes between them, and the paper is all around.
+
+    Args:
+      high, low: the lightest and the darkest pixel near each.
+      dark, light: how far each is below, or above, all that is larger than a detail.
+    """
+    from scipy import ndimage
+
+    telling = edge(high - low) > (grey.max() - grey.min()) / 2
+    if telling.mean() > TELLING:
+        return bool(edge(2 * grey - high - low)[telling].sum(dtype=np.float64) >= 0)
+    detail = np.maximum(dark, light)
+    inside = detail > detail.max() / 2
+    ring = ndimage.maximum_filter(inside, 5) & ~ndimage.maximum_filter(inside, 3)
+    mean = lambda image: ndimage.uniform_filter(image, 5, mode="constant")[ring]
+    share = np.maximum(mean(inside.astype(np.float32)), 1e-6)
+    touched = mean(np.where(inside, grey, 0)) / share
+    return not ring.any() or bool((grey[ring] >= touched).mean() >= 0.5)
 
 
 def _few(ink: np.ndarray) -> int:

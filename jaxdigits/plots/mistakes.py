@@ -21,6 +21,8 @@ from jaxdigits.plots.style import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FEWEST = 5  # answers of a bin that is drawn
+
 
 @with_style
 def confusion_figure(confusion: np.ndarray, names: Sequence[str] | None = None) -> "Figure":
@@ -119,7 +121,8 @@ def mistakes_figure(
 def doubt_figure(probability: np.ndarray, label: np.ndarray) -> "Figure":
     """Draw a reliability diagram, and the errors among the surest answers.
 
-    Above: the accuracy of answers against their probability, where the diagonal is perfect.
+    Above: the accuracy of answers against their probability, where the diagonal is perfect;
+    bins with fewer than five answers are left out.
     Below: the share of errors when only the surest answers are given, against their share.
 
     Args:
@@ -128,10 +131,11 @@ def doubt_figure(probability: np.ndarray, label: np.ndarray) -> "Figure":
     """
     confidence, right = probability.max(1), probability.argmax(1) == label
     bins, (coverage, risk) = reliability(confidence, right), risk_coverage(confidence, right)
+    shown = bins.answers >= FEWEST
     figure = new_figure(WIDTH, 6)
     above, below = figure.subplots(2, height_ratios=(3, 2))
     above.plot([0, 100], [0, 100], color=INK, linewidth=0.8, linestyle=":", label="perfect")
-    above.plot(100 * bins.confidence, 100 * bins.accuracy, **look(0),
+    above.plot(100 * bins.confidence[shown], 100 * bins.accuracy[shown], **look(0),
                label=f"answers, calibration error {100 * bins.error:.2f} %")  # fmt: skip
     above.set(xlabel="probability of the answer in %", ylabel="right in %")
     above.legend()

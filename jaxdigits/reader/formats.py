@@ -61,6 +61,7 @@ def make_format(name: str) -> Format:
       ValueError: for an unknown name, with the nearest one, or an argument that does not fit.
     """
     word, colon, argument = name.partition(":")
+    word = word.lower()
     if word not in FORMATS:
         hint = nearest(word, FORMATS)
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {name!r}{hint}")

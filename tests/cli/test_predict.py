@@ -114,7 +114,10 @@ def test_a_bad_picture_is_named_and_skipped_and_the_others_answered(
     bad = [text, blank, cut, tmp_path / "absent.png"]
     answer = cli("predict", trained[1], *bad, pictures[0], "--json")
     assert answer.code == 1
-    assert list(answers(answer)) == [str(pictures[0])]
+    rows = answers(answer)
+    assert list(rows) == [str(path) for path in (*bad, pictures[0])]
+    assert all(rows[str(path)]["error"].startswith(str(path)) for path in bad)
+    assert rows[str(pictures[0])]["digit"] is not None
     weak, *lines = answer.err.splitlines()
     assert WEAK in weak
     assert len(lines) == len(bad)
@@ -186,7 +189,7 @@ def test_a_promise_that_the_run_cannot_give_is_one_line(one_line, trained, pictu
     assert (code, said.startswith("--max-error is 1e-06, but")) == (2, True)
     assert "promise no less than " in said
     code, said = one_line("predict", pictures[0], "--max-error", "2")
-    assert (code, said) == (2, "max_error must be in [0, 1], got 2.0")
+    assert (code, said) == (2, "--max-error must be between 0 and 1, got 2.0")
     folder = shutil.copytree(trained[1], tmp_path / "run")
     (folder / "doubt.json").unlink()
     code, said = one_line("predict", folder, pictures[0], "--max-error", "0.1")
@@ -223,6 +226,21 @@ def test_a_list_on_stdin_is_answered_as_the_same_paths(cli, trained, pictures, m
     assert got == cli("predict", trained[1], *pictures[:3], "--json")
 
 
+@pytest.mark.parametrize("text", [b"", b"\n", b"a.png\0b.png\0"])
+def test_a_list_that_is_none_is_one_line(one_line, monkeypatch, text):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    line = "the list on stdin must have a path in each line"
+    assert one_line("predict", "-") == (1, line)
+
+
+def test_a_name_commands_no_terminal(cli, seven, tmp_path):
+    path = tmp_path / "a\x1b[31m.jpg"
+    path.write_bytes(seven[0].read_bytes())
+    answer = cli("predict", path, tmp_path / "b\x1b[0m.jpg")
+    assert "\x1b" not in answer.out + answer.err
+    assert "a\\x1b[31m.jpg: 7 " in answer.out
+
+
 def test_many_pictures_are_answered_in_order_and_as_if_alone(cli, spiking, pictures):
     many = [*pictures, *pictures[::-1]] * 7  # more than one chunk of the network
     rows = [
@@ -237,6 +255,10 @@ def test_many_pictures_are_answered_in_order_and_as_if_alone(cli, spiking, pictu
 
 def test_folders_and_tables_that_cannot_be_are_one_line(one_line, trained, tmp_path, pictures):
     (tmp_path / "empty").mkdir()
+    line = f"{trained[1]} is a run: pass it before the pictures"
+    assert one_line("predict", pictures[0], trained[1]) == (1, line)
+    line = "nothing: no such file or folder; pass pictures, or a run of `jaxdigits train`"
+    assert one_line("predict", "nothing") == (1, line)
     line = f"{tmp_path / 'empty'}: no picture in this folder; pass another"
     assert one_line("predict", BOX, tmp_path / "empty") == (1, line)
     code, said = one_line("predict", pictures[0], "--csv", tmp_path / "no" / "a.csv")

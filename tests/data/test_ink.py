@@ -133,3 +133,17 @@ def test_a_thin_pen_is_widened(width):
     mask = np.zeros((60, 60), bool)
     mask[5:55, 20 : 20 + 6] = True
     assert stroke_width(mask) == pytest.approx(6, abs=1)
+
+
+@pytest.mark.parametrize("side", [120, 300])
+@pytest.mark.parametrize("change", ["clean", "grain", "inverted", "sloping light"])
+def test_a_digit_far_from_the_edge_of_its_page_is_read(plain, side, change):
+    page = np.full((600, 800), 200.0)
+    digit = Image.fromarray(drawn([SEVEN])).resize((side, side), Image.Resampling.BOX)
+    page[250 : 250 + side, 300 : 300 + side] = np.asarray(digit)
+    if change == "grain":
+        page += np.random.default_rng(0).normal(0, 4, page.shape)
+    if change == "sloping light":
+        page *= np.linspace(1, 0.7, page.shape[1])
+    page = np.clip(255 - page if change == "inverted" else page, 0, 255)
+    assert difference(to_mnist_geometry(page), plain) < 14

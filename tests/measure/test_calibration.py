@@ -78,3 +78,9 @@ def test_risk_and_coverage_begin_with_the_surest_answer():
     coverage, risk = measure.risk_coverage([0.2, 0.9, 0.5, 0.7], [False, True, False, True])
     np.testing.assert_allclose(coverage, [0.25, 0.5, 0.75, 1])
     np.testing.assert_allclose(risk, [0, 0, 1 / 3, 1 / 2])
+
+
+def test_a_few_right_answers_do_not_make_every_answer_sure():
+    logits = np.array([[[2.0, 0.0, 1.0]] * 6])
+    assert measure.fit_temperature(logits, [0] * 6) > 0.3
+    assert measure.fit_temperature(np.tile(logits, (1, 1000, 1)), [0] * 6000) < 0.2
