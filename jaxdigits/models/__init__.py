@@ -8,6 +8,7 @@ from collections.abc import Callable as _Callable
 from jaxdigits import about as _about
 from jaxdigits.layer import Layer as _Layer
 from jaxdigits.models.cnn import cnn as cnn
+from jaxdigits.models.columns import columns as columns
 from jaxdigits.models.conv_snn import conv_snn as conv_snn
 from jaxdigits.models.event_snn import event_snn as event_snn
 from jaxdigits.models.mlp import mlp as mlp
