@@ -1,7 +1,7 @@
 """Networks: builders that return a `Layer` from images [B, 28, 28] to logits [B, 10].
 
-`multimodal` takes a dict of images and sounds.  `columns` reads a row of digits in a picture of any
-width, for `losses.ctc`.
+`multimodal` takes a dict of images and sounds.  `columns` reads a row of digits in a picture
+of any width, for `losses.ctc`.
 """
 
 from collections.abc import Callable as _Callable
