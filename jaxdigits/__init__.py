@@ -12,7 +12,7 @@ state.  The map:
     jaxdigits.spikes       encoders, surrogate slopes, LIF neurons, synapses, adaptive
                            thresholds, recurrence, readouts, event-driven neurons
     jaxdigits.losses       losses with their slopes: cross-entropy, CTC
-    jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn, multimodal
+    jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn, multimodal, columns
     jaxdigits.gradients    gradient estimators, learning rules, the checker
     jaxdigits.data         digits, MNIST, spoken digits, events, pictures, sounds, splits
     jaxdigits.augment      other images and sounds in each step

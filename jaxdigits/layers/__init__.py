@@ -18,6 +18,7 @@ from jaxdigits.layers.pool import average_pool as average_pool
 from jaxdigits.layers.pool import max_pool as max_pool
 from jaxdigits.layers.reshape import add_channel as add_channel
 from jaxdigits.layers.reshape import add_row as add_row
+from jaxdigits.layers.reshape import columns_to_frames as columns_to_frames
 from jaxdigits.layers.reshape import flatten as flatten
 from jaxdigits.layers.reshape import standardise as standardise
 from jaxdigits.layers.senses import if_present as if_present

@@ -1,6 +1,6 @@
 """Layers that reshape or scale the input.
 
-flatten        y is x in another shape, so x̄ is ȳ in the shape of x
+flatten        y is x in another shape, so x̄ is ȳ in the shape of x; so are the others
 standardise    y = (x − m) / s          x̄ = ȳ / s
 """
 
@@ -55,6 +55,31 @@ def add_row() -> Layer:
 
 
 @constructor
+def columns_to_frames() -> Layer:
+    """The columns of an image as frames: x [..., H, W, C] -> [..., W, H·C].
+
+    Raises:
+      ValueError: in `init`, unless the feature shape is (H, W, C).
+    """
+
+    def shape(features):
+        if len(features) != 3:
+            raise ValueError(f"columns_to_frames needs features (H, W, C), got {features}")
+        h, w, c = features
+        return (w, h * c)
+
+    def forward(x, key):
+        *lead, h, w, c = x.shape
+        return x.swapaxes(-3, -2).reshape(*lead, w, h * c), Static((h, c))
+
+    def backward(size, y_bar):
+        *lead, w, _ = y_bar.shape
+        return y_bar.reshape(*lead, w, *size.value).swapaxes(-3, -2)
+
+    return without_params(forward, backward, shape)
+
+
+@constructor
 def standardise(mean: float = 0.0, std: float = 1.0) -> Layer:
     """Standardised inputs: x [...] -> (x − mean) / std; uint8 is first divided by 255.
 
@@ -76,6 +101,7 @@ _IMAGE = (7, 6, 4)
 CASES = {
     "flatten": Case(lambda: flatten(3), _IMAGE),
     "add_channel": Case(add_channel, (5, 4)),
+    "columns_to_frames": Case(columns_to_frames, _IMAGE),
     "add_row": Case(add_row, (5, 4)),
     "standardise": Case(lambda: standardise(0.13, 0.31), _IMAGE, "grey"),
     "standardise pixels":  # whole numbers have no gradient: the weights behind them have one

@@ -1,6 +1,7 @@
 """Networks: builders that return a `Layer` from images [B, 28, 28] to logits [B, 10].
 
-`multimodal` takes a dict of images and sounds.
+`multimodal` takes a dict of images and sounds.  `columns` reads a row of digits in a picture
+of any width, for `losses.ctc`.
 """
 
 from collections.abc import Callable as _Callable
@@ -8,6 +9,7 @@ from collections.abc import Callable as _Callable
 from jaxdigits import about as _about
 from jaxdigits.layer import Layer as _Layer
 from jaxdigits.models.cnn import cnn as cnn
+from jaxdigits.models.columns import columns as columns
 from jaxdigits.models.conv_snn import conv_snn as conv_snn
 from jaxdigits.models.event_snn import event_snn as event_snn
 from jaxdigits.models.mlp import mlp as mlp
