@@ -1,6 +1,7 @@
 """Many pictures for `jaxdigits predict`: folders, lists on stdin, tables."""
 
 import csv
+import io
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -28,7 +29,7 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
     """Return the pictures: files as they are, those in folders by name, and a list on stdin.
 
     Raises:
-      DataError: for a folder without a picture, or a list that names none.
+      DataError: for a list that names none.
     """
     from jaxdigits.data.own import SUFFIXES
 
@@ -43,9 +44,7 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
             inside = sorted(
                 p for p in path.rglob("[!.]*") if p.suffix.lower() in SUFFIXES and p.is_file()
             )
-            if not inside:
-                raise DataError(f"{path}: no picture in this folder; pass another")
-            pictures += inside
+            pictures += inside or [path]  # which its reader refuses by name
         else:
             pictures.append(path)
     return pictures
@@ -92,7 +91,8 @@ def write_table(
       OSError: if the file cannot be written.
     """
     count = [0, 0]
-    with open(file, "w", newline="", encoding="utf-8", errors="backslashreplace") as out:
+    open(file, "a").close()  # fail now rather than at the end
+    with io.StringIO(newline="") as out:
         table = csv.writer(out)
         table.writerow(["file", "digit", "probability", "error"])
         for path, probability, error in rows:
@@ -102,4 +102,6 @@ def write_table(
                 word, share = decide(probability)
                 shown = [word, f"{share:.4f}"]
             table.writerow([path, *shown, error])
+        text = out.getvalue().encode("utf-8", errors="backslashreplace")
+    file.write_bytes(text)
     return count[0], count[1]

@@ -32,7 +32,7 @@ class Answer(NamedTuple):
     @property
     def digit(self) -> int | None:
         """The digit, if the answer is one."""
-        return int(self.word) if self.word.isdigit() else None
+        return int(self.word) if self.word.isascii() and self.word.isdigit() else None
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,9 @@ class Predict:
             raise ValueError("--csv is for pictures without --image and --audio: pass some")
         if self.csv and (self.json or self.all):
             raise ValueError("--csv writes a table: leave out --json and --all")
+        if self.csv and any(path.exists() and self.csv.samefile(path) for path in images
+                            if self.csv.exists()):  # fmt: skip
+            raise ValueError(f"--csv would overwrite the picture {self.csv}: name another file")
         if not (images or self.image or self.audio):
             raise ValueError("predict needs a picture or a recording, got none")
         from jaxdigits.data.catalogue import WEAKNESS
@@ -198,12 +201,11 @@ class Predict:
             words |= dict(probability=round(answer.probability, 6), probabilities=shares)
             say_json(files | words | ({"alone": alone} if alone else {}))
             return code
-        name = printable(" + ".join(files.values()))
-        line = f"{name}: {answer.word}   {_whole(answer.probability)}"
+        line = f"{' + '.join(files.values())}: {answer.word}   {_whole(answer.probability)}"
         if self.all:
             pairs = answer.probabilities.items()
             line += "   (" + "  ".join(f"{name}: {p:.3f}" for name, p in pairs) + ")"
-        say(line)
+        say(printable(line))
         return code
 
 
@@ -226,6 +228,8 @@ def _read(image: Path | None, audio: Path | None, config) -> Any:
     from jaxdigits.data.own import read_as
     from jaxdigits.data.sound import RATE, fixed_length
 
+    if image and image.is_dir():
+        raise DataError(f"{image}: no picture in this folder; pass another")
     read = partial(read_as, own=config.own) if config.own else read_picture
     picture = read(image)[None] if image else None
     if not config.hears:

@@ -202,7 +202,8 @@ def _has_light_paper(
         return bool(edge(2 * grey - high - low)[telling].sum(dtype=np.float64) >= 0)
     detail = np.maximum(dark, light)
     inside = detail > detail.max() / 2
-    ring = ndimage.maximum_filter(inside, 5) & ~ndimage.maximum_filter(inside, 3)
+    grown = lambda size: np.asarray(ndimage.maximum_filter(inside, size), bool)
+    ring = grown(5) & ~grown(3)
     mean = lambda image: ndimage.uniform_filter(image, 5, mode="constant")[ring]
     share = np.maximum(mean(inside.astype(np.float32)), 1e-6)
     touched = mean(np.where(inside, grey, 0)) / share

@@ -133,6 +133,13 @@ def _joined(
 ) -> OwnData:
     """Number the classes, set test data apart, and check that all fit together."""
     names = list(_names(train.label) if names is None else names)
+    if taken := {"unsure", "no digit"} & set(names):
+        raise DataError(f"{place}: class {taken.pop()!r} is an answer of `predict`: rename it")
+    if len(names) > len(train.label):
+        raise DataError(
+            f"{place}: labels up to {len(names) - 1}, for {len(train.label)} examples; number "
+            "the classes from 0 on"
+        )
     if len(names) < 2:
         raise DataError(f"{place}: only one class, {names[0]!r}; two or more are needed")
     learn = _numbered(place, train, names)

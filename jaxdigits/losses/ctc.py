@@ -75,12 +75,13 @@ def ctc(blank: int | None = None) -> Loss:
         logp, places = _prepared(logits, labels, blank)
         emitted, alpha = _emitted(logp, places), _forward(logp, places)
         both = alpha + _backward(emitted, places)
-        log_p = _log_sum(both[-1])
-        share = jnp.exp(both - jnp.maximum(log_p, LOW / 2)[:, None])
+        # Σ α β is P in each frame but for rounding, which cancels in the frame's own sum.
+        share = jax.nn.softmax(both, axis=-1)
         hot = jax.nn.one_hot(places.label, logits.shape[-1], dtype=logp.dtype)
         gamma = jnp.einsum("tbs,bsk->btk", share, hot)
-        possible = (log_p > LOW / 2)[:, None, None]
-        return jnp.where(possible, jnp.exp(logp) - gamma, 0) / len(logits)
+        possible = jnp.isfinite(_log_sum(both[-1]))[:, None, None]
+        slope = jnp.where(possible, jnp.exp(logp) - gamma, 0) / len(logits)
+        return slope.astype(logits.dtype)
 
     return Loss(value, slope)
 
@@ -93,18 +94,22 @@ def frames_of(labels: Any) -> np.ndarray:
 
 
 def _prepared(logits: Array, labels: Any, blank: int | None) -> tuple[Array, Places]:
-    if jnp.ndim(logits) != 3 or jnp.ndim(labels) != 2 or len(logits) != len(labels):
+    sizes = jnp.shape(logits)
+    if len(sizes) != 3 or 0 in sizes or jnp.shape(labels)[:-1] != sizes[:1]:
         raise ValueError(
             f"ctc needs logits [B, T, K] and labels [B, L], got {jnp.shape(logits)} and "
             f"{jnp.shape(labels)}"
         )
     classes = logits.shape[-1]
     blank = classes - 1 if blank is None else blank
-    if not 0 <= blank < classes:
+    if isinstance(blank, bool) or int(blank) != blank or not 0 <= blank < classes:
         raise ValueError(f"blank must be in 0..{classes - 1}, got {blank}")
     if not isinstance(labels, Tracer):
         _require_labels(np.asarray(labels), blank, *logits.shape[1:])
-    return jax.nn.log_softmax(logits), _places(jnp.asarray(labels, jnp.int32), blank)
+    # Sums over many frames need the digits of float32.
+    wide = jnp.promote_types(jnp.result_type(logits), jnp.float32)
+    places = _places(jnp.asarray(labels, jnp.int32), blank)
+    return jax.nn.log_softmax(jnp.asarray(logits, wide)), places
 
 
 def _require_labels(labels: np.ndarray, blank: int, frames: int, classes: int) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 BINS = 15
+HOTTEST = 20.0  # the highest temperature; the lowest is 1/20
 COVERAGES = (*(n / 10 for n in range(1, 10)), 0.95, 0.97, 0.98, 0.99, 0.995, 1.0)
 
 
@@ -71,22 +72,30 @@ def fit_temperature(logits: ArrayLike, label: ArrayLike) -> float:
 
     Args:
       logits: [networks, N, K], of validation data.
+
+    Raises:
+      ValueError: unless label is [N] whole numbers in 0..K − 1, and N >= 1.
     """
     from scipy.optimize import minimize_scalar
 
-    rows, label = np.arange(len(np.asarray(label))), np.asarray(label)
+    logits, label = np.asarray(logits), _checked(label, *np.shape(logits)[1:])
+    rows = np.arange(len(label))
 
     def loss(log_temperature):
         chance = probabilities(logits, np.exp(log_temperature))[rows, label]
         return -np.log(np.maximum(chance, 1e-300)).sum() + 2 * log_temperature**2
 
-    limit = np.log(20.0)
+    limit = np.log(HOTTEST)
     best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")
     return float(np.exp(best.x))
 
 
 def learn_doubt(logits: ArrayLike, label: ArrayLike) -> Doubt:
-    """Return the doubt that validation data teach: logits [networks, N, K], labels [N]."""
+    """Return the doubt that validation data teach: logits [networks, N, K], labels [N].
+
+    Raises:
+      ValueError: as `fit_temperature`.
+    """
     temperature = fit_temperature(logits, label)
     p = probabilities(logits, temperature)
     confidence, wrong = p.max(1), p.argmax(1) != np.asarray(label)
@@ -145,9 +154,27 @@ def reliability(confidence: ArrayLike, right: ArrayLike, *, bins: int = BINS) ->
 
 
 def calibration_error(probability: ArrayLike, label: ArrayLike) -> float:
-    """Return the expected calibration error of probabilities [N, K] for labels [N]."""
+    """Return the expected calibration error of probabilities [N, K] for labels [N].
+
+    Raises:
+      ValueError: unless label is [N] whole numbers in 0..K − 1, and N >= 1.
+    """
     p = np.asarray(probability)
-    return reliability(p.max(1), p.argmax(1) == np.asarray(label)).error
+    return reliability(p.max(1), p.argmax(1) == _checked(label, *p.shape)).error
+
+
+def _checked(label: ArrayLike, examples: int, classes: int) -> np.ndarray:
+    values = np.asarray(label)
+    if not examples or values.shape != (examples,) or values.dtype.kind not in "iu":
+        raise ValueError(
+            f"label must be {max(examples, 1)} whole numbers, got {values.dtype} "
+            f"{list(values.shape)}"
+        )
+    if values.min() < 0 or values.max() >= classes:
+        raise ValueError(
+            f"label must be in 0..{classes - 1}, got {values.min()} to {values.max()}"
+        )
+    return values
 
 
 def risk_coverage(confidence: ArrayLike, right: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -18,7 +18,7 @@ import numpy as np
 
 S = TypeVar("S", bound=Hashable)
 DEAD = -1
-LARGEST = 200_000  # states; a mistake in a function would never end
+LARGEST = 10_000  # states; a mistake in a function would never end
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,7 +78,8 @@ def make_format(name: str) -> Format:
 def _numbers(text: str, count: int = 2) -> tuple[int, ...]:
     """Return the numbers of "9" or "4-6"."""
     parts = text.split("-")
-    if not all(p.isdecimal() and len(p) <= 18 for p in parts) or len(parts) > count:
+    known = (p.isascii() and p.isdecimal() and len(p) <= 18 for p in parts)
+    if not all(known) or len(parts) > count:
         raise ValueError(f"{text!r} is not a number, or two with a hyphen between")
     return tuple(map(int, parts))
 

@@ -33,6 +33,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from jaxdigits.reader.automaton import DEAD, Automaton
@@ -49,7 +50,8 @@ class Strings(NamedTuple):
     digits: Array
     """[B, k, L] int32; −1 behind the end"""
     log_p: Array
-    """[B, k] log P(string | picture, format); −∞ where there are fewer strings"""
+    """[B, k] log P(string | picture, format); −∞ where there are fewer strings, or a search
+    that was cut short found no more"""
     exact: Array
     """[B] bool: whether no other string can be better; False if the search was cut short"""
 
@@ -61,7 +63,7 @@ def log_partition(logp: ArrayLike, automaton: Automaton) -> Array:
       logp: [B, T, 11] log-probabilities of each frame; class 10 is blank.
 
     Raises:
-      ValueError: for another shape.
+      ValueError: for another shape; outside of `jit`, for NaN or a number above 0.
     """
     logp = _checked(logp)
     table = _Table.of(automaton)
@@ -88,10 +90,11 @@ def search(
       most: extensions of prefixes, after which the deepest prefix is completed.
 
     Raises:
-      ValueError: as `log_partition`, and unless k >= 1.
+      ValueError: as `log_partition`, and unless k >= 1 and slots >= 11.
     """
-    if k < 1:
-        raise ValueError(f"k must be >= 1, got {k}")
+    for name, value, least in (("k", k, 1), ("slots", slots, BLANK + 1), ("most", most, 0)):
+        if int(value) != value or value < least:
+            raise ValueError(f"{name} must be a whole number >= {least}, got {value}")
     logp = _checked(logp)
     longest = automaton.lengths()[1]
     length = logp.shape[1] if longest is None else min(longest, logp.shape[1])
@@ -130,7 +133,7 @@ class _Table(NamedTuple):
         before: list[list[list[int]]] = [[[] for _ in range(10)] for _ in range(count)]
         for q, d in np.argwhere(automaton.step != DEAD).tolist():
             before[automaton.step[q, d]][d].append(q)
-        most = max(len(states) for row in before for states in row)
+        most = max(1, *(len(states) for row in before for states in row))
         filled = [[s + [count] * (most - len(s)) for s in row] for row in before]
         step = np.where(automaton.step == DEAD, count, automaton.step)
         return cls(jnp.asarray(step), jnp.asarray(automaton.accept), jnp.asarray(filled))
@@ -138,6 +141,9 @@ class _Table(NamedTuple):
 
 def _checked(logp: ArrayLike) -> Array:
     logp = jnp.asarray(logp)
+    logp = logp.astype(jnp.promote_types(logp.dtype, jnp.float32))
+    if not isinstance(logp, Tracer) and bool((jnp.isnan(logp) | (logp > 1e-3)).any()):
+        raise ValueError("logp must be logarithms of probabilities: got NaN, or a number > 0")
     if logp.ndim != 3 or logp.shape[-1] != BLANK + 1 or not logp.shape[1]:
         raise ValueError(f"logp must be [B, T, {BLANK + 1}] with T >= 1, got {logp.shape}")
     return jnp.maximum(logp, LOW)

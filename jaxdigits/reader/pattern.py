@@ -15,6 +15,7 @@ from typing import Any
 from jaxdigits.reader.automaton import Automaton, explore
 
 Node = Any  # a tuple: its kind, and its parts
+LONGEST, MOST_WORK = 20_000, 2_000_000
 NEVER: Node = ("any of", frozenset())
 EMPTY: Node = ("empty",)
 
@@ -26,14 +27,14 @@ def pattern(text: str) -> Automaton:
       ValueError: for a text that is no pattern, and for one that accepts no string, only the
         empty one, or strings without end.
     """
-    node, end = _alternatives(text, 0)
-    if end < len(text):
-        raise ValueError(_at(text, end, f"{text[end]!r} is not expected"))
-    step = lambda n, d: None if (rest := _rest(n, d)) == NEVER else rest
+    if len(text) > LONGEST:
+        raise ValueError(f"pattern {text[:40]!r}… has over {LONGEST} characters: shorten it")
     try:
-        automaton = explore(node, step, _may_end)
-    except ValueError as error:
-        raise ValueError(f"pattern {text!r}: {error}") from None
+        automaton = _automaton(text)
+    except RecursionError:
+        raise ValueError(
+            f"pattern {text[:40]!r}… has too many parts in a row or within"
+        ) from None
     longest = automaton.lengths()[1]
     if longest is None:
         hint = "give a limit, as {1,9}"
@@ -41,6 +42,36 @@ def pattern(text: str) -> Automaton:
     if not longest:
         raise ValueError(f"pattern {text!r} accepts the empty string alone: add digits")
     return automaton
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
+
+
+def _automaton(text: str) -> Automaton:
+    node, end = _alternatives(text, 0)
+    if end < len(text):
+        raise ValueError(_at(text, end, f"{text[end]!r} is not expected"))
+    work = 0
+
+    def step(node: Node, digit: int) -> Node | None:
+        nonlocal work
+        work += _size(node)
+        if work > MOST_WORK:
+            raise ValueError("it has too many parts within parts: write it with fewer")
+        rest = _rest(node, digit)
+        return None if rest == NEVER else rest
+
+    try:
+        return explore(node, step, _may_end)
+    except ValueError as error:
+        raise ValueError(f"pattern {text!r}: {error}") from None
+
+
+def _size(node: Node) -> int:
+    """Return the number of parts of a pattern."""
+    parts = node[1] if node[0] == "any of" else node[1:] if node[0] != "one of" else ()
+    return 1 + sum(_size(part) for part in parts if isinstance(part, tuple))
 
 
 def _at(text: str, at: int, problem: str) -> str:
@@ -70,7 +101,7 @@ def _repeated(text: str, at: int) -> tuple[Node, int]:
         if text[at] == "{":
             end = text.find("}", at)
             low, comma, high = text[at + 1 : max(end, at)].partition(",")
-            if not low.isdecimal() or not (high.isdecimal() if high else True) or end < 0:
+            if not _is_number(low) or not (_is_number(high) if high else True) or end < 0:
                 raise ValueError(_at(text, at, "a number of times looks like {3} or {2,4}"))
             most = int(high) if high else (None if comma else int(low))
             if (most is not None and most < int(low)) or int(low) > 1000 or (most or 0) > 1000:
@@ -106,7 +137,7 @@ def _set(text: str, at: int) -> tuple[Node, int]:
     others, signs, digits = inside.startswith("^"), inside.removeprefix("^"), set()
     while signs:
         low, high = signs[0], signs[2:3] if signs[1:2] == "-" else signs[0]
-        if not (low.isdecimal() and high.isdecimal() and low <= high):
+        if not (_is_number(low) and _is_number(high) and low <= high):
             raise ValueError(_at(text, at, "a set of digits looks like [1-39]"))
         digits |= set(range(int(low), int(high) + 1))
         signs = signs[3 if signs[1:2] == "-" else 1 :]

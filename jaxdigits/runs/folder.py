@@ -29,7 +29,7 @@ from jaxdigits.data.files import require_stored
 from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
-from jaxdigits.measure.calibration import Doubt, Step
+from jaxdigits.measure.calibration import HOTTEST, Doubt, Step
 from jaxdigits.runs.config import Config, from_json, to_json
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.train.sharding import by_first_process
@@ -270,17 +270,24 @@ def _read_params(path: Path, template: Any) -> dict[str, np.ndarray]:
 
 def _read_doubt(path: Path) -> Doubt | None:
     """Return the doubt of a run; None without the file."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return None
     try:
+        if not path.is_file():
+            raise ValueError("it is not a file")
         values = _read_json(path)
-        temperature, steps = float(values["temperature"]), values["steps"]
+        temperature, steps = values["temperature"], values["steps"]
+        if type(temperature) is not float or not 1 / HOTTEST <= temperature <= HOTTEST:
+            raise ValueError(f"temperature must be from {1 / HOTTEST} to {HOTTEST}")
         doubt = Doubt(temperature, tuple(Step(**step) for step in steps))
-        if not (temperature > 0 and np.isfinite(temperature) and steps):
-            raise ValueError(f"the temperature is {temperature}, with {len(steps)} steps")
         for step in doubt.steps:
-            if not (0 <= step.threshold <= 1 and 0 <= step.errors <= step.answers):
-                raise ValueError(f"{step} is no step")
+            counts = type(step.errors) is type(step.answers) is int
+            if not (counts and 0 <= step.errors <= step.answers < 1 << 40):
+                raise ValueError(f"{step} has no numbers of errors and answers")
+            if type(step.threshold) is not float or not 0 <= step.threshold <= 1:
+                raise ValueError(f"{step} has no threshold from 0 to 1")
+        if not steps:
+            raise ValueError("it has no steps")
     except Exception as error:  # values of a wrong type can fail anywhere
         raise RunError(
             f"{path} cannot be used: {in_one_line(error)}; without the file the run still reads"

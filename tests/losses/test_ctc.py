@@ -114,3 +114,18 @@ def test_labels_that_are_no_strings_are_refused(labels, message):
 def test_a_blank_that_is_no_class_is_refused():
     with pytest.raises(ValueError, match=r"blank must be in 0..4, got 5"):
         ctc(blank=5).value(jnp.asarray(LOGITS), LABELS)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_few_digits_of_the_logits_are_enough(dtype):
+    rng = np.random.default_rng(1)
+    z, labels = jnp.asarray(rng.normal(0, 1, (2, 200, 6)), dtype), rng.integers(0, 5, (2, 20))
+    slope, wanted = ctc().slope(z, labels), ctc().slope(z.astype(jnp.float32), labels)
+    assert slope.dtype == dtype
+    np.testing.assert_allclose(slope.astype(jnp.float32), wanted, atol=4e-3)
+
+
+def test_the_slope_of_many_frames_keeps_its_digits():
+    rng = np.random.default_rng(2)
+    z, labels = rng.normal(0, 30, (2, 400, 11)).astype(np.float32), rng.integers(0, 10, (2, 20))
+    np.testing.assert_allclose(ctc().slope(jnp.asarray(z), labels).sum(-1), 0, atol=2e-6)

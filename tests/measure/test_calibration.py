@@ -84,3 +84,11 @@ def test_a_few_right_answers_do_not_make_every_answer_sure():
     logits = np.array([[[2.0, 0.0, 1.0]] * 6])
     assert measure.fit_temperature(logits, [0] * 6) > 0.3
     assert measure.fit_temperature(np.tile(logits, (1, 1000, 1)), [0] * 6000) < 0.2
+
+
+@pytest.mark.parametrize("label", [[-1, 0], [0, 3], [0], [[0], [1]], [0.0, 1.0], ["a", "b"]])
+def test_labels_that_are_no_classes_are_refused(label):
+    p = np.full((2, 3), 1 / 3)
+    for use in (measure.calibration_error, lambda p, y: measure.learn_doubt(p[None], y)):
+        with pytest.raises(ValueError, match="label must be "):
+            use(p, label)

@@ -146,5 +146,11 @@ def test_other_shapes_are_refused(logp):
     for bad in (logp[0], logp[..., :10], logp[:, :0]):
         with pytest.raises(ValueError, match=r"logp must be \[B, T, 11\] with T >= 1, got"):
             log_partition(bad, automaton)
-    with pytest.raises(ValueError, match="k must be >= 1, got 0"):
-        search(logp, automaton, k=0)
+    for wrong in (dict(k=0), dict(slots=5), dict(k=1.5)):
+        with pytest.raises(ValueError, match="must be a whole number >= "):
+            search(logp, automaton, **wrong)
+    for number in (np.nan, 1.0):
+        bad = logp.copy()
+        bad[0, 0, 0] = number
+        with pytest.raises(ValueError, match="got NaN, or a number > 0"):
+            search(bad, automaton)

@@ -45,6 +45,10 @@ def test_alike_patterns_are_one_automaton():
         ("", "accepts the empty string alone"),
         ("1{0}", "accepts the empty string alone"),
         ("[^0-9]", "accepts no string"),
+        ("(.{1,1000}){1,1000}", "too many parts within parts"),
+        ("1" * 20_001, "over 20000 characters: shorten it"),
+        ("1" * 19_000, "too many parts in a row or within"),
+        ("1{\u0663}", "character 2: a number of times looks like"),
         ("?", r"character 1: '\?' is no digit"),
     ],
 )

@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxdigits.measure.calibration import Doubt, Step
 from jaxdigits.runs import Config, RunError, load_run
 from jaxdigits.runs.config import config_for, from_json, to_json
-from jaxdigits.runs.folder import append_metrics, save_params, write_json
+from jaxdigits.runs.folder import _read_doubt, append_metrics, save_params, write_json
 
 
 def same(a, b):
@@ -127,3 +128,27 @@ def test_what_is_not_finite_is_null_in_json(tmp_path):
     for text in (lines[0], (tmp_path / "result.json").read_text()):
         assert json.loads(text, parse_constant=no_constant) == wanted
     assert json.loads(lines[1]) == {"loss": 0.5}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"temperature": 1e300}, {"temperature": "1.0"}, {"temperature": float("nan")},
+        {"steps": []}, {"steps": [{"threshold": 2.0, "answers": 5, "errors": 0}]},
+        {"steps": [{"threshold": 0.5, "answers": 5, "errors": 6}]},
+        {"steps": [{"threshold": 0.5, "answers": 5.5, "errors": 0}]}, {"steps": 3},
+    ],
+)  # fmt: skip
+def test_a_damaged_doubt_is_refused_by_name(change, tmp_path):
+    doubt = {"temperature": 1.5, "steps": [{"threshold": 0.5, "answers": 5, "errors": 0}]}
+    path = tmp_path / "doubt.json"
+    path.write_text(json.dumps(doubt))
+    assert _read_doubt(path) == Doubt(1.5, (Step(0.5, 5, 0),))
+    path.write_text(json.dumps(doubt | change))
+    with pytest.raises(RunError, match=r"doubt\.json cannot be used: ") as error:
+        _read_doubt(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_run_without_a_doubt_has_none(tmp_path):
+    assert _read_doubt(tmp_path / "doubt.json") is None
