@@ -215,7 +215,7 @@ def draw(results: dict) -> None:
         axes.grid(alpha=0.2)
     figure.supxlabel("severity")
     figure.supylabel("read rightly, in %")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     figure.savefig(IMAGES / "pictures-phone.png", dpi=110)
 
 
