@@ -76,7 +76,8 @@ def _barred(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     rows, columns = np.nonzero(np.asarray(large) > 100)
     top, height = rows.min(), rows.max() - rows.min()
     y = top + height * rng.uniform(0.42, 0.62)
-    stem = columns[np.abs(rows - y) <= 2]
+    far = np.abs(rows - y)
+    stem = columns[far <= max(2, far.min())]  # some sevens have a gap there
     pen, half = np.clip((np.ptp(stem) + 1) * 0.8, 4, 11), height * rng.uniform(0.15, 0.35)
     x, rise = stem.mean(), half * rng.normal(0, 0.2)
     ImageDraw.Draw(large).line(

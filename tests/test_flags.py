@@ -16,6 +16,7 @@ from jaxdigits.data import digits
 from jaxdigits.gradients import Differences, by_hand, check
 from jaxdigits.layers import relu
 from jaxdigits.models import mlp
+from jaxdigits.reader import best_alignment, log_partition, make_format, marginals, search
 from jaxdigits.train import Recipe, fit
 
 LAYERS = {**KINDS["layers"], **KINDS["spikes"], **KINDS["networks"]}
@@ -24,7 +25,7 @@ LAYERS = {**KINDS["layers"], **KINDS["spikes"], **KINDS["networks"]}
 @pytest.mark.parametrize("name", LAYERS)
 def test_no_rank_is_promoted_in_silence(name):
     """One update of each network and the passes of each layer, traced only."""
-    case, loss = CASES[name], losses.cross_entropy()
+    case = CASES[name]
     layer, keys = case.make(), jax.random.split(jax.random.key(1), EXAMPLES)
 
     def passes(key, x):
@@ -32,7 +33,9 @@ def test_no_rank_is_promoted_in_silence(name):
         y, residual = layer.forward(params, x, keys)
         grads = layer.backward(params, residual, jax.tree.map(jnp.ones_like, y))
         if name in KINDS["networks"]:
-            batch = x, jnp.zeros(EXAMPLES, int)
+            rows = y.ndim == 3  # of logits, for a string each
+            loss = losses.ctc() if rows else losses.cross_entropy()
+            batch = x, jnp.zeros((EXAMPLES, 2) if rows else EXAMPLES, int)
             grads = grads, by_hand(layer, loss)(params, batch, keys)[1]
             optimizer = optax.adam(1e-3)
             updates, _ = optimizer.update(grads[1], optimizer.init(params))
@@ -41,6 +44,13 @@ def test_no_rank_is_promoted_in_silence(name):
 
     with jax.numpy_rank_promotion("raise"):
         jax.eval_shape(passes, jax.random.key(0), case_input(case))
+
+
+def test_the_reader_promotes_no_rank():
+    logp, automaton = jnp.zeros((2, 6, 11)), make_format("amount:7-120").automaton
+    with jax.numpy_rank_promotion("raise"):
+        for f in (search, marginals, log_partition, best_alignment):
+            jax.eval_shape(lambda p, f=f: f(p, automaton), logp)
 
 
 def test_training_promotes_no_rank():

@@ -141,7 +141,7 @@ def _places(labels: Array, blank: int) -> Places:
     two_before = jnp.pad(spread, ((0, 0), (2, 0)), constant_values=blank)[:, :-2]
     jump = (spread != blank) & (spread != two_before)
     # Before the first label there is a blank, which need not be taken: place 1 is a start.
-    number = jnp.arange(2 * length + 1)
+    number = jnp.arange(2 * length + 1)[None]
     last = (number == 2 * size) | (number == 2 * size - 1)
     return Places(spread, jump & (number > 1), last)
 
@@ -155,7 +155,7 @@ def _emitted(logp: Array, places: Places) -> Array:
 def _forward(logp: Array, places: Places) -> Array:
     """Return log α [T, B, S]."""
     emitted = _emitted(logp, places)
-    start = jnp.where(jnp.arange(emitted.shape[-1]) < 2, emitted[0], LOW)
+    start = jnp.where(jnp.arange(emitted.shape[-1])[None] < 2, emitted[0], LOW)
 
     def frame(alpha, now):
         alpha = now + _log_sum_of(alpha, _shifted(alpha, 1),

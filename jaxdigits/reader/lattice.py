@@ -158,14 +158,18 @@ def _log_sum(x: Array, axis: int = -1) -> Array:
     return jnp.maximum(jax.nn.logsumexp(x, axis=axis), LOW)
 
 
+def _is_largest(x: Array) -> Array:
+    """Return whether each entry is the first largest one of the last axis."""
+    return jax.nn.one_hot(x.argmax(-1), x.shape[-1], dtype=bool)
+
+
 def _log_sum_of_others(x: Array) -> Array:
     """Return log Σ_{j ≠ i} exp x_j over the last axis, without a loss of digits.
 
     Beside the largest entry the sum of all others is never small; for the largest itself the
     others are summed again.
     """
-    top = x.argmax(-1, keepdims=True)
-    is_top = jnp.arange(x.shape[-1]) == top
+    is_top = _is_largest(x)
     largest = x.max(-1, keepdims=True)
     e = jnp.exp(x - largest)
     without = largest + jnp.log(jnp.maximum(e.sum(-1, keepdims=True) - e, 0.5))
@@ -174,7 +178,7 @@ def _log_sum_of_others(x: Array) -> Array:
 
 
 def _largest_of_others(x: Array) -> Array:
-    is_top = jnp.arange(x.shape[-1]) == x.argmax(-1, keepdims=True)
+    is_top = _is_largest(x)
     return jnp.where(is_top, jnp.where(is_top, LOW, x).max(-1, keepdims=True),
                      x.max(-1, keepdims=True))  # fmt: skip
 
@@ -183,9 +187,10 @@ def _earlier(beta: Array, p: Array, table: _Table, best: bool = False) -> Array:
     """Return β [Q, 11] one frame earlier, from β of a frame whose log-probabilities are p."""
     total, others = (jnp.max, _largest_of_others) if best else (_log_sum, _log_sum_of_others)
     wide = jnp.concatenate([beta, jnp.full((1, BLANK + 1), LOW, beta.dtype)])
-    reads = p[:BLANK] + wide[table.step, jnp.arange(BLANK)]  # r(q, d)
+    digit = p[None, :BLANK]
+    reads = digit + wide[table.step, jnp.arange(BLANK)[None]]  # r(q, d)
     blank = p[BLANK] + beta[:, BLANK]
-    stays = p[:BLANK] + beta[:, :BLANK]
+    stays = digit + beta[:, :BLANK]
     of_digit = jnp.stack([jnp.broadcast_to(blank[:, None], stays.shape), stays, others(reads)])
     of_blank = jnp.concatenate([blank[:, None], reads], 1)
     now = jnp.concatenate([total(of_digit, axis=0), total(of_blank, axis=1)[:, None]], 1)
@@ -237,17 +242,18 @@ def _best_alignment(p: Array, table: _Table) -> tuple[Array, Array]:
 
 
 def _marginals(p: Array, table: _Table, place: np.ndarray) -> Array:
-    betas, digits = _betas(p, table), jnp.arange(BLANK)
+    betas, digits = _betas(p, table), jnp.arange(BLANK)[None]
     log_z, beta = _log_z(betas, p, table), _with_dead(betas)
 
     def frame(alpha, now):
         p, beta = now
         others = _log_sum_of_others(alpha)[:, :BLANK]  # what may go on with digit d
-        reads = others + p[:BLANK] + beta[table.step, digits]
+        digit = p[None, :BLANK]
+        reads = others + digit + beta[table.step, digits]
         wide = jnp.pad(others, ((0, 1), (0, 0)), constant_values=LOW)
-        new = _log_sum(wide[table.before, digits[:, None]])
+        new = _log_sum(wide[table.before, digits[..., None]])
         stays = jnp.stack([new, alpha[:, :BLANK]])
-        alpha = jnp.concatenate([p[:BLANK] + _log_sum(stays, 0),
+        alpha = jnp.concatenate([digit + _log_sum(stays, 0),
                                  p[BLANK] + _log_sum(alpha)[:, None]], 1)  # fmt: skip
         return jnp.maximum(alpha, LOW), jnp.exp(reads - log_z)
 
@@ -351,7 +357,8 @@ def _extended(now: _Prefixes, i: Array, p: Array, beta: Array, table: _Table) ->
     following = table.step[state]
     both = jnp.logaddexp(label, blank)
     # The prefix as it was before each frame, if digit d may be read in it.
-    ready = jnp.where((digits == last) & (size > 0), blank[:, None], both[:, None])
+    again = ((digits == last) & (size > 0))[None]
+    ready = jnp.where(again, blank[:, None], both[:, None])
     start = jnp.where(size == 0, 0.0, LOW).astype(p.dtype)
     ready = jnp.concatenate([jnp.broadcast_to(start, (1, BLANK)), ready[:-1]])
     reads = jnp.maximum(p[:, :BLANK] + ready, LOW)
@@ -369,7 +376,8 @@ def _extended(now: _Prefixes, i: Array, p: Array, beta: Array, table: _Table) ->
     scores = jnp.where(room & (following < len(table.accept)), scores, LOW)
     whole = jnp.where(table.accept[state], both[-1], LOW)
     string = now.digits[i]
-    longer = jnp.where(jnp.arange(len(string)) == size, digits[:, None], string)
+    place = jnp.arange(len(string))[None]
+    longer = jnp.where(place == size, digits[:, None], string[None])
 
     # The best new ones meet the worst old ones; the less likely one of each pair is dropped.
     score = jnp.append(scores, whole)
