@@ -42,22 +42,25 @@ def test_no_rank_is_promoted_in_silence(name):
             grads = optax.apply_updates(params, updates)
         return grads
 
-    with jax.numpy_rank_promotion("raise"):
-        jax.eval_shape(passes, jax.random.key(0), case_input(case))
+    with jax.numpy_rank_promotion("raise"):  # which raises where a rank is promoted
+        traced = jax.eval_shape(passes, jax.random.key(0), case_input(case))
+    assert isinstance(traced, tuple)
 
 
 def test_the_reader_promotes_no_rank():
     logp, automaton = jnp.zeros((2, 6, 11)), make_format("amount:7-120").automaton
     with jax.numpy_rank_promotion("raise"):
         for f in (search, marginals, log_partition, best_alignment):
-            jax.eval_shape(lambda p, f=f: f(p, automaton), logp)
+            traced = jax.eval_shape(lambda p, f=f: f(p, automaton), logp)
+            assert all(leaf.shape[0] == 2 for leaf in jax.tree.leaves(traced))
 
 
 def test_training_promotes_no_rank():
     train, valid = digits()
     recipe = Recipe(partial(mlp, hidden=(4,)), optax.sgd(0.1), epochs=1, batch=8)
     with jax.numpy_rank_promotion("raise"):
-        fit(recipe, train[:8], valid[:8], jax.random.key(0))
+        fitted = fit(recipe, train[:8], valid[:8], jax.random.key(0))
+    assert fitted.best_epoch == 1
 
 
 def watched(network, tracers):

@@ -76,10 +76,8 @@ class Evaluate:
         test = data_to_test(run.config, self.data, self.data_dir)
         if read_result(self.run_folder) is None:
             say_note(f"{self.run_folder} has no result yet: this is its best network so far")
-        if self.figure:
-            self._figure(
-                np.eye(len(names), dtype=int), names
-            )  # fail now rather than at the end
+        if self.figure:  # fail now rather than at the end
+            self._figure(np.eye(len(names), dtype=int), names)
         logits = predict(run, test.inputs)
         scores = score(logits, test.label)
         # All of the run's networks together: each reads each image.
@@ -91,14 +89,13 @@ class Evaluate:
             f"{name}: accuracy {percent(scores.test_accuracy)}, 95 % interval [{low}, {high}] "
             f"over {scores.interval_over}\n\n{by_class}\n\n{_matrix(confusion, names)}"
         )
-        temperature = run.doubt.temperature if run.doubt else 1.0
-        probability = probabilities(logits, temperature)
+        probability = probabilities(logits, run.temperature)
         error = calibration_error(probability, test.label)
-        tell(f"\ncalibration error {percent(error)} at temperature {temperature:.3f}")
+        tell(f"\ncalibration error {percent(error)} at temperature {run.temperature:.3f}")
         if len(logits) > 1:
             tell(f"\nthe tables count each image once for each of {len(logits)} networks")
         result = scores._asdict() | dict(
-            data=name, confusion=confusion.tolist(), temperature=temperature,
+            data=name, confusion=confusion.tolist(), temperature=run.temperature,
             calibration_error=error,
         )  # fmt: skip
         if self.corruptions:

@@ -80,8 +80,7 @@ def _errors(run: Run, logits: np.ndarray, test: Dataset) -> list[Drawing]:
     names, prediction = run.config.names, logits.argmax(-1).ravel()
     label = np.asarray(test.label)
     confusion = confusion_matrix(np.tile(label, len(logits)), prediction, len(names))
-    temperature = run.doubt.temperature if run.doubt else 1.0
-    probability = probabilities(logits, temperature)
+    probability = probabilities(logits, run.temperature)
     many = "" if len(logits) == 1 else f", each once for each of {len(logits)} networks"
     text = "The test digits whose label had the least probability (blue bar); the hatched "
     text += "orange bar is the prediction."
@@ -91,7 +90,7 @@ def _errors(run: Run, logits: np.ndarray, test: Dataset) -> list[Drawing]:
         Drawing("mistakes", "The worst mistakes", text,
                 mistakes_figure(images_of(test.inputs), label, probability, names=names)),
         Drawing("doubt", "Doubt", "Whether probabilities are true: test digits in bins of the "
-                f"answer's probability, at temperature {temperature:.2f}; and the share of "
+                f"answer's probability, at temperature {run.temperature:.2f}; and the share of "
                 "errors among the surest answers.", doubt_figure(probability, label)),
     ]  # fmt: skip
 

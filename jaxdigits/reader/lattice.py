@@ -26,6 +26,7 @@ Sums are of logarithms, with -1e30 for the logarithm of 0.
 [1] Graves, Supervised Sequence Labelling, Springer 2012, section 7.5 (prefix search).
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -65,9 +66,7 @@ def log_partition(logp: ArrayLike, automaton: Automaton) -> Array:
     Raises:
       ValueError: for another shape; outside of `jit`, for NaN or a number above 0.
     """
-    logp = _checked(logp)
-    table = _Table.of(automaton)
-    return jax.vmap(lambda p: _real(_log_z(_betas(p, table), p, table)))(logp)
+    return _of_each(_partition, _checked(logp), automaton)
 
 
 def best_alignment(logp: ArrayLike, automaton: Automaton) -> tuple[Array, Array]:
@@ -76,8 +75,7 @@ def best_alignment(logp: ArrayLike, automaton: Automaton) -> tuple[Array, Array]
     Raises:
       ValueError: as `log_partition`.
     """
-    logp = _checked(logp)
-    return jax.vmap(partial(_best_alignment, table=_Table.of(automaton)))(logp)
+    return _of_each(_best_alignment, _checked(logp), automaton)
 
 
 def search(
@@ -98,9 +96,8 @@ def search(
     logp = _checked(logp)
     longest = automaton.lengths()[1]
     length = logp.shape[1] if longest is None else min(longest, logp.shape[1])
-    one = partial(_search, table=_Table.of(automaton), k=k, length=max(length, 1),
-                  slots=slots, most=most)  # fmt: skip
-    return Strings(*jax.vmap(one)(logp))
+    options = dict(k=int(k), length=max(length, 1), slots=int(slots), most=int(most))
+    return Strings(*_of_each(_search, logp, automaton, tuple(options.items())))
 
 
 def marginals(logp: ArrayLike, automaton: Automaton) -> Array:
@@ -113,8 +110,8 @@ def marginals(logp: ArrayLike, automaton: Automaton) -> Array:
     """
     logp = _checked(logp)
     unrolled, place = _unrolled(automaton, logp.shape[1])
-    one = partial(_marginals, table=_Table.of(unrolled), place=place)
-    return jax.vmap(one)(logp)
+    options = (("place", tuple(place.tolist())),)
+    return _of_each(_marginals, logp, unrolled, options)
 
 
 class _Table(NamedTuple):
@@ -137,6 +134,14 @@ class _Table(NamedTuple):
         filled = [[s + [count] * (most - len(s)) for s in row] for row in before]
         step = np.where(automaton.step == DEAD, count, automaton.step)
         return cls(jnp.asarray(step), jnp.asarray(automaton.accept), jnp.asarray(filled))
+
+
+@partial(jax.jit, static_argnums=(0, 2, 3))
+def _of_each(
+    one: Callable, logp: Array, automaton: Automaton, options: tuple[tuple[str, Any], ...] = ()
+) -> Any:
+    """Call `one` for each picture; later calls with the same automaton share the program."""
+    return jax.vmap(partial(one, table=_Table.of(automaton), **dict(options)))(logp)
 
 
 def _checked(logp: ArrayLike) -> Array:
@@ -219,6 +224,10 @@ def _with_dead(betas: Array) -> Array:
     return jnp.pad(betas, ((0, 0), (0, 1), (0, 0)), constant_values=LOW)
 
 
+def _partition(p: Array, table: _Table) -> Array:
+    return _real(_log_z(_betas(p, table), p, table))
+
+
 def _log_z(betas: Array, p: Array, table: _Table) -> Array:
     return _earlier(betas[0], p[0], table)[0, BLANK]
 
@@ -241,7 +250,7 @@ def _best_alignment(p: Array, table: _Table) -> tuple[Array, Array]:
     return classes, _real(scores[0])
 
 
-def _marginals(p: Array, table: _Table, place: np.ndarray) -> Array:
+def _marginals(p: Array, table: _Table, place: tuple[int, ...]) -> Array:
     betas, digits = _betas(p, table), jnp.arange(BLANK)[None]
     log_z, beta = _log_z(betas, p, table), _with_dead(betas)
 
@@ -259,7 +268,7 @@ def _marginals(p: Array, table: _Table, place: np.ndarray) -> Array:
 
     start = jnp.full((len(table.accept), BLANK + 1), LOW, p.dtype).at[0, BLANK].set(0.0)
     _, chances = jax.lax.scan(frame, start, (p, beta))
-    total = jax.ops.segment_sum(chances.sum(0), jnp.asarray(place), int(place.max()) + 1)
+    total = jax.ops.segment_sum(chances.sum(0), jnp.asarray(place), max(place) + 1)
     return jnp.where(log_z > LOW / 2, total[:-1] if len(total) > 1 else total, 0.0)
 
 

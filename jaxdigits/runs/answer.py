@@ -20,8 +20,6 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
     a first example, so an answer does not depend on its place.
     """
 
-    temperature = run.doubt.temperature if run.doubt else 1.0
-
     @jax.jit
     def of_member(member, inputs):
         params, statistics, key = member
@@ -30,7 +28,7 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
         def alone(x):
             return logits_of(network, params, jax.tree.map(lambda a: a[None], x), key)[0][0]
 
-        return jax.nn.softmax(jax.vmap(alone)(inputs) / temperature, axis=-1)
+        return jax.nn.softmax(jax.vmap(alone)(inputs) / run.temperature, axis=-1)
 
     members = members_of(run)
 

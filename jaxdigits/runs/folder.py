@@ -49,6 +49,11 @@ class Run(NamedTuple):
     doubt: Doubt | None = None
     """None where training has not ended"""
 
+    @property
+    def temperature(self) -> float:
+        """The temperature of the run's probabilities; 1 without a doubt."""
+        return self.doubt.temperature if self.doubt else 1.0
+
 
 @by_first_process
 def create_run(folder: Path, config: Config) -> None:
