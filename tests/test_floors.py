@@ -12,13 +12,14 @@ ROOT = Path(jaxdigits.__file__).parent
 FLOORS = {
     "about": 0, "case": 0, "chain": 0, "checks": 0, "errors": 0, "fast": 0, "keys": 0,
     "layer": 0, "options": 0, "tree": 0,
-    "layers": 1, "losses": 1, "data": 1, "augment": 1,
-    "spikes": 2,
+    "layers": 1, "losses": 1, "augment": 1,
+    "spikes": 2, "data": 2,
     "models": 3, "gradients": 3,
-    "certificate": 4, "train": 4, "measure": 4, "reader": 4,
-    "runs": 5,
-    "plots": 6, "bench": 6,
-    "cli": 7,
+    "certificate": 4, "train": 4, "measure": 4,
+    "reader": 5,
+    "runs": 6,
+    "plots": 7, "bench": 7,
+    "cli": 8,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from jaxdigits.cli.report import percent, say, say_json, say_note, table
 from jaxdigits.cli.source import data_to_test
 from jaxdigits.errors import require_run
 
+PROMISES = (0.01, 0.001)  # shares of wrong answers to rows of digits
 Severities = Annotated[tuple[int, ...], "SEVERITY"]
 
 
@@ -76,6 +77,8 @@ class Evaluate:
         test = data_to_test(run.config, self.data, self.data_dir)
         if read_result(self.run_folder) is None:
             say_note(f"{self.run_folder} has no result yet: this is its best network so far")
+        if run.config.reads_fields:
+            return self._of_fields(run, name, test, tell)
         if self.figure:  # fail now rather than at the end
             self._figure(np.eye(len(names), dtype=int), names)
         logits = predict(run, test.inputs)
@@ -105,6 +108,52 @@ class Evaluate:
             tell(f"\nfigure in {' and '.join(map(str, paths))}")
         if self.json:
             say_json(result)
+        return 0
+
+    def _of_fields(self, run, name: str, test, tell) -> int:
+        """Print how many rows of digits are right, how sure the answers are, and promises."""
+        from jaxdigits.measure import error_bound, reliability, score, threshold
+        from jaxdigits.reader.confidence import answers_of
+        from jaxdigits.reader.formats import digits
+        from jaxdigits.runs.job import predict
+
+        if self.figure or self.corruptions:
+            raise ValueError("--figure and --corruptions are for single digits: leave them out")
+        logits = predict(run, test.inputs)
+        scores = score(logits, test.label, run.config.loss().right)
+        longest = digits(1, test.label.shape[1])
+        confidence, right = answers_of(logits[0], test.label, longest, run.temperature)
+        error = reliability(confidence, right).error
+        low, high = map(percent, scores.test_interval)
+        tell(
+            f"{name}: {percent(scores.test_accuracy)} of the rows right by the best alignment, "
+            f"95 % interval [{low}, {high}] over {scores.interval_over}\n"
+            f"{percent(float(right.mean()))} by the best string of any length\n"
+            f"calibration error {percent(error)} at temperature {run.temperature:.3f}"
+        )
+        promises = {}
+        for most in PROMISES:
+            limit = threshold(run.doubt, most) if run.doubt else None
+            if limit is None:
+                tell(
+                    f"at most {percent(most)} wrong: the validation data promise no such share"
+                )
+                continue
+            given = confidence > limit
+            wrong = int((~right[given]).sum())
+            share, bound = float(given.mean()), error_bound(wrong, int(given.sum()))
+            promises[str(most)] = dict(
+                threshold=limit, coverage=share, errors=wrong, answers=int(given.sum()),
+                error_bound=bound,
+            )  # fmt: skip
+            tell(
+                f"at most {percent(most)} wrong: {percent(share)} answered, {wrong} of them "
+                f"wrong, at most {percent(bound)} by a bound of 95 %"
+            )
+        if self.json:
+            right_share = dict(best_string=float(right.mean()), calibration_error=error)
+            say_json(scores._asdict() | right_share | dict(
+                data=name, temperature=run.temperature, promises=promises))  # fmt: skip
         return 0
 
     def _corrupted(self, run, test) -> dict[str, dict[int, list[float]]]:

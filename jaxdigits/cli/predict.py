@@ -94,6 +94,11 @@ class Predict:
         from jaxdigits.runs.folder import load_run
 
         run = load_run(folder)
+        if run.config.reads_fields:
+            raise ValueError(
+                f"{folder} reads rows of digits: jaxdigits read PICTURE --format zip "
+                f"--run {folder}"
+            )
         self._check_senses(folder, run.config, images)
         limit, code = self._limit(folder, run.doubt), 0
         if weakness := WEAKNESS.get(run.config.data):

@@ -219,7 +219,7 @@ class Train:
         from jaxdigits.measure import score
         from jaxdigits.runs.job import finish_run
 
-        result = score(outcome.logits, test.label)._asdict()
+        result = score(outcome.logits, test.label, config.loss().right)._asdict()
         result |= dict(
             valid_accuracy=outcome.valid_accuracy, best_epoch=outcome.best_epoch,
             parameters=outcome.parameters, seconds=round(outcome.seconds, 2), run=str(folder),
@@ -236,7 +236,7 @@ class Train:
             f"test accuracy {percent(result['test_accuracy'])}, 95 % interval "
             f"[{percent(low)}, {percent(high)}] over {result['interval_over']}\n"
             f"{outcome.parameters:,} parameters, {outcome.seconds:.1f} s, run in {folder}\n"
-            f"{_use_of(config.data, folder)}",
+            f"{_use_of(config, folder)}",
             json_wanted=self.json,
         )
         if self.json:
@@ -259,11 +259,14 @@ def every_option() -> list[Option]:
     return list((every | {option.name: option for option in shared}).values())
 
 
-def _use_of(data: str, folder: Path) -> str:
+def _use_of(config, folder: Path) -> str:
     """Return a line on the pictures that the network reads."""
     from jaxdigits.data.catalogue import WEAKNESS
 
-    if data in WEAKNESS:
+    if config.reads_fields:
+        run = shlex.quote(str(folder))
+        return f"it reads rows of digits: jaxdigits read PICTURE --format zip --run {run}"
+    if config.data in WEAKNESS:
         return (
             "it reads digits like its own, of 8 × 8 pixels; for photographs, "
             "`jaxdigits predict IMAGE` has a network of its own"

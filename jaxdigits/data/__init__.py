@@ -4,6 +4,14 @@ from jaxdigits.data.catalogue import DATASETS as DATASETS
 from jaxdigits.data.dataset import Dataset as Dataset
 from jaxdigits.data.dataset import split as split
 from jaxdigits.data.digits import digits as digits
+from jaxdigits.data.drawing import Style as Style
+from jaxdigits.data.drawing import draw_field as draw_field
+from jaxdigits.data.fields import Fields as Fields
+from jaxdigits.data.fields import by_writers as by_writers
+from jaxdigits.data.fields import fields as fields
+from jaxdigits.data.fields import make_fields as make_fields
+from jaxdigits.data.fields import make_texts as make_texts
+from jaxdigits.data.fields import writers_of as writers_of
 from jaxdigits.data.fsdd import SPEAKERS as SPEAKERS
 from jaxdigits.data.fsdd import Sounds as Sounds
 from jaxdigits.data.fsdd import fsdd as fsdd

@@ -7,6 +7,8 @@ import numpy as np
 
 from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.digits import digits
+from jaxdigits.data.drawing import HEIGHT
+from jaxdigits.data.fields import WIDTH, fields
 from jaxdigits.data.mnist import mnist
 from jaxdigits.data.pairs import digits_fsdd, mnist_fsdd
 from jaxdigits.data.sound import RATE
@@ -16,12 +18,13 @@ DATASETS: Mapping[str, Callable[[], tuple[Dataset, Dataset]]] = {
     "mnist": mnist,
     "digits+fsdd": digits_fsdd,
     "mnist+fsdd": mnist_fsdd,
+    "fields": fields,
 }
 """name -> () -> (train, test)"""
 FEATURES: Mapping[str, Any] = {
     name: {"image": (28, 28), "sound": (RATE,)} if name.endswith("+fsdd") else (28, 28)
     for name in DATASETS
-}
+} | {"fields": (HEIGHT, WIDTH)}
 """name -> the feature shape of an example, or one for each sense"""
 WEAKNESS: Mapping[str, str] = dict.fromkeys(
     ("digits", "digits+fsdd"),

@@ -26,22 +26,26 @@ class Dataset:
     """an `Inputs` of N examples; for digits it holds [N, 28, 28] uint8, where 0 is paper and
     255 the darkest stroke"""
     label: Array | np.ndarray
-    """[N] int32, each >= 0: the digit; for SHD 0 to 19, digits in two languages"""
+    """[N] int32, each >= 0: the digit; for SHD 0 to 19, digits in two languages; or strings
+    [N, L] of them, with −1 behind the last of each"""
     classes: int
-    """number of classes, a static number"""
+    """number of classes, a static number; for strings the last one is blank"""
 
     def __init__(
         self,
         inputs: Inputs | Array | np.ndarray | Mapping[str, Any],
         label: Any,
         classes: int | None = None,
+        *,
+        strings: bool = False,
     ):
         """Check and wrap the examples.
 
         Args:
           inputs: [N, ...] an array, a dict of them with one for each sense, or an `Inputs`.
           label: [N] whole numbers.
-          classes: None: the largest label and one more.
+          classes: None: the largest label and one more; for strings of digits 11.
+          strings: label is [N, L], as `losses.ctc` takes it.
 
         Raises:
           ValueError: unless there is a label >= 0 for each input and at least one example, and
@@ -49,10 +53,10 @@ class Dataset:
         """
         inputs = as_inputs(inputs)
         values = np.asarray(label)
-        if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
+        if values.ndim != 1 + strings or not np.issubdtype(values.dtype, np.integer):
             raise ValueError(
-                f"label must be whole numbers [N], got {values.dtype} {list(values.shape)}"
-                f"{_remedy(values)}"
+                f"label must be whole numbers {'[N, L]' if strings else '[N]'}, got "
+                f"{values.dtype} {list(values.shape)}{'' if strings else _remedy(values)}"
             )
         if inputs.size != len(values):
             raise ValueError(
@@ -61,7 +65,10 @@ class Dataset:
             )
         if not len(values):
             raise ValueError("a data set needs at least one example, got none")
-        least, most = int(values.min()), int(values.max())
+        if strings:
+            _require_ends(values)
+            classes = 11 if classes is None else classes
+        least, most = int(values.min()) + strings, int(values.max()) + strings
         classes = most + 1 if classes is None else classes
         if isinstance(classes, bool) or not isinstance(classes, Integral):
             raise ValueError(f"classes must be a whole number, got {classes!r}")
@@ -78,7 +85,8 @@ class Dataset:
         """Return the data set of some examples: a slice, or an array of their numbers."""
         if isinstance(rows, int):  # also ends `inputs, label = data` with a line of its own
             raise TypeError("select examples by a slice or an array, as in data[:8]")
-        return Dataset(select(self.inputs, rows), self.label[rows], self.classes)
+        part = select(self.inputs, rows), self.label[rows], self.classes
+        return Dataset(*part, strings=np.ndim(self.label) == 2)
 
     def __len__(self) -> int:
         return len(self.label)
@@ -95,6 +103,14 @@ class Dataset:
     def _set(self, inputs: Any, label: Any, classes: int) -> None:
         for name, value in dict(inputs=inputs, label=label, classes=classes).items():
             object.__setattr__(self, name, value)
+
+
+def _require_ends(label: np.ndarray) -> None:
+    """Raise a ValueError for the first string [N, L] with a label behind its end."""
+    behind = ((label[:, 1:] != -1) & (label[:, :-1] == -1)).any(1)
+    if behind.any():
+        n = int(behind.argmax())
+        raise ValueError(f"label[{n}] is {label[n].tolist()}: nothing may follow −1")
 
 
 def _remedy(label: np.ndarray) -> str:

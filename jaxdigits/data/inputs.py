@@ -98,6 +98,9 @@ class Drawn:
         place = jax.vmap(pick)(fold_in(keys, DRAWN))
         return jnp.asarray(self.value)[jnp.take_along_axis(among, place, 1)[:, 0]]
 
+    def select(self, rows: Any) -> "Drawn":
+        return replace(self, group=self.group[rows])
+
 
 @register_dataclass
 @dataclass(frozen=True, eq=False)
@@ -166,8 +169,8 @@ def as_inputs(inputs: Any) -> Inputs:
 
 def select(inputs: Any, rows: Any) -> Any:
     """Return the inputs of some examples: a slice, or an array of their numbers."""
-    rows_of = lambda x: replace(x, group=x.group[rows]) if is_drawn(x) else x[rows]
-    return jax.tree.map(rows_of, inputs, is_leaf=is_drawn)
+    rows_of = lambda x: x.select(rows) if _selects(x) else x[rows]
+    return jax.tree.map(rows_of, inputs, is_leaf=_selects)
 
 
 def partition(inputs: Any, groups: Sequence[np.ndarray], seed: int) -> list[Any]:
@@ -185,6 +188,11 @@ def partition(inputs: Any, groups: Sequence[np.ndarray], seed: int) -> list[Any]
 
     sets = enumerate(select(inputs, rows) for rows in groups)
     return [jax.tree.map(partial(own, i), x, is_leaf=is_drawn) for i, x in sets]
+
+
+def _selects(inputs: Any) -> bool:
+    """Return whether the inputs select on their own: not all arrays have a row an example."""
+    return hasattr(inputs, "select")
 
 
 def is_drawn(inputs: Any) -> bool:

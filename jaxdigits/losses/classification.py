@@ -22,13 +22,20 @@ from jax import Array
 from jaxdigits.case import Case
 
 
+def largest_is_label(logits: Array, label: Any) -> Array:
+    """Return whether the largest of the logits [..., B, K] is the label's [B]: [..., B] bool."""
+    return jnp.argmax(logits, -1) == jnp.asarray(label)
+
+
 class Loss(NamedTuple):
-    """A mean over the batch, and its slope."""
+    """A mean over the batch, its slope, and the answers that it takes for right."""
 
     value: Callable[[Array, Any], Array]
     """(logits [B, K], label [B] int) -> scalar"""
     slope: Callable[[Array, Any], Array]
     """(logits [B, K], label [B] int) -> ∂L/∂logits [B, K]"""
+    right: Callable[[Array, Any], Array] = largest_is_label
+    """(logits [..., B, K], label [B] int) -> [..., B] bool"""
 
 
 def cross_entropy(smoothing: float = 0.0) -> Loss:

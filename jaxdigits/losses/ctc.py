@@ -26,6 +26,7 @@ alignment: P = 0.  Its loss is infinite and its slope is 0.
 [1] Graves, Fernández, Gomez & Schmidhuber, ICML 2006, doi:10.1145/1143844.1143891.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -83,7 +84,26 @@ def ctc(blank: int | None = None) -> Loss:
         slope = jnp.where(possible, jnp.exp(logp) - gamma, 0) / len(logits)
         return slope.astype(logits.dtype)
 
-    return Loss(value, slope)
+    return Loss(value, slope, partial(spells, blank=blank))
+
+
+def spells(logits: Array, labels: Any, blank: int | None = None) -> Array:
+    """Return whether the best alignment of logits [..., B, T, K] spells labels [B, L]: [..., B].
+
+    The best alignment takes the largest logit of each frame.  A label of −1 ends a string.
+    """
+    best = jnp.argmax(logits, -1)
+    labels = jnp.asarray(labels)
+    before = jnp.pad(best, [(0, 0)] * (best.ndim - 1) + [(1, 0)], constant_values=END)[..., :-1]
+    blank = logits.shape[-1] - 1 if blank is None else blank
+    emits = (best != before) & (best != blank)
+    place = jnp.cumsum(emits, -1) - 1
+    expected = jnp.take_along_axis(
+        jnp.broadcast_to(labels, (*best.shape[:-1], labels.shape[-1])),
+        jnp.clip(place, 0, labels.shape[-1] - 1), -1,
+    )  # fmt: skip
+    same = (~emits | (expected == best)).all(-1)
+    return same & (emits.sum(-1) == (labels != END).sum(-1))
 
 
 def frames_of(labels: Any) -> np.ndarray:

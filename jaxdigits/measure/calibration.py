@@ -13,6 +13,7 @@ tried, which give 10 % to all of the answers, and the level is divided among the
 [2] Clopper & Pearson, Biometrika 26(4), 1934, doi:10.1093/biomet/26.4.404.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +39,8 @@ class Doubt(NamedTuple):
     temperature: float
     steps: tuple[Step, ...]
     """of each coverage in `COVERAGES`"""
+    checked: tuple[Step, ...] = ()
+    """of strings, the same where a checksum joins in"""
 
 
 class Reliability(NamedTuple):
@@ -76,17 +79,28 @@ def fit_temperature(logits: ArrayLike, label: ArrayLike) -> float:
     Raises:
       ValueError: unless label is [N] whole numbers in 0..K − 1, and N >= 1.
     """
-    from scipy.optimize import minimize_scalar
-
     logits, label = np.asarray(logits), _checked(label, *np.shape(logits)[1:])
     rows = np.arange(len(label))
 
-    def loss(log_temperature):
-        chance = probabilities(logits, np.exp(log_temperature))[rows, label]
-        return -np.log(np.maximum(chance, 1e-300)).sum() + 2 * log_temperature**2
+    def log_likelihood(temperature):
+        chance = probabilities(logits, temperature)[rows, label]
+        return float(np.log(np.maximum(chance, 1e-300)).sum())
 
+    return best_temperature(log_likelihood)
+
+
+def best_temperature(log_likelihood: Callable[[float], float]) -> float:
+    """Return the temperature, from 1/20 to 20, with the highest log-likelihood of all labels.
+
+    Its logarithm has the prior of `fit_temperature`.
+    """
+    from scipy.optimize import minimize_scalar
+
+    loss = lambda log: 2 * log**2 - log_likelihood(float(np.exp(log)))
     limit = np.log(HOTTEST)
-    best = minimize_scalar(loss, bounds=(-limit, limit), method="bounded")
+    best = minimize_scalar(
+        loss, bounds=(-limit, limit), method="bounded", options={"xatol": 1e-3}
+    )
     return float(np.exp(best.x))
 
 
@@ -98,7 +112,12 @@ def learn_doubt(logits: ArrayLike, label: ArrayLike) -> Doubt:
     """
     temperature = fit_temperature(logits, label)
     p = probabilities(logits, temperature)
-    confidence, wrong = p.max(1), p.argmax(1) != np.asarray(label)
+    return Doubt(temperature, steps_of(p.max(1), p.argmax(1) == np.asarray(label)))
+
+
+def steps_of(confidence: ArrayLike, right: ArrayLike) -> tuple[Step, ...]:
+    """Return a step for each coverage in `COVERAGES`, of answers [N] that are right [N]."""
+    confidence, wrong = np.asarray(confidence, float), ~np.asarray(right, bool)
     order = np.sort(confidence)[::-1]
     steps = []
     for coverage in COVERAGES:
@@ -107,7 +126,7 @@ def learn_doubt(logits: ArrayLike, label: ArrayLike) -> Doubt:
         limit = float(order[n]) if n < len(order) else 0.0
         given = confidence > limit
         steps.append(Step(limit, int(given.sum()), int(wrong[given].sum())))
-    return Doubt(temperature, tuple(steps))
+    return tuple(steps)
 
 
 def threshold(doubt: Doubt, max_error: float, *, level: float = 0.95) -> float | None:

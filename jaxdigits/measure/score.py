@@ -1,9 +1,14 @@
 """Accuracies with their intervals: of one network on a test set, and of many networks."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from jax.typing import ArrayLike
+
+from jaxdigits.losses.classification import largest_is_label
 
 
 class Summary(NamedTuple):
@@ -32,21 +37,28 @@ class Score(NamedTuple):
     """standard deviation over the seeds; None for one network"""
 
 
-def score(logits: ArrayLike, label: ArrayLike) -> Score:
+def score(
+    logits: ArrayLike,
+    label: ArrayLike,
+    right: Callable[[Array, Any], Array] = largest_is_label,
+) -> Score:
     """Score the logits [networks, N, K] of one or more networks against labels [N].
+
+    Args:
+      right: says which answers are right, as `Loss.right` does.
 
     Raises:
       ValueError: if the shapes do not fit.
     """
     logits, label = np.asarray(logits), np.asarray(label)
-    if logits.ndim != 3 or logits.shape[1:2] != label.shape:
+    if logits.ndim != 2 + label.ndim or logits.shape[1] != len(label):
         raise ValueError(
             f"logits {logits.shape} must be [networks, N, K] for labels {label.shape}"
         )
-    right = (logits.argmax(-1) == label).sum(1)
-    accuracies = (right / len(label)).tolist()
-    if len(right) == 1:
-        interval = wilson(int(right[0]), len(label))
+    count = np.asarray(right(jnp.asarray(logits), label)).sum(1)
+    accuracies = (count / len(label)).tolist()
+    if len(count) == 1:
+        interval = wilson(int(count[0]), len(label))
         return Score(accuracies[0], interval, "test images", accuracies, None)
     sample = summarise(accuracies)
     interval = max(0.0, sample.low), min(1.0, sample.high)  # Student's t knows no bounds

@@ -18,8 +18,8 @@ def columns(
     *,
     channels: ch.Widths = (16, 32, 64),
     kernel: int = 3,
-    context: ch.Widths = (128,),
-    reach: int = 7,
+    context: ch.Widths = (96,),
+    reach: int = 5,
     activation: ch.AnyActivation = "relu",
     norm: ch.Norm | None = "batch",
     dropout_rate: ch.Rate = 0.2,
@@ -69,5 +69,6 @@ def columns(
     return ch.of_images(serial(*layers))
 
 
+NETWORKS = {"columns": columns}
 _small = partial(columns, channels=(3, 4, 4), context=(6,), reach=3, norm="layer")
 CASES = {"columns": Case(_small, (12, 20), "pixels")}

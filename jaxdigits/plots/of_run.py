@@ -53,6 +53,8 @@ def drawings(
       ImportError: without matplotlib, saying how to install it.
     """
     predict, member = predictor(run), first_member(run)
+    if run.config.reads_fields:
+        return [*_learning(history, best_epoch), *weights_of(member)]
     logits = predict(test.inputs)
     figures = [*_learning(history, best_epoch), *_errors(run, logits, test)]
     if severities:

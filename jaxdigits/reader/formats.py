@@ -22,6 +22,8 @@ from jaxdigits.reader.automaton import (
 )
 from jaxdigits.reader.pattern import pattern
 
+NO_CHECKSUM = "no checksum: any other string of the format"
+
 
 class Format(NamedTuple):
     """The strings that a field may hold."""
@@ -33,6 +35,11 @@ class Format(NamedTuple):
     blind: str
     """the mistakes that it cannot see"""
 
+    @property
+    def has_checksum(self) -> bool:
+        """Whether a digit tells of mistakes in others."""
+        return self.blind != NO_CHECKSUM
+
 
 class Kind(NamedTuple):
     """A row of the table of formats."""
@@ -42,7 +49,7 @@ class Kind(NamedTuple):
     example: str
     """the name, with an argument where it takes one"""
     text: str
-    blind: str = "no checksum: any other string of the format"
+    blind: str = NO_CHECKSUM
 
 
 # Digits in an IBAN behind the country's letters, where all are digits (SWIFT's registry).

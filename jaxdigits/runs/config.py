@@ -18,7 +18,7 @@ from jaxdigits.data.own import Own
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
-from jaxdigits.losses import Loss
+from jaxdigits.losses import Loss, cross_entropy, ctc
 from jaxdigits.models.choices import require_options
 from jaxdigits.options import (
     Bounds,
@@ -38,6 +38,7 @@ LONGEST_SIDE = 1 << 14  # pixels of one's own images
 # What a builder takes, and a run does not choose.
 NOT_OPTIONS = ("chain", "training", "statistics")
 NOT_SETTINGS = ("network", "options", "own")  # fields that are no option of a training
+OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
 WITH_PIXEL_SLOPES = ("mlp", "cnn", "snn", "conv_snn")
 
 
@@ -103,6 +104,10 @@ class Config:
         if not self.learning_rate:
             raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
         check_microbatch(self.microbatch, self.batch)
+        if self.reads_fields and self.smoothing:
+            raise ValueError(f"smoothing must be 0 for {self.network}, got {self.smoothing}")
+        if self.reads_fields and self.seeds > 1:
+            raise ValueError(f"seeds must be 1 for {self.network}: train one after the other")
         if self.seed + self.seeds > SEEDS:
             last = self.seed + self.seeds - 1
             raise ValueError(f"the last seed must be < 2³², got {last}")
@@ -119,10 +124,9 @@ class Config:
             )
         options = whole_options(self.network, self.options)
         object.__setattr__(self, "options", options)
-        if self.own is not None and len(self.own.names) != options["classes"]:
+        if self.own is not None and options["classes"] != self._classes:
             raise ValueError(
-                f"classes must be {len(self.own.names)}, as the data have, "
-                f"got {options['classes']}"
+                f"classes must be {self._classes}, as the data have, got {options['classes']}"
             )
 
     @property
@@ -133,12 +137,28 @@ class Config:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the classes: for eleven without data of one's own, digits and "no digit"."""
+        if self.reads_fields:
+            return CLASSES[:10]
         return CLASSES[: self.options["classes"]] if self.own is None else self.own.names
+
+    @property
+    def reads_fields(self) -> bool:
+        """Whether an answer is a string of digits, and the last class is blank."""
+        return self.network in OF_STRINGS
+
+    @property
+    def _classes(self) -> int:
+        """The number of classes of the network: blank is one more."""
+        return len(self.names) + self.reads_fields
 
     @property
     def hears(self) -> bool:
         """Whether the network takes a sound with each image."""
         return isinstance(self.features, Mapping)
+
+    def loss(self) -> Loss:
+        """The loss: cross-entropy with label smoothing, or that of strings."""
+        return ctc() if self.reads_fields else cross_entropy(self.smoothing)
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
@@ -249,7 +269,7 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
         raise ValueError(f"options must be names and values, got {own!r}")
     table = network_options(network, own.get("neuron"))
     if facts is not None:
-        own = {"classes": len(facts.names), **own}
+        own = {"classes": len(facts.names) + (network in OF_STRINGS), **own}
         settings |= {"data": data}
     config = replace(usual, **settings | {"options": {**chosen_options(usual, table), **own}})
     check_network(config)
@@ -346,6 +366,10 @@ def _plain(value: Any) -> Any:
 # two epochs.
 _digits = partial(Config, data="digits", epochs=30)
 _mnist = partial(Config, data="mnist", batch=128, ema=0.999)
+_fields = partial(
+    Config, data="fields", epochs=8, batch=32, learning_rate=3e-3, weight_decay=0.02,
+    smoothing=0.0, ema=0.999,
+)  # fmt: skip
 _senses = partial(
     Config, "multimodal", smoothing=0.0, weight_decay=0.05, augment="noisy",
     options=dict(decay=0.8, precision="mixed"),
@@ -365,6 +389,8 @@ CONFIGS: Mapping[str, Config] = {
         _mnist("conv_snn", epochs=12),
         _mnist("event_snn", epochs=10, learning_rate=2e-2, smoothing=0.0),
         _senses(data="mnist+fsdd", epochs=16, ema=0.999),
+        _fields("columns"),
+        _fields("spiking_columns", epochs=4),
     )
 }
 """the whole configuration of each network on each data set"""

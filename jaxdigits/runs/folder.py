@@ -147,9 +147,11 @@ def save_doubt(folder: Path, doubt: Doubt) -> None:
     Raises:
       RunError: if it cannot be written.
     """
-    steps = [step._asdict() for step in doubt.steps]
+    rows = lambda steps: [step._asdict() for step in steps]
+    values = {"temperature": doubt.temperature, "steps": rows(doubt.steps)}
+    values |= {"checked": rows(doubt.checked)} if doubt.checked else {}
     with writing(folder):
-        write_json(folder / "doubt.json", doubt._asdict() | {"steps": steps})
+        write_json(folder / "doubt.json", values)
 
 
 def load_run(folder: str | os.PathLike[str]) -> Run:
@@ -259,6 +261,8 @@ def _read_params(path: Path, template: Any) -> dict[str, np.ndarray]:
         arrays = read_npz(path, LARGEST_PARAMS)
         require_same_leaves(arrays, template, "its params")
         for name, leaf in named_leaves(template).items():
+            if arrays[name].dtype == np.float16 and leaf.dtype == np.float32:
+                arrays[name] = arrays[name].astype(np.float32)  # the file is half as large
             if arrays[name].dtype != leaf.dtype:
                 raise ValueError(f"{name!r} is {arrays[name].dtype}, not {leaf.dtype}")
             if not np.isfinite(arrays[name]).all():
@@ -284,8 +288,9 @@ def _read_doubt(path: Path) -> Doubt | None:
         temperature, steps = values["temperature"], values["steps"]
         if type(temperature) is not float or not 1 / HOTTEST <= temperature <= HOTTEST:
             raise ValueError(f"temperature must be from {1 / HOTTEST} to {HOTTEST}")
-        doubt = Doubt(temperature, tuple(Step(**step) for step in steps))
-        for step in doubt.steps:
+        rows = lambda steps: tuple(Step(**step) for step in steps)
+        doubt = Doubt(temperature, rows(steps), rows(values.get("checked", ())))
+        for step in doubt.steps + doubt.checked:
             counts = type(step.errors) is type(step.answers) is int
             if not (counts and 0 <= step.errors <= step.answers < 1 << 40):
                 raise ValueError(f"{step} has no numbers of errors and answers")

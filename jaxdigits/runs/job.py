@@ -16,9 +16,11 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data import Dataset, split
-from jaxdigits.losses import cross_entropy
-from jaxdigits.measure.calibration import learn_doubt
+from jaxdigits.data import Dataset, Fields, by_writers, split
+from jaxdigits.data.fields import with_checksums
+from jaxdigits.measure.calibration import Doubt, learn_doubt
+from jaxdigits.reader.automaton import weighted_sum
+from jaxdigits.reader.confidence import learn_reading_doubt
 from jaxdigits.runs.checkpoint import (
     LAST,
     newest_snapshot,
@@ -55,6 +57,7 @@ from jaxdigits.tree import parameter_count
 
 VALIDATION = 12  # one example in 12: 5,000 of MNIST's 60,000
 SPLIT_SEED = 0
+CHECKED = 4000  # fields with a checksum, to learn the doubt of such
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -62,7 +65,7 @@ class Outcome(NamedTuple):
     """The result of a run."""
 
     logits: np.ndarray
-    """[seeds, N, 10] on the test set"""
+    """[seeds, N, 10] on the test set; [1, N, T, 11] of fields"""
     valid_accuracy: list[float]
     """of each seed's best epoch"""
     best_epoch: list[int]
@@ -159,10 +162,22 @@ def run_job(
     if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
     logits_of = predictor(Run(config, params, statistics))
-    save_doubt(folder, learn_doubt(logits_of(valid.inputs), valid.label))
+    save_doubt(folder, _doubt(config, logits_of, valid))
     logits = logits_of(test.inputs)
     parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
+
+
+def _doubt(config: Config, logits_of: Callable[[Any], np.ndarray], valid: Dataset) -> Doubt:
+    """Return the doubt that validation data teach a run."""
+    logits = logits_of(valid.inputs)
+    if not config.reads_fields:
+        return learn_doubt(logits, valid.label)
+    checked = None
+    if isinstance(valid.inputs, Fields):
+        rows = with_checksums(valid, CHECKED)
+        checked = logits_of(rows.inputs)[0], rows.label, weighted_sum([3, 7, 1] * 3, 10)
+    return learn_reading_doubt(logits[0], valid.label, checked)
 
 
 def finish_run(folder: Path, result: dict[str, Any]) -> None:
@@ -176,7 +191,12 @@ def finish_run(folder: Path, result: dict[str, Any]) -> None:
 
 
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
-    """Split the training set in two: for training, and for choosing the epoch."""
+    """Split the training set in two: for training, and for choosing the epoch.
+
+    Of fields, a twelfth of the writers is for the choice.
+    """
+    if isinstance(train.inputs, Fields):
+        return by_writers(train, 1 / VALIDATION, SPLIT_SEED)
     count = max(1, len(train.label) // VALIDATION)
     train, valid = split(train, (len(train.label) - count, count), seed=SPLIT_SEED)
     return train, valid
@@ -271,7 +291,7 @@ def _optimizer(config: Config, train: Dataset) -> optax.GradientTransformation:
 def _recipe(config: Config, optimizer: Any, mesh: Mesh | None) -> Recipe:
     return Recipe(
         config.build(), optimizer, epochs=config.epochs, batch=config.batch,
-        loss=cross_entropy(config.smoothing), estimator=config.estimator(), ema=config.ema,
+        loss=config.loss(), estimator=config.estimator(), ema=config.ema,
         microbatch=config.microbatch, augment=config.augmentation(), patience=config.patience,
         updates_per_save=config.updates_per_save, mesh=mesh,
     )  # fmt: skip

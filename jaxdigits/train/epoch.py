@@ -79,7 +79,7 @@ def run_epoch(
     logits, rates = logits_of(
         network, params, valid.inputs, state.key, batch=few, mesh=recipe.mesh
     )
-    accuracy = (logits.argmax(-1) == valid.label).mean(dtype=best.accuracy.dtype)
+    accuracy = recipe.loss.right(logits, valid.label).mean(dtype=best.accuracy.dtype)
     loss = recipe.loss.value(logits, valid.label).astype(best.loss.dtype)
     now = Best(params, statistics, accuracy, loss, state.step // updates)
     better = (accuracy > best.accuracy) | ((accuracy == best.accuracy) & (loss < best.loss))

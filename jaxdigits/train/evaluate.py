@@ -26,9 +26,9 @@ def logits_of(
     batch: int = BATCH,
     mesh: Mesh | None = None,
 ) -> tuple[Array, Array]:
-    """Return the network's logits [N, K] and its firing rates [spiking layers].
+    """Return the network's logits [N, K], or [N, T, K], and its firing rates [spiking layers].
 
-    Rates are in spikes per neuron and time step, or per neuron where spikes are times.
+    T frames are columns of a field.  Rates are in spikes per neuron and time step, or per neuron where spikes are times.
     Example n draws its spikes from `key` and n alone, so neither depends on `batch`.
     Traceable; jit it with the network closed over.
 
@@ -64,7 +64,7 @@ def logits_of(
     else:  # without a loop, which would slow down a single example
         logits, rates = jax.tree.map(lambda a: a[None], of_batch(index[0]))
     rates = jnp.array([each.ravel()[:n].mean() for each in rates])
-    return logits.reshape(-1, logits.shape[-1])[:n], rates
+    return logits.reshape(-1, *logits.shape[2:])[:n], rates
 
 
 def gather_statistics(

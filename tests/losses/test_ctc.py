@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxdigits.losses import ctc, frames_of
+from jaxdigits.losses import ctc, frames_of, spells
 
 FRAMES, CLASSES = 9, 5  # the last class is blank
 LABELS = np.array([
@@ -129,3 +129,19 @@ def test_the_slope_of_many_frames_keeps_its_digits():
     rng = np.random.default_rng(2)
     z, labels = rng.normal(0, 30, (2, 400, 11)).astype(np.float32), rng.integers(0, 10, (2, 20))
     np.testing.assert_allclose(ctc().slope(jnp.asarray(z), labels).sum(-1), 0, atol=2e-6)
+
+
+@pytest.mark.parametrize("blank", [CLASSES - 1, 0])
+def test_right_is_a_best_alignment_that_spells_the_label(blank):
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 1, (300, 6, CLASSES))
+    strings = [spelled(row.argmax(-1).tolist(), blank) for row in logits]
+    labels = np.array([[*s, *[-1] * (7 - len(s))] for s in strings])
+    other = labels[rng.permutation(len(labels))]
+    right = ctc(blank).right
+    assert right(logits, labels).all()
+    np.testing.assert_array_equal(right(logits, other), (labels == other).all(1))
+    shorter = labels[:, : max(map(len, strings))]
+    assert right(np.stack([logits, logits]), shorter).all(), "of several networks too"
+    np.testing.assert_array_equal(spells(logits, labels[:, :2], blank),
+                                  [len(s) <= 2 for s in strings])  # fmt: skip

@@ -3,12 +3,14 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from jaxdigits import models
 from jaxdigits import spikes as sp
 from jaxdigits.runs.config import (
     CONFIGS,
+    OF_STRINGS,
     Config,
     chosen_options,
     config_for,
@@ -28,7 +30,19 @@ def test_every_configuration_builds_and_survives_json(name):
 
 def test_there_is_one_for_each_network_and_kind_of_data():
     assert {config.network for config in CONFIGS.values()} == set(models.NETWORKS)
-    assert len(CONFIGS) == 2 * len(models.NETWORKS)
+    single = [name for name in models.NETWORKS if name not in OF_STRINGS]
+    assert len(CONFIGS) == 2 * len(single) + len(OF_STRINGS)
+
+
+@pytest.mark.parametrize("name", OF_STRINGS)
+def test_a_network_for_fields_has_a_loss_for_strings(name):
+    config = config_for(name)
+    assert config.loss().value(np.zeros((1, 3, 11)), np.array([[4, -1]])) > 0
+    assert (config.reads_fields, config.names) == (True, tuple("0123456789"))
+    with pytest.raises(ValueError, match="smoothing must be 0"):
+        config_for(name, smoothing=0.1)
+    with pytest.raises(ValueError, match="seeds must be 1"):
+        config_for(name, seeds=2)
 
 
 def test_every_option_of_the_network_is_in_it():

@@ -1,0 +1,70 @@
+"""A run that reads rows of digits: from `train` to `evaluate`, and where it does not fit."""
+
+import numpy as np
+import pytest
+
+from jaxdigits.data import DATASETS, Dataset, make_fields, make_texts
+from jaxdigits.runs import load_run
+
+
+def two_sets():
+    """Rows of tiny squares by twelve hands, 48 to learn from and 24 to test on."""
+    image = np.zeros((240, 28, 28), np.uint8)
+    label = np.arange(240) % 10
+    for n, side in enumerate(6 + label):
+        image[n, 8 : 8 + side, 8 : 8 + side] = 255
+    digits, writer = Dataset(image, label), np.arange(240) // 20
+    return tuple(make_fields(digits, writer, make_texts(n, n)) for n in (48, 24))
+
+
+@pytest.fixture(scope="module")
+def run_of_fields(cli, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(DATASETS, "fields", two_sets)
+        patch.setattr("jaxdigits.runs.job.CHECKED", 20)
+        folder = tmp_path_factory.mktemp("fields") / "run"
+        answer = cli("train", "columns", "--channels", "2", "2", "--context", "4", "--epochs", "1",
+                     "--batch", "16", "--out", str(folder))  # fmt: skip
+        yield answer, folder
+
+
+def test_training_ends_with_a_doubt_of_two_kinds_and_the_next_command(run_of_fields):
+    answer, folder = run_of_fields
+    assert answer.code == 0, answer.err
+    assert f"--run {folder}" in answer.out.splitlines()[-1]
+    assert "jaxdigits read PICTURE" in answer.out.splitlines()[-1]
+    doubt = load_run(folder).doubt
+    assert len(doubt.steps) == len(doubt.checked) > 0
+
+
+def test_evaluate_tells_rows_and_promises(cli, run_of_fields):
+    answer = cli("evaluate", str(run_of_fields[1]), "--json")
+    assert answer.code == 0, answer.err
+    result = answer.json()
+    assert 0 <= result["test_accuracy"] <= 1
+    assert {"best_string", "calibration_error", "promises", "temperature"} <= set(result)
+    assert "of the rows right by the best alignment" in answer.err
+    assert "the validation data promise no such share" in answer.err
+    refused = cli("evaluate", str(run_of_fields[1]), "--corruptions", "1")
+    assert (refused.code, refused.out) == (2, "")
+    assert "are for single digits" in refused.err
+
+
+def test_a_picture_of_one_digit_is_for_another_run(cli, run_of_fields, tmp_path):
+    refused = cli("predict", str(run_of_fields[1]), str(tmp_path / "5.png"))
+    assert refused.code == 2
+    assert "jaxdigits read PICTURE" in refused.err
+
+
+def test_plot_draws_the_learning(cli, run_of_fields):
+    pytest.importorskip("matplotlib")
+    answer = cli("plot", str(run_of_fields[1]))
+    assert answer.code == 0, answer.err
+    assert (run_of_fields[1] / "plots" / "learning.png").is_file()
+
+
+def test_several_seeds_and_smoothing_are_refused(cli):
+    for flag, value in (("--seeds", "2"), ("--smoothing", "0.1")):
+        answer = cli("train", "columns", flag, value)
+        assert answer.code == 2
+        assert f"{flag[2:]} must be" in answer.err

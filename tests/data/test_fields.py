@@ -1,0 +1,180 @@
+"""Fields: rows of digits by the hands of MNIST, drawn from the key of each example."""
+
+import gzip
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxdigits.data import Dataset, Style, by_writers, fields, make_fields, make_texts
+from jaxdigits.data.fields import WRITERS, with_checksums, with_texts, writers_of
+from jaxdigits.errors import DataError
+
+PLAIN = Style(touching=0, boxed=0, lined=0, marked=0, patterned=0, soiled=0, bent=0)
+HANDS = 24
+
+
+def squares():
+    """Digit d is a square of 6 + d pixels, of ink 255 − hand: by 24 hands, two of each digit."""
+    image = np.zeros((HANDS * 20, 28, 28), np.uint8)
+    writer, label = np.arange(HANDS * 20) // 20, np.arange(HANDS * 20) % 10
+    for n, side in enumerate(6 + label):
+        image[n, 14 - side // 2 : 14 - side // 2 + side, 10 : 10 + side] = 255 - writer[n]
+    return Dataset(image, label), writer
+
+
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return make_fields(*squares(), make_texts(96, 0))
+
+
+@jax.jit
+def _taken(inputs, rows, seed):
+    return inputs.take(
+        rows, jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), rows)
+    )
+
+
+def taken(data, rows, seed=0):
+    return np.asarray(_taken(data.inputs, jnp.asarray(rows), seed))
+
+
+def test_a_field_is_a_function_of_its_key_and_its_number(rows):
+    drawn = taken(rows, [3, 50, 7])
+    assert (drawn.shape, drawn.dtype) == ((3, 32, 256), np.uint8)
+    assert rows.inputs.shape == (32, 256)
+    np.testing.assert_array_equal(taken(rows, [7])[0], drawn[2])
+    assert (taken(rows, [7], seed=1)[0] != drawn[2]).mean() > 0.02
+
+
+def test_without_any_style_the_digits_stand_side_by_side_in_order():
+    text = np.array([[0, 9, 5, -1], [2, -1, -1, -1]], np.int32)
+    drawn = taken(make_fields(*squares(), text, style=PLAIN), [0, 1]) > 100
+    for row, digits in zip(drawn, text, strict=True):
+        ink = np.flatnonzero(np.diff(np.pad(row.any(0), 1).astype(int))).reshape(-1, 2)
+        assert len(ink) == (digits >= 0).sum()
+        assert ink[0, 0] >= 4, "paper comes first"
+        assert (ink[1:, 0] - ink[:-1, 1] >= 1).all(), "digits do not touch"
+        tall = [np.ptp(np.flatnonzero(row[:, a:b].any(1))) + 1 for a, b in ink]
+        sides = 6 + digits[digits >= 0]
+        assert tall == sorted(tall, key=lambda t: tall.index(t))
+        assert (np.argsort(tall) == np.argsort(sides, kind="stable")).all()
+
+
+def test_one_hand_writes_alone_or_each_digit_is_by_any_hand():
+    text = np.tile(np.arange(10, dtype=np.int32), (60, 1))
+    data = make_fields(*squares(), text, style=PLAIN)
+    spread = []
+    for row in taken(data, np.arange(60)):
+        ink = np.flatnonzero(np.diff(np.pad((row > 150).any(0), 1).astype(int)))
+        shades = [np.median(part[part > 150]) for part in np.split(row, ink, axis=1)[1::2]]
+        spread.append(np.ptp(shades))
+    alone = np.asarray(data.inputs.alone)
+    assert 0.5 < alone.mean() < 0.9
+    of = lambda rows: np.median(np.array(spread)[rows])
+    assert of(alone) < 6 < 12 < of(~alone), "but for grain"
+
+
+@pytest.mark.parametrize("name", Style._fields[:-1])
+def test_each_part_of_the_style_changes_pictures(name):
+    text = np.tile([1, 7, 3, 7], (6, 1)).astype(np.int32)
+    plain = taken(make_fields(*squares(), text, style=PLAIN), np.arange(6))
+    styled = taken(make_fields(*squares(), text, style=PLAIN._replace(**{name: 1.0})),
+                   np.arange(6))  # fmt: skip
+    assert ((plain != styled).mean((1, 2)) > 0.001).mean() > 0.4
+
+
+def test_touching_digits_touch_and_too_many_are_squeezed_into_the_width():
+    text = np.full((8, 12), 9, np.int32)
+    style = PLAIN._replace(touching=1.0)
+    columns = (taken(make_fields(*squares(), text, style=style), np.arange(8)) > 100).any(1)
+    pieces = (np.diff(columns.astype(int), axis=1) == 1).sum(1)
+    assert np.median(pieces) < 6 < 12, "some only come near"
+    narrow = make_fields(*squares(), text, style=PLAIN, width=128)
+    ink = (taken(narrow, [0]) > 60)[0].any(0)
+    assert narrow.inputs.shape == (32, 128)
+    assert np.flatnonzero(ink)[-1] <= 127
+    assert (np.diff(ink.astype(int)) == 1).sum() >= 10
+
+
+def test_texts_have_1_to_12_digits_and_end_once():
+    text = make_texts(4000, 0)
+    length = (text >= 0).sum(1)
+    assert set(length.tolist()) == set(range(1, 13))
+    assert length.mean() > 7
+    assert ((text >= 0) == (np.arange(12) < length[:, None])).all()
+    assert np.bincount(text[text >= 0]).min() > 0.08 * length.sum()
+    again = (text[:, 1:] == text[:, :-1]) & (text[:, 1:] >= 0)
+    assert again.sum() / (length - 1).sum() > 0.15, "repeats need a blank between them"
+    np.testing.assert_array_equal(text, make_texts(4000, 0))
+
+
+def test_validation_has_other_writers_and_each_part_its_own_glyphs(rows):
+    train, valid = by_writers(rows, 1 / 6, 0)
+    assert len(train) + len(valid) == len(rows)
+    assert len(valid.inputs.among) == HANDS // 6
+    writer = squares()[1]
+    of_part = [set(writer[np.ravel(part.inputs.among)].tolist()) for part in (train, valid)]
+    assert not of_part[0] & of_part[1]
+    assert len(of_part[0] | of_part[1]) == HANDS
+    for part in (train, valid):
+        assert np.asarray(part.inputs.hand).max() < len(part.inputs.among)
+        np.testing.assert_array_equal(part.label, part.inputs.text)
+    with pytest.raises(ValueError, match="without any"):
+        by_writers(rows, 0.001, 0)
+
+
+def test_a_slice_keeps_the_glyphs_and_takes_the_texts(rows):
+    few = rows[10:14]
+    assert len(few) == few.inputs.size == 4
+    np.testing.assert_array_equal(few.label, rows.label[10:14])
+    assert few.inputs.among is rows.inputs.among
+
+
+def test_checksums_hold_and_texts_can_be_changed(rows):
+    checked = with_checksums(rows, 50)
+    weights = np.array([3, 7, 1] * 3)
+    assert ((np.asarray(checked.label) @ weights) % 10 == 0).all()
+    assert len(np.unique(checked.label, axis=0)) == 50
+    other = with_texts(rows, checked.label[:5], PLAIN)
+    assert (len(other), other.inputs.style) == (5, PLAIN)
+
+
+def test_a_writer_who_lacks_a_digit_is_left_out_and_one_must_remain():
+    digits, writer = squares()
+    keep = ~((writer == 3) & (np.asarray(digits.label) == 7))
+    few = digits[np.flatnonzero(keep)]
+    data = make_fields(few, writer[keep], make_texts(5, 0))
+    assert len(data.inputs.among) == HANDS - 1
+    with pytest.raises(ValueError, match="none of the 1 writers wrote all ten digits"):
+        make_fields(digits[:5], writer[:5], make_texts(5, 0))
+
+
+def test_writers_come_from_qmnists_labels(tmp_path, monkeypatch):
+    monkeypatch.setenv("JAXDIGITS_DATA", str(tmp_path))
+    name = next(iter(WRITERS))
+    (tmp_path / "qmnist_labels").mkdir()
+    path = tmp_path / "qmnist_labels" / name
+    table = np.arange(80, dtype=">i4").reshape(10, 8)
+    head = bytes([0, 0, 0x0C, 2]) + np.array([10, 8], ">u4").tobytes()
+    path.write_bytes(gzip.compress(head + table.tobytes()))
+    monkeypatch.setitem(WRITERS, name, (10, WRITERS[name][1]))
+    np.testing.assert_array_equal(writers_of(name, 4), [2, 10, 18, 26])
+    path.write_bytes(b"no labels")
+    with pytest.raises(DataError, match="not an IDX file"):
+        writers_of(name, 4)
+
+
+def test_the_data_set_is_of_two_groups_of_writers(monkeypatch):
+    digits, writer = squares()
+    module = sys.modules["jaxdigits.data.fields"]  # the package has a function of that name
+    monkeypatch.setattr(module, "mnist", lambda: (digits, digits))
+    monkeypatch.setattr(module, "writers_of", lambda name, count: writer[:count])
+    train, test = fields(texts=(30, 20), test_style=PLAIN)
+    assert (len(train), len(test), train.classes) == (30, 20, 11)
+    assert (train.inputs.style, test.inputs.style) == (Style(), PLAIN)
