@@ -25,6 +25,9 @@ CLEAR = (
 SPARE = 0.03  # of the rest of the ink: a smaller piece may be left of a line
 LEAST = 0.1  # times the ink of lines: less ink beside them is no digit
 CROSSED = 1.7  # times the line's thickness: a column with more has a stroke across it
+# Of a picture of one row of digits: pixels of the coarse copy's sides, the least length of a line
+# across in widths and in heights, the greatest thickness in heights.
+FEW_ROWS, FEW_COLUMNS, ACROSS, LOW, SLIM = 40, 256, 0.5, 1.2, 0.08
 
 
 class Line(NamedTuple):
@@ -67,6 +70,37 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     if rest.sum() < LEAST * boxes.sum() or _clear_sides(rest, outer) < 3:
         return rules
     return rules | boxes
+
+
+def lines_around_row(mask: np.ndarray) -> np.ndarray:
+    """Return the pixels [H, W] bool of the lines around one row of digits in ink [H, W] bool.
+
+    Lines across are longer than any stroke: base lines, rules, the sides of boxes.  A line down
+    is one of a box: it goes from a line across to the next.
+    """
+    height, width = mask.shape
+    step = max(-(-height // FEW_ROWS), -(-width // FEW_COLUMNS), 1)
+    coarse = _any_of_blocks(mask, step)
+    least = max(ACROSS * width, min(LOW * height, 0.9 * width)) / step
+    thickest = max(2, SLIM * height)
+    across = [
+        line
+        for line in _long_lines(coarse)
+        if line.right - line.left >= least and _thickness(mask, line, step) <= thickest
+    ]
+    if not across:
+        return np.zeros_like(mask)
+    meets = lambda down, y: any(
+        abs(line.at(down.at(y)) - y) <= 2 and line.left - 2 <= down.at(y) <= line.right + 2
+        for line in across
+    )
+    down = [
+        line
+        for line in _long_lines(np.ascontiguousarray(coarse.T))
+        if len(across) > 1 and meets(line, line.left) and meets(line, line.right - 1)
+        and _thickness(mask.T, line, step) <= thickest
+    ]  # fmt: skip
+    return _pixels(mask, across, down, step)
 
 
 def _rules(
@@ -172,8 +206,12 @@ def _columns(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
 
 
 def _is_thin(mask: np.ndarray, line: Line, step: int) -> bool:
+    return _thickness(mask, line, step) <= max(2, THIN * max(mask.shape))
+
+
+def _thickness(mask: np.ndarray, line: Line, step: int) -> float:
     _, first, last = _columns(mask, line, step)
-    return np.median(last - first + 1) <= max(2, THIN * max(mask.shape))
+    return float(np.median(last - first + 1))
 
 
 def _goes_through(line: Line, width: int, near: int) -> bool:
