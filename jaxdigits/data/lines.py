@@ -25,9 +25,10 @@ CLEAR = (
 SPARE = 0.03  # of the rest of the ink: a smaller piece may be left of a line
 LEAST = 0.1  # times the ink of lines: less ink beside them is no digit
 CROSSED = 1.7  # times the line's thickness: a column with more has a stroke across it
-# Of a picture of one row of digits: pixels of the coarse copy's sides, the least length of a line
-# across in widths and in heights, the greatest thickness in heights.
-FEW_ROWS, FEW_COLUMNS, ACROSS, LOW, SLIM = 40, 256, 0.5, 1.2, 0.08
+# Of a picture of one row of digits: pixels of the coarse copy's sides; the least length of a line
+# across, of the width of all ink and of its height; the greatest thickness, of the height; the
+# share of a box's line down that is ink.
+FEW_ROWS, FEW_COLUMNS, ACROSS, LOW, SLIM, WHOLE = 40, 256, 0.5, 1.2, 0.12, 0.9
 
 
 class Line(NamedTuple):
@@ -81,8 +82,12 @@ def lines_around_row(mask: np.ndarray) -> np.ndarray:
     height, width = mask.shape
     step = max(-(-height // FEW_ROWS), -(-width // FEW_COLUMNS), 1)
     coarse = _any_of_blocks(mask, step)
-    least = max(ACROSS * width, min(LOW * height, 0.9 * width)) / step
-    thickest = max(2, SLIM * height)
+    if not mask.any():
+        return np.zeros_like(mask)
+    wide, high = (_extent(coarse.sum(axis)) for axis in (0, 1))
+    least = max(ACROSS * wide, min(LOW * high, 0.9 * wide), LONG * wide)
+    thickest = max(5, SLIM * high * step)
+    near = max(1, 2 / step)
     across = [
         line
         for line in _long_lines(coarse)
@@ -91,7 +96,7 @@ def lines_around_row(mask: np.ndarray) -> np.ndarray:
     if not across:
         return np.zeros_like(mask)
     meets = lambda down, y: any(
-        abs(line.at(down.at(y)) - y) <= 2 and line.left - 2 <= down.at(y) <= line.right + 2
+        abs(line.at(down.at(y)) - y) <= near and line.left - 2 <= down.at(y) <= line.right + 2
         for line in across
     )
     down = [
@@ -99,8 +104,15 @@ def lines_around_row(mask: np.ndarray) -> np.ndarray:
         for line in _long_lines(np.ascontiguousarray(coarse.T))
         if len(across) > 1 and meets(line, line.left) and meets(line, line.right - 1)
         and _thickness(mask.T, line, step) <= thickest
+        and len(_columns(mask.T, line, step)[0]) >= WHOLE * step * (line.right - line.left)
     ]  # fmt: skip
     return _pixels(mask, across, down, step)
+
+
+def _extent(count: np.ndarray) -> float:
+    """Return the length of the middle 96 % of a histogram [N]."""
+    total = np.cumsum(count) / count.sum()
+    return float(np.searchsorted(total, 0.98) - np.searchsorted(total, 0.02) + 1)
 
 
 def _rules(

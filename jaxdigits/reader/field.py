@@ -31,6 +31,8 @@ MAX_PIXELS = 1 << 19
 GRAIN = 2
 # Of the level between paper and ink: fainter pixels are paper.
 FAINT = 0.5
+# Of ink: lines are fainter than strokes.
+FAINT_LINE = 0.2
 # Of the height of a tall piece: a smaller one is a mark or a speck.
 SMALL = 0.5
 # Of a digit's height: its width with the gap behind, where digits touch.
@@ -109,7 +111,7 @@ def prepare_field(grey: np.ndarray) -> Field:
         raise ValueError(f"grey must be in 0..255, got {low}..{high}")
     small, step = _averaged(grey)
     ink = flat_ink(small)
-    ink = np.where(lines_around_row(ink >= FAINT / 2 + 0.25), 0, ink)
+    ink = np.where(lines_around_row(ink >= FAINT_LINE), 0, ink)
     ink, row = row_of_digits(ink)
     fine, left, scale = _levelled(ink, row)
     return Field(_widened(fine), step * left, step * scale)
@@ -166,14 +168,22 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
 
 
 def _is_light_on_dark(grey: np.ndarray) -> bool:
-    """Return whether strokes [H, W] are lighter than the paper, which is most of a picture."""
+    """Return whether strokes [H, W] are lighter than the paper, which is most of a picture.
+
+    Most pixels are lighter than the darkest near them if the paper is light.  Near is a small
+    window for shadows, and a large one for strokes far from the edge.
+    """
     from scipy import ndimage
 
-    coarse = grey[:: max(1, grey.shape[0] // 64), :: max(1, grey.shape[1] // 64)]
-    window = [max(3, round(WIDEST * n)) for n in coarse.shape]
-    dark = ndimage.grey_closing(coarse, window, mode="nearest") - coarse
-    light = coarse - ndimage.grey_opening(coarse, window, mode="nearest")
-    return bool(light.mean() < dark.mean())
+    step = [max(1, n // 64) for n in grey.shape]
+    coarse = grey[:: step[0], :: step[1]]
+    score = 0.0
+    for share in (WIDEST, 1.0):
+        window = [max(3, round(share * n)) for n in coarse.shape]
+        dark = ndimage.grey_closing(coarse, window, mode="nearest") - coarse
+        light = coarse - ndimage.grey_opening(coarse, window, mode="nearest")
+        score += float(light.mean() - dark.mean())
+    return score < 0
 
 
 def row_of_digits(ink: np.ndarray) -> tuple[np.ndarray, Row]:
