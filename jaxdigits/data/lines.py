@@ -87,26 +87,41 @@ def lines_around_row(mask: np.ndarray) -> np.ndarray:
     wide, high = (_extent(coarse.sum(axis)) for axis in (0, 1))
     least = max(ACROSS * wide, min(LOW * high, 0.9 * wide), LONG * wide)
     thickest = max(5, SLIM * high * step)
-    near = max(1, 2 / step)
     across = [
         line
-        for line in _long_lines(coarse)
+        for line in _long_lines(_twice_as_thick(coarse))
         if line.right - line.left >= least and _thickness(mask, line, step) <= thickest
     ]
     if not across:
         return np.zeros_like(mask)
-    meets = lambda down, y: any(
-        abs(line.at(down.at(y)) - y) <= near and line.left - 2 <= down.at(y) <= line.right + 2
-        for line in across
-    )
-    down = [
-        line
-        for line in _long_lines(np.ascontiguousarray(coarse.T))
-        if len(across) > 1 and meets(line, line.left) and meets(line, line.right - 1)
-        and _thickness(mask.T, line, step) <= thickest
-        and len(_columns(mask.T, line, step)[0]) >= WHOLE * step * (line.right - line.left)
-    ]  # fmt: skip
+    down = []
+    for line in _long_lines(_twice_as_thick(coarse.T)) if len(across) > 1 else ():
+        whole = _between(line, across)
+        if whole is None or _thickness(mask.T, whole, step) > thickest:
+            continue
+        if len(_columns(mask.T, whole, step)[0]) >= WHOLE * step * (whole.right - whole.left):
+            down.append(whole)
     return _pixels(mask, across, down, step)
+
+
+def _between(down: Line, across: Sequence[Line]) -> Line | None:
+    """Return a line down from the line across at one end to that at the other; or None."""
+    ends = []
+    for y in (down.left, down.right - 1):
+        met = [line.at(down.at(y)) for line in across
+               if line.left - 2 <= down.at(y) <= line.right + 2]  # fmt: skip
+        nearest = min(met, key=lambda other: abs(other - y), default=np.inf)
+        if abs(nearest - y) > 2:
+            return None
+        ends.append(round(nearest))
+    return down._replace(left=max(ends[0], 0), right=ends[1] + 1) if ends[0] < ends[1] else None
+
+
+def _twice_as_thick(mask: np.ndarray) -> np.ndarray:
+    """Return a mask [H, W] with each row's ink in the next one too: slopes between are found."""
+    thick = np.array(mask, order="C")
+    thick[1:] |= mask[:-1]
+    return thick
 
 
 def _extent(count: np.ndarray) -> float:
