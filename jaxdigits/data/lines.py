@@ -29,6 +29,7 @@ CROSSED = 1.7  # times the line's thickness: a column with more has a stroke acr
 # across, of the width of all ink and of its height; the greatest thickness, of the height; the
 # share of a box's line down that is ink.
 FEW_ROWS, FEW_COLUMNS, ACROSS, LOW, SLIM, WHOLE = 40, 256, 0.5, 1.2, 0.12, 0.9
+STRAIGHT, EVEN, FAINT = 0.5, 0.5, 0.2
 
 
 class Line(NamedTuple):
@@ -73,12 +74,13 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     return rules | boxes
 
 
-def lines_around_row(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels [H, W] bool of the lines around one row of digits in ink [H, W] bool.
+def lines_around_row(ink: np.ndarray) -> np.ndarray:
+    """Return the pixels [H, W] bool of the lines around one row of digits in ink [H, W].
 
     Lines across are longer than any stroke: base lines, rules, the sides of boxes.  A line down
     is one of a box: it goes from a line across to the next.
     """
+    mask = ink >= FAINT
     height, width = mask.shape
     step = max(-(-height // FEW_ROWS), -(-width // FEW_COLUMNS), 1)
     coarse = _any_of_blocks(mask, step)
@@ -90,7 +92,7 @@ def lines_around_row(mask: np.ndarray) -> np.ndarray:
     across = [
         line
         for line in _long_lines(_twice_as_thick(coarse))
-        if line.right - line.left >= least and _thickness(mask, line, step) <= thickest
+        if line.right - line.left >= least and _is_even(ink, mask, line, step, thickest)
     ]
     if not across:
         return np.zeros_like(mask)
@@ -102,6 +104,26 @@ def lines_around_row(mask: np.ndarray) -> np.ndarray:
         if len(_columns(mask.T, whole, step)[0]) >= WHOLE * step * (whole.right - whole.left):
             down.append(whole)
     return _pixels(mask, across, down, step)
+
+
+def _is_even(ink: np.ndarray, mask: np.ndarray, line: Line, step: int, thickest: float) -> bool:
+    """Return whether a line is thin, straight, and everywhere about as dark.
+
+    The bottoms of digits on one base line are neither straight nor even.
+    """
+    x, first, last = _columns(mask, line, step)
+    thickness, middle = last - first + 1, (first + last) / 2
+    median = np.median(thickness)
+    thin = thickness <= CROSSED * median + 1
+    if median > thickest or thin.sum() < 2:
+        return False
+    slope, start = np.polyfit(x[thin], middle[thin], 1)
+    straight = thin & (np.abs(middle - start - slope * x) <= max(1, median / 2))
+    every = np.arange(line.left * step, min(line.right * step, ink.shape[1]))
+    rows = np.rint(start + slope * every).astype(int) + np.arange(-1, 2)[:, None]
+    dark = ink[np.clip(rows, 0, len(ink) - 1), every].max(0)
+    even = dark >= EVEN * np.median(dark)
+    return straight.mean() >= STRAIGHT and even.mean() >= WHOLE
 
 
 def _between(down: Line, across: Sequence[Line]) -> Line | None:

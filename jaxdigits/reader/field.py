@@ -31,8 +31,6 @@ MAX_PIXELS = 1 << 19
 GRAIN = 2
 # Of the level between paper and ink: fainter pixels are paper.
 FAINT = 0.5
-# Of ink: lines are fainter than strokes.
-FAINT_LINE = 0.2
 # Of the height of a tall piece: a smaller one is a mark or a speck.
 SMALL = 0.5
 # Of a digit's height: its width with the gap behind, where digits touch.
@@ -111,7 +109,7 @@ def prepare_field(grey: np.ndarray) -> Field:
         raise ValueError(f"grey must be in 0..255, got {low}..{high}")
     small, step = _averaged(grey)
     ink = flat_ink(small)
-    ink = np.where(lines_around_row(ink >= FAINT_LINE), 0, ink)
+    ink = np.where(lines_around_row(ink), 0, ink)
     ink, row = row_of_digits(ink)
     fine, left, scale = _levelled(ink, row)
     return Field(_widened(fine), step * left, step * scale)
