@@ -28,8 +28,8 @@ CROSSED = 1.7  # times the line's thickness: a column with more has a stroke acr
 # Of a picture of one row of digits: pixels of the coarse copy's sides; the least length of a line
 # across, of the width of all ink and of its height; the greatest thickness, of the height; the
 # share of a box's line down that is ink.
-FEW_ROWS, FEW_COLUMNS, ACROSS, LOW, SLIM, WHOLE = 40, 256, 0.5, 1.2, 0.12, 0.9
-STRAIGHT, EVEN, FAINT = 0.5, 0.5, 0.2
+FEW_ROWS, FEW_COLUMNS, ACROSS, SLIM, WHOLE = 40, 256, 0.95, 0.12, 0.9
+STRAIGHT, EVEN, FAINT, PARALLEL = 0.5, 0.65, 0.2, 0.025
 
 
 class Line(NamedTuple):
@@ -87,7 +87,7 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
     if not mask.any():
         return np.zeros_like(mask)
     wide, high = (_extent(coarse.sum(axis)) for axis in (0, 1))
-    least = max(ACROSS * wide, min(LOW * high, 0.9 * wide), LONG * wide)
+    least = max(ACROSS * wide, LONG * coarse.shape[1])
     thickest = max(5, SLIM * high * step)
     across = [
         line
@@ -99,10 +99,10 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
     down = []
     for line in _long_lines(_twice_as_thick(coarse.T)) if len(across) > 1 else ():
         whole = _between(line, across)
-        if whole is None or _thickness(mask.T, whole, step) > thickest:
-            continue
-        if len(_columns(mask.T, whole, step)[0]) >= WHOLE * step * (whole.right - whole.left):
+        if whole and _is_even(ink.T, mask.T, whole, step, thickest):
             down.append(whole)
+    parallel = [sum(abs(a.slope - b.slope) <= PARALLEL for b in down) > 1 for a in down]
+    down = [line for line, is_side in zip(down, parallel, strict=True) if is_side]
     return _pixels(mask, across, down, step)
 
 
@@ -147,9 +147,9 @@ def _twice_as_thick(mask: np.ndarray) -> np.ndarray:
 
 
 def _extent(count: np.ndarray) -> float:
-    """Return the length of the middle 96 % of a histogram [N]."""
+    """Return the length of the middle 90 % of a histogram [N]."""
     total = np.cumsum(count) / count.sum()
-    return float(np.searchsorted(total, 0.98) - np.searchsorted(total, 0.02) + 1)
+    return float(np.searchsorted(total, 0.95) - np.searchsorted(total, 0.05) + 1)
 
 
 def _rules(
