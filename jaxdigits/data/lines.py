@@ -9,7 +9,7 @@ much thicker than the line, a stroke crosses it, and stays.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,8 +28,8 @@ CROSSED = 1.7  # times the line's thickness: a column with more has a stroke acr
 # Of a picture of one row of digits: pixels of the coarse copy's sides; the least length of a line
 # across, of the width of all ink and of its height; the greatest thickness, of the height; the
 # share of a box's line down that is ink.
-FEW_ROWS, FEW_COLUMNS, ACROSS, SLIM, WHOLE = 40, 256, 0.95, 0.12, 0.9
-STRAIGHT, EVEN, FAINT, PARALLEL = 0.5, 0.65, 0.2, 0.025
+FEW_ROWS, FEW_COLUMNS, ACROSS, SIDE, SLIM, WHOLE = 40, 256, 0.95, 0.5, 0.12, 0.9
+STRAIGHT, EVEN, FAINT, PARALLEL = 0.5, (0.5, 0.65), 0.2, 0.025
 
 
 class Line(NamedTuple):
@@ -87,26 +87,39 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
     if not mask.any():
         return np.zeros_like(mask)
     wide, high = (_extent(coarse.sum(axis)) for axis in (0, 1))
-    least = max(ACROSS * wide, LONG * coarse.shape[1])
-    thickest = max(5, SLIM * high * step)
+    even = partial(_is_even, step=step, thickest=max(5, SLIM * high * step))
     across = [
         line
         for line in _long_lines(_twice_as_thick(coarse))
-        if line.right - line.left >= least and _is_even(ink, mask, line, step, thickest)
+        if line.right - line.left >= SIDE * wide and even(ink, mask, line, EVEN[0])
     ]
-    if not across:
-        return np.zeros_like(mask)
-    down = []
+    down, met = [], np.zeros(len(across), int)
     for line in _long_lines(_twice_as_thick(coarse.T)) if len(across) > 1 else ():
-        whole = _between(line, across)
-        if whole and _is_even(ink.T, mask.T, whole, step, thickest):
-            down.append(whole)
-    parallel = [sum(abs(a.slope - b.slope) <= PARALLEL for b in down) > 1 for a in down]
-    down = [line for line, is_side in zip(down, parallel, strict=True) if is_side]
-    return _pixels(mask, across, down, step)
+        ends = _met(line, across)
+        if not ends:
+            continue
+        first, last = (across[i].at(line.at(y)) for i, y in ends.items())
+        whole = line._replace(left=max(round(first), 0), right=round(last) + 1)
+        if even(ink.T, mask.T, whole, EVEN[0]):
+            down.append((whole, list(ends)))
+    down = [
+        (a, ends) for a, ends in down
+        if sum(abs(a.slope - b.slope) <= PARALLEL for b, _ in down) > 1
+    ]  # fmt: skip
+    for _, ends in down:
+        met[ends] += 1
+    across = [
+        line
+        for line, sides in zip(across, met, strict=True)
+        if sides > 1
+        or (line.right - line.left >= ACROSS * wide and even(ink, mask, line, EVEN[1]))
+    ]
+    return _pixels(mask, across, [line for line, _ in down], step)
 
 
-def _is_even(ink: np.ndarray, mask: np.ndarray, line: Line, step: int, thickest: float) -> bool:
+def _is_even(
+    ink: np.ndarray, mask: np.ndarray, line: Line, least: float, *, step: int, thickest: float
+) -> bool:
     """Return whether a line is thin, straight, and everywhere about as dark.
 
     The bottoms of digits on one base line are neither straight nor even.
@@ -122,21 +135,24 @@ def _is_even(ink: np.ndarray, mask: np.ndarray, line: Line, step: int, thickest:
     every = np.arange(line.left * step, min(line.right * step, ink.shape[1]))
     rows = np.rint(start + slope * every).astype(int) + np.arange(-1, 2)[:, None]
     dark = ink[np.clip(rows, 0, len(ink) - 1), every].max(0)
-    even = dark >= EVEN * np.median(dark)
+    even = dark >= least * np.median(dark)
     return straight.mean() >= STRAIGHT and even.mean() >= WHOLE
 
 
-def _between(down: Line, across: Sequence[Line]) -> Line | None:
-    """Return a line down from the line across at one end to that at the other; or None."""
-    ends = []
+def _met(down: Line, across: Sequence[Line]) -> dict[int, int]:
+    """Return {number: y} of the two lines across that a line down meets at its ends; or {}."""
+    ends = {}
     for y in (down.left, down.right - 1):
-        met = [line.at(down.at(y)) for line in across
-               if line.left - 2 <= down.at(y) <= line.right + 2]  # fmt: skip
-        nearest = min(met, key=lambda other: abs(other - y), default=np.inf)
-        if abs(nearest - y) > 2:
-            return None
-        ends.append(round(nearest))
-    return down._replace(left=max(ends[0], 0), right=ends[1] + 1) if ends[0] < ends[1] else None
+        x = down.at(y)
+        gaps = {
+            i: abs(line.at(x) - y)
+            for i, line in enumerate(across)
+            if line.left - 2 <= x <= line.right + 2
+        }
+        nearest = min(gaps, key=lambda i: gaps[i], default=None)
+        if nearest is not None and gaps[nearest] <= 2:
+            ends[nearest] = y
+    return ends if len(ends) == 2 else {}
 
 
 def _twice_as_thick(mask: np.ndarray) -> np.ndarray:
