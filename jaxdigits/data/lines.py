@@ -25,11 +25,14 @@ CLEAR = (
 SPARE = 0.03  # of the rest of the ink: a smaller piece may be left of a line
 LEAST = 0.1  # times the ink of lines: less ink beside them is no digit
 CROSSED = 1.7  # times the line's thickness: a column with more has a stroke across it
-# Of a picture of one row of digits: pixels of the coarse copy's sides; the least length of a line
-# across, of the width of all ink and of its height; the greatest thickness, of the height; the
-# share of a box's line down that is ink.
-FEW_ROWS, FEW_COLUMNS, ACROSS, SIDE, SLIM, WHOLE = 40, 256, 0.95, 0.5, 0.12, 0.9
-STRAIGHT, EVEN, FAINT, PARALLEL = 0.5, (0.5, 0.65), 0.2, 0.025
+# Of a picture of one row of digits: pixels of the coarse copy's sides; the least ink of a line;
+# its greatest thickness, of the height of all ink; the least length of a line across, and of a
+# box's side, of the width of all ink.
+FEW_ROWS, FEW_COLUMNS, FAINT, SLIM, ACROSS, SIDE = 40, 256, 0.2, 0.12, 0.95, 0.5
+# Of a line's pixels: so many are nearly as dark as most, which is so much for a box's side and
+# for another line; so many are thin and straight; the greatest difference of the slopes of a
+# box's sides.
+WHOLE, EVEN, STRAIGHT, PARALLEL = 0.9, (0.5, 0.65), 0.5, 0.025
 
 
 class Line(NamedTuple):
@@ -156,7 +159,7 @@ def _met(down: Line, across: Sequence[Line]) -> dict[int, int]:
 
 
 def _twice_as_thick(mask: np.ndarray) -> np.ndarray:
-    """Return a mask [H, W] with each row's ink in the next one too: slopes between are found."""
+    """Return a mask [H, W] with the ink of each row in the next one, too."""
     thick = np.array(mask, order="C")
     thick[1:] |= mask[:-1]
     return thick

@@ -15,7 +15,8 @@
 [1] Ridler & Calvard, IEEE Trans. SMC 8(8), 1978, doi:10.1109/TSMC.1978.4310039.
 """
 
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +28,8 @@ ROWS, DIGIT, MARGIN, FRAME = 32, 20, 8, 4  # pixels of the network's input
 LONGEST = 32  # heights of a digit: a longer row has some 40 digits
 # Pixels: a larger picture is averaged down first, against camera noise.
 MAX_PIXELS = 1 << 19
+# Pixels: the deviation of the blur against grain.
+BLUR = 0.8
 # Standard deviations of the paper: ink differs from it by more, on the mean.
 GRAIN = 2
 # Of the level between paper and ink: fainter pixels are paper.
@@ -38,6 +41,8 @@ PITCH = 0.8
 # Of the digits' height: so far from the row's middle is the middle of another row; so far from
 # the nearest digit is no mark of the row.
 OTHER_ROW, FAR = 0.7, 1.5
+# Of the digits in the row: with so many elsewhere there are several rows.
+OTHERS = 0.5
 # Of a digit's ink: a speck has less.
 SPECK = 0.02
 # Of the height squared: the sum of x² whose slope is halved; the steepest slope of a row.
@@ -139,27 +144,29 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
     from scipy import ndimage
 
     nothing = DataError("no ink found: nothing stands out from the paper")
-    grey = ndimage.gaussian_filter(np.asarray(grey, np.float32), 0.8 if min(grey.shape) > 32 else 0.4)
-    if _is_light_on_dark(grey):
-        grey = 255 - grey
+    sharp = np.asarray(grey, np.float32)
+    grey = ndimage.gaussian_filter(sharp, BLUR if min(grey.shape) > ROWS else BLUR / 2)
+    is_dark = _is_light_on_dark(grey)
+    grey = 255 - grey if is_dark else grey
     window = [max(3, round(WIDEST * n)) for n in grey.shape]
     paper = ndimage.grey_closing(grey, window, mode="nearest")
-    difference = (paper - grey) / np.maximum(paper, MIN_CONTRAST)
-    median = np.median(difference)
-    difference -= median
-    # Of plain paper half lies below the median, however much ink there is above.
-    grain = -1.4826 * float(np.median(difference[difference < 0], keepdims=False)) if (difference < 0).any() else 0.0
-    strongest = np.partition(difference, -max(1, grey.size // 2000), None)[-max(1, grey.size // 2000)]
+    # Light paper reflects a share of the light: ink in a shadow differs less.
+    difference = (paper - grey) / (255 if is_dark else np.maximum(paper, MIN_CONTRAST))
+    difference -= np.median(difference)
+    few = max(1, grey.size // 2000)  # pixels may be darker than the pen: dirt, or noise
+    strongest = np.partition(difference, -few, None)[-few]
     if strongest < MIN_CONTRAST / 255:
         raise nothing
-    level, last = strongest / 2, 0.0
+    level, above, below = strongest / 2, 0.0, 0.0
     for _ in range(20):
         is_ink = difference > level
-        if not is_ink.any() or is_ink.all() or abs(level - last) < 1e-3 * strongest:
-            break
-        above, below = difference[is_ink].mean(), difference[~is_ink].mean()
+        above, below = float(difference[is_ink].mean()), float(difference[~is_ink].mean())
         level, last = (above + below) / 2, level
-    if above - below < GRAIN * grain:
+        if abs(level - last) < 1e-3 * strongest:
+            break
+    # Of plain paper half lies below the median, however much ink there is above.
+    lower = difference[difference < 0]
+    if above - below < GRAIN * 1.4826 * -float(np.median(lower) if lower.size else 0):
         raise nothing
     faint = FAINT * level
     return np.clip((difference - faint) / (2 * (level - faint)), 0, 1).astype(np.float32)
@@ -196,11 +203,13 @@ def row_of_digits(ink: np.ndarray) -> tuple[np.ndarray, Row]:
     from scipy import ndimage
 
     mask = ink >= 0.5
-    pieces, count = ndimage.label(ndimage.maximum_filter(mask, 3, mode="constant"))
+    numbers: Any = ndimage.label(ndimage.maximum_filter(mask, 3, mode="constant"))
+    pieces, count = numbers
     if not count:
         raise DataError("no ink found: nothing but lines stands out from the paper")
     boxes = ndimage.find_objects(pieces)
-    top, bottom, left, right = np.array([(y.start, y.stop, x.start, x.stop) for y, x in boxes]).T
+    sides = [(y.start, y.stop, x.start, x.stop) for y, x in boxes]
+    top, bottom, left, right = np.array(sides).T
     pieces *= mask
     mass = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
     height = _median(bottom - top - 2, mass)
@@ -214,7 +223,8 @@ def row_of_digits(ink: np.ndarray) -> tuple[np.ndarray, Row]:
         raise DataError("no row of digits found: no piece of ink is as tall as a digit")
     row, inside = _straight_row(every)
     others = np.setdiff1d(of[~inside], of[inside])
-    if len(others) > 1 and 2 * len(others) >= len(np.unique(of[inside])):
+    elsewhere = int(np.isin(of, others).sum())
+    if elsewhere > 1 and elsewhere >= OTHERS * inside.sum():
         raise DataError("several rows of writing: cut out one row of digits")
     middle = (left + right) / 2
     off = np.abs((top + bottom) / 2 - row.middle - row.slope * middle) / row.height
@@ -244,7 +254,7 @@ def _parts(piece: np.ndarray, top: int, left: int, height: float) -> Part:
     count = max(1, round(piece.shape[1] / (PITCH * height)))
     cuts = np.linspace(0, piece.shape[1], count + 1).round().astype(int)
     found = []
-    for a, b in zip(cuts[:-1], cuts[1:], strict=True):
+    for a, b in pairwise(cuts):
         rows = np.flatnonzero(piece[:, a:b].any(1))
         if len(rows) and np.ptp(rows) + 1 >= SMALL * height:
             found.append((left + (a + b) / 2, top + rows[0], top + rows[-1] + 1))
@@ -266,16 +276,16 @@ def _straight_row(parts: Part) -> tuple[Row, np.ndarray]:
     apart = np.abs(y - start[:, None] - slope[:, None] * x) / height
     best = (np.maximum(1 - apart / OTHER_ROW, 0).sum(1) - np.abs(slope)).argmax()
     inside = apart[best] <= OTHER_ROW
-    slope = float(slope[best])
+    row = Row(float(start[best]), float(slope[best]), height, 0, 0)
     for _ in range(3):
         height = float(np.median(parts.height[inside]))
-        slope = _slope(parts, inside, height)
-        middle = float(np.median((y - slope * x)[inside]))
-        new = np.abs(y - middle - slope * x) <= OTHER_ROW * height
+        tilt = _slope(parts, inside, height)
+        row = Row(float(np.median((y - tilt * x)[inside])), tilt, height, 0, 0)
+        new = np.abs(y - row.middle - tilt * x) <= OTHER_ROW * height
         if not new.any() or (new == inside).all():
             break
         inside = new
-    return Row(middle, slope, height, 0, 0), inside
+    return row, inside
 
 
 def _slope(parts: Part, inside: np.ndarray, height: float) -> float:
