@@ -9,7 +9,7 @@ much thicker than the line, a stroke crosses it, and stays.
 """
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,14 +25,6 @@ CLEAR = (
 SPARE = 0.03  # of the rest of the ink: a smaller piece may be left of a line
 LEAST = 0.1  # times the ink of lines: less ink beside them is no digit
 CROSSED = 1.7  # times the line's thickness: a column with more has a stroke across it
-# Of a picture of one row of digits: pixels of the coarse copy's sides; the least ink of a line;
-# its greatest thickness, of the height of all ink; the least length of a line across, and of a
-# box's side, of the width of all ink.
-FEW_ROWS, FEW_COLUMNS, FAINT, SLIM, ACROSS, SIDE = 40, 256, 0.2, 0.12, 0.95, 0.5
-# Of a line's pixels: so many are nearly as dark as most, which is so much for a box's side and
-# for another line; so many are thin and straight; the greatest difference of the slopes of a
-# box's sides.
-WHOLE, EVEN, STRAIGHT, PARALLEL = 0.9, (0.5, 0.65), 0.5, 0.025
 
 
 class Line(NamedTuple):
@@ -51,10 +43,10 @@ class Line(NamedTuple):
 def lines_of(mask: np.ndarray) -> np.ndarray:
     """Return the pixels [H, W] bool of the lines in a picture's ink [H, W] bool."""
     step = -(-max(mask.shape) // COARSE)
-    coarse = _any_of_blocks(mask, step)
+    coarse = any_of_blocks(mask, step)
     near = max(1, round(NEAR * max(coarse.shape)))
     height, width = coarse.shape
-    across, down = _long_lines(coarse), _long_lines(np.ascontiguousarray(coarse.T))
+    across, down = long_lines(coarse), long_lines(np.ascontiguousarray(coarse.T))
     # Thickness takes longest to find, so it comes last.
     thin = [cache(lambda line, ink=ink: _is_thin(ink, line, step)) for ink in (mask, mask.T)]
     sides = ((across, width, thin[0], down, thin[1]), (down, height, thin[1], across, thin[0]))
@@ -69,106 +61,12 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     if not any(through) and not any(boxed):
         return np.zeros_like(mask)
     rules = _rules(mask, through[0], through[1], step)
-    boxes = _pixels(mask, boxed[0], boxed[1], step)
+    boxes = pixels_of(mask, boxed[0], boxed[1], step)
     # A 6 or an 8 may be made of boxes, too.
     rest, outer = mask & ~rules & ~boxes, mask & ~rules | boxes
     if rest.sum() < LEAST * boxes.sum() or _clear_sides(rest, outer) < 3:
         return rules
     return rules | boxes
-
-
-def lines_around_row(ink: np.ndarray) -> np.ndarray:
-    """Return the pixels [H, W] bool of the lines around one row of digits in ink [H, W].
-
-    Lines across are longer than any stroke: base lines, rules, the sides of boxes.  A line down
-    is one of a box: it goes from a line across to the next.
-    """
-    mask = ink >= FAINT
-    height, width = mask.shape
-    step = max(-(-height // FEW_ROWS), -(-width // FEW_COLUMNS), 1)
-    coarse = _any_of_blocks(mask, step)
-    if not mask.any():
-        return np.zeros_like(mask)
-    wide, high = (_extent(coarse.sum(axis)) for axis in (0, 1))
-    even = partial(_is_even, step=step, thickest=max(5, SLIM * high * step))
-    across = [
-        line
-        for line in _long_lines(_twice_as_thick(coarse))
-        if line.right - line.left >= SIDE * wide and even(ink, mask, line, EVEN[0])
-    ]
-    down, met = [], np.zeros(len(across), int)
-    for line in _long_lines(_twice_as_thick(coarse.T)) if len(across) > 1 else ():
-        ends = _met(line, across)
-        if not ends:
-            continue
-        first, last = (across[i].at(line.at(y)) for i, y in ends.items())
-        whole = line._replace(left=max(round(first), 0), right=round(last) + 1)
-        if even(ink.T, mask.T, whole, EVEN[0]):
-            down.append((whole, list(ends)))
-    down = [
-        (a, ends) for a, ends in down
-        if sum(abs(a.slope - b.slope) <= PARALLEL for b, _ in down) > 1
-    ]  # fmt: skip
-    for _, ends in down:
-        met[ends] += 1
-    across = [
-        line
-        for line, sides in zip(across, met, strict=True)
-        if sides > 1
-        or (line.right - line.left >= ACROSS * wide and even(ink, mask, line, EVEN[1]))
-    ]
-    return _pixels(mask, across, [line for line, _ in down], step)
-
-
-def _is_even(
-    ink: np.ndarray, mask: np.ndarray, line: Line, least: float, *, step: int, thickest: float
-) -> bool:
-    """Return whether a line is thin, straight, and everywhere about as dark.
-
-    The bottoms of digits on one base line are neither straight nor even.
-    """
-    x, first, last = _columns(mask, line, step)
-    thickness, middle = last - first + 1, (first + last) / 2
-    median = np.median(thickness)
-    thin = thickness <= CROSSED * median + 1
-    if median > thickest or thin.sum() < 2:
-        return False
-    slope, start = np.polyfit(x[thin], middle[thin], 1)
-    straight = thin & (np.abs(middle - start - slope * x) <= max(1, median / 2))
-    every = np.arange(line.left * step, min(line.right * step, ink.shape[1]))
-    rows = np.rint(start + slope * every).astype(int) + np.arange(-1, 2)[:, None]
-    dark = ink[np.clip(rows, 0, len(ink) - 1), every].max(0)
-    even = dark >= least * np.median(dark)
-    return straight.mean() >= STRAIGHT and even.mean() >= WHOLE
-
-
-def _met(down: Line, across: Sequence[Line]) -> dict[int, int]:
-    """Return {number: y} of the two lines across that a line down meets at its ends; or {}."""
-    ends = {}
-    for y in (down.left, down.right - 1):
-        x = down.at(y)
-        gaps = {
-            i: abs(line.at(x) - y)
-            for i, line in enumerate(across)
-            if line.left - 2 <= x <= line.right + 2
-        }
-        nearest = min(gaps, key=lambda i: gaps[i], default=None)
-        if nearest is not None and gaps[nearest] <= 2:
-            ends[nearest] = y
-    return ends if len(ends) == 2 else {}
-
-
-def _twice_as_thick(mask: np.ndarray) -> np.ndarray:
-    """Return a mask [H, W] with the ink of each row in the next one, too."""
-    thick = np.array(mask, order="C")
-    thick[1:] |= mask[:-1]
-    return thick
-
-
-def _extent(count: np.ndarray) -> float:
-    """Return the length of the middle 90 % of a histogram [N]."""
-    total = np.cumsum(count) / count.sum()
-    return float(np.searchsorted(total, 0.95) - np.searchsorted(total, 0.05) + 1)
 
 
 def _rules(
@@ -179,7 +77,7 @@ def _rules(
     A 1 or a 4 that fills the picture has such a stroke.  But then it touches other sides of the
     picture as well, or has little other ink.
     """
-    rules = _pixels(mask, across, down, step)
+    rules = pixels_of(mask, across, down, step)
     rest = mask & ~rules
     least = 1 if len(across) + len(down) == 1 else LEAST
     if rest.sum() < least * rules.sum() or _clear_sides(rest, np.ones_like(mask)) < 4:
@@ -187,7 +85,7 @@ def _rules(
     return rules
 
 
-def _pixels(
+def pixels_of(
     mask: np.ndarray, across: Sequence[Line], down: Sequence[Line], step: int
 ) -> np.ndarray:
     """Return the pixels of lines, but for the columns in which a stroke crosses them."""
@@ -195,14 +93,14 @@ def _pixels(
     for lines, of, ink in ((across, pixels, mask), (down, pixels.T, mask.T)):
         y = np.arange(len(ink))[:, None]
         for line in lines:
-            x, first, last = _columns(ink, line, step)
+            x, first, last = columns_of(ink, line, step)
             thickness = last - first + 1
             thin = thickness <= CROSSED * np.median(thickness) + 1
             of[:, x[thin]] |= (first[thin] <= y) & (y <= last[thin])
     return pixels
 
 
-def _any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
+def any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
     h, w = (-(-n // step) for n in mask.shape)
     padded = np.zeros((h * step, w * step), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
@@ -224,7 +122,7 @@ def _sheared_rows(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.n
     return places.astype(np.int32), start, np.repeat(SLOPES, len(first))
 
 
-def _long_lines(mask: np.ndarray) -> list[Line]:
+def long_lines(mask: np.ndarray) -> list[Line]:
     """Return the lines across a mask, the longest first, without near copies."""
     width, least = mask.shape[1], LONG * mask.shape[1]
     places, start, slope = _sheared_rows(*mask.shape)
@@ -252,7 +150,7 @@ def _long_lines(mask: np.ndarray) -> list[Line]:
     return lines
 
 
-def _columns(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
+def columns_of(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
     """Return (x, first, last): the rows, first to last, of each column's ink on the line.
 
     Args:
@@ -278,7 +176,7 @@ def _is_thin(mask: np.ndarray, line: Line, step: int) -> bool:
 
 
 def _thickness(mask: np.ndarray, line: Line, step: int) -> float:
-    _, first, last = _columns(mask, line, step)
+    _, first, last = columns_of(mask, line, step)
     return float(np.median(last - first + 1))
 
 
