@@ -107,7 +107,10 @@ def _too_short(field: Field, format: Format) -> str | None:
     frames, least = field.ink.shape[1] // FRAME, format.automaton.lengths()[0]
     if frames >= least:
         return None
-    return f"too long for the frames: {format.name} has {least} digits, the picture {frames}"
+    return (
+        f"too long for the frames: {format.name} has at least {least} digits, the picture has "
+        f"{frames} frames"
+    )
 
 
 def _batches(fields: dict[int, Field], states: int) -> Iterator[tuple[list[int], int, int]]:

@@ -102,7 +102,8 @@ def test_debugging_shows_the_traceback(cli, monkeypatch):
 
 LIGHT = [
     ["--help"], ["--version"], ["trian"], ["evaluate", "absent"], ["evaluate", "--help"],
-    ["predict", "absent", "a.png"], ["plot", "absent"], ["read", "--help"], ["train", "--resume", "absent"],
+    ["predict", "absent", "a.png"], ["plot", "absent"], ["train", "--resume", "absent"],
+    ["read", "--help"], ["formats", "--json"],
 ]  # fmt: skip
 
 

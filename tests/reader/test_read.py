@@ -20,10 +20,10 @@ def quick_programs(quick_compile):
 class Known:
     """A network that knows its pictures: digit n of a string is on frame 3 + 4 n."""
 
-    def __init__(self, *strings, sure=9.0, second=None):
+    def __init__(self, *strings, sure=9.0, blank=5.0, second=None):
         rng = np.random.default_rng(len(strings))
         self.fields, self.strings, self.sizes = [], {}, []
-        self.sure, self.second = sure, second or {}
+        self.sure, self.blank, self.second = sure, blank, second or {}
         for text in strings:
             width = 4 * (4 * len(text) + 6)
             ink = rng.integers(1, 255, (32, width)).astype(np.uint8)
@@ -33,15 +33,15 @@ class Known:
     def __call__(self, ink):
         self.sizes.append(ink.shape)
         scores = np.zeros((len(ink), ink.shape[2] // 4, 11), np.float32)
-        scores[..., 10] = 5
+        scores[..., 10] = self.blank
         for row, picture in zip(scores, ink, strict=True):
             width = int((picture.any(0)).sum())
             text = self.strings.get(picture[:, :width].tobytes(), "")
             row[width // 4 :] = np.linspace(0, 9, 11)  # of frames that must not count
             for n, digit in enumerate(text):
-                row[3 + 4 * n, int(digit)] += 5 + self.sure
+                row[3 + 4 * n, int(digit)] = self.blank + self.sure
                 if n in self.second:
-                    row[3 + 4 * n, self.second[n]] += 5 + self.sure - 1
+                    row[3 + 4 * n, self.second[n]] = self.blank + self.sure - 1
         return scores
 
 
@@ -144,13 +144,15 @@ def test_doubt_is_a_reason_with_the_two_best_strings():
 
 
 def test_what_is_no_string_of_the_format_has_no_path():
-    known = Known("1", sure=40.0)
+    known = Known("1", sure=40.0, blank=20.0)
     (reading,) = read_fields(known, known.fields, LUHN)
     assert reading.refused
     assert reading.refused.startswith("no path in the format")
     assert (reading.text, reading.digits, reading.probability) == ("", "", 0.0)
     (short,) = read_fields(known, known.fields, make_format("digits:30"))
-    assert short.refused == "too long for the frames: digits:30 has 30 digits, the picture 10"
+    assert short.refused == (
+        "too long for the frames: digits:30 has at least 30 digits, the picture has 10 frames"
+    )
     with_none = read_fields(known, [DataError("no ink found"), *known.fields], DIGITS)
     assert [r.refused for r in with_none] == ["no ink found", None]
     assert read_fields(known, [], DIGITS) == []
