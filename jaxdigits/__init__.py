@@ -19,7 +19,8 @@ state.  The map:
     jaxdigits.certificate  the gradient certificate
     jaxdigits.train        fit, populations of networks, evaluation, many devices, warnings
     jaxdigits.measure      intervals, confusion, saliency, corruptions, costs
-    jaxdigits.reader       formats of fields as automata, exact search for the best string
+    jaxdigits.reader       fields: the row of digits in a picture, formats as automata, exact
+                           search for the best string
     jaxdigits.runs         configurations, run folders, checkpoints
     jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products

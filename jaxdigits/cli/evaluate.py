@@ -135,9 +135,7 @@ class Evaluate:
         for most in PROMISES:
             limit = threshold(run.doubt, most) if run.doubt else None
             if limit is None:
-                tell(
-                    f"at most {percent(most)} wrong: the validation data promise no such share"
-                )
+                tell(f"at most {percent(most)} wrong: more than validation data promise")
                 continue
             given = confidence > limit
             wrong = int((~right[given]).sum())

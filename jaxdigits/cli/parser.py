@@ -88,7 +88,8 @@ def value_before_parsing(args: Sequence[str], flag: str, default: T) -> str | T:
 
 
 def _add(group: Any, option: Option) -> None:
-    annotation, flag = option.annotation, "--" + option.name.replace("_", "-")
+    # A field that Python, or the command, has another use for ends in an underscore.
+    annotation, flag = option.annotation, "--" + option.name.rstrip("_").replace("_", "-")
     names, marks, members = names_of(annotation), _marks(annotation), _members(annotation)
     number, several = _number(members, option.default), _several(members, option.default)
     text = option.text[:1].upper() + option.text[1:].rstrip(".").replace("%", "%%")

@@ -1,4 +1,4 @@
-"""Many pictures for `jaxdigits predict`: folders, lists on stdin, tables."""
+"""Many pictures for `predict` and `read`: folders, lists on stdin, tables, limits."""
 
 import csv
 import io
@@ -20,8 +20,8 @@ class Answer(NamedTuple):
     """The answer to one picture, or the reason that there is none."""
 
     path: Path
-    probability: np.ndarray | None
-    """[K]"""
+    probability: Any
+    """[K], or a `Reading` of a field; None for a file that cannot be read"""
     error: str = ""
 
 
@@ -53,13 +53,13 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
 def answers(
     paths: Sequence[Path],
     read: Callable[[Path], Any],
-    answer: Callable[[Any], np.ndarray],
+    answer: Callable[[Any], Iterable[Any]],
 ) -> Iterator[Answer]:
     """Yield an answer for each picture, in order; the network takes many at once.
 
     Args:
       read: returns the network's inputs [1, ...] from a path, or raises a DataError.
-      answer: returns probabilities [N, K] of inputs [N, ...].
+      answer: returns probabilities [N, K] of inputs [N, ...], or other answers in order.
     """
     import jax
 
@@ -80,12 +80,16 @@ def answers(
 
 
 def write_table(
-    file: Path, rows: Iterable[Answer], decide: Callable[[np.ndarray], tuple[str, float]]
+    file: Path,
+    rows: Iterable[Answer],
+    decide: Callable[[Any], Sequence[str | float]],
+    head: Sequence[str] = ("file", "digit", "probability", "error"),
 ) -> tuple[int, int]:
     """Write a row for each picture to a .csv; return the numbers of answers and of errors.
 
     Args:
-      decide: (probabilities [K]) -> (the answer in a word, its probability).
+      decide: returns the cells of an answer, between the file and the error.
+      head: of the columns.
 
     Raises:
       OSError: if the file cannot be written.
@@ -94,14 +98,50 @@ def write_table(
     open(file, "a").close()  # fail now rather than at the end
     with io.StringIO(newline="") as out:
         table = csv.writer(out)
-        table.writerow(["file", "digit", "probability", "error"])
-        for path, probability, error in rows:
-            count[probability is None] += 1
-            shown = ["", ""]
-            if probability is not None:
-                word, share = decide(probability)
-                shown = [word, f"{share:.4f}"]
+        table.writerow(head)
+        for path, answer, error in rows:
+            count[answer is None] += 1
+            cells = [""] * (len(head) - 2) if answer is None else decide(answer)
+            shown = [cell if isinstance(cell, str) else f"{cell:.4f}" for cell in cells]
             table.writerow([path, *shown, error])
         text = out.getvalue().encode("utf-8", errors="backslashreplace")
     file.write_bytes(text)
     return count[0], count[1]
+
+
+def require_new_table(file: Path | None, paths: Iterable[Path]) -> None:
+    """Raise a ValueError for a table that would overwrite one of the pictures."""
+    if file and file.exists() and any(p.exists() and file.samefile(p) for p in paths):
+        raise ValueError(f"--csv would overwrite the picture {file}: name another file")
+
+
+def limit_of(folder: Path, doubt: Any, max_error: float | None) -> float:
+    """Return the probability that an answer has to exceed, of the `Doubt` of a run.
+
+    Raises:
+      ValueError: for a share out of bounds, or one that the run cannot promise.
+    """
+    from jaxdigits.measure import error_bounds, threshold
+
+    if max_error is None:
+        return 0.0
+    if not 0 < max_error < 1:
+        raise ValueError(f"--max-error must be between 0 and 1, got {max_error}")
+    if doubt is None:
+        raise ValueError(
+            f"--max-error needs {folder}/doubt.json, which `jaxdigits train` writes at "
+            "its end: train the run to its end, or leave out --max-error"
+        )
+    limit = threshold(doubt, max_error)
+    if limit is None:
+        raise ValueError(
+            f"--max-error is {max_error}, but the validation data of {folder} promise "
+            f"no less than {min(error_bounds(doubt)):.2g}: pass a larger share, or train "
+            "with more data"
+        )
+    return limit
+
+
+def whole_percent(share: float) -> str:
+    """Return a share in whole percent, rounded down."""
+    return f"{int(100 * share)} %"

@@ -9,7 +9,14 @@ from typing import Annotated, Any, NamedTuple
 import numpy as np
 
 from jaxdigits.cli.parser import POSITIONAL, File
-from jaxdigits.cli.pictures import answers, listed, write_table
+from jaxdigits.cli.pictures import (
+    answers,
+    limit_of,
+    listed,
+    require_new_table,
+    whole_percent,
+    write_table,
+)
 from jaxdigits.cli.report import printable, say, say_json, say_note
 from jaxdigits.errors import DataError, require_run
 
@@ -84,9 +91,7 @@ class Predict:
             raise ValueError("--csv is for pictures without --image and --audio: pass some")
         if self.csv and (self.json or self.all):
             raise ValueError("--csv writes a table: leave out --json and --all")
-        if self.csv and any(path.exists() and self.csv.samefile(path) for path in images
-                            if self.csv.exists()):  # fmt: skip
-            raise ValueError(f"--csv would overwrite the picture {self.csv}: name another file")
+        require_new_table(self.csv, images)
         if not (images or self.image or self.audio):
             raise ValueError("predict needs a picture or a recording, got none")
         from jaxdigits.data.catalogue import WEAKNESS
@@ -162,25 +167,7 @@ class Predict:
         Raises:
           ValueError: for a share out of bounds, or one that the run cannot promise.
         """
-        from jaxdigits.measure import error_bounds, threshold
-
-        if self.max_error is None:
-            return 0.0
-        if not 0 < self.max_error < 1:
-            raise ValueError(f"--max-error must be between 0 and 1, got {self.max_error}")
-        if doubt is None:
-            raise ValueError(
-                f"--max-error needs {folder}/doubt.json, which `jaxdigits train` writes at "
-                "its end: train the run to its end, or leave out --max-error"
-            )
-        limit = threshold(doubt, self.max_error)
-        if limit is None:
-            raise ValueError(
-                f"--max-error is {self.max_error}, but the validation data of {folder} promise "
-                f"no less than {min(error_bounds(doubt)):.2g}: pass a larger share, or train "
-                "with more data"
-            )
-        return limit
+        return limit_of(folder, doubt, self.max_error)
 
     def _check_senses(self, folder: Path, config, images) -> None:
         """Raise a ValueError for a file that the network has no sense for."""
@@ -206,7 +193,9 @@ class Predict:
             words |= dict(probability=round(answer.probability, 6), probabilities=shares)
             say_json(files | words | ({"alone": alone} if alone else {}))
             return code
-        line = f"{' + '.join(files.values())}: {answer.word}   {_whole(answer.probability)}"
+        line = (
+            f"{' + '.join(files.values())}: {answer.word}   {whole_percent(answer.probability)}"
+        )
         if self.all:
             pairs = answer.probabilities.items()
             line += "   (" + "  ".join(f"{name}: {p:.3f}" for name, p in pairs) + ")"
@@ -219,11 +208,6 @@ def _answer(probability: np.ndarray, names: tuple[str, ...], limit: float) -> An
     shares = dict(zip(names, map(float, probability), strict=True))
     best = max(shares, key=lambda name: shares[name])
     return Answer(best if shares[best] > limit else UNSURE, shares[best], shares)
-
-
-def _whole(share: float) -> str:
-    """Return a share in whole percent, rounded down."""
-    return f"{int(100 * share)} %"
 
 
 def _read(image: Path | None, audio: Path | None, config) -> Any:

@@ -227,7 +227,7 @@ def _marks(key, style, centre, ink, count, high, width):
 
 
 def _on_paper(key, field, style):
-    """Return the field [32, W] on the paper of a bank, soiled, in uneven ink, not quite sharp."""
+    """Return the field [32, W] on patterned or soiled paper, in uneven ink, not sharp."""
     height, width = field.shape
     keys = jax.random.split(key, 3)
     u = jax.random.uniform(keys[0], (24,))

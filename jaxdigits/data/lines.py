@@ -43,10 +43,10 @@ class Line(NamedTuple):
 def lines_of(mask: np.ndarray) -> np.ndarray:
     """Return the pixels [H, W] bool of the lines in a picture's ink [H, W] bool."""
     step = -(-max(mask.shape) // COARSE)
-    coarse = _any_of_blocks(mask, step)
+    coarse = any_of_blocks(mask, step)
     near = max(1, round(NEAR * max(coarse.shape)))
     height, width = coarse.shape
-    across, down = _long_lines(coarse), _long_lines(np.ascontiguousarray(coarse.T))
+    across, down = long_lines(coarse), long_lines(np.ascontiguousarray(coarse.T))
     # Thickness takes longest to find, so it comes last.
     thin = [cache(lambda line, ink=ink: _is_thin(ink, line, step)) for ink in (mask, mask.T)]
     sides = ((across, width, thin[0], down, thin[1]), (down, height, thin[1], across, thin[0]))
@@ -61,7 +61,7 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     if not any(through) and not any(boxed):
         return np.zeros_like(mask)
     rules = _rules(mask, through[0], through[1], step)
-    boxes = _pixels(mask, boxed[0], boxed[1], step)
+    boxes = pixels_of(mask, boxed[0], boxed[1], step)
     # A 6 or an 8 may be made of boxes, too.
     rest, outer = mask & ~rules & ~boxes, mask & ~rules | boxes
     if rest.sum() < LEAST * boxes.sum() or _clear_sides(rest, outer) < 3:
@@ -77,7 +77,7 @@ def _rules(
     A 1 or a 4 that fills the picture has such a stroke.  But then it touches other sides of the
     picture as well, or has little other ink.
     """
-    rules = _pixels(mask, across, down, step)
+    rules = pixels_of(mask, across, down, step)
     rest = mask & ~rules
     least = 1 if len(across) + len(down) == 1 else LEAST
     if rest.sum() < least * rules.sum() or _clear_sides(rest, np.ones_like(mask)) < 4:
@@ -85,7 +85,7 @@ def _rules(
     return rules
 
 
-def _pixels(
+def pixels_of(
     mask: np.ndarray, across: Sequence[Line], down: Sequence[Line], step: int
 ) -> np.ndarray:
     """Return the pixels of lines, but for the columns in which a stroke crosses them."""
@@ -93,14 +93,14 @@ def _pixels(
     for lines, of, ink in ((across, pixels, mask), (down, pixels.T, mask.T)):
         y = np.arange(len(ink))[:, None]
         for line in lines:
-            x, first, last = _columns(ink, line, step)
+            x, first, last = columns_of(ink, line, step)
             thickness = last - first + 1
             thin = thickness <= CROSSED * np.median(thickness) + 1
             of[:, x[thin]] |= (first[thin] <= y) & (y <= last[thin])
     return pixels
 
 
-def _any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
+def any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
     h, w = (-(-n // step) for n in mask.shape)
     padded = np.zeros((h * step, w * step), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
@@ -122,7 +122,7 @@ def _sheared_rows(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.n
     return places.astype(np.int32), start, np.repeat(SLOPES, len(first))
 
 
-def _long_lines(mask: np.ndarray) -> list[Line]:
+def long_lines(mask: np.ndarray) -> list[Line]:
     """Return the lines across a mask, the longest first, without near copies."""
     width, least = mask.shape[1], LONG * mask.shape[1]
     places, start, slope = _sheared_rows(*mask.shape)
@@ -150,7 +150,7 @@ def _long_lines(mask: np.ndarray) -> list[Line]:
     return lines
 
 
-def _columns(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
+def columns_of(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
     """Return (x, first, last): the rows, first to last, of each column's ink on the line.
 
     Args:
@@ -172,8 +172,12 @@ def _columns(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
 
 
 def _is_thin(mask: np.ndarray, line: Line, step: int) -> bool:
-    _, first, last = _columns(mask, line, step)
-    return np.median(last - first + 1) <= max(2, THIN * max(mask.shape))
+    return _thickness(mask, line, step) <= max(2, THIN * max(mask.shape))
+
+
+def _thickness(mask: np.ndarray, line: Line, step: int) -> float:
+    _, first, last = columns_of(mask, line, step)
+    return float(np.median(last - first + 1))
 
 
 def _goes_through(line: Line, width: int, near: int) -> bool:

@@ -23,7 +23,7 @@ from jaxdigits.case import Case
 
 
 def largest_is_label(logits: Array, label: Any) -> Array:
-    """Return whether the largest of the logits [..., B, K] is the label's [B]: [..., B] bool."""
+    """Return [..., B] whether the largest of the logits [..., B, K] is the label's [B]."""
     return jnp.argmax(logits, -1) == jnp.asarray(label)
 
 

@@ -1,4 +1,4 @@
-"""A spiking network for a row of digits: each column's neurons fire, and a membrane reads them."""
+"""A spiking network for a row of digits: neurons fire, a membrane reads them."""
 
 from collections.abc import Sequence
 from functools import partial

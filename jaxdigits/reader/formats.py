@@ -9,6 +9,7 @@ A checksum cannot see every mistake, and a checksum modulo 10 passes one random 
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import NamedTuple
 
 from jaxdigits.options import nearest
@@ -34,10 +35,12 @@ class Format(NamedTuple):
     """what it is"""
     blind: str
     """the mistakes that it cannot see"""
+    show: Callable[[str], str] = str
+    """from the digits of a string to the text that people write"""
 
     @property
     def has_checksum(self) -> bool:
-        """Whether a digit tells of mistakes in others."""
+        """Whether most mistakes make a string that the format does not have."""
         return self.blind != NO_CHECKSUM
 
 
@@ -50,6 +53,8 @@ class Kind(NamedTuple):
     """the name, with an argument where it takes one"""
     text: str
     blind: str = NO_CHECKSUM
+    show: Callable[[str, str], str] = lambda argument, digits: digits
+    """(argument, digits) -> the text that people write"""
 
 
 # Digits in an IBAN behind the country's letters, where all are digits (SWIFT's registry).
@@ -77,9 +82,10 @@ def make_format(name: str) -> Format:
     if (colon and not takes) or (colon and not argument):
         raise ValueError(f"format {name!r}: write it as {kind.example}")
     try:
-        return Format(name, kind.make(argument), kind.text, kind.blind)
+        automaton = kind.make(argument)
     except ValueError as error:
         raise ValueError(f"format {name!r}: {error}; as {kind.example}") from None
+    return Format(name, automaton, kind.text, kind.blind, partial(kind.show, argument))
 
 
 def _numbers(text: str, count: int = 2) -> tuple[int, ...]:
@@ -210,6 +216,15 @@ def date(order: str = "", behind: int = 0) -> Automaton:
     return union(every(common, years), every([(29, 2)], filter(leap, years)))
 
 
+def _date_text(order: str, digits: str) -> str:
+    """Return a day as 29.02.2024, 02/29/2024 or 2024-02-29."""
+    parts, year = (order or "dmy")[:3], 2 if order.endswith("2") else 4
+    sizes = {"y": year, "m": 2, "d": 2}
+    sign = {"dmy": ".", "mdy": "/", "ymd": "-"}[parts]
+    ends = [sum(sizes[p] for p in parts[: n + 1]) for n in range(3)]
+    return sign.join(digits[end - sizes[p] : end] for p, end in zip(parts, ends, strict=True))
+
+
 def _amount(argument: str) -> Automaton:
     numbers = _numbers(argument)
     if len(numbers) != 2:
@@ -240,12 +255,14 @@ FORMATS: dict[str, Kind] = {
     "postnet": Kind(postnet, "postnet", "ZIP code with a check digit: the sum modulo 10 is 0",
                     f"any swap; {TEN}"),
     "iban": Kind(iban, "iban:DE", "the digits of an IBAN behind its country, modulo 97",
-                 "one random string in 97"),
+                 "one random string in 97", lambda country, d: country.upper() + d),
     "mrz": Kind(mrz, "mrz:7", "digits of a passport, weights 7-3-1, modulo 10; alone: a date",
                 f"{SWAPS}; {TEN}"),
-    "date": Kind(date, "date:dmy", "a day of 1900 to 2099; dmy2, mdy2, ymd2 have short years"),
+    "date": Kind(date, "date:dmy", "a day of 1900 to 2099; dmy2, mdy2, ymd2 have short years",
+                 show=_date_text),
     "amount": Kind(_amount, "amount:0-999999", "a whole number without leading zeros"),
-    "zip": Kind(lambda _: union(digits(5), digits(9)), "zip", "US ZIP code: 5 or 9 digits"),
+    "zip": Kind(lambda _: union(digits(5), digits(9)), "zip", "US ZIP code: 5 or 9 digits",
+                show=lambda _, d: f"{d[:5]}-{d[5:]}" if len(d) > 5 else d),
     "digits": Kind(lambda n: digits(*_numbers(n)), "digits:4-6", "so many digits"),
     "pattern": Kind(pattern, r"pattern:[12]\d{3}", "a pattern of your own"),
 }  # fmt: skip

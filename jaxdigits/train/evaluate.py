@@ -28,8 +28,9 @@ def logits_of(
 ) -> tuple[Array, Array]:
     """Return the network's logits [N, K], or [N, T, K], and its firing rates [spiking layers].
 
-    T frames are columns of a field.  Rates are in spikes per neuron and time step, or per neuron where spikes are times.
-    Example n draws its spikes from `key` and n alone, so neither depends on `batch`.
+    T frames are columns of a field.  Rates are in spikes per neuron and time step, or per
+    neuron where spikes are times.  Example n draws its spikes from `key` and n alone, so
+    neither depends on `batch`.
     Traceable; jit it with the network closed over.
 
     Args:

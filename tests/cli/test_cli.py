@@ -17,6 +17,8 @@ HELP = {
     "completion": ["SHELL", "bash"],
     "evaluate": ["--data", "--data-dir", "--figure", "--json"],
     "predict": ["--json", "--max-error", "--csv", "IMAGE"],
+    "read": ["FIELD", "--format", "--run", "--max-error", "--csv", "--json"],
+    "formats": ["--json"],
     "check": ["--tolerance", "--json"],
     "bench": ["--repeats", "--json", "--compare"],
 }  # fmt: skip
@@ -101,6 +103,7 @@ def test_debugging_shows_the_traceback(cli, monkeypatch):
 LIGHT = [
     ["--help"], ["--version"], ["trian"], ["evaluate", "absent"], ["evaluate", "--help"],
     ["predict", "absent", "a.png"], ["plot", "absent"], ["train", "--resume", "absent"],
+    ["read", "--help"], ["formats", "--json"],
 ]  # fmt: skip
 
 

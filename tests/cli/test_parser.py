@@ -43,6 +43,8 @@ class Options:
     """a file"""
     loud: bool = False
     """whether it is heard"""
+    run_: float = 1.0
+    """a name that the command has another use for"""
 
 
 def parsed(*args):
@@ -53,6 +55,7 @@ def test_values_have_the_types_of_the_signature():
     assert parsed() == Options()
     assert parsed("there", "--loud", "--file", "a/b") == Options("there", file=Path("a/b"),
                                                                  loud=True)  # fmt: skip
+    assert parsed("--run", "2").run_ == 2.0
     assert parsed("--widths", "3").widths == (3,)
     assert parsed("--widths", "3", "5").widths == (3, 5)
     assert parsed("--absent", "1").absent == 1.0

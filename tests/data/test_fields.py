@@ -11,13 +11,14 @@ import pytest
 from jaxdigits.data import Dataset, Style, by_writers, fields, make_fields, make_texts
 from jaxdigits.data.fields import WRITERS, with_checksums, with_texts, writers_of
 from jaxdigits.errors import DataError
+from jaxdigits.keys import example_keys
 
 PLAIN = Style(touching=0, boxed=0, lined=0, marked=0, patterned=0, soiled=0, bent=0)
 HANDS = 24
 
 
 def squares():
-    """Digit d is a square of 6 + d pixels, of ink 255 − hand: by 24 hands, two of each digit."""
+    """Digit d is a square of 6 + d pixels, ink 255 − hand: by 24 hands, two of each."""
     image = np.zeros((HANDS * 20, 28, 28), np.uint8)
     writer, label = np.arange(HANDS * 20) // 20, np.arange(HANDS * 20) % 10
     for n, side in enumerate(6 + label):
@@ -35,9 +36,7 @@ def rows():
 
 @jax.jit
 def _taken(inputs, rows, seed):
-    return inputs.take(
-        rows, jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), rows)
-    )
+    return inputs.take(rows, example_keys(jax.random.key(seed), rows))
 
 
 def taken(data, rows, seed=0):

@@ -1,0 +1,17 @@
+from .automaton import Automaton as Automaton
+from .automaton import explore as explore
+from .automaton import product as product
+from .automaton import union as union
+from .field import Field as Field
+from .field import prepare_field as prepare_field
+from .formats import FORMATS as FORMATS
+from .formats import Format as Format
+from .formats import make_format as make_format
+from .lattice import Strings as Strings
+from .lattice import best_alignment as best_alignment
+from .lattice import log_partition as log_partition
+from .lattice import marginals as marginals
+from .lattice import search as search
+from .pattern import pattern as pattern
+from .read import Reading as Reading
+from .read import read_fields as read_fields
