@@ -251,7 +251,7 @@ def writers_of(name: str, count: int) -> np.ndarray:
 def _extents(image: np.ndarray) -> np.ndarray:
     """Return first and end row, first and end column [M, 4] int32 of the ink of digits."""
     ink = image > 50
-    ends = []
-    for line in (ink.any(2), ink.any(1)):
+    ends, lines = [], (np.any(ink, axis=2), np.any(ink, axis=1))
+    for line in lines:
         ends += [line.argmax(1), line.shape[1] - line[:, ::-1].argmax(1)]
     return np.stack(ends, 1).astype(np.int32)

@@ -90,7 +90,8 @@ def ctc(blank: int | None = None) -> Loss:
 def spells(logits: Array, labels: Any, blank: int | None = None) -> Array:
     """Return [..., B] whether the best alignment of logits spells labels [B, L].
 
-    The best alignment takes the largest of the logits [..., B, T, K] in each frame.  A label of −1 ends a string.
+    The best alignment takes the largest of the logits [..., B, T, K] in each frame.  A label
+    of −1 ends a string.
     """
     best = jnp.argmax(logits, -1)
     labels = jnp.asarray(labels)

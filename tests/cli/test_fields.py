@@ -1,9 +1,12 @@
 """A run that reads rows of digits: from `train` to `evaluate`, and where it does not fit."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from jaxdigits.data import DATASETS, Dataset, make_fields, make_texts
+from jaxdigits.reader import confidence, search
 from jaxdigits.runs import load_run
 
 
@@ -22,6 +25,8 @@ def run_of_fields(cli, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(DATASETS, "fields", two_sets)
         patch.setattr("jaxdigits.runs.job.CHECKED", 20)
+        # An untrained network is unsure of everything: each search would take all its steps.
+        patch.setattr(confidence, "search", partial(search, slots=11, most=2))
         folder = tmp_path_factory.mktemp("fields") / "run"
         small = ("--channels", "2", "2", "--context", "4", "--epochs", "1", "--batch", "16")
         answer = cli("train", "columns", *small, "--out", str(folder))

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxdigits.data.own import Own
 from jaxdigits.measure import Doubt
 from jaxdigits.measure.calibration import Step
 from jaxdigits.reader import FORMATS, prepare_field
@@ -42,9 +41,8 @@ def run(tmp_path_factory):
     """The run of an untrained network for fields, which may promise one error in two."""
     folder = tmp_path_factory.mktemp("columns") / "run"
     options = dict(channels=[2, 2], context=[3], norm=None)
-    own = Own((32, 64), ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "blank"))
-    config = Config("columns", "fields", epochs=1, batch=8, options=options, own=own)
-    params, _ = config.build()(training=True).init(jax.random.key(0), own.shape)
+    config = Config("columns", "fields", epochs=1, batch=8, smoothing=0.0, options=options)
+    params, _ = config.build()(training=True).init(jax.random.key(0), config.features)
     create_run(folder, config)
     save_params(folder, params, ())
     save_doubt(folder, Doubt(2.0, (Step(0.9, 1000, 0), Step(0.0, 2000, 900))))
