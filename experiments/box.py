@@ -286,7 +286,8 @@ def compare_serifs(file: str, epochs: int, seed: int) -> dict[str, dict[str, Any
     drawn = with_serifs(valid.inputs[label == 1], np.random.default_rng(seed + 3))
     for arm, serifs in (("with", True), ("without", False)):
         folder = RUNS / f"{arm}-serifs-{seed}"
-        train(folder, seed, epochs, serifs)
+        if not (folder / "doubt.json").exists():  # else it has been trained
+            train(folder, seed, epochs, serifs)
         answers = partial(_answers, load_run(folder))
         right = answers(valid.inputs) == label
         with np.load(file) as inputs:
