@@ -83,6 +83,8 @@ WRONG = {
     "a clip from above": (jnp.sin, (X,), at(lambda g: jnp.minimum(g, 9)), 0),
     "a clip of the whole": (
         jnp.sin, (X,), at(lambda g: g / jnp.maximum(1, jnp.linalg.norm(g) / 99)), 0),
+    "a clip of the output at 1e12": (
+        jnp.sin, (X,), lambda bars, g, x: (jnp.clip(bars[0], -1e12, 1e12),), 0),
     "a dead zone": (jnp.sin, (X,), at(lambda g: jnp.where(abs(g) < 1e-6, 0, g)), 0),
     "rounded to float32": (
         jnp.sin, (X,), at(lambda g: g.astype(jnp.float32).astype(g.dtype)), 0),
@@ -185,3 +187,11 @@ def test_only_a_right_gradient_passes(name, witness):
     blind = witness is alone and name in ONLY_JAX
     assert report.ok == ((wrong is None) != blind), report
     assert wrong is None or blind or f"argument {wrong}" in report.reason
+
+
+def test_a_symmetric_matrix_hides_its_transpose_and_is_named():
+    wrong = lambda kept, g: (g @ kept[1], kept[0].T @ g)  # w, not its transpose
+    forward = lambda x, w: (x @ w, (x, w))
+    report = check_pair(forward, wrong, X, np.eye(4))
+    assert (report.ok, report.notes) == (True, ("w is symmetric",))
+    assert not check_pair(forward, wrong, X, X[:4]).ok
