@@ -243,7 +243,7 @@ def data(seed: int, serifs: bool = True) -> tuple[Dataset, Dataset]:
       serifs: whether the drawn ones are among them; all other images stay the same.
     """
     rng = np.random.default_rng(seed)
-    train, valid = validation_split(mnist()[0])
+    train, _ = validation_split(mnist()[0])
     image, label = np.asarray(train.inputs[:]), np.asarray(train.label)
     ones = image[label == 1]
     drawn = with_serifs(ones[rng.choice(len(ones), 5000, replace=False)], rng)
@@ -253,10 +253,16 @@ def data(seed: int, serifs: bool = True) -> tuple[Dataset, Dataset]:
     drawn = drawn if serifs else drawn[:0]
     image = np.concatenate([image, drawn, barred, other])
     label = np.concatenate([label, np.repeat([1, 7, STRANGER], [len(drawn), 2000, 15000])])
-    v_image = np.asarray(valid.inputs[:])
-    v_other = strangers(v_image, 1000, seed + 2)
-    v_label = np.concatenate([np.asarray(valid.label), np.full(len(v_other), STRANGER)])
-    return Dataset(image, label), Dataset(np.concatenate([v_image, v_other]), v_label)
+    return Dataset(image, label), validation(seed)
+
+
+def validation(seed: int) -> Dataset:
+    """Return MNIST's validation images, and strangers as class 10."""
+    _, valid = validation_split(mnist()[0])
+    image = np.asarray(valid.inputs[:])
+    other = strangers(image, 1000, seed + 2)
+    label = np.concatenate([np.asarray(valid.label), np.full(len(other), STRANGER)])
+    return Dataset(np.concatenate([image, other]), label)
 
 
 def train(folder: Path, seed: int, epochs: int, serifs: bool = True) -> None:
@@ -280,8 +286,7 @@ def _answers(run: Run, x: Any) -> np.ndarray:
 
 def compare_serifs(file: str, epochs: int, seed: int) -> dict[str, dict[str, Any]]:
     """Return what a network reads that learned from drawn ones, and one that did not."""
-    rows = {}
-    _, valid = data(seed)
+    rows, valid = {}, validation(seed)
     label = np.asarray(valid.label)
     drawn = with_serifs(valid.inputs[label == 1], np.random.default_rng(seed + 3))
     for arm, serifs in (("with", True), ("without", False)):
