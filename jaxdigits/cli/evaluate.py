@@ -71,7 +71,10 @@ class Evaluate:
 
         tell = partial(say, json_wanted=self.json)
         run = load_run(self.run_folder)
-        name = self.data or run.config.data
+        moved = (
+            self.data_dir if run.config.own and self.data in (None, run.config.data) else None
+        )
+        name = str(moved or self.data or run.config.data)
         names = run.config.names
         check_severities(self.corruptions)
         test = data_to_test(run.config, self.data, self.data_dir)

@@ -21,6 +21,7 @@ Folder = Annotated[Path | None, "DIR"]
 File = Annotated[Path | None, "FILE"]
 WIDTH = 100  # columns, where there is no terminal
 COLUMN = 26  # of the texts
+PLAIN = "\0"  # before an argument that is no option, though it may begin with a dash
 
 
 class Usage(ValueError):
@@ -57,17 +58,18 @@ def add_options(group: Any, options: Iterable[Option]) -> None:
 
 
 def parse(parser: Parser, args: Sequence[str]) -> dict[str, Any]:
-    """The options that are passed, by name.
+    """The options that are passed, by name; behind `--` all arguments are positional.
 
     Raises:
       Usage: for an unknown option or a value of another kind.
       SystemExit: for --help.
     """
-    dashed = [_dashed(arg) for arg in args]
+    end = args.index("--") if "--" in args else len(args)
+    dashed = [*map(_dashed, args[:end]), *(PLAIN + arg for arg in args[end + 1 :])]
     values, unknown = parser.parse_known_intermixed_args(dashed)
     if unknown:
         flags = [flag for action in parser._actions for flag in action.option_strings]
-        name = unknown[0].split("=")[0]
+        name = unknown[0].removeprefix(PLAIN).split("=")[0]
         parser.error(f"unknown option {name}{nearest(name, flags)}")
     return vars(values)
 
@@ -149,6 +151,7 @@ def _reader(name: str, number: Any, names: Sequence[str], optional: bool, path: 
     """A function from text to a value, whose error names the option."""
 
     def read(text: str) -> Any:
+        text = text.removeprefix(PLAIN)
         if path:
             if not text:
                 raise argparse.ArgumentTypeError("must be a path, got ''")

@@ -4,13 +4,16 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from itertools import islice
 from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdigits.cli.workers import read_each
 from jaxdigits.errors import DataError
 
 AT_ONCE = 512  # pictures that are read before they are answered, in chunks
@@ -53,6 +56,7 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
 def answers(
     paths: Sequence[Path],
     read: Callable[[Path], Any],
+<<<<<<< HEAD
     answer: Callable[[Any], Iterable[Any]],
 ) -> Iterator[Answer]:
     """Yield an answer for each picture, in order; the network takes many at once.
@@ -60,23 +64,32 @@ def answers(
     Args:
       read: returns the network's inputs [1, ...] from a path, or raises a DataError.
       answer: returns probabilities [N, K] of inputs [N, ...], or other answers in order.
+=======
+    inputs_of: Callable[[Any], Any],
+    answer: Callable[[Any], np.ndarray],
+) -> Generator[Answer, None, None]:
+    """Yield an answer for each picture, in order; the network takes many at once.
+
+    Args:
+      read: returns a picture [H, W] from a path, or raises a DataError; see `read_each`.
+      inputs_of: returns the network's inputs [1, ...] of a picture.
+      answer: returns probabilities [N, K] of inputs [N, ...].
+>>>>>>> w19
     """
     import jax
 
-    for start in range(0, len(paths), AT_ONCE):
-        inputs, errors = [], {}
-        for path in paths[start : start + AT_ONCE]:
-            try:
-                inputs.append(read(path))
-            except DataError as error:
-                errors[len(inputs) + len(errors)] = str(error)
-        whole = jax.tree.map(lambda *a: np.concatenate(a), *inputs) if inputs else None
-        shares = iter(answer(whole) if inputs else ())
-        for i, path in enumerate(paths[start : start + AT_ONCE]):
-            if i in errors:
-                yield Answer(path, None, errors[i])
-            else:
-                yield Answer(path, next(shares))
+    with closing(read_each(read, paths)) as results:
+        for start in range(0, len(paths), AT_ONCE):
+            some = paths[start : start + AT_ONCE]
+            rows = list(islice(results, len(some)))
+            inputs = [inputs_of(row) for row in rows if not isinstance(row, DataError)]
+            whole = jax.tree.map(lambda *a: np.concatenate(a), *inputs) if inputs else None
+            shares = iter(answer(whole) if inputs else ())
+            for path, row in zip(some, rows, strict=True):
+                if isinstance(row, DataError):
+                    yield Answer(path, None, str(row))
+                else:
+                    yield Answer(path, next(shares))
 
 
 def write_table(

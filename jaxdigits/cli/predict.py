@@ -1,6 +1,7 @@
 """`jaxdigits predict`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,9 @@ from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 
+from jaxdigits.cli import pictures
 from jaxdigits.cli.parser import POSITIONAL, File
+<<<<<<< HEAD
 from jaxdigits.cli.pictures import (
     answers,
     limit_of,
@@ -17,6 +20,8 @@ from jaxdigits.cli.pictures import (
     whole_percent,
     write_table,
 )
+=======
+>>>>>>> w19
 from jaxdigits.cli.report import printable, say, say_json, say_note
 from jaxdigits.errors import DataError, require_run
 
@@ -105,16 +110,26 @@ class Predict:
                 f"--run {folder}"
             )
         self._check_senses(folder, run.config, images)
-        limit, code = self._limit(folder, run.doubt), 0
+        limit = self._limit(folder, run.doubt)
         if weakness := WEAKNESS.get(run.config.data):
             say_note(f"{folder} {weakness}")
         read = answerer(run)
         decide = lambda probability: _answer(probability, run.config.names, limit)
         if not images:
-            inputs = _read(self.image, self.audio, run.config)
+            picture = _picture(self.image, run.config.own) if self.image else None
+            inputs = _inputs(picture, self.audio, run.config)
             alone = _each_alone(inputs, read) if self.image and self.audio else {}
             return self._show(self.image, self.audio, decide(read(inputs)[0]), alone)
-        rows = answers(listed(images), lambda p: _read(p, None, run.config), read)
+        look = partial(_picture, own=run.config.own)
+        inputs_of = lambda picture: _inputs(picture, None, run.config)
+        with closing(pictures.answers(pictures.listed(images), look, inputs_of, read)) as rows:
+            return self._answer_all(rows, decide)
+
+    def _answer_all(
+        self, rows: Iterable[pictures.Answer], decide: Callable[[np.ndarray], Answer]
+    ) -> int:
+        """Print a line per picture, or write a table, and return the exit code."""
+        code = 0
         if self.csv:
             words: set[str] = set()
 
@@ -123,7 +138,7 @@ class Predict:
                 words.add(answer.word)
                 return answer.word, answer.probability
 
-            good, bad = write_table(self.csv, rows, noted)
+            good, bad = pictures.write_table(self.csv, rows, noted)
             say(f"{good} pictures read, {bad} not: {self.csv}", json_wanted=self.json)
             return 1 if bad else NO_ANSWER if words & {UNSURE, NO_DIGIT} else 0
         for path, probability, error in rows:
@@ -210,22 +225,39 @@ def _answer(probability: np.ndarray, names: tuple[str, ...], limit: float) -> An
     return Answer(best if shares[best] > limit else UNSURE, shares[best], shares)
 
 
+<<<<<<< HEAD
 def _read(image: Path | None, audio: Path | None, config) -> Any:
     """Return the network's inputs: a picture, or a dict of both senses, with zeros for none."""
     from jaxdigits.data import read_picture, read_sound
     from jaxdigits.data.catalogue import blank
+=======
+def _whole(share: float) -> str:
+    """Return a share in whole percent, rounded down."""
+    return f"{int(100 * share)} %"
+
+
+def _picture(image: Path, own: Any) -> np.ndarray:
+    """Return a picture [H, W] as the network learned them; `own` is for one's own data."""
+    from jaxdigits.data import read_picture
+>>>>>>> w19
     from jaxdigits.data.own import read_as
+
+    if image.is_dir():
+        raise DataError(f"{image}: no picture in this folder; pass another")
+    return read_as(image, own) if own else read_picture(image)
+
+
+def _inputs(picture: np.ndarray | None, audio: Path | None, config) -> Any:
+    """Return the network's inputs: a picture, or a dict of both senses, with zeros for none."""
+    from jaxdigits.data import read_sound
+    from jaxdigits.data.catalogue import blank
     from jaxdigits.data.sound import RATE, fixed_length
 
-    if image and image.is_dir():
-        raise DataError(f"{image}: no picture in this folder; pass another")
-    read = partial(read_as, own=config.own) if config.own else read_picture
-    picture = read(image)[None] if image else None
-    if not config.hears:
-        return picture
+    if picture is not None and not config.hears:
+        return picture[None]
     inputs = blank(config.features, 1)
     if picture is not None:
-        inputs["image"] = picture
+        inputs["image"] = picture[None]
     if audio:
         recording = read_sound(audio)
         for line in recording.notes:

@@ -12,6 +12,8 @@
   before that, to the least width of MNIST's own strokes.
 """
 
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -92,7 +94,7 @@ def flatten_light(grey: np.ndarray) -> np.ndarray:
     size = 3 if side > 128 else 1
     while True:
         difference, paper, grain = _details(ndimage.uniform_filter(grey, size, mode="nearest"))
-        strongest = np.partition(difference, -_few(grey), None)[-_few(grey)]
+        strongest = _strongest(difference)
         size += 4
         if GRAIN * grain <= LEVEL * strongest or size > side // 20:
             break
@@ -100,11 +102,9 @@ def flatten_light(grey: np.ndarray) -> np.ndarray:
         return np.zeros_like(grey)
     # Paper reflects a share of the light: ink in a shadow differs less.
     ink = difference / paper
-    strongest = max(np.partition(ink, -_few(ink), None)[-_few(ink)], 1e-6)
-    ink = np.minimum(ink / strongest, 1)
+    ink = np.minimum(ink / max(_strongest(ink), 1e-6), 1)
     mask = (ink >= LEVEL) & (difference >= GRAIN * grain)
-    near = ndimage.binary_dilation(mask, np.ones((3, 3)))
-    return np.where(near, ink, 0)
+    return np.where(ndimage.maximum_filter(mask, 3), ink, 0)
 
 
 def _without_blots(paper: np.ndarray) -> np.ndarray:
@@ -168,11 +168,14 @@ def _details(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
         light_paper = paper[0, 0] - grey.min() >= grey.max() - paper[0, 0]
     else:
         window = [round(WIDEST * n) for n in grey.shape]
-        local = lambda extreme, image: extreme(image, window, mode="nearest")
-        high, low = (local(f, grey) for f in (ndimage.maximum_filter, ndimage.minimum_filter))
-        closed, opened = local(ndimage.minimum_filter, high), local(ndimage.maximum_filter, low)
-        light_paper = _has_light_paper(grey, high, low, closed - grey, grey - opened)
-        paper = _without_blots(closed) if light_paper else opened
+        lightest, darkest = (
+            partial(extreme, size=window, mode="nearest")
+            for extreme in (ndimage.maximum_filter, ndimage.minimum_filter)
+        )
+        high, low = lightest(grey), darkest(grey)
+        closed, opened = cache(lambda: darkest(high)), cache(lambda: lightest(low))
+        light_paper = _has_light_paper(grey, high, low, closed, opened)
+        paper = _without_blots(closed()) if light_paper else opened()
     difference = paper - grey if light_paper else grey - paper
     light = np.maximum(paper, MIN_CONTRAST) if light_paper else np.full_like(grey, 255)
     # Plain paper lies below its local maxima by a few deviations everywhere.
@@ -183,7 +186,11 @@ def _details(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
 
 
 def _has_light_paper(
-    grey: np.ndarray, high: np.ndarray, low: np.ndarray, dark: np.ndarray, light: np.ndarray
+    grey: np.ndarray,
+    high: np.ndarray,
+    low: np.ndarray,
+    closed: Callable[[], np.ndarray],
+    opened: Callable[[], np.ndarray],
 ) -> bool:
     """Return whether the paper of [H, W] is lighter than the ink.
 
@@ -193,14 +200,14 @@ def _has_light_paper(
 
     Args:
       high, low: the lightest and the darkest pixel near each.
-      dark, light: how far each is below, or above, all that is larger than a detail.
+      closed, opened: return the picture without its dark details, or without its light ones.
     """
     from scipy import ndimage
 
     telling = edge(high - low) > (grey.max() - grey.min()) / 2
     if telling.mean() > TELLING:
         return bool(edge(2 * grey - high - low)[telling].sum(dtype=np.float64) >= 0)
-    detail = np.maximum(dark, light)
+    detail = np.maximum(closed() - grey, grey - opened())
     inside = detail > detail.max() / 2
     grown = lambda size: np.asarray(ndimage.maximum_filter(inside, size), bool)
     ring = grown(5) & ~grown(3)
@@ -210,9 +217,11 @@ def _has_light_paper(
     return not ring.any() or bool((grey[ring] >= touched).mean() >= 0.5)
 
 
-def _few(ink: np.ndarray) -> int:
-    """The number of pixels that may be darker than the pen: dirt, or noise."""
-    return max(1, ink.size // 2000)
+def _strongest(ink: np.ndarray) -> float:
+    """Return the ink of the pen: but for one pixel in 2,000, dirt or noise, the strongest."""
+    few = max(1, ink.size // 2000)
+    strong = ink[ink > ink.max() / 2]  # mostly enough, and few to sort
+    return np.partition(strong if len(strong) >= few else ink, -few, None)[-few]
 
 
 def erase_lines(ink: np.ndarray) -> np.ndarray:

@@ -8,8 +8,9 @@ line is a row of ink.  The line is then erased column by column.  Where the ink 
 much thicker than the line, a stroke crosses it, and stays.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,15 +41,31 @@ class Line(NamedTuple):
         return self.start + self.slope * x
 
 
+class Ink(NamedTuple):
+    """A picture's ink [H, W] bool, and the ends of its runs down the columns."""
+
+    mask: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    @property
+    def thin(self) -> float:
+        """The greatest thickness of a line."""
+        return max(2, THIN * max(self.mask.shape))
+
+
 def lines_of(mask: np.ndarray) -> np.ndarray:
     """Return the pixels [H, W] bool of the lines in a picture's ink [H, W] bool."""
     step = -(-max(mask.shape) // COARSE)
     coarse = any_of_blocks(mask, step)
     near = max(1, round(NEAR * max(coarse.shape)))
     height, width = coarse.shape
-    across, down = long_lines(coarse), long_lines(np.ascontiguousarray(coarse.T))
-    # Thickness takes longest to find, so it comes last.
-    thin = [cache(lambda line, ink=ink: _is_thin(ink, line, step)) for ink in (mask, mask.T)]
+    inks = inks_of(mask)
+    across, down = (
+        long_lines(each) if _may_be_thin(ink, LONG * each.shape[1]) else []
+        for ink, each in zip(inks, (coarse, coarse.T), strict=True)
+    )
+    thin = [cache(lambda line, ink=ink: _is_thin(ink, line, step)) for ink in inks]
     sides = ((across, width, thin[0], down, thin[1]), (down, height, thin[1], across, thin[0]))
     through = [
         [line for line in lines if _goes_through(line, length, near) and own(line)]
@@ -60,8 +77,8 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
     ]
     if not any(through) and not any(boxed):
         return np.zeros_like(mask)
-    rules = _rules(mask, through[0], through[1], step)
-    boxes = pixels_of(mask, boxed[0], boxed[1], step)
+    rules = _rules(inks, through[0], through[1], step)
+    boxes = pixels_of(inks, boxed[0], boxed[1], step)
     # A 6 or an 8 may be made of boxes, too.
     rest, outer = mask & ~rules & ~boxes, mask & ~rules | boxes
     if rest.sum() < LEAST * boxes.sum() or _clear_sides(rest, outer) < 3:
@@ -70,14 +87,14 @@ def lines_of(mask: np.ndarray) -> np.ndarray:
 
 
 def _rules(
-    mask: np.ndarray, across: Sequence[Line], down: Sequence[Line], step: int
+    inks: Sequence[Ink], across: Sequence[Line], down: Sequence[Line], step: int
 ) -> np.ndarray:
     """Return the pixels of lines from edge to edge; none, if they may be a digit's strokes.
 
     A 1 or a 4 that fills the picture has such a stroke.  But then it touches other sides of the
     picture as well, or has little other ink.
     """
-    rules = pixels_of(mask, across, down, step)
+    rules, mask = pixels_of(inks, across, down, step), inks[0].mask
     rest = mask & ~rules
     least = 1 if len(across) + len(down) == 1 else LEAST
     if rest.sum() < least * rules.sum() or _clear_sides(rest, np.ones_like(mask)) < 4:
@@ -86,12 +103,12 @@ def _rules(
 
 
 def pixels_of(
-    mask: np.ndarray, across: Sequence[Line], down: Sequence[Line], step: int
+    inks: Sequence[Ink], across: Sequence[Line], down: Sequence[Line], step: int
 ) -> np.ndarray:
     """Return the pixels of lines, but for the columns in which a stroke crosses them."""
-    pixels = np.zeros_like(mask)
-    for lines, of, ink in ((across, pixels, mask), (down, pixels.T, mask.T)):
-        y = np.arange(len(ink))[:, None]
+    pixels = np.zeros_like(inks[0].mask)
+    for lines, of, ink in ((across, pixels, inks[0]), (down, pixels.T, inks[1])):
+        y = np.arange(len(ink.mask))[:, None]
         for line in lines:
             x, first, last = columns_of(ink, line, step)
             thickness = last - first + 1
@@ -107,36 +124,40 @@ def any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
     return np.asarray(padded.reshape(h, step, w, step).any((1, 3)))
 
 
-@lru_cache(maxsize=16)
-def _sheared_rows(height: int, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return (places, start, slope) of all lines across a mask [H, W], a row for each.
+def _sheared(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return (ink, start, slope) of all lines across a mask [H, W] that may meet its ink.
 
-    places: [lines, W] of the flat mask; H W, behind its end, where a line leaves the picture.
+    ink: [W, lines] bool, along each line; neighbours in memory lie at the same x.
     """
-    x = np.arange(width)
-    shift = np.rint(SLOPES[:, None] * x).astype(int)
-    first = np.arange(-width // 12 - 1, height + width // 12 + 1)
-    rows = (first[:, None] + shift[:, None]).reshape(-1, width)
-    places = np.where((rows >= 0) & (rows < height), rows * width + x, height * width)
+    shift = np.rint(SLOPES * np.arange(mask.shape[1])[:, None]).astype(int)  # [W, slopes]
+    reach, (rows,) = int(shift.max()), np.nonzero(mask.any(1))
+    top, bottom = rows[0], rows[-1] + 1
+    padded = np.pad(mask[top:bottom].T, ((0, 0), (2 * reach, 2 * reach)))
+    first = np.arange(top - reach, bottom + reach)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, len(first), 1)
+    ink = windows[np.arange(len(shift))[:, None], shift + reach]  # [W, slopes, first]
     start = np.tile(first.astype(float), len(SLOPES))
-    return places.astype(np.int32), start, np.repeat(SLOPES, len(first))
+    return ink.reshape(len(ink), -1), start, np.repeat(SLOPES, len(first))
 
 
 def long_lines(mask: np.ndarray) -> list[Line]:
     """Return the lines across a mask, the longest first, without near copies."""
-    width, least = mask.shape[1], LONG * mask.shape[1]
-    places, start, slope = _sheared_rows(*mask.shape)
-    sheared = np.append(mask, False)[places]
-    # With gaps of one pixel, at least half of a line is ink.
-    some = np.flatnonzero(sheared.sum(1, dtype=np.int16) >= least / 2 - 1)
-    sheared = sheared[some]
-    sheared[:, 1:-1] |= sheared[:, :-2] & sheared[:, 2:]  # a gap of one pixel
-    x = np.arange(width, dtype=np.int16)
-    run = x - np.maximum.accumulate(np.where(sheared, np.int16(-1), x), 1)
-    length, right = run.max(1).astype(int), run.argmax(1) + 1
-    long = np.flatnonzero(length >= least)
-    order = long[np.lexsort((np.abs(slope[some[long]]), -length[long]))]
-    start, slope = start[some[order]], slope[some[order]]
+    least = math.ceil(LONG * mask.shape[1])
+    (inked,) = np.nonzero(mask.any(0))
+    if not len(inked) or inked[-1] - inked[0] + 1 < least:
+        return []
+    sheared, start, slope = _sheared(mask)
+    sheared[1:-1] |= sheared[:-2] & sheared[2:]  # a gap of one pixel
+    runs, size = sheared, 1  # where `size` pixels of ink begin
+    while size < least:
+        more = min(size, least - size)
+        runs, size = runs[:-more] & runs[more:], size + more
+    long = np.flatnonzero(runs.any(0))
+    x = np.arange(len(sheared), dtype=np.int16)[:, None]
+    run = x - np.maximum.accumulate(np.where(sheared[:, long], np.int16(-1), x), 0)
+    length, right = run.max(0).astype(int), run.argmax(0) + 1
+    order = np.lexsort((np.abs(slope[long]), -length))
+    start, slope = start[long[order]], slope[long[order]]
     left, right = right[order] - length[order], right[order]
     lines: list[Line] = []
     while len(start):
@@ -150,12 +171,28 @@ def long_lines(mask: np.ndarray) -> list[Line]:
     return lines
 
 
-def columns_of(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...]:
+def inks_of(mask: np.ndarray) -> tuple[Ink, Ink]:
+    """Return the ink of a mask [H, W], across and down."""
+    across, down = (Ink(m, *_runs(m)) for m in (mask, np.ascontiguousarray(mask.T)))
+    return across, down
+
+
+def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the first and the last row [H, W] of the ink around each pixel in its column."""
+    height = len(mask)
+    y = np.arange(height, dtype=np.int16)[:, None]
+    before = np.maximum.accumulate(np.where(mask, np.int16(-1), y))
+    after = np.minimum.accumulate(np.where(mask, np.int16(height), y)[::-1])[::-1]
+    return before + 1, after - 1
+
+
+def columns_of(ink: Ink, line: Line, step: int) -> tuple[np.ndarray, ...]:
     """Return (x, first, last): the rows, first to last, of each column's ink on the line.
 
     Args:
-      mask: the whole picture, of which the line's is the coarse copy by `step`.
+      ink: of the whole picture, of which the line's is the coarse copy by `step`.
     """
+    mask = ink.mask
     x = np.arange(line.left * step, min(line.right * step, mask.shape[1]))
     middle = (line.start + line.slope * (x / step) + 0.5) * step
     reach = np.arange(2 * step + 1)
@@ -164,20 +201,21 @@ def columns_of(mask: np.ndarray, line: Line, step: int) -> tuple[np.ndarray, ...
     hit = mask[rows, x]
     on = hit.any(0)
     x, row = x[on], rows[hit.argmax(0), np.arange(len(x))][on]
-    part = mask[:, x]
-    y = np.arange(len(mask))[:, None]
-    after = np.where(~part & (y > row), y, len(mask)).min(0)
-    before = np.where(~part & (y < row), y, -1).max(0)
-    return x, before + 1, after - 1
+    return x, ink.first[row, x], ink.last[row, x]
 
 
-def _is_thin(mask: np.ndarray, line: Line, step: int) -> bool:
-    return _thickness(mask, line, step) <= max(2, THIN * max(mask.shape))
+def _is_thin(ink: Ink, line: Line, step: int) -> bool:
+    _, first, last = columns_of(ink, line, step)
+    return np.median(last - first + 1) <= ink.thin
 
 
-def _thickness(mask: np.ndarray, line: Line, step: int) -> float:
-    _, first, last = columns_of(mask, line, step)
-    return float(np.median(last - first + 1))
+def _may_be_thin(ink: Ink, length: float) -> bool:
+    """Return whether a line of that length across a coarse copy can be thin; mostly not.
+
+    At least half of such a line is ink, and in half of these columns it is thin.
+    """
+    thin = ink.mask & (ink.last - ink.first <= ink.thin - 1)
+    return 4 * np.count_nonzero(thin.any(0)) >= length
 
 
 def _goes_through(line: Line, width: int, near: int) -> bool:
@@ -189,16 +227,17 @@ def _in_box(
 ) -> bool:
     """Whether both ends are corners: an end of a line that goes the other way is there too."""
 
-    def is_corner(x: int) -> bool:
+    def corners(x: int) -> list[Line]:
         y = line.at(x)
-        return any(
-            abs(other.at(y) - x) <= near
-            and min(abs(other.left - y), abs(other.right - 1 - y)) <= near
-            and thin(other)
+        return [
+            other
             for other in others
-        )
+            if abs(other.at(y) - x) <= near
+            and min(abs(other.left - y), abs(other.right - 1 - y)) <= near
+        ]
 
-    return is_corner(line.left) and is_corner(line.right - 1)
+    ends = [corners(line.left), corners(line.right - 1)]
+    return all(ends) and all(any(map(thin, each)) for each in ends)
 
 
 def _clear_sides(rest: np.ndarray, outer: np.ndarray) -> int:

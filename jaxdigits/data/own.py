@@ -155,6 +155,8 @@ def _joined(
     if learn.inputs.shape != check.inputs.shape:
         sizes = f"{learn.inputs.shape} and {check.inputs.shape}"
         raise DataError(f"{place}: training and test images are {sizes}; make them one size")
+    if missing := _missing(train.label, names):
+        notes.append(f"{place} has no example of {missing}: add some, or ignore this")
     if not as_is:
         notes.append("pictures are cut out, scaled and centred as digits of 28×28 pixels")
     digest = hashlib.sha256()
@@ -183,6 +185,21 @@ def _names(label: np.ndarray) -> list[str]:
     if label.dtype.kind in "iu":
         return [str(i) for i in range(int(label.max()) + 1)]
     return sorted(set(_texts(label)))
+
+
+def _missing(label: np.ndarray, names: Sequence[str]) -> str:
+    """Return the numbers without an example, up to the largest; "" for classes with words.
+
+    Class folders may begin with any number, and labels of arrays with 0.
+    """
+    numbers = {int(t) for t in set(_texts(label)) if t.isdecimal()}
+    if len(numbers) < 2 or not all(name.isdecimal() for name in names):
+        return ""
+    missing = sorted({*range(min(map(int, names)), max(numbers))} - numbers)
+    few = ", ".join(map(str, missing[:9])) + (
+        f" and {len(missing) - 9} more" if missing[9:] else ""
+    )
+    return few and f"{'classes' if missing[1:] else 'class'} {few}"
 
 
 def _checked(path: Path, image: np.ndarray, label: np.ndarray) -> _Part:

@@ -10,7 +10,16 @@ from functools import partial
 
 import numpy as np
 
-from jaxdigits.data.lines import CROSSED, Line, any_of_blocks, columns_of, long_lines, pixels_of
+from jaxdigits.data.lines import (
+    CROSSED,
+    Ink,
+    Line,
+    any_of_blocks,
+    columns_of,
+    inks_of,
+    long_lines,
+    pixels_of,
+)
 
 # Of a picture of one row of digits: pixels of the coarse copy's sides; the least ink of a line;
 # its greatest thickness, of the height of all ink; the least length of a line across, and of a
@@ -34,12 +43,13 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
     coarse = any_of_blocks(mask, step)
     if not mask.any():
         return np.zeros_like(mask)
+    inks = inks_of(mask)
     wide, high = (_extent(coarse.sum(axis)) for axis in (0, 1))
     even = partial(_is_even, step=step, thickest=max(5, SLIM * high * step))
     across = [
         line
         for line in long_lines(_twice_as_thick(coarse))
-        if line.right - line.left >= SIDE * wide and even(ink, mask, line, EVEN[0])
+        if line.right - line.left >= SIDE * wide and even(ink, inks[0], line, EVEN[0])
     ]
     down, met = [], np.zeros(len(across), int)
     for line in long_lines(_twice_as_thick(coarse.T)) if len(across) > 1 else ():
@@ -48,7 +58,7 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
             continue
         first, last = (across[i].at(line.at(y)) for i, y in ends.items())
         whole = line._replace(left=max(round(first), 0), right=round(last) + 1)
-        if even(ink.T, mask.T, whole, EVEN[0]):
+        if even(ink.T, inks[1], whole, EVEN[0]):
             down.append((whole, list(ends)))
     down = [
         (a, ends) for a, ends in down
@@ -60,19 +70,19 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
         line
         for line, sides in zip(across, met, strict=True)
         if sides > 1
-        or (line.right - line.left >= ACROSS * wide and even(ink, mask, line, EVEN[1]))
+        or (line.right - line.left >= ACROSS * wide and even(ink, inks[0], line, EVEN[1]))
     ]
-    return pixels_of(mask, across, [line for line, _ in down], step)
+    return pixels_of(inks, across, [line for line, _ in down], step)
 
 
 def _is_even(
-    ink: np.ndarray, mask: np.ndarray, line: Line, least: float, *, step: int, thickest: float
+    ink: np.ndarray, runs: Ink, line: Line, least: float, *, step: int, thickest: float
 ) -> bool:
     """Return whether a line is thin, straight, and everywhere about as dark.
 
     The bottoms of digits on one base line are neither straight nor even.
     """
-    x, first, last = columns_of(mask, line, step)
+    x, first, last = columns_of(runs, line, step)
     thickness, middle = last - first + 1, (first + last) / 2
     median = np.median(thickness)
     thin = thickness <= CROSSED * median + 1

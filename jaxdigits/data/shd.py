@@ -112,7 +112,10 @@ def _recordings(path: str | PathLike[str]) -> Iterator[Any]:
     except DataError:
         raise
     except Exception as error:  # for a damaged file h5py raises a dozen kinds of exception
-        raise DataError(f"{path}: not a whole SHD file ({type(error).__name__})") from error
+        reason = type(error).__name__
+        raise DataError(
+            f"{path}: not a whole SHD file ({reason}); download it again"
+        ) from error
 
 
 def _table(h5py: ModuleType, file: Any, name: str, path: Any) -> Any:

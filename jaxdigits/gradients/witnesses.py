@@ -36,7 +36,7 @@ JITTER, RUNS = 4 * np.finfo(np.float64).eps, 4  # of the point, to see its gradi
 NOISE = 16  # allowed difference, in units of the largest change by the jitter
 EXACT = 1e-10  # a smaller tolerance does not excuse rounding
 CAP = 1e-14  # relative: a change by the jitter that is larger is a kink, and excuses nothing
-SCALES = (2.0**30, -(2.0**30), 2.0**-30)  # of ∂L/∂y: a gradient is linear in it
+SCALES = (2.0**60, -(2.0**60), 2.0**-60)  # of ∂L/∂y: a gradient is linear in it
 HARD = "a hard threshold's difference quotient is zero or infinite; ask the soft twin"
 WITHOUT_STOPS = "with stop_gradient lifted"
 
@@ -192,6 +192,8 @@ def _notes(point: Any) -> Iterator[str]:
     for name, leaf in named_leaves(point).items():
         if leaf.size and not leaf.any():
             yield f"{name} is all zero"
+        elif leaf.ndim == 2 and leaf.size > 1 and np.array_equal(leaf, leaf.T):
+            yield f"{name} is symmetric"
         elif (
             leaf.size > 1
             and not name.startswith("params")

@@ -37,6 +37,7 @@ from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1
 LARGEST_JSON = 1 << 20  # bytes; a configuration has some hundred
+MEND = "bring the file back as training wrote it, or train again"
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
 
 
@@ -235,7 +236,7 @@ def _read_config(folder: Path) -> tuple[Config, Any]:
         template = template_of(config)
     except Exception as error:  # an option of a wrong type can fail anywhere in a builder
         name = folder / "config.json"
-        raise RunError(f"{name} cannot be used: {in_one_line(error)}") from error
+        raise RunError(f"{name} cannot be used: {in_one_line(error)}; {MEND}") from error
     return config, template
 
 
@@ -273,7 +274,7 @@ def _read_params(path: Path, template: Any) -> dict[str, np.ndarray]:
             "was removed"
         ) from error
     except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
-        raise RunError(f"{path} cannot be used: {in_one_line(error)}") from error
+        raise RunError(f"{path} cannot be used: {in_one_line(error)}; {MEND}") from error
     return arrays
 
 

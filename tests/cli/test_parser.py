@@ -51,6 +51,12 @@ def parsed(*args):
     return parsed_command(Options, "program", args)
 
 
+@pytest.mark.parametrize("name", ["-name.png", "--a_b", "--loud", "-3", "--", "plain"])
+def test_behind_two_dashes_a_name_may_begin_with_a_dash(name):
+    assert parsed("--", name) == Options(name)
+    assert parsed("--loud", "--rate", "0.5", "--", name) == Options(name, loud=True, rate=0.5)
+
+
 def test_values_have_the_types_of_the_signature():
     assert parsed() == Options()
     assert parsed("there", "--loud", "--file", "a/b") == Options("there", file=Path("a/b"),

@@ -88,6 +88,7 @@ def test_data_that_moved_changed_or_are_gone(cli, one_line, run, trees, tmp_path
             assert (code, line.startswith(wanted)) == (1, True)
         there = cli("evaluate", run[1], "--data-dir", moved)
         assert (there.code, there.err) == (0, "")
+        assert there.out.startswith(f"{moved}: accuracy ")
         next((moved / "ash").iterdir()).unlink()
         changed = cli("evaluate", run[1], "--data", moved)
         assert changed.code == 0

@@ -83,7 +83,28 @@ def test_a_test_set_beside_it_is_used_and_numbers_are_sorted_as_numbers(tmp_path
         pictures(tmp_path / part, rows=rows, names=names)
     data = own_data(tmp_path)
     assert data.own.names == ("2", "9", "10")
-    assert (len(data.train), len(data.test), data.notes) == (20, 10, ())
+    note = f"{tmp_path} has no example of classes 3, 4, 5, 6, 7, 8: add some, or ignore this"
+    assert (len(data.train), len(data.test), data.notes) == (20, 10, (note,))
+
+
+@pytest.mark.parametrize(
+    ("labels", "missing"),
+    [
+        ([0, 1, 3], "class 2"),
+        ([1, 2, 5], "classes 0, 3, 4"),
+        ([0, 29], "classes 1, 2, 3, 4, 5, 6, 7, 8, 9 and 19 more"),
+        ([0, 1, 2], ""),
+        (["1", "2"], ""),
+        (["1", "3"], "class 2"),
+        (["2", "four"], ""),
+    ],
+)
+def test_numbers_without_an_example_are_named(tmp_path, labels, missing):
+    label = np.array([labels[i % len(labels)] for i in range(30)])
+    np.savez(tmp_path / "a.npz", image=TRAIN.inputs[:30], label=label)
+    notes = own_data(tmp_path / "a.npz").notes
+    wanted = f"{tmp_path / 'a.npz'} has no example of {missing}: add some, or ignore this"
+    assert notes[1:] == ((wanted,) if missing else ())
 
 
 IDX = {

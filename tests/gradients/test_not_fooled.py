@@ -83,6 +83,8 @@ WRONG = {
     "a clip from above": (jnp.sin, (X,), at(lambda g: jnp.minimum(g, 9)), 0),
     "a clip of the whole": (
         jnp.sin, (X,), at(lambda g: g / jnp.maximum(1, jnp.linalg.norm(g) / 99)), 0),
+    "a clip of the output at 1e12": (
+        jnp.sin, (X,), lambda bars, g, x: (jnp.clip(bars[0], -1e12, 1e12),), 0),
     "a dead zone": (jnp.sin, (X,), at(lambda g: jnp.where(abs(g) < 1e-6, 0, g)), 0),
     "rounded to float32": (
         jnp.sin, (X,), at(lambda g: g.astype(jnp.float32).astype(g.dtype)), 0),
@@ -125,6 +127,10 @@ WRONG = {
     "a fast wave": (
         lambda t: jnp.sin(2 * np.pi * t), (1e4 + np.linspace(0, 1, 9),), times(1.001), 0),
     "a normal of a large mean": (layer_norm, (1e6 + X,), times(1.001), 0),
+    "a wave too fast for most steps": (
+        lambda x: jnp.sin(1e10 * x), (X,), times(1.01), 0),
+    "beside a jump next by": (
+        lambda x: jnp.sin(x) + jnp.floor(x), (np.array([1 - 1e-9, 0.3]),), times(1.001), 0),
     "an argument forgotten": (lambda x, w: x @ w, (X, W), times(0, 1), 1),
 }  # fmt: skip
 RIGHT = {
@@ -135,6 +141,8 @@ RIGHT = {
     "a power of many sizes": (lambda x: x**-1.5, (STEEP,)),
     "a norm at mean 1e6": (layer_norm, (1e6 + X,)),
     "a fast wave": (lambda t: jnp.sin(2 * np.pi * t), (1e4 + np.linspace(0, 0.9, 7),)),
+    "a wave too fast for most steps": (lambda x: jnp.sin(1e10 * x), (X,)),
+    "a jump next by": (lambda x: jnp.sin(x) + jnp.floor(x), (np.array([1 - 1e-9, 0.3]),)),
     "near the end of erfinv": (erfinv, (np.array([0.999999, -0.9999, 0.1]),)),
     "near the end of a root": (jnp.sqrt, (np.array([1e-6, 1.0, 9.0]),)),
     "near the end of arccos": (jnp.arccos, (np.array([1 - 1e-7, 0.5]),)),
@@ -179,3 +187,11 @@ def test_only_a_right_gradient_passes(name, witness):
     blind = witness is alone and name in ONLY_JAX
     assert report.ok == ((wrong is None) != blind), report
     assert wrong is None or blind or f"argument {wrong}" in report.reason
+
+
+def test_a_symmetric_matrix_hides_its_transpose_and_is_named():
+    wrong = lambda kept, g: (g @ kept[1], kept[0].T @ g)  # w, not its transpose
+    forward = lambda x, w: (x @ w, (x, w))
+    report = check_pair(forward, wrong, X, np.eye(4))
+    assert (report.ok, report.notes) == (True, ("w is symmetric",))
+    assert not check_pair(forward, wrong, X, X[:4]).ok
