@@ -1,5 +1,7 @@
 """What the tests share."""
 
+import os
+
 import jax
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
@@ -8,7 +10,14 @@ from jaxdigits.data import digits
 
 
 def pytest_configure(config):
-    """Keep compiled programs in pytest's cache folder: a later test or run reads them there."""
+    """Compile quickly, here and in processes of the tests, and keep the programs on disk.
+
+    Most programs of the tests run once on tiny arrays: they are not worth XLA's optimizations.
+    Tests whose programs should be a user's ask for `optimised`.  Pytest's cache folder keeps
+    compiled programs: a later test or run reads them there.
+    """
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    jax.config.update("jax_disable_most_optimizations", True)
     if hasattr(config, "cache"):
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -33,11 +42,13 @@ def float64():
 
 
 @pytest.fixture(scope="module")
-def quick_compile():
-    """For programs that run once on tiny arrays: without what helps those that run long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+def optimised():
+    """For tests whose programs should be those of a user, with all of XLA's optimizations."""
+    jax.clear_caches()
     jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session")
