@@ -1,6 +1,7 @@
 """What the tests share."""
 
 import os
+from importlib.metadata import version
 
 import jax
 import pytest
@@ -12,12 +13,16 @@ from jaxdigits.data import digits
 def pytest_configure(config):
     """Compile quickly, here and in processes of the tests, and keep the programs on disk.
 
-    Most programs of the tests run once on tiny arrays: they are not worth XLA's optimizations.
-    Tests whose programs should be a user's ask for `optimised`.  Pytest's cache folder keeps
-    compiled programs: a later test or run reads them there.
+    Most programs of the tests run once on tiny arrays: they are not worth XLA's optimizations,
+    nor the slower of its two emitters, which jaxlib 0.10 lets one choose (an unknown flag would
+    end the process).  Tests whose programs should be optimised ask for `optimised`.  Pytest's
+    cache folder keeps compiled programs: a later test or run reads them there.
     """
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     jax.config.update("jax_disable_most_optimizations", True)
+    if version("jaxlib").startswith("0.10."):
+        mine = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {mine}".strip()
     if hasattr(config, "cache"):
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -43,7 +48,7 @@ def float64():
 
 @pytest.fixture(scope="module")
 def optimised():
-    """For tests whose programs should be those of a user, with all of XLA's optimizations."""
+    """For tests of programs with all of XLA's optimizations."""
     jax.clear_caches()
     jax.config.update("jax_disable_most_optimizations", False)
     yield
