@@ -1,5 +1,8 @@
 """What the tests share."""
 
+import os
+from importlib.metadata import version
+
 import jax
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
@@ -8,7 +11,18 @@ from jaxdigits.data import digits
 
 
 def pytest_configure(config):
-    """Keep compiled programs in pytest's cache folder: a later test or run reads them there."""
+    """Compile quickly, here and in processes of the tests, and keep the programs on disk.
+
+    Most programs of the tests run once on tiny arrays: they are not worth XLA's optimizations,
+    nor the slower of its two emitters, which jaxlib 0.10 lets one choose (an unknown flag would
+    end the process).  Tests whose programs should be optimised ask for `optimised`.  Pytest's
+    cache folder keeps compiled programs: a later test or run reads them there.
+    """
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    jax.config.update("jax_disable_most_optimizations", True)
+    if version("jaxlib").startswith("0.10."):
+        mine = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"--xla_cpu_use_fusion_emitters=false {mine}".strip()
     if hasattr(config, "cache"):
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
@@ -33,11 +47,13 @@ def float64():
 
 
 @pytest.fixture(scope="module")
-def quick_compile():
-    """For programs that run once on tiny arrays: without what helps those that run long."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
+def optimised():
+    """For tests of programs with all of XLA's optimizations."""
+    jax.clear_caches()
     jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.clear_caches()
+    jax.config.update("jax_disable_most_optimizations", True)
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,6 @@ NETWORKS = {
     "spikes in bits": dict(hidden=(7,), storage="bit"),
 }
 KEY = jax.random.key(0)
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 
 def pair(**options):

@@ -36,7 +36,7 @@ class Member(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=LAYERS)
-def member(request, quick_compile):
+def member(request):
     case, network = LAYERS[request.param], request.param in KINDS["networks"]
     layer, features, read = case.make(), [], []
 

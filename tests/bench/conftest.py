@@ -1,17 +1,8 @@
 """Workloads so small that a test may run them; no test here looks at how long they take."""
 
-import jax
 import pytest
 
 from jaxdigits.bench import workloads as w
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs():
-    """What runs a few times on tiny arrays is not worth XLA's optimizations."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -58,11 +58,6 @@ def one_line(cli):
     return fail
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs(quick_compile):
-    """What runs for a few tiny epochs is not worth XLA's optimizations."""
-
-
 @pytest.fixture
 def two_corruptions(monkeypatch):
     """The names of two corruptions, by default all of them: tests/measure/ has the others."""

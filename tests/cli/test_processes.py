@@ -1,6 +1,5 @@
 """`jaxdigits train` on many devices and in many processes, of which one may die."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -83,7 +82,6 @@ def together(tmp_path):
             started.append(
                 subprocess.Popen(
                     [sys.executable, "-c", PROGRAM, *command],
-                    env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1"},
                     stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                 )
             )  # fmt: skip

@@ -25,7 +25,7 @@ def until(true):
 
 
 @pytest.fixture(scope="module")
-def whole(cli, quick_programs, tmp_path_factory):
+def whole(cli, tmp_path_factory):
     """(answer, folder) of a run that nothing disturbs, compiled as those of this module are."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     return cli("train", "mlp", *SMALL, "--out", folder, "--json"), folder

@@ -116,7 +116,7 @@ def test_a_folder_that_is_missing_or_broken_is_named(folder, tmp_path, monkeypat
         nmnist(folder)
 
 
-def test_a_network_that_sees_events_learns_from_a_folder(folder, quick_compile):
+def test_a_network_that_sees_events_learns_from_a_folder(folder):
     train, test = (
         Dataset({"image": part.inputs}, part.label) for part in nmnist(folder, steps=4)
     )

@@ -84,7 +84,7 @@ def folder(tmp_path):
     return home
 
 
-def test_a_folder_comes_in_the_order_of_its_files(folder, monkeypatch, quick_compile):
+def test_a_folder_comes_in_the_order_of_its_files(folder, monkeypatch):
     train, test = shd(folder, steps=14)
     np.testing.assert_array_equal(train.label, [7, 19, 0])
     keys = jax.random.split(jax.random.key(0), 3)

@@ -32,7 +32,7 @@ def transposed(outs, weight):
 
 
 @pytest.mark.parametrize(("kernel", "size", "channels"), SIZES)
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_it_is_the_transposed_convolution(kernel, size, channels):
     rng = np.random.default_rng(0)
     outs = rng.standard_normal((3, *size, channels[1]))
@@ -59,7 +59,7 @@ def asked(monkeypatch):
 @pytest.mark.parametrize("padding", ["SAME", "VALID"])
 @pytest.mark.parametrize("kernel", [(1, 1), (2, 5), (3, 3), (4, 2)])
 @pytest.mark.parametrize("channels", [conv.NARROW - 1, conv.NARROW])
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_conv2d_with_few_channels_asks_for_it_and_with_many_does_not(
     asked, padding, kernel, channels
 ):

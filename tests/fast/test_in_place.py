@@ -25,10 +25,9 @@ from jaxdigits.spikes import (
     triangle,
 )
 
-pytestmark = [
-    pytest.mark.usefixtures("quick_compile"),
-    pytest.mark.skipif(jax.default_backend() != "cpu", reason="another device has no loop"),
-]
+pytestmark = pytest.mark.skipif(
+    jax.default_backend() != "cpu", reason="another device has no loop"
+)
 BOTH = ("decay", "threshold")
 HALF = dict(decay=0.5, threshold=1.0)
 CONVENTIONS = [

@@ -33,7 +33,7 @@ from jaxdigits.spikes import (
 )
 
 # A GPU is to run what its users run.
-pytestmark = [pytest.mark.usefixtures("quick_compile")] * (jax.default_backend() == "cpu")
+pytestmark = [pytest.mark.usefixtures("optimised")] * (jax.default_backend() != "cpu")
 on_gpu = pytest.mark.skipif(
     jax.default_backend() != "gpu" or not has_kernels(),
     reason="runs the kernel itself, which takes one NVIDIA GPU of capability 8.0 or more",

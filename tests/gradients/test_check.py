@@ -11,7 +11,6 @@ from jaxdigits.layers import dense, standardise
 from jaxdigits.losses import cross_entropy
 from jaxdigits.spikes import Convention, lif, rate
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
 LAYER, X = dense(3), np.random.default_rng(0).standard_normal((4, 2))
 PARAMS = LAYER.init(jax.random.key(0), (2,))[0]
 CURRENT = np.random.default_rng(0).normal(0.4, 0.8, (9, 4, 2))

@@ -27,7 +27,7 @@ from jaxdigits.spikes import (
     triangle,
 )
 
-pytestmark = pytest.mark.usefixtures("float64", "quick_compile")
+pytestmark = pytest.mark.usefixtures("float64")
 
 STEP = 1e-5
 TWINS = {

@@ -32,7 +32,6 @@ def example(network):
 
 
 @networks
-@pytest.mark.usefixtures("quick_compile")
 def test_by_hand_and_by_autodiff_agree_in_float32(network):
     estimators = [make(network, LOSS) for make in ESTIMATORS.values()]
     params, batch, keys = example(network)
@@ -81,7 +80,7 @@ APART = {
     [*((by_hand, network) for network in APART.values()), (by_autodiff, APART["mlp"])],
     ids=[*APART, "mlp, by_autodiff"],
 )
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_microbatches_have_the_gradient_of_the_whole(make, network):
     arguments, whole = example(network), make(network, LOSS)
     estimators = [whole, *(in_microbatches(whole, count) for count in (1, 2, 6))]
@@ -94,7 +93,7 @@ def test_microbatches_have_the_gradient_of_the_whole(make, network):
         assert kept == ()
 
 
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_microbatches_of_a_network_without_random_numbers_need_no_key():
     network = mlp(hidden=(8,), dropout_rate=0.0)
     params, batch, _ = example(network)

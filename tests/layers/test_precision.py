@@ -24,7 +24,6 @@ LAYERS = {
     "conv2d, stride 2": (lambda p: conv2d(3, (2, 3), stride=2, precision=p), (6, 5, 2), 4),
 }
 layers = pytest.mark.parametrize("case", LAYERS.values(), ids=LAYERS)
-pytestmark = pytest.mark.usefixtures("quick_compile")
 
 
 def rounded(a):

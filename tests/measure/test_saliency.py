@@ -17,11 +17,6 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs(quick_compile):
-    """What runs once is not worth XLA's optimizations."""
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_is_the_gradient_of_the_logit_of_each_examples_digit(name):
     network = NETWORKS[name]()

@@ -27,7 +27,6 @@ def logits(network):
     return jax.jit(run)(jnp.asarray(IMAGE))
 
 
-@pytest.mark.usefixtures("quick_compile")
 def test_names_stand_for_values_and_flat_options_for_the_neurons():
     by_name = snn(
         hidden=[8], steps=6, encoder="latency", surrogate="arctan", readout="max",
@@ -65,7 +64,6 @@ def test_every_neuron_is_here():
 
 @pytest.mark.parametrize("name", ["snn", "conv_snn"])
 @pytest.mark.parametrize("neuron", OF_NEURONS)
-@pytest.mark.usefixtures("quick_compile")
 def test_every_neuron_has_its_options_flat(name, neuron):
     small = dict(hidden=[2], steps=6) if name == "snn" else dict(channels=[2], steps=6)
     build = partial(models.NETWORKS[name], **small)
@@ -78,7 +76,6 @@ def test_every_neuron_has_its_options_flat(name, neuron):
 
 
 @pytest.mark.parametrize("make", [sp.lif, sp.lif_neuron])
-@pytest.mark.usefixtures("quick_compile")
 def test_a_constructor_takes_options_too_and_may_be_of_one_step(make):
     options = dict(hidden=4, steps=6, threshold=0.25)
     np.testing.assert_array_equal(logits(snn(neuron=make, **options)), logits(snn(**options)))

@@ -187,7 +187,7 @@ def test_an_image_to_its_own_scale_is_the_same_digit_in_any_light(build):
 
 
 @small
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_evaluation_of_an_example_does_not_depend_on_its_batch(build):
     x, keys = images(), jax.random.split(KEY, 5)
     params, network = trained(build, x)
@@ -199,7 +199,7 @@ def test_evaluation_of_an_example_does_not_depend_on_its_batch(build):
 
 
 @pytest.mark.parametrize("build", [SMALL["mlp"], SMALL["cnn"]], ids=["mlp", "cnn"])
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_evaluation_needs_no_key_and_takes_pixels_as_floats_too(build):
     x = images()
     params, network = trained(build, x)
@@ -207,7 +207,7 @@ def test_evaluation_needs_no_key_and_takes_pixels_as_floats_too(build):
     np.testing.assert_allclose(logits(x), logits(x / 255.0), rtol=1e-9)
 
 
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_the_first_block_of_a_direct_input_computed_once_is_that_of_every_step():
     x, options = images(), dict(channels=(3, 4), kernel=3, steps=4, dropout_rate=0.0)
     once, always = conv_snn(**options), conv_snn(**options, encoder=lambda t: direct(t))
@@ -221,7 +221,7 @@ def test_the_first_block_of_a_direct_input_computed_once_is_that_of_every_step()
 
 
 @pytest.mark.parametrize("norm", [None, "batch"])
-@pytest.mark.usefixtures("float64", "quick_compile")
+@pytest.mark.usefixtures("float64")
 def test_the_first_product_of_a_direct_input_done_once_is_that_of_every_step(norm):
     x, y_bar = images(), jnp.cos(jnp.arange(50.0)).reshape(5, 10)
     options = dict(hidden=(8, 6), steps=4, norm=norm, dropout_rate=0.3)

@@ -31,11 +31,6 @@ CASES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs(quick_compile):
-    """What runs once is not worth XLA's optimizations."""
-
-
 @pytest.fixture(scope="module")
 def sets():
     """80 training and 80 test digits."""

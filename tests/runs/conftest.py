@@ -9,11 +9,6 @@ from jaxdigits.runs.folder import create_run, save_params
 from jaxdigits.train import gather_statistics
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs(quick_compile):
-    """What runs for a few tiny epochs is not worth XLA's optimizations."""
-
-
 @pytest.fixture(scope="session")
 def make_run(small):
     """A function that writes a run of an untrained network with batch norm to a folder."""

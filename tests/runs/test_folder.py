@@ -52,7 +52,6 @@ def test_a_configuration_survives_json():
         dict(neuron="cuba_lif", learn=["synapse_decay"], spikes="several", gain=2.0),
     ],
 )
-@pytest.mark.usefixtures("quick_compile")
 def test_a_configuration_from_json_makes_the_same_neurons(options):
     options = dict(hidden=[3], steps=4, encoder="direct", threshold=0.5) | options
     config = config_for("snn", "digits", options=options)

@@ -35,8 +35,7 @@ def slopes():
 
 
 def compiled(function):
-    # Optimising the program would take longer than running it.
-    run = jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+    run = jax.jit(function)
     return lambda x: jax.tree.map(np.asarray, run(jnp.asarray(x)))
 
 

@@ -53,8 +53,7 @@ def test_spikes_potentials_and_slopes_are_what_the_presets_give():
         return found
 
     current = jnp.array([1, 1.5, 2.25, 1, 3.5, 1, 0.75, 0.25])[:, None]
-    # Optimising the program would take longer than running it.
-    found = jax.jit(run, compiler_options={"xla_backend_optimization_level": 0})(current)
+    found = jax.jit(run)(current)
     for row, (spikes, end, slope) in zip(TRACES, found, strict=True):
         assert preset(row[0])["decay"] == 0.5
         assert "".join(f"{int(s)}" for s in spikes) == row[1], row[0]

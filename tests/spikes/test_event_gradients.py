@@ -22,7 +22,6 @@ END = 14.0
 RATIOS = [(4.0, 2.0, 0.6), (4.0, 1.5, 0.6), (2.0, 2.0, 0.3), (2.0, 3.0, 0.3), (3.0, 2.999, 0.3)]
 JUMPS = np.random.default_rng(2).normal(1.5, 2.5, (10, 4, 5))
 DIRECTIONS, STEP = 120, 1e-6
-QUICK = {"xla_backend_optimization_level": 0}  # to compile, which takes longer than to run
 
 
 def hidden(neuron, n, gain):
@@ -101,7 +100,7 @@ def slopes(layer, params, x):
         quotient, same = jax.lax.map(along, lines)
         return here, Slopes(lines @ by_hand, lines @ by_jax, quotient, same)
 
-    compiled = jax.jit(everything, compiler_options=QUICK)
+    compiled = jax.jit(everything)
     here, found = jax.tree.map(np.asarray, compiled(jnp.asarray(lines)))
     assert all(0.3 < each.mean() < 4 for each in here), "a silent network passes any check"
     return found

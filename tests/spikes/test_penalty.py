@@ -16,7 +16,6 @@ from jaxdigits.models import snn
 from jaxdigits.spikes import penalties, rate_penalty, traces
 from jaxdigits.train import Recipe, fit
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
 KEY = jax.random.key(0)
 TRAIN, TEST = (d[:256] for d in digits())
 

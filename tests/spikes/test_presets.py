@@ -74,8 +74,7 @@ def found():
     gains = {name: 10.0 if "times 10" in name else 1.0 for name in LIBRARIES}
     every = lambda i: {name: run(LIBRARIES[name], gains[name] * i) for name in LIBRARIES}
     with jax.enable_x64(True):
-        # Optimising the program would take longer than running it.
-        each = jax.jit(every, compiler_options={"xla_backend_optimization_level": 0})(current)
+        each = jax.jit(every)(current)
     each = jax.tree.map(np.asarray, each)
     for name, values in each.items():
         for of in ("dsum_spk_dI", "dsum_mem_dI"):  # the input of the trace is before the gain

@@ -19,7 +19,6 @@ SHAPES = {
     "conv2d": (conv2d(3), (5, 4, 2)),
 }
 subjects = pytest.mark.parametrize(("layer", "shape"), SHAPES.values(), ids=SHAPES)
-pytestmark = pytest.mark.usefixtures("quick_compile")
 storages = pytest.mark.parametrize("storage", ["byte", "bit"])
 
 

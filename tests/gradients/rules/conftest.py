@@ -33,11 +33,7 @@ class Networks:
     def result(self, network, estimator=by_hand, params=None):
         """(loss, grads by name, residual) of the one batch, from the one initial params."""
         params = self.params(network) if params is None else params
-        # Compiled for one run on small arrays: optimising it would take longer than running it.
-        estimate = jax.jit(
-            estimator(network, cross_entropy()),
-            compiler_options={"xla_backend_optimization_level": 0},
-        )
+        estimate = jax.jit(estimator(network, cross_entropy()))
         loss, grads, residual = estimate(params, (jnp.asarray(IMAGE), LABEL), jax.random.key(3))
         return float(loss), named_leaves(jax.tree.map(np.asarray, grads)), residual
 

@@ -110,8 +110,7 @@ def gradients(networks):
             for rule, network in networks.items()
         }
 
-    options = {"xla_backend_optimization_level": 0}
-    found = jax.jit(program, compiler_options=options)(params)
+    found = jax.jit(program)(params)
     rates = np.asarray(firing_rates(found[EXACT][1]))
     assert (rates > 0.05).all(), "a silent network would pass"
     return {rule: named_leaves(grads) for rule, (grads, _) in found.items()}
