@@ -90,7 +90,7 @@ class Read:
             )
         require_run(folder)
         run = load_run(folder)
-        if run.config.network != "columns":
+        if not run.config.reads_fields:
             raise RunError(
                 f"{folder} reads single digits, not fields: pass a run of `jaxdigits train "
                 "columns --data fields`"
@@ -142,7 +142,10 @@ def doubt_of(
     Raises:
       ValueError: for a share of errors out of bounds, or one that the run cannot promise.
     """
-    return run.temperature, limit_of(folder, run.doubt, max_error)
+    doubt = run.doubt
+    if doubt and doubt.checked and format.has_checksum:
+        doubt = doubt._replace(steps=doubt.checked)
+    return run.temperature, limit_of(folder, doubt, max_error)
 
 
 def _prepared(path: Path) -> np.ndarray:
