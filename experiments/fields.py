@@ -99,7 +99,7 @@ def doubt(folder: Path) -> None:
     print(learned.temperature, [threshold(learned, p) for p in PROMISES])
 
 
-def synthetic(name: str, folder: Path) -> dict[str, Any]:
+def synthetic(folder: Path) -> dict[str, Any]:
     """Return the shares of right strings of a run, by style, and its promises."""
     run = load_run(folder)
     _, test = fields(texts=(12, COUNT))
@@ -168,7 +168,7 @@ def cheque_rows() -> dict[str, list[tuple[Path, str]]]:
     return parts
 
 
-def cheques(name: str, folder: Path, part: str = "test") -> dict[str, Any]:
+def cheques(folder: Path, part: str = "test") -> dict[str, Any]:
     """Return the share of amounts of real cheques that a run reads rightly."""
     run, rows = load_run(folder), cheque_rows()[part]
     prepared: list[Any] = []
@@ -181,7 +181,7 @@ def cheques(name: str, folder: Path, part: str = "test") -> dict[str, Any]:
     readings = read(temperature=run.temperature)
     right = np.array([r.digits == text for r, (_, text) in zip(readings, rows, strict=True)])
     confidence = np.array([r.probability for r in readings])
-    row = dict(
+    row: dict[str, Any] = dict(
         amounts=len(rows), right=shares(right),
         unprepared=sum(isinstance(p, DataError) for p in prepared),
         calibration_error=reliability(confidence, right).error,
@@ -357,7 +357,7 @@ def box(folder: Path) -> None:
     tree = {"params": run.params, "statistics": run.statistics}
     arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
     small = {name: a.astype(np.float16) if a.ndim > 1 else a for name, a in arrays.items()}
-    np.savez(BOX / "params.npz", **small)
+    np.savez(BOX / "params.npz", allow_pickle=False, **small)
     print((BOX / "params.npz").stat().st_size, "bytes")
 
 

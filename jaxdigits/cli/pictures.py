@@ -56,25 +56,16 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
 def answers(
     paths: Sequence[Path],
     read: Callable[[Path], Any],
-<<<<<<< HEAD
-    answer: Callable[[Any], Iterable[Any]],
-) -> Iterator[Answer]:
-    """Yield an answer for each picture, in order; the network takes many at once.
-
-    Args:
-      read: returns the network's inputs [1, ...] from a path, or raises a DataError.
-      answer: returns probabilities [N, K] of inputs [N, ...], or other answers in order.
-=======
     inputs_of: Callable[[Any], Any],
-    answer: Callable[[Any], np.ndarray],
+    answer: Callable[[Any], Iterable[Any]],
 ) -> Generator[Answer, None, None]:
     """Yield an answer for each picture, in order; the network takes many at once.
 
     Args:
-      read: returns a picture [H, W] from a path, or raises a DataError; see `read_each`.
+      read: returns a picture [H, W], or a prepared one, from a path, or raises a DataError; see
+        `read_each`.
       inputs_of: returns the network's inputs [1, ...] of a picture.
-      answer: returns probabilities [N, K] of inputs [N, ...].
->>>>>>> w19
+      answer: returns probabilities [N, K] of inputs [N, ...], or other answers in order.
     """
     import jax
 

@@ -11,17 +11,6 @@ import numpy as np
 
 from jaxdigits.cli import pictures
 from jaxdigits.cli.parser import POSITIONAL, File
-<<<<<<< HEAD
-from jaxdigits.cli.pictures import (
-    answers,
-    limit_of,
-    listed,
-    require_new_table,
-    whole_percent,
-    write_table,
-)
-=======
->>>>>>> w19
 from jaxdigits.cli.report import printable, say, say_json, say_note
 from jaxdigits.errors import DataError, require_run
 
@@ -96,7 +85,7 @@ class Predict:
             raise ValueError("--csv is for pictures without --image and --audio: pass some")
         if self.csv and (self.json or self.all):
             raise ValueError("--csv writes a table: leave out --json and --all")
-        require_new_table(self.csv, images)
+        pictures.require_new_table(self.csv, images)
         if not (images or self.image or self.audio):
             raise ValueError("predict needs a picture or a recording, got none")
         from jaxdigits.data.catalogue import WEAKNESS
@@ -182,7 +171,7 @@ class Predict:
         Raises:
           ValueError: for a share out of bounds, or one that the run cannot promise.
         """
-        return limit_of(folder, doubt, self.max_error)
+        return pictures.limit_of(folder, doubt, self.max_error)
 
     def _check_senses(self, folder: Path, config, images) -> None:
         """Raise a ValueError for a file that the network has no sense for."""
@@ -208,9 +197,8 @@ class Predict:
             words |= dict(probability=round(answer.probability, 6), probabilities=shares)
             say_json(files | words | ({"alone": alone} if alone else {}))
             return code
-        line = (
-            f"{' + '.join(files.values())}: {answer.word}   {whole_percent(answer.probability)}"
-        )
+        share = pictures.whole_percent(answer.probability)
+        line = f"{' + '.join(files.values())}: {answer.word}   {share}"
         if self.all:
             pairs = answer.probabilities.items()
             line += "   (" + "  ".join(f"{name}: {p:.3f}" for name, p in pairs) + ")"
@@ -225,21 +213,9 @@ def _answer(probability: np.ndarray, names: tuple[str, ...], limit: float) -> An
     return Answer(best if shares[best] > limit else UNSURE, shares[best], shares)
 
 
-<<<<<<< HEAD
-def _read(image: Path | None, audio: Path | None, config) -> Any:
-    """Return the network's inputs: a picture, or a dict of both senses, with zeros for none."""
-    from jaxdigits.data import read_picture, read_sound
-    from jaxdigits.data.catalogue import blank
-=======
-def _whole(share: float) -> str:
-    """Return a share in whole percent, rounded down."""
-    return f"{int(100 * share)} %"
-
-
 def _picture(image: Path, own: Any) -> np.ndarray:
     """Return a picture [H, W] as the network learned them; `own` is for one's own data."""
     from jaxdigits.data import read_picture
->>>>>>> w19
     from jaxdigits.data.own import read_as
 
     if image.is_dir():

@@ -1,5 +1,7 @@
 """`jaxdigits read`."""
 
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,7 +102,11 @@ class Read:
         answer = lambda some: read_fields(
             logits, list(some), format, temperature=temperature, limit=limit
         )
-        rows = answers(listed(self.fields), _prepared, answer)
+        with closing(answers(listed(self.fields), _prepared, lambda one: one, answer)) as rows:
+            return self._answer_all(rows)
+
+    def _answer_all(self, rows: Iterable[Answer]) -> int:
+        """Print a line for each picture, or write a table, and return the exit code."""
         if not self.csv:
             return max((self._show(row) for row in rows), key=_gravity, default=0)
         reasons: list[str | None] = []

@@ -206,7 +206,7 @@ def columns_of(ink: Ink, line: Line, step: int) -> tuple[np.ndarray, ...]:
 
 def _is_thin(ink: Ink, line: Line, step: int) -> bool:
     _, first, last = columns_of(ink, line, step)
-    return np.median(last - first + 1) <= ink.thin
+    return bool(np.median(last - first + 1) <= ink.thin)
 
 
 def _may_be_thin(ink: Ink, length: float) -> bool:

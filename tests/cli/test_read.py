@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from jaxdigits.cli.read import doubt_of
 from jaxdigits.measure import Doubt
 from jaxdigits.measure.calibration import Step
-from jaxdigits.reader import FORMATS, prepare_field
+from jaxdigits.reader import FORMATS, make_format, prepare_field
 from jaxdigits.runs import Config
 from jaxdigits.runs.answer import frames_of
 from jaxdigits.runs.folder import create_run, load_run, save_doubt, save_params
 
 FORMAT = ("--format", "digits:1-4")
 TEXTS = ("314", "27", "1828")
+
+
+DOUBT = Doubt(2.0, (Step(0.9, 1000, 0), Step(0.0, 2000, 900)), (Step(0.5, 1000, 0),))
 
 
 def picture(text):
@@ -41,11 +45,11 @@ def run(tmp_path_factory):
     """The run of an untrained network for fields, which may promise one error in two."""
     folder = tmp_path_factory.mktemp("columns") / "run"
     options = dict(channels=[2, 2], context=[3], norm=None)
-    config = Config("columns", "fields", epochs=1, batch=8, smoothing=0.0, options=options)
+    config = Config("columns", "fields", epochs=1, smoothing=0.0, options=options)
     params, _ = config.build()(training=True).init(jax.random.key(0), config.features)
     create_run(folder, config)
     save_params(folder, params, ())
-    save_doubt(folder, Doubt(2.0, (Step(0.9, 1000, 0), Step(0.0, 2000, 900))))
+    save_doubt(folder, DOUBT)
     return folder
 
 
@@ -120,6 +124,15 @@ def test_a_promise_that_the_run_cannot_keep_is_one_line(one_line, run, pictures)
     code, said = one_line(*args, "0.001")
     assert (code, "promise no less than" in said) == (2, True)
     assert one_line(*args, "2") == (2, "--max-error must be between 0 and 1, got 2.0")
+
+
+def test_a_checksum_has_limits_of_its_own(run):
+    limit = lambda name: doubt_of(run, load_run(run), make_format(name), 0.1)
+    assert limit("digits:1-4") == (2.0, 0.9)
+    assert limit("luhn:4") == (2.0, 0.5)
+    without = load_run(run)._replace(doubt=DOUBT._replace(checked=()))
+    assert doubt_of(run, without, make_format("luhn:4"), 0.1) == (2.0, 0.9)
+    assert doubt_of(run, without, make_format("luhn:4"), None) == (2.0, 0.0)
 
 
 @pytest.fixture
