@@ -43,13 +43,13 @@ from PIL import Image
 from jaxdigits.augment import compose, sometimes
 from jaxdigits.augment.photometric import blur, pen
 from jaxdigits.augment.warp import affine, elastic, warp
-from jaxdigits.data import Dataset, Stored, Style, fields
+from jaxdigits.data import Dataset, Stored, Style, fields, prepare_field
 from jaxdigits.data.fields import WIDTH, with_checksums, with_texts
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
 from jaxdigits.losses import ctc
 from jaxdigits.measure import error_bound, reliability, threshold, wilson
-from jaxdigits.reader import make_format, prepare_field, read_fields
+from jaxdigits.reader import make_format, read_fields
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import answers_of, learn_reading_doubt
 from jaxdigits.reader.formats import digits
@@ -291,7 +291,7 @@ def tesseract() -> dict[str, Any]:
 
 
 def _by_tesseract(grey: np.ndarray) -> str:
-    """Return the digits that Tesseract reads in a picture, which is shown four times as large."""
+    """Return the digits that Tesseract reads in a picture, four times as large."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "field.png"
         image = Image.fromarray(np.pad(grey, 8, mode="edge"))

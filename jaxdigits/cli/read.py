@@ -160,8 +160,8 @@ def _prepared(path: Path) -> np.ndarray:
     Raises:
       DataError: for a file that cannot be read.
     """
+    from jaxdigits.data.field_ink import prepare_field
     from jaxdigits.data.picture import read_grey
-    from jaxdigits.reader.field import prepare_field
 
     if path.is_dir():
         raise DataError(f"{path}: no picture in this folder; pass another")

@@ -143,7 +143,10 @@ def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, .
     """
     _check(len(data), sizes, seed)
     label = np.asarray(data.label)
-    _, number = np.unique(label, return_inverse=True)
+    strings = label.ndim == 2  # which are hardly ever the same
+    number = (
+        np.unique(label, return_inverse=True)[1] if not strings else np.zeros(len(label), int)
+    )
     # NumPy promises the raw stream of PCG64 for good, but not Generator.permutation's.
     ticket = np.random.PCG64(seed).random_raw(len(label))
     by_class = np.lexsort((ticket, number))
@@ -151,7 +154,7 @@ def split(data: Dataset, sizes: Sequence[int], *, seed: int) -> tuple[Dataset, .
     owner = np.concatenate([np.repeat(np.arange(len(sizes)), n) for n in counts.T])
     groups = [np.sort(by_class[owner == i]) for i in range(len(sizes))]
     inputs = zip(partition(data.inputs, groups, seed), groups, strict=True)
-    return tuple(Dataset(x, label[rows], data.classes) for x, rows in inputs)
+    return tuple(Dataset(x, label[rows], data.classes, strings=strings) for x, rows in inputs)
 
 
 def _check(examples: int, sizes: Sequence[int], seed: int) -> None:

@@ -5,7 +5,7 @@
 All is a function of a key: the writer's slant, size and spacing, and all that stands in a field
 and belongs to no digit: printed boxes, combs and base lines, dots, commas and dashes, the
 pattern of security paper, a stamp, a stain, uneven ink.  Ink is 1 on paper 0, and digits are
-about 20 pixels high, in the middle of 32 rows, as `reader.prepare` leaves them.
+about 20 pixels high, in the middle of 32 rows, as `data.prepare_field` leaves them.
 """
 
 from typing import NamedTuple

@@ -5,6 +5,7 @@
     FOLDER/train-images-idx3-ubyte   and the labels; a test pair is t10k-...; gzipped or not
     FOLDER/train.npz                 `image` [N, H, W] and `label` [N]; a test set is test.npz
     FILE.npz                         the same, without a test set
+    FOLDER/labels.csv                rows of digits: `jaxdigits.data.own_fields`
 
 Pictures that all have 28×28 pixels, light on dark, are taken as they are.  All others are
 prepared as a digit: cut out, scaled and centred in MNIST's geometry.  Arrays of any size are
@@ -24,39 +25,15 @@ from jaxdigits.data.files import BROKEN, open_archive, require_file
 from jaxdigits.data.geometry import SIDE, edge
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import find_idx
+from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData
+from jaxdigits.data.own_fields import own_fields, table_of
 from jaxdigits.data.picture import read_grey, read_picture
 from jaxdigits.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
-TEST = 5  # one example in 5, as for the built-in digits
-SPLIT_SEED = 0
-LEAST = 12  # examples, of which some test and one validates
 MAX_BYTES = 4 << 30  # of an archive, unpacked
 SPLITS = ({"train", "test"}, {"training", "testing"})
 DARK = 128
-
-
-class Own(NamedTuple):
-    """Facts of one's own data, as a run stores them."""
-
-    shape: tuple[int, ...]
-    """(H, W) of an image"""
-    names: tuple[str, ...]
-    """names of the classes"""
-    as_is: bool = True
-    """whether a picture of that size, light on dark, is taken as it is"""
-    digest: str = ""
-    """of all images and labels; a run's data are the same as long as this is"""
-
-
-class OwnData(NamedTuple):
-    """One's own data, as read from a place."""
-
-    train: Dataset
-    test: Dataset
-    own: Own
-    notes: tuple[str, ...]
-    """one line for each choice made, for a user to read"""
 
 
 class _Part(NamedTuple):
@@ -79,6 +56,8 @@ def own_data(place: str | PathLike[str]) -> OwnData:
         train, test = _npz(place), None
     elif not place.is_dir():
         raise DataError(f"{place}: no such folder; pass one with a subfolder per class")
+    elif table_of(place):
+        return own_fields(place)
     elif find_idx(place, "train-images-idx3-ubyte"):
         train, test = _idx(place, "train"), None
         if find_idx(place, "t10k-images-idx3-ubyte"):

@@ -2,8 +2,6 @@ from .automaton import Automaton as Automaton
 from .automaton import explore as explore
 from .automaton import product as product
 from .automaton import union as union
-from .field import Field as Field
-from .field import prepare_field as prepare_field
 from .formats import FORMATS as FORMATS
 from .formats import Format as Format
 from .formats import make_format as make_format

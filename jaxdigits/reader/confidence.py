@@ -7,6 +7,7 @@ in the search.  `measure.calibration` gives the bounds.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -88,10 +89,15 @@ def learn_reading_doubt(
 
 def _log_likelihood(logits, text, automaton, temperature) -> float:
     def of_rows(rows, text):
-        chance = log_probability(jax.nn.log_softmax(rows / temperature), text, automaton)
+        chance = _log_chance(rows, text, temperature, automaton)
         return (np.maximum(np.asarray(chance), -700),)
 
     return float(_in_chunks(of_rows, logits, text)[0].sum())
+
+
+@partial(jax.jit, static_argnums=3)  # the temperature is traced: it is searched for
+def _log_chance(logits, text, temperature, automaton):
+    return log_probability(jax.nn.log_softmax(logits / temperature), text, automaton)
 
 
 def _in_chunks(compute: Callable, *arrays: ArrayLike) -> tuple[np.ndarray, ...]:

@@ -335,8 +335,12 @@ def _search(
     )  # fmt: skip
 
     def priority(now: _Prefixes) -> Array:
-        deep = now.score + jnp.where(now.score > LOW / 2, 1e6, 0) * now.size
-        return jnp.where((now.turn < most) | now.whole, now.score, deep)
+        depth = jnp.where(now.score > LOW / 2, now.size, -1)
+        deep = now.score + jnp.where(depth >= 0, 1e6, 0) * now.size
+        # Cut short, the deepest prefix is completed, and then the best string is the answer.
+        over = jnp.where(now.whole, depth, -1).max() >= jnp.where(now.whole, -1, depth).max()
+        cut = jnp.where(now.whole == over, jnp.where(over, now.score, deep), LOW)
+        return jnp.where(now.turn < most, now.score, cut)
 
     def goes_on(now: _Prefixes) -> Array:
         wanted = jnp.where(now.turn < most, k, 1)

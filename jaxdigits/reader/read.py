@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxdigits.data.field_ink import FRAME, ROWS, Field
 from jaxdigits.errors import DataError
-from jaxdigits.reader.field import FRAME, ROWS, Field
 from jaxdigits.reader.formats import Format
 from jaxdigits.reader.lattice import BLANK, LOW, search
 

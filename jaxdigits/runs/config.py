@@ -39,6 +39,10 @@ LONGEST_SIDE = 1 << 14  # pixels of one's own images
 NOT_OPTIONS = ("chain", "training", "statistics")
 NOT_SETTINGS = ("network", "options", "own")  # fields that are no option of a training
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
+_FITTING = (
+    "{} reads rows of digits: give the folder a labels.csv, or choose a network of images",
+    "{} reads single images, and the folder has rows of digits: choose columns",
+)
 WITH_PIXEL_SLOPES = ("mlp", "cnn", "snn", "conv_snn")
 
 
@@ -354,6 +358,8 @@ def _whole_own(own: Any, network: str) -> Own:
         raise ValueError(f"own must have a shape (H, W) and names of classes, got {own}")
     if network == "multimodal":
         raise ValueError("multimodal takes images and sounds: choose a network of images alone")
+    if own.strings != (network in OF_STRINGS):
+        raise ValueError(_FITTING[own.strings].format(network))
     return own
 
 

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from jaxdigits.data import DATASETS, Dataset, make_fields, make_texts
 from jaxdigits.reader import confidence, search
@@ -73,3 +74,25 @@ def test_several_seeds_and_smoothing_are_refused(cli):
         answer = cli("train", "columns", flag, value)
         assert answer.code == 2
         assert f"{flag[2:]} must be" in answer.err
+
+
+def test_own_rows_of_digits_train_columns_alone(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr(confidence, "search", partial(search, slots=11, most=2))
+    font = ImageFont.load_default(40)
+    lines = ["file,digits"]
+    for n in range(15):
+        image = Image.new("L", (120, 60), 220)
+        ImageDraw.Draw(image).text((20, 45), f"{n:02d}", 40, font, anchor="ls")
+        image.save(tmp_path / f"{n}.png")
+        lines.append(f"{n}.png,{n:02d}")
+    (tmp_path / "labels.csv").write_text("\n".join(lines))
+    small = ("--channels", "2", "2", "--context", "4", "--epochs", "1", "--data", tmp_path)
+    answer = cli("train", "columns", *small, "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert "3 of its rows are set apart" in answer.out
+    assert load_run(tmp_path / "run").doubt.checked == ()
+    again = cli("evaluate", tmp_path / "run")
+    assert again.code == 0, again.err
+    refused = cli("train", "cnn", "--data", tmp_path)
+    assert refused.code == 2
+    assert "the folder has rows of digits: choose columns" in refused.err

@@ -11,9 +11,10 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from jaxdigits.cli.read import doubt_of
+from jaxdigits.data import prepare_field
 from jaxdigits.measure import Doubt
 from jaxdigits.measure.calibration import Step
-from jaxdigits.reader import FORMATS, make_format, prepare_field
+from jaxdigits.reader import FORMATS, make_format
 from jaxdigits.runs import Config
 from jaxdigits.runs.answer import frames_of
 from jaxdigits.runs.folder import create_run, load_run, save_doubt, save_params
@@ -163,7 +164,7 @@ def test_a_table_has_a_row_a_field(cli, knowing, run, pictures, bad, tmp_path):
     answer = cli("read", *args)
     assert answer.code == 1
     assert answer.out == f"3 pictures read, 2 not: {file}\n"
-    rows = list(csv.DictReader(file.open()))
+    rows = list(csv.DictReader(file.read_text().splitlines()))
     assert list(rows[0]) == [
         "file", "text", "probability", "second", "second_probability", "reason"
     ]  # fmt: skip

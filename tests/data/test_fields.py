@@ -26,9 +26,6 @@ def squares():
     return Dataset(image, label), writer
 
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
-
-
 @pytest.fixture(scope="module")
 def rows():
     return make_fields(*squares(), make_texts(96, 0))

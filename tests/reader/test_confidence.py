@@ -13,7 +13,6 @@ from jaxdigits.reader import make_format
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import answers_of, learn_reading_doubt, log_probability
 
-pytestmark = pytest.mark.usefixtures("quick_compile")
 CHECKED = weighted_sum([1, 1], 10)
 
 

@@ -164,3 +164,13 @@ def test_other_shapes_are_refused(logp):
         bad[0, 0, 0] = number
         with pytest.raises(ValueError, match="got NaN, or a number > 0"):
             search(bad, automaton)
+
+
+@pytest.mark.parametrize("most", [2, 9])
+def test_a_search_in_noise_ends_with_a_string_of_the_format(most):
+    noise = jax.nn.log_softmax(np.random.default_rng(3).normal(size=(3, 40, 11)))
+    automaton = make_format("digits:1-12").automaton
+    best = search(noise, automaton, slots=11, most=most)
+    for row, exact in zip(best.digits[:, 0].tolist(), best.exact, strict=True):
+        assert automaton.accepts([digit for digit in row if digit >= 0])
+        assert not exact

@@ -4,17 +4,12 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdigits.data import DataError
+from jaxdigits.data import DataError, Field
 from jaxdigits.losses.ctc import ctc
-from jaxdigits.reader import Field, make_format, read_fields, search
+from jaxdigits.reader import make_format, read_fields, search
 from jaxdigits.reader.read import _aligned, _batches, _log_probabilities
 
 DIGITS, LUHN = make_format("digits:1-4"), make_format("luhn:4")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_programs(quick_compile):
-    """The programs run a few times each."""
 
 
 class Known:

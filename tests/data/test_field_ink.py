@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from jaxdigits.data import DataError
-from jaxdigits.reader.field import prepare_field
+from jaxdigits.data.field_ink import prepare_field
 
 PAPER, INK = 210, 60
 

@@ -7,7 +7,7 @@
   The grain of the paper may be a printed pattern, nearly as dark as the ink: the level between
   both is the mean of their means (Ridler and Calvard [1]).
 * Lines are straight and even (`jaxdigits.data.row_lines`).
-* The row of digits (`jaxdigits.reader.row`): its slope is taken off, and its height, the median
+* The row of digits (`jaxdigits.data.row`): its slope is taken off, and its height, the median
   of its digits, becomes 20 pixels.
 
 [1] Ridler & Calvard, IEEE Trans. SMC 8(8), 1978, doi:10.1109/TSMC.1978.4310039.
@@ -18,9 +18,9 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxdigits.data.ink import MIN_CONTRAST, WIDEST, stroke_width
+from jaxdigits.data.row import Row, row_of_digits
 from jaxdigits.data.row_lines import lines_around_row
 from jaxdigits.errors import DataError
-from jaxdigits.reader.row import Row, row_of_digits
 
 ROWS, DIGIT, MARGIN, FRAME = 32, 20, 8, 4  # pixels of the network's input
 # Pixels: a larger picture is averaged down first, against camera noise.

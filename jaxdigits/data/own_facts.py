@@ -1,0 +1,34 @@
+"""Facts of people's own data, and the rules that all kinds of them share."""
+
+from typing import NamedTuple
+
+from jaxdigits.data.dataset import Dataset
+
+TEST = 5  # one example in 5, as for the built-in digits
+SPLIT_SEED = 0
+LEAST = 12  # examples, of which some test and one validates
+
+
+class Own(NamedTuple):
+    """Facts of one's own data, as a run stores them."""
+
+    shape: tuple[int, ...]
+    """(H, W) of an image"""
+    names: tuple[str, ...]
+    """names of the classes"""
+    as_is: bool = True
+    """whether a picture of that size, light on dark, is taken as it is"""
+    digest: str = ""
+    """of all images and labels; a run's data are the same as long as this is"""
+    strings: bool = False
+    """whether each image is a row of digits (`data.own_fields`)"""
+
+
+class OwnData(NamedTuple):
+    """One's own data, as read from a place."""
+
+    train: Dataset
+    test: Dataset
+    own: Own
+    notes: tuple[str, ...]
+    """one line for each choice made, for a user to read"""
