@@ -56,7 +56,7 @@ from jaxdigits.reader.formats import digits
 from jaxdigits.runs import config_for, load_run, predict, run_job, validation_split
 from jaxdigits.runs.answer import frames_of
 from jaxdigits.runs.folder import create_run, save_doubt, save_params
-from jaxdigits.runs.job import CHECKED, finish_run
+from jaxdigits.runs.job import doubt_of, finish_run, predictor
 from jaxdigits.train import Hooks, Recipe, fit
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.tree import named_leaves
@@ -92,9 +92,7 @@ def doubt(folder: Path) -> None:
     """Learn the doubt of a run again, from its validation writers."""
     run = load_run(folder)
     _, valid = validation_split(fields(texts=(66_000, 100))[0])
-    rows = with_checksums(valid, CHECKED)
-    checked = predict(run, rows.inputs)[0], rows.label, CHECKSUM
-    learned = learn_reading_doubt(predict(run, valid.inputs)[0], valid.label, checked)
+    learned = doubt_of(run.config, predictor(run), valid)
     save_doubt(folder, learned)
     print(learned.temperature, [threshold(learned, p) for p in PROMISES])
 
@@ -375,6 +373,24 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def table_of_promises(results: dict[str, Any]) -> str:
+    """Return how the promises of runs are kept, by writers that they never saw."""
+    head = ["run", "fields", "promised", "answered, in %", "wrong", "their share, in %",
+            "its bound of 95 %"]  # fmt: skip
+    lines = [head, ["---", "---", *["---:"] * 5]]
+    for name, row in results["synthetic"].items():
+        for kind in ("any length", "checksum"):
+            for promise, each in row.get(f"promised, {kind}", {}).items():
+                most = f"{100 * float(promise):g} %"
+                cells = ["not promised", "", "", ""]
+                if each:
+                    percent = {k: f"{100 * each[k]:.2f}" for k in ("error", "bound")}
+                    given = f"{100 * each['coverage']:.1f}"
+                    cells = [given, f"{each['errors']}", percent["error"], percent["bound"]]
+                lines.append([name, kind, most, *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
 def table_of_cheques(results: dict[str, Any]) -> str:
     """Return the share of amounts of real cheques, and those answered at 1 %."""
     lines = [["run", "right", "answered at 1 %", "of them wrong"], ["---", *["---:"] * 3]]
@@ -411,11 +427,8 @@ if __name__ == "__main__":
     elif what == "tune":
         tune(Path(args[0]), Path(args[1]), int(args[2]) if args[2:] else 6)
     elif what in ("synthetic", "cheques"):
-        record(
-            what,
-            args[0],
-            (synthetic if what == "synthetic" else cheques)(args[0], Path(args[1])),
-        )
+        measure = synthetic if what == "synthetic" else cheques
+        record(what, args[0], measure(Path(args[1])))
     elif what == "tesseract":
         record(what, None, tesseract())
     elif what == "time":
@@ -424,4 +437,4 @@ if __name__ == "__main__":
         box(Path(args[0]))
     else:
         found = json.loads(RESULTS.read_text())
-        print(table(found), table_of_cheques(found), sep="\n\n")
+        print(table(found), table_of_promises(found), table_of_cheques(found), sep="\n\n")

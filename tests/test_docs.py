@@ -119,6 +119,14 @@ def test_what_is_read_of_pictures_is_that_of_its_experiments(monkeypatch):
             assert part in page
 
 
+def test_what_is_read_of_fields_is_that_of_its_experiment():
+    experiment = runpy.run_path(str(ROOT / "experiments" / "fields.py"))
+    results = json.loads((ROOT / "experiments" / "fields.json").read_text())
+    page = (ROOT / "docs" / "fields.md").read_text()
+    for table in ("table", "table_of_promises", "table_of_cheques"):
+        assert experiment[table](results) in page
+
+
 def test_the_formats_are_those_of_the_reader():
     page = (ROOT / "docs" / "fields.md").read_text()
     for kind in FORMATS.values():

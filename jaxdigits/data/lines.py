@@ -215,7 +215,7 @@ def _may_be_thin(ink: Ink, length: float) -> bool:
     At least half of such a line is ink, and in half of these columns it is thin.
     """
     thin = ink.mask & (ink.last - ink.first <= ink.thin - 1)
-    return 4 * np.count_nonzero(thin.any(0)) >= length
+    return bool(4 * np.count_nonzero(thin.any(0)) >= length)
 
 
 def _goes_through(line: Line, width: int, near: int) -> bool:

@@ -21,6 +21,7 @@ from jaxdigits.reader.formats import digits
 from jaxdigits.reader.lattice import log_partition, search
 
 AT_ONCE = 250  # rows of a program
+ENOUGH = 3000  # rows of each kind for the temperature, one number
 
 
 def log_probability(logp: ArrayLike, text: ArrayLike, automaton: Automaton) -> jax.Array:
@@ -77,10 +78,15 @@ def learn_reading_doubt(
       ValueError: as `search`.
     """
     free = logits, text, digits(1, max(1, np.shape(text)[1]))
-    sets = [free] if checked is None else [free, checked]
+    sets = [
+        (np.asarray(z), np.asarray(text), automaton)
+        for z, text, automaton in ([free] if checked is None else [free, checked])
+    ]
+
+    few = [(z[:ENOUGH], text[:ENOUGH], automaton) for z, text, automaton in sets]
 
     def log_likelihood(temperature):
-        return sum(_log_likelihood(*each, temperature) for each in sets)
+        return sum(_log_likelihood(*each, temperature) for each in few)
 
     temperature = best_temperature(log_likelihood)
     steps = [steps_of(*answers_of(*each, temperature)) for each in sets]

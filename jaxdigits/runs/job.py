@@ -16,8 +16,8 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data import Dataset, Fields, by_writers, split
-from jaxdigits.data.fields import with_checksums
+from jaxdigits.data import Dataset, Fields, by_writers, make_texts, split
+from jaxdigits.data.fields import with_checksums, with_texts
 from jaxdigits.measure.calibration import Doubt, learn_doubt
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import learn_reading_doubt
@@ -57,7 +57,7 @@ from jaxdigits.tree import parameter_count
 
 VALIDATION = 12  # one example in 12: 5,000 of MNIST's 60,000
 SPLIT_SEED = 0
-CHECKED = 12_000  # fields with a checksum: to promise 0.1 % takes 6,000 answers
+DRAWN = 12_000  # fields of each kind for a doubt: to promise 0.1 % takes 6,000 answers
 Report = Callable[[dict[str, Any]], None]
 
 
@@ -162,22 +162,25 @@ def run_job(
     if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
     logits_of = predictor(Run(config, params, statistics))
-    save_doubt(folder, _doubt(config, logits_of, valid))
+    save_doubt(folder, doubt_of(config, logits_of, valid))
     logits = logits_of(test.inputs)
     parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
 
 
-def _doubt(config: Config, logits_of: Callable[[Any], np.ndarray], valid: Dataset) -> Doubt:
-    """Return the doubt that validation data teach a run."""
-    logits = logits_of(valid.inputs)
+def doubt_of(config: Config, logits_of: Callable[[Any], np.ndarray], valid: Dataset) -> Doubt:
+    """Return the doubt that validation data teach a run.
+
+    Fields are drawn anew by the validation data's writers: as many as promises need.
+    """
     if not config.reads_fields:
-        return learn_doubt(logits, valid.label)
-    checked = None
-    if isinstance(valid.inputs, Fields):
-        rows = with_checksums(valid, CHECKED)
-        checked = logits_of(rows.inputs)[0], rows.label, weighted_sum([3, 7, 1] * 3, 10)
-    return learn_reading_doubt(logits[0], valid.label, checked)
+        return learn_doubt(logits_of(valid.inputs), valid.label)
+    if not isinstance(valid.inputs, Fields):
+        return learn_reading_doubt(logits_of(valid.inputs)[0], valid.label, None)
+    free = with_texts(valid, make_texts(DRAWN, seed=2))
+    rows = with_checksums(valid, DRAWN)
+    checked = logits_of(rows.inputs)[0], rows.label, weighted_sum([3, 7, 1] * 3, 10)
+    return learn_reading_doubt(logits_of(free.inputs)[0], free.label, checked)
 
 
 def finish_run(folder: Path, result: dict[str, Any]) -> None:

@@ -25,7 +25,7 @@ def two_sets():
 def run_of_fields(cli, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(DATASETS, "fields", two_sets)
-        patch.setattr("jaxdigits.runs.job.CHECKED", 20)
+        patch.setattr("jaxdigits.runs.job.DRAWN", 20)
         # An untrained network is unsure of everything: each search would take all its steps.
         patch.setattr(confidence, "search", partial(search, slots=11, most=2))
         folder = tmp_path_factory.mktemp("fields") / "run"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxdigits.cli.read import doubt_of
+from jaxdigits.cli.read import BOX, doubt_of
 from jaxdigits.data import prepare_field
 from jaxdigits.measure import Doubt
 from jaxdigits.measure.calibration import Step
@@ -105,7 +105,7 @@ def test_json_has_the_next_strings_and_the_places(cli, knowing, run, pictures):
     assert row["others"][0]["text"] == "21"
     assert row["probability"] + sum(o["probability"] for o in row["others"]) <= 1
     (a, b), (c, d) = row["spans"]
-    assert 0 < a < b <= c < d < Image.open(pictures[1]).width
+    assert 0 < a < b <= c < d < picture("27").width
 
 
 def test_doubt_is_unsure_with_two_strings(cli, knowing, run, pictures):
@@ -217,3 +217,13 @@ def test_the_formats_are_listed_with_what_they_cannot_see(cli):
     rows = [json.loads(line) for line in cli("formats", "--json").out.splitlines()]
     assert [row["name"] for row in rows] == list(FORMATS)
     assert {"example", "field", "blind"} < set(rows[0])
+
+
+def test_the_network_of_the_package_reads_right_after_installation(cli, tmp_path):
+    for text in ("2538", "640"):
+        picture(text).save(tmp_path / f"{text}.png")
+    answer = cli("read", tmp_path, "--format", "digits:1-6")
+    assert answer.code == 0, answer.err
+    for line, text in zip(answer.out.splitlines(), ("2538", "640"), strict=True):
+        assert line.startswith(f"{tmp_path / text}.png: {text}   ")
+    assert sum(path.stat().st_size for path in BOX.iterdir()) < 600_000
