@@ -100,7 +100,6 @@ def row_of_digits(ink: np.ndarray) -> tuple[np.ndarray, Row]:
     near = (right >= first - FAR * row.height) & (left <= last + FAR * row.height)
     digit = np.median(mass[of[inside]])
     keep = (mass >= SPECK * digit) & near & (off <= OTHER_ROW)
-    keep[others] = False
     keep[of[inside]] = True
     gone = np.append(False, ~keep)[pieces]
     ink = np.where(ndimage.maximum_filter(gone, 5), 0, ink) if gone.any() else ink

@@ -2,7 +2,8 @@
 
 Among digits there is much that looks like a line: the feet of a row, joined by the pattern of
 the paper, or a 1 in a box that it fills.  So a line has to be straight, and everywhere about as
-dark, and longer than the row; or two lines down, as dark and as straight, make it a box.
+dark, and longer than the row; or two lines down, as dark and as straight, make it a box.  Two
+like strokes that go exactly from rule to rule are taken for the sides of a box.
 """
 
 from collections.abc import Sequence

@@ -141,6 +141,25 @@ def test_a_box_for_each_digit_is_not_ink():
     assert difference(field, without) < 9
 
 
+def test_one_stroke_from_line_to_line_is_a_digit():
+    grey, places = written("3 459", 40)
+    lines = [(0, y, 1, y) for y in (0.25, 0.75)]
+    x = (places[0][1] + places[2][0]) / 2 / grey.shape[1]
+    field = prepare_field(with_lines(grey, [*lines, (x, 0.25, x, 0.75)], 3))
+    column = round((x * grey.shape[1] - field.left) / field.scale)
+    assert (field.ink[4:28, column - 2 : column + 3].max(1) > 100).sum() > 20
+
+
+def test_feet_in_a_row_are_no_line():
+    grey, _ = written("22222222", 40, gap=-0.05)
+    plain = prepare_field(grey)
+    assert (plain.ink[24:27] > 100).any(0).mean() > 0.6
+    feet = 40 + 36
+    joined = grey.copy()
+    joined[feet : feet + 4, 40:-40] = np.minimum(joined[feet : feet + 4, 40:-40], 180)
+    assert difference(prepare_field(joined).ink, plain.ink) < 9
+
+
 def test_marks_have_no_say_in_the_height():
     plain, marked = written("3145", 40)[0], written("31.4,5.-", 40)[0]
     assert prepare_field(marked).scale == pytest.approx(prepare_field(plain).scale, rel=0.1)
@@ -153,6 +172,8 @@ def test_digits_that_touch_have_the_height_of_one():
     _, count = ndimage.label(grey < 140)
     assert count < 4
     assert prepare_field(grey).scale == pytest.approx(40 / 20, rel=0.1)
+    sloping, _ = written("80480080", 40, gap=-0.14, slope=0.12)
+    assert prepare_field(sloping).scale == pytest.approx(40 / 20, rel=0.15)
 
 
 def test_specks_and_stains_off_the_row_are_not_in_it(plain):
