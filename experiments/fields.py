@@ -43,7 +43,7 @@ from PIL import Image
 from jaxdigits.augment import compose, sometimes
 from jaxdigits.augment.photometric import blur, pen
 from jaxdigits.augment.warp import affine, elastic, warp
-from jaxdigits.data import Dataset, Stored, Style, fields, prepare_field
+from jaxdigits.data import Dataset, Style, fields, prepare_field
 from jaxdigits.data.fields import WIDTH, with_checksums, with_texts
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
@@ -196,7 +196,7 @@ class Mixed:
 
     stored: Any
     drawn: Any
-    width: int = field(default=WIDTH, metadata=dict(static=True))
+    bend: bool = field(default=True, metadata=dict(static=True))
 
     @property
     def size(self) -> int:
@@ -210,6 +210,7 @@ class Mixed:
         n = len(self.stored)
         image = jnp.asarray(self.stored)[jnp.minimum(rows, n - 1)]
         bent = jnp.round(255 * jnp.clip(BENT(keys, image), 0, 1)).astype(jnp.uint8)
+        bent = bent if self.bend else image
         drawn = self.drawn.take(jnp.maximum(rows - n, 0), keys)
         return jnp.where((rows < n)[:, None, None], bent, drawn)
 
@@ -248,7 +249,9 @@ def tune(folder: Path, out: Path, epochs: int) -> None:
     learn = Dataset(Mixed(image, drawn.inputs), np.concatenate([text, drawn.label]),
                     strings=True)  # fmt: skip
     v_image, v_text = stored_cheques("valid")
-    valid = Dataset(Mixed(v_image[:0], Stored(v_image)), v_text, strings=True)
+    one = drawn[:1]  # both data sets have the same arrays
+    valid = Dataset(Mixed(v_image, one.inputs, bend=False),
+                    np.concatenate([v_text, one.label]), strings=True)  # fmt: skip
     build = run.config.build()
 
     def started(**options):

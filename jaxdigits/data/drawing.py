@@ -178,7 +178,7 @@ def _other_pen(field, strength):
 def _printed(u, boxed, comb, base, high, squeeze, pitch, first, width, style):
     """Return the lines [32, W] of boxes, of a comb or under the digits."""
     x, y = jnp.arange(width), jnp.arange(HEIGHT)[:, None]
-    from_line = jnp.abs((x - first + pitch / 2 + pitch / 2) % pitch - pitch / 2)
+    from_line = jnp.abs((x - first) % pitch - pitch / 2)
     thin = 0.4 + 0.5 * u[0]
     upright = jnp.clip(thin + 0.5 - from_line, 0, 1)
     above = jnp.where(comb, base - 4 - 4 * u[1], base - high - 4)
