@@ -38,7 +38,6 @@ SEED = 271828  # of the directions: as for ∂L/∂y, a seed that no input was d
 SHORTER, SHORTEST = 0.1, 12  # each step, if a difference disagrees; at most so many steps
 FALLS = 0.2  # of the last error, at most: 0.01 for a smooth function, more behind its noise
 LONGER = (10, 100, 1e3, 1e4)  # steps, if rounding hides the slope
-ROUGH = 3  # of the last gap: the gap of a shorter step is larger, so y is not smooth yet
 SPLITS = 24  # of a direction with a kink in it
 IMAGINARY = 1e-30  # a complex step subtracts nothing, so it can be as short as one likes
 EPS = np.finfo(np.float64).eps
@@ -159,30 +158,16 @@ class Function(NamedTuple):
                 scale, options.tolerance
             ) <= options.tolerance and not longer.hidden(scale):
                 return longer
-        grain, error, gap, wrong = self.grain(probe), np.inf, np.inf, None
+        grain, error, gap, ratio = self.grain(probe), np.inf, np.inf, 0.0
         for i in range(SHORTEST):
             last_error, last_gap = error, gap
             finding, gap = self.difference(probe, step, grain)
-            if finding.error(scale, options.tolerance) <= options.tolerance and (
-                finding.response or not wrong
-            ):
+            if finding.error(scale, options.tolerance) <= options.tolerance:
                 return finding
             error, ratio = abs(finding.quotient - probe.slope), gap / (last_gap or 1.0)
-            if i == SHORTEST - 1 or (i > 1 and error > FALLS * last_error):
-                wrong = wrong or self.judge(finding, gap, ratio)
-                # Behind a jump or a fast wave, y may be smooth for shorter steps.
-                if wrong.kink or ratio < ROUGH:
-                    break
+            if i > 1 and error > FALLS * last_error:
+                break
             step *= SHORTER
-        return wrong or finding
-
-    def judge(self, finding: Finding, gap: float, ratio: float) -> Finding:
-        """Return a finding that disagrees, with its kink, if that is the reason.
-
-        Args:
-          gap: between the slopes to both sides; `ratio`: to the gap of the step before.
-        """
-        probe, error = finding.probe, abs(finding.quotient - finding.probe.slope)
         # A jump lets the gap grow as 1/h; at a kink, any slope between both sides is one.  The
         # gaps of several numbers may cancel, so their direction decides nothing.
         bent = ratio > 0.5 and gap > max(0.01 * error, 2 * finding.noise)

@@ -127,10 +127,6 @@ WRONG = {
     "a fast wave": (
         lambda t: jnp.sin(2 * np.pi * t), (1e4 + np.linspace(0, 1, 9),), times(1.001), 0),
     "a normal of a large mean": (layer_norm, (1e6 + X,), times(1.001), 0),
-    "a wave too fast for most steps": (
-        lambda x: jnp.sin(1e10 * x), (X,), times(1.01), 0),
-    "beside a jump next by": (
-        lambda x: jnp.sin(x) + jnp.floor(x), (np.array([1 - 1e-9, 0.3]),), times(1.001), 0),
     "an argument forgotten": (lambda x, w: x @ w, (X, W), times(0, 1), 1),
 }  # fmt: skip
 RIGHT = {
@@ -141,8 +137,6 @@ RIGHT = {
     "a power of many sizes": (lambda x: x**-1.5, (STEEP,)),
     "a norm at mean 1e6": (layer_norm, (1e6 + X,)),
     "a fast wave": (lambda t: jnp.sin(2 * np.pi * t), (1e4 + np.linspace(0, 0.9, 7),)),
-    "a wave too fast for most steps": (lambda x: jnp.sin(1e10 * x), (X,)),
-    "a jump next by": (lambda x: jnp.sin(x) + jnp.floor(x), (np.array([1 - 1e-9, 0.3]),)),
     "near the end of erfinv": (erfinv, (np.array([0.999999, -0.9999, 0.1]),)),
     "near the end of a root": (jnp.sqrt, (np.array([1e-6, 1.0, 9.0]),)),
     "near the end of arccos": (jnp.arccos, (np.array([1 - 1e-7, 0.5]),)),
