@@ -54,9 +54,11 @@ def test_every_python_block_of_a_page_runs(page, capsys):
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem
 )
-def test_notebook_runs_and_prints_what_it_shows(path):
+def test_notebook_runs_and_prints_what_it_shows(path, monkeypatch):
     if "senses" in path.stem and not any(p.is_dir() for p in places("fsdd/recordings", "fsdd")):
         pytest.skip("the spoken digits are not in JAXDIGITS_DATA")
+    for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS"):  # compiled as for a reader
+        monkeypatch.delenv(name, raising=False)
     shown, run = (nbformat.read(path, as_version=4) for _ in range(2))
     NotebookClient(run, timeout=120).execute()
     assert _digits(run) == _digits(shown)

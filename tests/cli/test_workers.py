@@ -55,7 +55,7 @@ def test_pictures_and_errors_are_those_of_one_process_in_order(folder, monkeypat
 @pytest.fixture
 def started(folder):
     """`jaxdigits predict` on many pictures, after its first line."""
-    args = [sys.executable, "-c", PROGRAM, "predict", folder / "01.png", *[folder] * 20]
+    args = [sys.executable, "-c", PROGRAM, "predict", folder / "01.png", *[folder] * 60]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     with subprocess.Popen(args, **pipes) as process:
         try:
