@@ -114,7 +114,7 @@ def test_the_cost_of_augmentation_is_that_of_its_experiment(monkeypatch):
 def test_what_is_read_of_pictures_is_that_of_its_experiments(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     page = (ROOT / "docs" / "pictures.md").read_text()
-    for name in ("pictures", "box"):
+    for name in ("pictures", "box", "preparing"):
         experiment = runpy.run_path(str(ROOT / "experiments" / f"{name}.py"))
         results = json.loads((ROOT / "experiments" / f"{name}.json").read_text())
         for part in experiment["table"](results).split("\n\n"):
