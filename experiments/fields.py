@@ -44,11 +44,11 @@ from jaxdigits.augment import compose, sometimes
 from jaxdigits.augment.photometric import blur, pen
 from jaxdigits.augment.warp import affine, elastic, warp
 from jaxdigits.data import Dataset, Style, fields, prepare_field
-from jaxdigits.data.fields import WIDTH, with_checksums, with_texts
+from jaxdigits.data.fields import WEIGHTS, WIDTH, with_checksums, with_texts
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
 from jaxdigits.losses import ctc
-from jaxdigits.measure import error_bound, reliability, threshold, wilson
+from jaxdigits.measure import Doubt, measure_promise, reliability, threshold, wilson
 from jaxdigits.reader import make_format, read_fields
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import answers_of, learn_reading_doubt
@@ -65,7 +65,7 @@ RESULTS = Path(__file__).with_suffix(".json")
 RUNS = Path(__file__).parent.parent / "runs" / "fields"
 BOX = Path(__file__).parent.parent / "jaxdigits" / "box" / "fields"
 COUNT = 4000
-CHECKSUM = weighted_sum([3, 7, 1] * 3, 10)
+CHECKSUM = weighted_sum(WEIGHTS, 10)
 STYLES = {
     "free": Style(touching=0.0, boxed=0.0),
     "boxed": Style(touching=0.0, boxed=1.0),
@@ -118,7 +118,7 @@ def synthetic(folder: Path) -> dict[str, Any]:
             checksum=shares(right), calibration_error=reliability(confidence, right).error,
         )  # fmt: skip
         if style == "all" and run.doubt:
-            row["promised, checksum"] = kept(run.doubt._replace(steps=run.doubt.checked),
+            row["promised, checksum"] = promises(run.doubt._replace(steps=run.doubt.checked),
                                              confidence, right)  # fmt: skip
     logits = predict(run, test.inputs)[0]
     confidence, right = answers_of(logits, test.label, digits(1, 12), run.temperature)
@@ -127,7 +127,7 @@ def synthetic(folder: Path) -> dict[str, Any]:
         calibration_error=reliability(confidence, right).error,
     )  # fmt: skip
     if run.doubt:
-        row["promised, any length"] = kept(run.doubt, confidence, right)
+        row["promised, any length"] = promises(run.doubt, confidence, right)
     return row
 
 
@@ -137,21 +137,10 @@ def shares(right: Any) -> list[float]:
     return [float(right.mean()), *wilson(int(right.sum()), len(right))]
 
 
-def kept(learned, confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
-    """Return how the promises of a doubt are kept: answers, errors, and a bound of 95 %."""
-    row = {}
-    for promise in PROMISES:
-        limit = threshold(learned, promise)
-        if limit is None:
-            row[str(promise)] = None
-            continue
-        given = confidence > limit
-        wrong, answers = int((~right[given]).sum()), int(given.sum())
-        row[str(promise)] = dict(
-            coverage=float(given.mean()), errors=wrong, answers=answers,
-            error=wrong / max(answers, 1), bound=error_bound(wrong, answers),
-        )  # fmt: skip
-    return row
+def promises(learned: Doubt, confidence: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    """Return how the promises of a doubt are held; None where it makes none."""
+    row = {str(p): measure_promise(learned, p, confidence, right) for p in PROMISES}
+    return {name: promise and promise._asdict() for name, promise in row.items()}
 
 
 def cheque_rows() -> dict[str, list[tuple[Path, str]]]:
@@ -185,7 +174,7 @@ def cheques(folder: Path, part: str = "test") -> dict[str, Any]:
         calibration_error=reliability(confidence, right).error,
     )  # fmt: skip
     if run.doubt:
-        row["promised"] = kept(run.doubt, confidence, right)
+        row["promised"] = promises(run.doubt, confidence, right)
     return row
 
 
@@ -387,9 +376,12 @@ def table_of_promises(results: dict[str, Any]) -> str:
                 most = f"{100 * float(promise):g} %"
                 cells = ["not promised", "", "", ""]
                 if each:
-                    percent = {k: f"{100 * each[k]:.2f}" for k in ("error", "bound")}
-                    given = f"{100 * each['coverage']:.1f}"
-                    cells = [given, f"{each['errors']}", percent["error"], percent["bound"]]
+                    share = each["errors"] / max(each["answers"], 1)
+                    coverage, bound = (
+                        f"{100 * each['coverage']:.1f}",
+                        f"{100 * each['bound']:.2f}",
+                    )
+                    cells = [coverage, f"{each['errors']}", f"{100 * share:.2f}", bound]
                 lines.append([name, kind, most, *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -439,5 +431,5 @@ if __name__ == "__main__":
     elif what == "box":
         box(Path(args[0]))
     else:
-        found = json.loads(RESULTS.read_text())
-        print(table(found), table_of_promises(found), table_of_cheques(found), sep="\n\n")
+        every = json.loads(RESULTS.read_text())
+        print(table(every), table_of_promises(every), table_of_cheques(every), sep="\n\n")

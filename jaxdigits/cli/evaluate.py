@@ -115,7 +115,7 @@ class Evaluate:
 
     def _of_fields(self, run, name: str, test, tell) -> int:
         """Print how many rows of digits are right, how sure the answers are, and promises."""
-        from jaxdigits.measure import error_bound, reliability, score, threshold
+        from jaxdigits.measure import measure_promise, reliability, score
         from jaxdigits.reader.confidence import answers_of
         from jaxdigits.reader.formats import digits
         from jaxdigits.runs.job import predict
@@ -136,20 +136,15 @@ class Evaluate:
         )
         promises = {}
         for most in PROMISES:
-            limit = threshold(run.doubt, most) if run.doubt else None
-            if limit is None:
+            promise = measure_promise(run.doubt, most, confidence, right) if run.doubt else None
+            if promise is None:
                 tell(f"at most {percent(most)} wrong: more than validation data promise")
                 continue
-            given = confidence > limit
-            wrong = int((~right[given]).sum())
-            share, bound = float(given.mean()), error_bound(wrong, int(given.sum()))
-            promises[str(most)] = dict(
-                threshold=limit, coverage=share, errors=wrong, answers=int(given.sum()),
-                error_bound=bound,
-            )  # fmt: skip
+            promises[str(most)] = promise._asdict()
             tell(
-                f"at most {percent(most)} wrong: {percent(share)} answered, {wrong} of them "
-                f"wrong, at most {percent(bound)} by a bound of 95 %"
+                f"at most {percent(most)} wrong: {percent(promise.coverage)} answered, "
+                f"{promise.errors} of them wrong, at most {percent(promise.bound)} by a bound "
+                "of 95 %"
             )
         if self.json:
             right_share = dict(best_string=float(right.mean()), calibration_error=error)

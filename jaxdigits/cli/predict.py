@@ -99,7 +99,7 @@ class Predict:
                 f"--run {folder}"
             )
         self._check_senses(folder, run.config, images)
-        limit = self._limit(folder, run.doubt)
+        limit = pictures.limit_of(folder, run.doubt, self.max_error)
         if weakness := WEAKNESS.get(run.config.data):
             say_note(f"{folder} {weakness}")
         read = answerer(run)
@@ -164,14 +164,6 @@ class Predict:
             require_run(first)
             return first, tuple(others)
         return BOX, self.images
-
-    def _limit(self, folder: Path, doubt) -> float:
-        """Return the probability that an answer has to exceed.
-
-        Raises:
-          ValueError: for a share out of bounds, or one that the run cannot promise.
-        """
-        return pictures.limit_of(folder, doubt, self.max_error)
 
     def _check_senses(self, folder: Path, config, images) -> None:
         """Raise a ValueError for a file that the network has no sense for."""

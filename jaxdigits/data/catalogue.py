@@ -7,7 +7,7 @@ import numpy as np
 
 from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.digits import digits
-from jaxdigits.data.drawing import HEIGHT
+from jaxdigits.data.field_ink import ROWS
 from jaxdigits.data.fields import WIDTH, fields
 from jaxdigits.data.mnist import mnist
 from jaxdigits.data.pairs import digits_fsdd, mnist_fsdd
@@ -24,7 +24,7 @@ DATASETS: Mapping[str, Callable[[], tuple[Dataset, Dataset]]] = {
 FEATURES: Mapping[str, Any] = {
     name: {"image": (28, 28), "sound": (RATE,)} if name.endswith("+fsdd") else (28, 28)
     for name in DATASETS
-} | {"fields": (HEIGHT, WIDTH)}
+} | {"fields": (ROWS, WIDTH)}
 """name -> the feature shape of an example, or one for each sense"""
 WEAKNESS: Mapping[str, str] = dict.fromkeys(
     ("digits", "digits+fsdd"),

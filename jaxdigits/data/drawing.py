@@ -16,10 +16,9 @@ from jax import Array
 
 from jaxdigits.augment.pixels import gaussian
 from jaxdigits.augment.warp import read_at
+from jaxdigits.data.field_ink import MARGIN, ROWS
 
-HEIGHT = 32  # rows of a field
 WINDOW = 32  # pixels of a side around one digit
-MARGIN = 8  # columns of paper before the first digit
 NEAREST = 8.5  # columns between the centres of digits: two frames of four columns
 MARKS = 10  # short strokes that belong to no digit, at most
 
@@ -63,45 +62,21 @@ def draw_field(
       count: [] the number of digits, at most L.
       width: in pixels; digits that need more are squeezed.
     """
-    length = len(glyph)
+    length, bent = len(glyph), style.bent
     keys = jax.random.split(key, 6)
     u = jax.random.uniform(keys[0], (24,))
     v = jax.random.uniform(keys[1], (6, length), minval=-1.0)
     present = jnp.arange(length) < count
-    touching, boxed = u[0] < style.touching, u[1] < style.boxed
-    bent = style.bent
+    boxed, barred = u[1] < style.boxed, jax.random.uniform(keys[5]) < style.barred
+    wide_gap = jax.random.uniform(keys[2], (length,)) < 0.25 * u[6]
+    wider = jnp.where(barred & (digit == 1), 3, 0)  # for the flag
+    row = _row(u, v, extent, present, wide_gap, wider, style, width)
 
-    top, end, left, right = (extent[:, i].astype(jnp.float32) for i in range(4))
-    # A writer's digits are equally high; MNIST's have equal longer sides.
-    high = 20 + bent * (6 * u[2] - 3.5)
-    equal = jnp.clip(20 / (end - top), 0.8, 1.5)
-    scale = high / 20 * (1 + (equal - 1) * u[3]) * (1 + 0.08 * bent * v[0])
-    stretch = scale * (1 + bent * 0.2 * (u[4] - 0.5)) * (1 + 0.06 * bent * v[1])
-    ink = jnp.maximum((right - left) * stretch, 3)
-    barred = jax.random.uniform(keys[5]) < style.barred
-    ink = ink + jnp.where(barred & (digit == 1), 3, 0)
-
-    gap = jnp.where(touching, 1.5 - 4 * u[5], 2 + 9 * u[5] ** 2) + 1.5 * bent * v[2]
-    wide_gap = (jax.random.uniform(keys[2], (length,)) < 0.25 * u[6]) & ~touching
-    gap = gap + jnp.where(wide_gap, 7 * u[7], 0)
-    pitch = 17 + 9 * u[5]
-    step = jnp.maximum((ink[1:] + ink[:-1]) / 2 + gap[1:], NEAREST)
-    step = jnp.where(boxed, jnp.maximum(pitch, NEAREST), step)
-    first = MARGIN + ink[0] / 2 + 8 * u[8] - 3
-    centre = first + jnp.pad(jnp.cumsum(step), (1, 0)) + jnp.where(boxed, 2 * v[3], 0)
-    last = jnp.where(present, centre + ink / 2, 0).max()
-    squeeze = jnp.minimum((width - 4) / last, 1)
-    centre, stretch = centre * squeeze, stretch * squeeze
-
-    # Digits stand on a line, or around one, that may rise.
-    low = jnp.where(u[9] < 0.7, 16 + high / 2, 16 + scale * (end - top) / 2)
-    middle = low - scale * (end - top) / 2
-    middle += bent * (3 * (u[10] - 0.5) + v[4] + 3 * (u[11] - 0.5) * (centre / width - 0.5))
-    place = jnp.floor(centre)
+    place = jnp.floor(row.centre)
     slant = bent * (0.7 * (u[12] - 0.35))
-    windows = _warped(keys[3], glyph, extent, scale, stretch, slant, bent,
-                      middle - 15.5, centre - place)  # fmt: skip
-    bars = _bars(jax.random.fold_in(keys[5], 1), windows, digit, middle, high)
+    windows = _warped(keys[3], glyph, extent, row.scale, row.stretch, slant, bent,
+                      row.middle - 15.5, row.centre - place)  # fmt: skip
+    bars = _bars(jax.random.fold_in(keys[5], 1), windows, digit, row.middle, row.high)
     windows = jnp.where(barred, jnp.maximum(windows, bars), windows)
     windows = jnp.where(present[:, None, None], windows, 0)
     column = jnp.arange(WINDOW) + place.astype(jnp.int32)[:, None] - WINDOW // 2
@@ -109,12 +84,62 @@ def draw_field(
     field = jnp.einsum("lhj,ljx->hx", windows, put.astype(windows.dtype))
     field = _other_pen(jnp.minimum(field, 1), bent * (1.2 * u[13] - 0.65))
 
-    base = 16 + high / 2 + 3 * (u[14] - 0.3)
-    printed = _printed(u[15:], boxed, u[1] < style.boxed / 2, base, high, squeeze,
-                       pitch * squeeze, first * squeeze, width, style)  # fmt: skip
-    marks = _marks(keys[4], style, centre, ink * squeeze, count, high, width)
+    base = 16 + row.high / 2 + 3 * (u[14] - 0.3)
+    printed = _printed(u[15:], boxed, u[1] < style.boxed / 2, base, row, width, style)
+    marks = _marks(keys[4], style, row, count, width)
     field = jnp.maximum(jnp.maximum(field, printed), marks)
     return _on_paper(jax.random.fold_in(keys[4], 1), field, style)
+
+
+class _Row(NamedTuple):
+    """Sizes and places of the digits of a field, in pixels."""
+
+    high: Array
+    """[] a digit's height"""
+    scale: Array
+    """[L] of the glyphs down the rows"""
+    stretch: Array
+    """[L] of the glyphs along the row"""
+    ink: Array
+    """[L] the width of each digit"""
+    centre: Array
+    """[L] column of each digit's middle"""
+    middle: Array
+    """[L] row of each digit's middle"""
+    pitch: Array
+    """[] columns from box to box"""
+    first: Array
+    """[] column of the first box's middle"""
+
+
+def _row(u, v, extent, present, wide_gap, wider, style, width) -> _Row:
+    """Return where a writer puts the digits."""
+    touching, boxed, bent = u[0] < style.touching, u[1] < style.boxed, style.bent
+    top, end, left, right = (extent[:, i].astype(jnp.float32) for i in range(4))
+    # A writer's digits are equally high; MNIST's have equal longer sides.
+    high = 20 + bent * (6 * u[2] - 3.5)
+    equal = jnp.clip(20 / (end - top), 0.8, 1.5)
+    scale = high / 20 * (1 + (equal - 1) * u[3]) * (1 + 0.08 * bent * v[0])
+    stretch = scale * (1 + bent * 0.2 * (u[4] - 0.5)) * (1 + 0.06 * bent * v[1])
+    ink = jnp.maximum((right - left) * stretch, 3) + wider
+
+    gap = jnp.where(touching, 1.5 - 4 * u[5], 2 + 9 * u[5] ** 2) + 1.5 * bent * v[2]
+    gap = gap + jnp.where(wide_gap & ~touching, 7 * u[7], 0)
+    pitch = 17 + 9 * u[5]
+    step = jnp.maximum((ink[1:] + ink[:-1]) / 2 + gap[1:], NEAREST)
+    step = jnp.where(boxed, jnp.maximum(pitch, NEAREST), step)
+    first = MARGIN + ink[0] / 2 + 8 * u[8] - 3
+    centre = first + jnp.pad(jnp.cumsum(step), (1, 0)) + jnp.where(boxed, 2 * v[3], 0)
+    last = jnp.where(present, centre + ink / 2, 0).max()
+    squeeze = jnp.minimum((width - 4) / last, 1)
+    centre = centre * squeeze
+
+    # Digits stand on a line, or around one, that may rise.
+    low = jnp.where(u[9] < 0.7, 16 + high / 2, 16 + scale * (end - top) / 2)
+    middle = low - scale * (end - top) / 2
+    middle += bent * (3 * (u[10] - 0.5) + v[4] + 3 * (u[11] - 0.5) * (centre / width - 0.5))
+    return _Row(high, scale, stretch * squeeze, ink * squeeze, centre, middle,
+                pitch * squeeze, first * squeeze)  # fmt: skip
 
 
 def _warped(key, glyph, extent, scale, stretch, slant, bent, down, right):
@@ -175,10 +200,10 @@ def _other_pen(field, strength):
     return jnp.where(strength > 0, widened, field + strength * (field - thin))
 
 
-def _printed(u, boxed, comb, base, high, squeeze, pitch, first, width, style):
+def _printed(u, boxed, comb, base, row, width, style):
     """Return the lines [32, W] of boxes, of a comb or under the digits."""
-    x, y = jnp.arange(width), jnp.arange(HEIGHT)[:, None]
-    from_line = jnp.abs((x - first) % pitch - pitch / 2)
+    x, y, high = jnp.arange(width), jnp.arange(ROWS)[:, None], row.high
+    from_line = jnp.abs((x - row.first) % row.pitch - row.pitch / 2)
     thin = 0.4 + 0.5 * u[0]
     upright = jnp.clip(thin + 0.5 - from_line, 0, 1)
     above = jnp.where(comb, base - 4 - 4 * u[1], base - high - 4)
@@ -193,15 +218,15 @@ def _printed(u, boxed, comb, base, high, squeeze, pitch, first, width, style):
     return jnp.maximum(boxes, below) * (0.15 + 0.85 * u[5] ** 2)
 
 
-def _marks(key, style, centre, ink, count, high, width):
+def _marks(key, style, row, count, width):
     """Return short strokes [32, W] between, before and behind the digits."""
     keys = jax.random.split(key, 3)
     u = jax.random.uniform(keys[0], (8, MARKS))
     some = jax.random.uniform(keys[1], (8,))
-    base = 16 + high / 2
+    base = 16 + row.high / 2
     after = jnp.minimum((u[0] * count).astype(jnp.int32), count - 1)
-    behind = (centre + ink / 2)[after] + 1.5
-    last = (centre + ink / 2)[count - 1]
+    ends = row.centre + row.ink / 2
+    behind, last = ends[after] + 1.5, ends[count - 1]
     number = jnp.arange(MARKS)
     # Three dots or commas between digits, three dashes behind, four strokes before or anywhere.
     dot, dash = number < 3, (number >= 3) & (number < 6)
@@ -215,8 +240,8 @@ def _marks(key, style, centre, ink, count, high, width):
     share = jnp.where(dot, 0.5, jnp.where(dash, 0.3, 0.06))
     here = (u[6] < share) & (some[4] < style.marked)
     dark = jnp.where(here, 0.5 + 0.5 * u[7], 0)
-    rows, columns = jnp.arange(HEIGHT)[:, None], jnp.arange(width)
-    field = jnp.zeros((HEIGHT, width))
+    rows, columns = jnp.arange(ROWS)[:, None], jnp.arange(width)
+    field = jnp.zeros((ROWS, width))
     for i in range(MARKS):
         c, s = jnp.cos(angle[i]), jnp.sin(angle[i])
         dx, dy = columns - x[i], rows - y[i]

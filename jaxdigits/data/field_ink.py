@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdigits.data.ink import MIN_CONTRAST, WIDEST, stroke_width
+from jaxdigits.data.ink import MIN_CONTRAST, WIDEST, require_grey, stroke_width
 from jaxdigits.data.row import Row, row_of_digits
 from jaxdigits.data.row_lines import lines_around_row
 from jaxdigits.errors import DataError
@@ -60,11 +60,7 @@ def prepare_field(grey: np.ndarray) -> Field:
       DataError: if there is no ink, or no row of digits, or more than one, or a very long one.
       ValueError: if grey is not of rank 2, or is empty, or not all in 0..255.
     """
-    if grey.ndim != 2 or not grey.size:
-        raise ValueError(f"grey must be [H, W] and not empty, got shape {grey.shape}")
-    low, high = grey.min(), grey.max()
-    if not (low >= 0 and high <= 255):  # also refuses NaN
-        raise ValueError(f"grey must be in 0..255, got {low}..{high}")
+    require_grey(grey)
     small, step = _averaged(grey)
     ink = flat_ink(small)
     ink = np.where(lines_around_row(ink), 0, ink)

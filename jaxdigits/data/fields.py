@@ -19,7 +19,8 @@ from jax.tree_util import register_dataclass
 
 from jaxdigits.data.cache import cache_folder, fill, places
 from jaxdigits.data.dataset import Dataset
-from jaxdigits.data.drawing import HEIGHT, Style, draw_field
+from jaxdigits.data.drawing import Style, draw_field
+from jaxdigits.data.field_ink import ROWS
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.inputs import DRAWN
 from jaxdigits.data.mnist import mnist
@@ -28,6 +29,7 @@ from jaxdigits.keys import fold_in
 LONGEST = 12  # digits
 WIDTH = 256  # pixels of a field in training
 TEXTS = 66_000, 10_000  # fields of the training and of the test set
+WEIGHTS = (3, 7, 1) * 3  # of the digits, in the checksum of a routing number
 ALONE = 0.7  # share of fields that one hand has written
 COMMIT = "94061367ec2e099ea18c553c75727ecf849ddb9b"
 SOURCE = f"https://raw.githubusercontent.com/facebookresearch/qmnist/{COMMIT}"
@@ -71,7 +73,7 @@ class Fields:
 
     @property
     def shape(self) -> tuple[int, int]:
-        return (HEIGHT, self.width)
+        return (ROWS, self.width)
 
     def take(self, rows: Array, keys: Array) -> Array:
         """Draw the fields `rows` [B]: [B, 32, width] uint8."""
@@ -102,23 +104,20 @@ def fields(
     *,
     texts: tuple[int, int] = TEXTS,
     style: Style = Style(),  # noqa: B008  (immutable)
-    test_style: Style | None = None,
 ) -> tuple[Dataset, Dataset]:
     """Return (train, test): rows of 1 to 12 of MNIST's digits, by its two groups of writers.
 
     Args:
       texts: numbers of fields for training and for the test.
       style: how they look.
-      test_style: how those of the test look; None: as the others.
 
     Raises:
       DataError: as `mnist`, or if QMNIST's labels cannot be had.
     """
-    styles = style, test_style or style
-    sets = zip(mnist(), WRITERS, texts, styles, strict=True)
+    sets = zip(mnist(), WRITERS, texts, strict=True)
     train, test = (
-        make_fields(digits, writers_of(name, len(digits)), make_texts(count, seed), style=look)
-        for seed, (digits, name, count, look) in enumerate(sets)
+        make_fields(digits, writers_of(name, len(digits)), make_texts(count, seed), style=style)
+        for seed, (digits, name, count) in enumerate(sets)
     )
     return train, test
 
@@ -130,7 +129,6 @@ def make_fields(
     *,
     style: Style = Style(),  # noqa: B008  (immutable)
     width: int = WIDTH,
-    seed: int = 0,
 ) -> Dataset:
     """Return the data set of fields with these texts [N, L], by the writers of single digits.
 
@@ -154,12 +152,8 @@ def make_fields(
         raise ValueError(f"none of the {len(names)} writers wrote all ten digits")
     most = max(len(rows) for hand in whole for rows in hand)
     among = np.stack([[np.resize(rows, most) for rows in hand] for hand in whole])
-    rng = np.random.default_rng(seed)
-    inputs = Fields(
-        image, _extents(image), among.astype(np.int32), text,
-        np.arange(len(text), dtype=np.int32) % len(whole), rng.random(len(text)) < ALONE,
-        style, width,
-    )  # fmt: skip
+    turns = _turns(len(text), len(whole))
+    inputs = Fields(image, _extents(image), among.astype(np.int32), text, *turns, style, width)
     return Dataset(inputs, text, strings=True)
 
 
@@ -183,26 +177,29 @@ def make_texts(count: int, seed: int, *, longest: int = LONGEST) -> np.ndarray:
 
 
 def with_checksums(data: Dataset, count: int, seed: int = 0) -> Dataset:
-    """Return `count` fields of nine digits, by the hands of others, with the checksum 3-7-1.
+    """Return `count` fields of nine digits, by the hands of others, with a checksum.
 
-    The sum of the digits, with weights 3, 7, 1, 3, 7, 1, 3, 7, 1, is a multiple of 10.
+    The sum of the digits, each times its weight in `WEIGHTS`, is a multiple of 10.
     """
     rng = np.random.default_rng(seed)
     text = rng.integers(0, 10, (count, 9))
-    text[:, 8] = -(text[:, :8] @ [3, 7, 1, 3, 7, 1, 3, 7]) % 10
+    text[:, 8] = -(text[:, :8] @ WEIGHTS[:8]) % 10  # the last weight is 1
     return with_texts(data, text.astype(np.int32))
 
 
 def with_texts(data: Dataset, text: np.ndarray, style: Style | None = None) -> Dataset:
     """Return fields of other texts [N, L] by the same hands, in the same or another style."""
     inputs = data.inputs
-    hands = len(inputs.among)
-    rng = np.random.default_rng(0)
-    inputs = replace(
-        inputs, text=text, hand=np.arange(len(text), dtype=np.int32) % hands,
-        alone=rng.random(len(text)) < ALONE, style=inputs.style if style is None else style,
-    )  # fmt: skip
+    hand, alone = _turns(len(text), len(inputs.among))
+    style = inputs.style if style is None else style
+    inputs = replace(inputs, text=text, hand=hand, alone=alone, style=style)
     return Dataset(inputs, text, strings=True)
+
+
+def _turns(count: int, hands: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the hand of each field, and whether that hand writes alone: [count] each."""
+    hand = np.arange(count, dtype=np.int32) % hands
+    return hand, np.random.default_rng(0).random(count) < ALONE
 
 
 def by_writers(data: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset]:

@@ -68,13 +68,22 @@ def to_mnist_geometry(grey: np.ndarray) -> np.ndarray:
       DataError: if nothing stands out from the paper, or large pieces stand side by side.
       ValueError: if grey is not of rank 2, or is empty, or not all in 0..255.
     """
+    require_grey(grey)
+    ink = erase_lines(flatten_light(averaged_down(grey)))
+    return ink_to_mnist_geometry(widen_strokes(find_digit(ink)))
+
+
+def require_grey(grey: np.ndarray) -> None:
+    """Check a picture's brightness.
+
+    Raises:
+      ValueError: if grey is not of rank 2, or is empty, or not all in 0..255.
+    """
     if grey.ndim != 2 or not grey.size:
         raise ValueError(f"grey must be [H, W] and not empty, got shape {grey.shape}")
     low, high = grey.min(), grey.max()
     if not (low >= 0 and high <= 255):  # also refuses NaN
         raise ValueError(f"grey must be in 0..255, got {low}..{high}")
-    ink = erase_lines(flatten_light(averaged_down(grey)))
-    return ink_to_mnist_geometry(widen_strokes(find_digit(ink)))
 
 
 def flatten_light(grey: np.ndarray) -> np.ndarray:

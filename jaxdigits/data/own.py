@@ -12,7 +12,6 @@ prepared as a digit: cut out, scaled and centred in MNIST's geometry.  Arrays of
 taken as they are.  Without a test set, a fifth of each class is set apart, always the same.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -25,7 +24,7 @@ from jaxdigits.data.files import BROKEN, open_archive, require_file
 from jaxdigits.data.geometry import SIDE, edge
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import find_idx
-from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData
+from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData, digest_of
 from jaxdigits.data.own_fields import own_fields, table_of
 from jaxdigits.data.picture import read_grey, read_picture
 from jaxdigits.errors import DataError
@@ -138,11 +137,7 @@ def _joined(
         notes.append(f"{place} has no example of {missing}: add some, or ignore this")
     if not as_is:
         notes.append("pictures are cut out, scaled and centred as digits of 28×28 pixels")
-    digest = hashlib.sha256()
-    for data in (learn, check):
-        digest.update(np.asarray(data.inputs[:]).tobytes())
-        digest.update(np.asarray(data.label).tobytes())
-    own = Own(learn.inputs.shape, tuple(names), as_is, digest.hexdigest()[:16])
+    own = Own(learn.inputs.shape, tuple(names), as_is, digest_of(learn, check))
     return OwnData(learn, check, own, tuple(notes))
 
 

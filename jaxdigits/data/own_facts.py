@@ -1,6 +1,9 @@
 """Facts of people's own data, and the rules that all kinds of them share."""
 
+import hashlib
 from typing import NamedTuple
+
+import numpy as np
 
 from jaxdigits.data.dataset import Dataset
 
@@ -32,3 +35,12 @@ class OwnData(NamedTuple):
     own: Own
     notes: tuple[str, ...]
     """one line for each choice made, for a user to read"""
+
+
+def digest_of(*sets: Dataset) -> str:
+    """Return the digest of all images and labels."""
+    digest = hashlib.sha256()
+    for data in sets:
+        digest.update(np.asarray(data.inputs[:]).tobytes())
+        digest.update(np.asarray(data.label).tobytes())
+    return digest.hexdigest()[:16]

@@ -8,7 +8,6 @@ Files are named from the folder, or from its subfolder `images`.  Each picture i
 """
 
 import csv
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from jaxdigits.data.dataset import Dataset, split
 from jaxdigits.data.field_ink import FRAME, ROWS, prepare_field
 from jaxdigits.data.files import read_file
-from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData
+from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData, digest_of
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
 
@@ -59,12 +58,8 @@ def own_fields(place: Path) -> OwnData:
         count = len(learn) // TEST
         learn, check = split(learn, (len(learn) - count, count), seed=SPLIT_SEED)
         notes.append(f"{place} has no test set: {count} of its rows are set apart")
-    digest = hashlib.sha256()
-    for data in (learn, check):
-        digest.update(np.asarray(data.inputs[:]).tobytes())
-        digest.update(np.asarray(data.label).tobytes())
     names = tuple("0123456789")
-    own = Own((ROWS, width), names, False, digest.hexdigest()[:16], strings=True)
+    own = Own((ROWS, width), names, False, digest_of(learn, check), strings=True)
     return OwnData(learn, check, own, tuple(notes))
 
 

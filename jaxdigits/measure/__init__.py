@@ -7,6 +7,7 @@ from jaxdigits.measure.calibration import error_bound as error_bound
 from jaxdigits.measure.calibration import error_bounds as error_bounds
 from jaxdigits.measure.calibration import fit_temperature as fit_temperature
 from jaxdigits.measure.calibration import learn_doubt as learn_doubt
+from jaxdigits.measure.calibration import measure_promise as measure_promise
 from jaxdigits.measure.calibration import probabilities as probabilities
 from jaxdigits.measure.calibration import reliability as reliability
 from jaxdigits.measure.calibration import risk_coverage as risk_coverage

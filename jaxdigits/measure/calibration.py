@@ -43,6 +43,18 @@ class Doubt(NamedTuple):
     """of strings, the same where a checksum joins in"""
 
 
+class Promise(NamedTuple):
+    """The answers above the threshold of a promised share of errors, on other data."""
+
+    threshold: float
+    coverage: float
+    """share of all that is answered"""
+    answers: int
+    errors: int
+    bound: float
+    """upper limit of the share of errors"""
+
+
 class Reliability(NamedTuple):
     """Answers in bins of confidence, evenly spaced from 0 to 1; empty bins have NaN."""
 
@@ -145,6 +157,25 @@ def threshold(doubt: Doubt, max_error: float, *, level: float = 0.95) -> float |
             raise ValueError(f"{name} must be between 0 and 1, got {value}")
     bounds = zip(doubt.steps, error_bounds(doubt, level), strict=True)
     return min((step.threshold for step, e in bounds if e <= max_error), default=None)
+
+
+def measure_promise(
+    doubt: Doubt, max_error: float, confidence: ArrayLike, right: ArrayLike
+) -> Promise | None:
+    """Return how a promise is held by answers [N] that the doubt did not learn from.
+
+    Or None, where the doubt promises no such share.
+
+    Raises:
+      ValueError: as `threshold`.
+    """
+    limit = threshold(doubt, max_error)
+    if limit is None:
+        return None
+    above = np.asarray(confidence) > limit
+    answers, errors = int(above.sum()), int((~np.asarray(right, bool)[above]).sum())
+    bound = error_bound(errors, answers)
+    return Promise(limit, float(above.mean()), answers, errors, bound)
 
 
 def error_bounds(doubt: Doubt, level: float = 0.95) -> list[float]:

@@ -55,8 +55,8 @@ def answers_of(
     text = np.asarray(text)
 
     def best(rows):
-        found = search(jax.nn.log_softmax(rows / temperature), automaton, 1)
-        return np.asarray(found.digits)[:, 0], np.exp(np.asarray(found.log_p)[:, 0])
+        strings = search(jax.nn.log_softmax(rows / temperature), automaton, 1)
+        return np.asarray(strings.digits)[:, 0], np.exp(np.asarray(strings.log_p)[:, 0])
 
     string, confidence = _in_chunks(best, logits)
     width = max(string.shape[1], text.shape[1])
@@ -82,7 +82,6 @@ def learn_reading_doubt(
         (np.asarray(z), np.asarray(text), automaton)
         for z, text, automaton in ([free] if checked is None else [free, checked])
     ]
-
     few = [(z[:ENOUGH], text[:ENOUGH], automaton) for z, text, automaton in sets]
 
     def log_likelihood(temperature):
@@ -114,6 +113,6 @@ def _in_chunks(compute: Callable, *arrays: ArrayLike) -> tuple[np.ndarray, ...]:
     for start in range(0, count, AT_ONCE):
         size = min(AT_ONCE, count)
         rows = np.minimum(np.arange(start, start + size), count - 1)
-        kept = min(size, count - start)
-        parts.append([a[:kept] for a in compute(*(jnp.asarray(a[rows]) for a in arrays))])
+        whole = min(size, count - start)
+        parts.append([a[:whole] for a in compute(*(jnp.asarray(a[rows]) for a in arrays))])
     return tuple(np.concatenate(part) for part in zip(*parts, strict=True))

@@ -93,12 +93,12 @@ def read_fields(
                 reason = f"no path in the format: nothing like {format.text} in the picture"
                 readings[i] = Reading("", "", 0.0, refused=reason)
                 continue
-            found = [
+            ranked = [
                 ("".join(str(d) for d in row if d >= 0), float(np.exp(p)))
                 for row, p in zip(digits[n], log_p[n], strict=True)
                 if p > -np.inf
             ]
-            readings[i] = _reading(some[n], found, frames[n], format, limit)
+            readings[i] = _reading(some[n], ranked, frames[n], format, limit)
     return [readings[i] for i in range(len(fields))]
 
 
@@ -194,17 +194,17 @@ def _aligned(logp: np.ndarray, digits: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 def _reading(
     field: Field,
-    found: list[tuple[str, float]],
+    ranked: list[tuple[str, float]],
     frames: np.ndarray,
     format: Format,
     limit: float,
 ) -> Reading:
-    """Return the reading of a field whose best strings were found."""
-    (digits, probability), *others = found
+    """Return the reading of a field whose best strings are ranked."""
+    (digits, probability), *others = ranked
     refused = None
     if probability <= limit:
         refused = "doubt: " + " or ".join(
-            f"{format.show(d)} ({_whole(p)})" for d, p in found[:2]
+            f"{format.show(d)} ({_whole(p)})" for d, p in ranked[:2]
         )
     first, last = frames[: len(digits)].T
     # To the middle between two digits, but not far from the frames of either.

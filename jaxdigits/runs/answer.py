@@ -48,24 +48,13 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
 def frames_of(run: Run) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function of fields [N, 32, W] uint8: the logits [N, W / 4, 11] of their frames.
 
-    Of several networks, the logarithm of their mean probabilities.  Each field draws the spikes
-    of a first example, so its logits do not depend on its place.
+    Each field draws the spikes of a first example, so its logits do not depend on its place.
     """
+    ((params, statistics, key),) = members_of(run)  # a run for fields has one seed
 
     @jax.jit
-    def of_member(member, ink):
-        params, statistics, key = member
+    def logits(params, statistics, ink):
         network = run.config.build()(training=False, statistics=statistics)
-        alone = lambda x: logits_of(network, params, x[None], key)[0][0]
-        return jax.vmap(alone)(ink)
+        return jax.vmap(lambda x: logits_of(network, params, x[None], key)[0][0])(ink)
 
-    members = members_of(run)
-
-    def logits(ink: np.ndarray) -> np.ndarray:
-        each = [of_member(member, ink) for member in members]
-        if len(each) == 1:
-            return np.asarray(each[0])
-        shares = np.mean([jax.nn.softmax(x, axis=-1) for x in each], axis=0)
-        return np.log(np.maximum(shares, 1e-30))
-
-    return logits
+    return lambda ink: np.asarray(logits(params, statistics, ink))

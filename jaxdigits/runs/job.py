@@ -17,7 +17,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxdigits.data import Dataset, Fields, by_writers, make_texts, split
-from jaxdigits.data.fields import with_checksums, with_texts
+from jaxdigits.data.fields import WEIGHTS, with_checksums, with_texts
 from jaxdigits.measure.calibration import Doubt, learn_doubt
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import learn_reading_doubt
@@ -179,7 +179,7 @@ def doubt_of(config: Config, logits_of: Callable[[Any], np.ndarray], valid: Data
         return learn_reading_doubt(logits_of(valid.inputs)[0], valid.label, None)
     free = with_texts(valid, make_texts(DRAWN, seed=2))
     rows = with_checksums(valid, DRAWN)
-    checked = logits_of(rows.inputs)[0], rows.label, weighted_sum([3, 7, 1] * 3, 10)
+    checked = logits_of(rows.inputs)[0], rows.label, weighted_sum(WEIGHTS, 10)
     return learn_reading_doubt(logits_of(free.inputs)[0], free.label, checked)
 
 

@@ -171,6 +171,6 @@ def test_the_data_set_is_of_two_groups_of_writers(monkeypatch):
     module = sys.modules["jaxdigits.data.fields"]  # the package has a function of that name
     monkeypatch.setattr(module, "mnist", lambda: (digits, digits))
     monkeypatch.setattr(module, "writers_of", lambda name, count: writer[:count])
-    train, test = fields(texts=(30, 20), test_style=PLAIN)
+    train, test = fields(texts=(30, 20), style=PLAIN)
     assert (len(train), len(test), train.classes) == (30, 20, 11)
-    assert (train.inputs.style, test.inputs.style) == (Style(), PLAIN)
+    assert train.inputs.style == test.inputs.style == PLAIN

@@ -92,3 +92,12 @@ def test_labels_that_are_no_classes_are_refused(label):
     for use in (measure.calibration_error, lambda p, y: measure.learn_doubt(p[None], y)):
         with pytest.raises(ValueError, match="label must be "):
             use(p, label)
+
+
+def test_a_promise_is_measured_on_the_answers_above_its_threshold():
+    doubt = Doubt(1.0, (Step(0.9, 1000, 0), Step(0.0, 2000, 500)))
+    confidence = np.array([0.95, 0.99, 0.9, 0.2])
+    promise = measure.measure_promise(doubt, 0.01, confidence, [True, False, False, True])
+    assert promise[:4] == (0.9, 0.5, 2, 1)
+    assert promise.bound == pytest.approx(measure.error_bound(1, 2))
+    assert measure.measure_promise(doubt, 1e-4, confidence, [True] * 4) is None
