@@ -174,3 +174,5 @@ def test_a_search_in_noise_ends_with_a_string_of_the_format(most):
     for row, exact in zip(best.digits[:, 0].tolist(), best.exact, strict=True):
         assert automaton.accepts([digit for digit in row if digit >= 0])
         assert not exact
+    longer = search(noise, automaton)
+    assert (best.log_p[:, 0] > longer.log_p[:, 0] - 1).all(), "not any string will do"
