@@ -47,6 +47,7 @@ from jaxdigits.data import Dataset, Style, fields, prepare_field
 from jaxdigits.data.fields import WEIGHTS, WIDTH, with_checksums, with_texts
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
+from jaxdigits.fast.flags import set_flags
 from jaxdigits.losses import ctc
 from jaxdigits.measure import Doubt, measure_promise, reliability, threshold, wilson
 from jaxdigits.reader import make_format, read_fields
@@ -414,6 +415,7 @@ def record(kind: str, name: str | None, row: Any) -> None:
 
 
 if __name__ == "__main__":
+    set_flags()  # as `jaxdigits` sets them
     what, *args = sys.argv[1:]
     if what == "train":
         train(args[0], int(args[1]), int(args[2]) if args[2:] else None)

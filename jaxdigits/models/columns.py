@@ -16,9 +16,9 @@ from jaxdigits.options import choose
 @constructor
 def columns(
     *,
-    channels: ch.Widths = (16, 32, 64),
+    channels: ch.Widths = (16, 32, 64, 64),
     kernel: int = 3,
-    context: ch.Widths = (96,),
+    context: ch.Widths = (88,),
     reach: int = 5,
     activation: ch.AnyActivation = "relu",
     norm: ch.Norm | None = "batch",

@@ -373,7 +373,7 @@ def _plain(value: Any) -> Any:
 _digits = partial(Config, data="digits", epochs=30)
 _mnist = partial(Config, data="mnist", batch=128, ema=0.999)
 _fields = partial(
-    Config, data="fields", epochs=8, batch=32, learning_rate=3e-3, weight_decay=0.02,
+    Config, data="fields", epochs=16, batch=32, learning_rate=3e-3, weight_decay=0.02,
     smoothing=0.0, ema=0.999,
 )  # fmt: skip
 _senses = partial(
