@@ -3,6 +3,7 @@ from . import bench as bench
 from . import certificate as certificate
 from . import data as data
 from . import gradients as gradients
+from . import interop as interop
 from . import layers as layers
 from . import losses as losses
 from . import measure as measure
@@ -15,6 +16,7 @@ from . import train as train
 from .gradients import by_autodiff as by_autodiff
 from .gradients import by_hand as by_hand
 from .gradients import check as check
+from .interop import load_exported as load_exported
 from .layer import Layer as Layer
 from .layer import differentiable as differentiable
 from .layer import parallel as parallel

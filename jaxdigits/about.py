@@ -137,7 +137,17 @@ def _text(value: Any) -> str:
         return f"{about.name}(...)"
     if isinstance(value, np.ndarray) or hasattr(value, "aval"):
         return f"array{list(np.shape(value))}"
+    if isinstance(value, tuple) and value and not about:
+        return _tuple_text(value)
     return getattr(value, "__name__", None) or repr(value)
+
+
+def _tuple_text(values: tuple) -> str:
+    """Return a tuple as text, named or not."""
+    if names := getattr(values, "_fields", None):
+        parts = (f"{name}={_text(v)}" for name, v in zip(names, values, strict=True))
+        return f"{type(values).__name__}({', '.join(parts)})"
+    return f"({', '.join(map(_text, values))}{',' if len(values) == 1 else ''})"
 
 
 def gather_tables(namespace: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -77,8 +77,17 @@ def draw_bytes(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) ->
       ValueError: unless `key` is one key or `batch` keys, and `axis` is one of `shape`.
     """
     bits = _draw_words(key, batch, shape, axis, share=4)
-    drawn = jax.lax.bitcast_convert_type(bits, jnp.uint8)
+    drawn = _bytes_of(bits)
     return drawn.reshape(*bits.shape[:-1], 4 * bits.shape[-1])[..., : shape[-1]]
+
+
+def _bytes_of(words: Array) -> Array:
+    """Return the four bytes of words [...] uint32, the lowest first: [..., 4]."""
+    if all(isinstance(n, int) for n in words.shape):
+        return jax.lax.bitcast_convert_type(words, jnp.uint8)
+    # XLA cannot make smaller numbers of an array whose size is a symbol.
+    shifts = 8 * jnp.arange(4, dtype=jnp.uint32)
+    return (words[..., None] >> shifts).astype(jnp.uint8)
 
 
 def draw_unit(key: Array, batch: int, shape: tuple[int, ...], axis: int = 0) -> Array:

@@ -50,6 +50,12 @@ class Layer(NamedTuple):
     def __reduce__(self):
         return reduce_thing(self)
 
+    def __copy__(self) -> "Layer":
+        return self  # nothing in it can change, and a user's own layer cannot be rebuilt
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Layer":
+        return self
+
 
 @jax.tree_util.register_static
 @dataclass(frozen=True)

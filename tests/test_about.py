@@ -74,6 +74,9 @@ def test_arrays_and_functions_are_short():
     assert repr(wide) == "<lambda>(scale=array[4])"
     text = repr(sp.lif(decay=np.linspace(0.5, 0.9, 5), surrogate=sp.triangle()))
     assert text == "lif(surrogate=triangle(), decay=array[5])"
+    remembered = ly.batch_norm(ly.Statistics(np.zeros(2), np.ones(2)))
+    text = "batch_norm(statistics=Statistics(mean=array[2], variance=array[2]))"
+    assert repr(remembered) == text
     assert repr(models.mlp(activation=partial(ly.leaky_relu, 0.1))).splitlines()[0] == (
         "mlp(activation=partial(leaky_relu))"
     )
@@ -110,6 +113,7 @@ def test_what_cannot_be_pickled_says_how_to_send_it():
     def local(n: int = 3) -> Layer:
         return ly.dense(n)
 
+    assert copy.deepcopy({"net": own})["net"] is copy.copy(own) is own
     for each in (own, local()):
         with pytest.raises(pickle.PicklingError, match="send params and options"):
             pickle.dumps(each)

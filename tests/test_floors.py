@@ -16,7 +16,7 @@ FLOORS = {
     "spikes": 2, "data": 2,
     "models": 3, "gradients": 3,
     "certificate": 4, "train": 4, "measure": 4,
-    "reader": 5,
+    "reader": 5, "interop": 5,
     "runs": 6,
     "plots": 7, "bench": 7,
     "cli": 8,

@@ -15,6 +15,8 @@ EXTRAS = {
     "audio": ("soundfile", "spoken digits"),
     "events": ("h5py", "recordings of event cameras and cochleas"),
     "tensorboard": ("tensorboardX", "metrics for TensorBoard"),
+    "onnx": ("onnx", "ONNX models"),
+    "export": ("flatbuffers", "StableHLO programs"),
     "cuda": ("jax-cuda13-plugin", "NVIDIA GPUs"),
     "tpu": ("libtpu", "TPUs"),
 }

@@ -52,7 +52,7 @@ def spoken_frames(frames: int, *, length: int = 400, share: float = 0.005) -> La
         checks.floats(x, "spoken_frames", "pass sounds in [-1, 1]")
         place = _places(x, frames, length, share)
         y = jnp.take_along_axis(jnp.pad(x, ((0, 0), (length, length))), place, 1)
-        return y.reshape(len(x), frames, length), (place, Static(x.shape[1]))
+        return y.reshape(x.shape[0], frames, length), (place, Static(x.shape[1]))
 
     def backward(residual, y_bar):
         place, samples = residual
@@ -81,7 +81,7 @@ def _places(x: Array, frames: int, length: int, share: float) -> Array:
     along = (end - begin) * (2 * jnp.arange(frames) + 1)[None]
     middle = begin + (along + frames) // (2 * frames)
     start = middle - length // 2 + length
-    place = (start[:, :, None] + jnp.arange(length)[None, None]).reshape(len(x), -1)
+    place = (start[:, :, None] + jnp.arange(length)[None, None]).reshape(x.shape[0], -1)
     return jnp.clip(place, 0, x.shape[1] + 2 * length - 1)
 
 

@@ -138,8 +138,9 @@ def latency(steps: int) -> Layer:
 
 
 def _spikes_of_bytes(x: Array, key: Array, steps: int) -> Array:
-    pixels = x.reshape(len(x), math.prod(x.shape[1:]))
-    draw = draw_bytes(key, len(x), (steps, pixels.shape[1]), axis=1)
+    batch = x.shape[0]  # a symbol, where a program is exported for any batch
+    pixels = x.reshape(batch, math.prod(x.shape[1:]))
+    draw = draw_bytes(key, batch, (steps, pixels.shape[1]), axis=1)
     spikes = (draw < pixels[None]) | (pixels == 255)[None]
     return spikes.astype(jnp.result_type(float)).reshape(steps, *x.shape)
 

@@ -1,0 +1,67 @@
+"""`jaxdigits export`."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jaxdigits.cli.parser import File, Folder, Run
+from jaxdigits.cli.report import say, say_json, say_note
+from jaxdigits.cli.source import data_to_test
+from jaxdigits.errors import require_run
+
+
+@dataclass(frozen=True)
+class Export:
+    """Write a run's network as a file for other programs, with its manifest.
+
+    The file answers the run's test set, and the difference from the run's own answers is
+    printed and stored in the manifest, FILE.json.
+
+      $ jaxdigits export runs/cnn --to onnx
+      $ jaxdigits export runs/snn --to stablehlo --out snn.stablehlo
+
+    A StableHLO program draws spikes itself; `jaxdigits.load_exported(FILE)` runs it. An ONNX
+    model of a rate-coded network takes its spikes as input. It needs the extra `onnx`, a
+    StableHLO program the extra `export`.
+    """
+
+    run_folder: Run
+    """Folder of a run, as `train` printed it."""
+    to: Literal["onnx", "stablehlo"] | None = None
+    """Kind of file."""
+    out: File = None
+    """File to write; by default RUN/network.onnx or RUN/network.stablehlo."""
+    seed: int | None = None
+    """Seed of the network, in a run of several; by default the first."""
+    data_dir: Folder = None
+    """Folder with MNIST's four files, or with your own data where they have moved."""
+    json: bool = False
+    """Print one JSON object instead: the file and the comparison."""
+
+    def run(self) -> int:
+        """Export, compare, and print the differences."""
+        require_run(self.run_folder)
+        if self.to is None:
+            raise ValueError("export needs --to onnx or --to stablehlo")
+        from jaxdigits.runs.export import export_run
+        from jaxdigits.runs.folder import load_run
+
+        run = load_run(self.run_folder)
+        if run.config.seeds > 1 and self.seed is None:
+            say_note(
+                f"the run has {run.config.seeds} networks: this is the one of seed "
+                f"{run.config.seed}; --seed takes another"
+            )
+        path = self.out or self.run_folder / f"network.{self.to}"
+        test = data_to_test(run.config, None, self.data_dir)
+        compared = export_run(run, self.to, path, test, seed=self.seed)
+        if self.json:
+            say_json(dict(file=str(path), **compared._asdict()))
+            return 0
+        say(f"{path}: {path.stat().st_size:,} bytes, and its manifest {path.name}.json")
+        say(
+            f"{compared.examples:,} test examples: {compared.answers_differ} answers differ "
+            f"from the run's, logits by up to {compared.logits_differ:.1e}"
+        )
+        if compared.spikes_differ is not None:
+            say(f"{compared.spikes_differ} spikes of hidden neurons differ")
+        return 0

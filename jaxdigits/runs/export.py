@@ -1,0 +1,120 @@
+"""A run as a file for other programs, compared with the run on its test set."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxdigits.data import Dataset
+from jaxdigits.data.catalogue import blank
+from jaxdigits.interop.artefact import describe_inputs, write_artefact
+from jaxdigits.interop.onnx import layers_in_a_row, run_onnx, to_onnx
+from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
+from jaxdigits.layer import Layer, Params, serial
+from jaxdigits.runs.folder import Run
+from jaxdigits.runs.job import members_of
+from jaxdigits.spikes import rate, traces
+from jaxdigits.train.state import evaluation_keys
+
+Kind = Literal["onnx", "stablehlo"]
+BATCH = 500  # examples at once
+
+
+class Comparison(NamedTuple):
+    """How a file answers, beside the run that it is from."""
+
+    examples: int
+    answers_differ: int
+    """examples, or frames of them, with another answer than the run's"""
+    logits_differ: float
+    """the largest difference of a logit"""
+    spikes_differ: int | None
+    """spikes of hidden neurons that are not the run's; None where the file shows none"""
+
+
+def export_run(
+    run: Run, kind: Kind, path: Path, test: Dataset, *, seed: int | None = None
+) -> Comparison:
+    """Write one of a run's networks as a file with a manifest, and compare their answers.
+
+    Args:
+      test: the examples that the file and the run both answer.
+      seed: of the network; None: the first.
+
+    Raises:
+      ImportError: without the libraries of this kind of file.
+      ValueError: for a seed that the run does not have, or a network that this kind of file
+        cannot express.
+    """
+    config = run.config
+    seed = config.seed if seed is None else seed
+    if not 0 <= seed - config.seed < config.seeds:
+        last = config.seed + config.seeds - 1
+        raise ValueError(f"--seed must be from {config.seed} to {last}, got {seed}")
+    params, statistics, key = members_of(run)[seed - config.seed]
+    network = config.build()(training=False, statistics=statistics)
+    example = blank(config.features, 1)
+    if kind == "onnx":
+        data = to_onnx(network, params, config.features)
+        program = _onnx_program(network, data)
+    else:
+        data = to_stablehlo(network, params, example)
+        program = _stablehlo_program(data)
+    compared = _compare(network, params, program, test, key)
+    facts = dict(
+        kind=kind, network=config.network, options=dict(config.options), data=config.data,
+        classes=list(config.names), seed=seed, temperature=run.temperature,
+        inputs=describe_inputs(example), compared=compared._asdict(),
+    )  # fmt: skip
+    write_artefact(path, data, facts)
+    return compared
+
+
+Program = Callable[[Any, Array], Sequence[np.ndarray]]
+"""(inputs, keys) -> logits, and the spikes [T, B, ...] of each layer of neurons if shown"""
+
+
+def _stablehlo_program(data: bytes) -> Program:
+    call = run_stablehlo(data)
+    return lambda inputs, keys: [call(inputs, jax.random.key_data(keys))]
+
+
+def _onnx_program(network: Layer, data: bytes) -> Program:
+    """Return a model as a function of pixels: a rate code is drawn before it."""
+    call = run_onnx(data)
+    first = layers_in_a_row(network)[0]
+    if first.about is None or first.about.constructor is not rate:
+        return lambda inputs, keys: call(inputs)
+    encode = jax.jit(serial(first).forward)
+    return lambda inputs, keys: call(encode(((),), inputs, keys)[0])
+
+
+def _compare(
+    network: Layer, params: Params, program: Program, test: Dataset, key: Array
+) -> Comparison:
+    """Compare a program with its network on all examples."""
+
+    @jax.jit
+    def by_run(inputs, keys):
+        logits, residual = network.forward(params, inputs, keys)
+        return logits, [t.spikes for t in traces(residual)]
+
+    answers = logits_differ = spikes_differ = 0
+    shown = False
+    for start in range(0, len(test), BATCH):
+        rows = jnp.arange(start, min(start + BATCH, len(test)))
+        keys = evaluation_keys(key, rows)
+        inputs = test.inputs.take(rows, keys)
+        logits, spikes = jax.device_get(by_run(inputs, keys))
+        own_logits, *own_spikes = program(inputs, keys)
+        answers += int((own_logits.argmax(-1) != logits.argmax(-1)).sum())
+        logits_differ = max(logits_differ, float(np.abs(own_logits - logits).max()))
+        shown = shown or bool(own_spikes)
+        if own_spikes:
+            pairs = zip(own_spikes, spikes, strict=True)
+            spikes_differ += sum(int((a != b).sum()) for a, b in pairs)
+    return Comparison(len(test), answers, logits_differ, spikes_differ if shown else None)

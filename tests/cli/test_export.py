@@ -1,0 +1,50 @@
+"""`jaxdigits export`: a file, its manifest, and how it answers beside the run."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxdigits import load_exported
+from jaxdigits.data import digits
+from jaxdigits.runs import load_run, predict
+
+
+@pytest.mark.parametrize("kind", ["onnx", "stablehlo"])
+def test_a_file_answers_as_the_run(cli, two, tmp_path, kind):
+    path = tmp_path / "network"
+    answer = cli("export", two[1], "--to", kind, "--out", path, "--seed", 4, "--json")
+    assert answer.code == 0
+    row = answer.json()
+    test = digits()[1]
+    assert (row["file"], row["examples"]) == (str(path), len(test))
+    assert row["answers_differ"] == 0
+    assert row["logits_differ"] < 1e-2  # a spike at the threshold may fall to either side
+    assert (row["spikes_differ"] is None) == (kind == "stablehlo")
+    facts = json.loads((tmp_path / "network.json").read_text())
+    assert (facts["kind"], facts["network"], facts["seed"]) == (kind, "snn", 4)
+    assert facts["compared"]["answers_differ"] == 0
+    if kind == "stablehlo":
+        images = np.asarray(test.inputs.array)
+        want = predict(load_run(two[1]), test.inputs)[1]
+        np.testing.assert_allclose(load_exported(path)(images), want, atol=1e-2)
+
+
+def test_the_lines_for_people_name_the_file_and_the_seed(cli, two, tmp_path):
+    answer = cli("export", two[1], "--to", "onnx", "--out", tmp_path / "a.onnx")
+    assert answer.code == 0
+    assert "the run has 2 networks: this is the one of seed 3" in answer.err
+    first, second, third = answer.out.splitlines()
+    assert first.startswith(f"{tmp_path / 'a.onnx'}: ")
+    assert "0 answers differ from the run's" in second
+    assert third.endswith("spikes of hidden neurons differ")
+
+
+def test_one_line_says_what_is_wrong(one_line, trained, tmp_path):
+    for args, text in {
+        (): "export needs --to onnx or --to stablehlo",
+        ("--to", "nir2"): "onnx, stablehlo",
+        ("--to", "onnx", "--seed", "9"): "--seed must be from 0 to 0, got 9",
+        ("--to", "onnx", "--out", tmp_path / "no" / "a"): "No such file or directory",
+    }.items():
+        assert text in one_line("export", trained[1], *args)[1]
