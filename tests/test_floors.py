@@ -15,7 +15,7 @@ FLOORS = {
     "layers": 1, "losses": 1, "augment": 1,
     "spikes": 2, "data": 2,
     "models": 3, "gradients": 3,
-    "certificate": 4, "train": 4, "measure": 4,
+    "certificate": 4, "train": 4, "measure": 4, "convert": 4,
     "reader": 5, "interop": 5,
     "runs": 6,
     "plots": 7, "bench": 7,

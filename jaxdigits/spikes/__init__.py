@@ -9,6 +9,8 @@ from jaxdigits.spikes.adaptive import alif_neuron as alif_neuron
 from jaxdigits.spikes.convention import Convention as Convention
 from jaxdigits.spikes.convention import euler_decay as euler_decay
 from jaxdigits.spikes.convention import exact_decay as exact_decay
+from jaxdigits.spikes.counting import integrate_and_fire as integrate_and_fire
+from jaxdigits.spikes.counting import of_mean as of_mean
 from jaxdigits.spikes.encoders import at_each_step as at_each_step
 from jaxdigits.spikes.encoders import bernoulli as bernoulli
 from jaxdigits.spikes.encoders import direct as direct
