@@ -47,18 +47,16 @@ def spiking(network: Layer, *, steps: int, start: float = 0.5) -> Layer:
       ValueError: for a layer that has no spiking form, with its name.
     """
     checks.at_least(1, steps=steps)
-    layers, last = _checked(network), 0
-    for i, layer in enumerate(layers):
-        last = i if _is(layer, *WEIGHTS) else last
-    made, first = [], True
-    for i, layer in enumerate(layers):
+    layers = _checked(network)
+    first = next(i for i, layer in enumerate(layers) if _is(layer, ly.relu))
+    last = max(i for i, layer in enumerate(layers) if _is(layer, *WEIGHTS))
+
+    def form(i, layer):
         if _is(layer, ly.relu):
-            layer = sp.integrate_and_fire(start, steps=steps if first else None)
-            first = False
-        made.append(sp.of_mean(layer) if i == last else layer)
-    if first:
-        raise ValueError("a network without rectifiers has no neurons to convert")
-    return serial(*made)
+            return sp.integrate_and_fire(start, steps=steps if i == first else None)
+        return sp.of_mean(layer) if i == last else layer
+
+    return serial(*(form(i, layer) for i, layer in enumerate(layers)))
 
 
 def convert(network: Layer, params: Params, image: Any, *, percentile: float = 99.0) -> Params:
@@ -178,6 +176,9 @@ def _checked(network: Layer) -> list[Layer]:
             name = layer.about.name if layer.about else "a layer without `about`"
             hint = REMEDIES.get(name, "")
             raise ValueError(f"{name} has no spiking form{hint}")
+    kinds = [_is(layer, ly.relu) for layer in layers if _is(layer, ly.relu, *WEIGHTS)]
+    if kinds != [False, *[True, False] * (len(kinds) // 2)] or len(kinds) < 3:
+        raise ValueError("a network to convert has weights, and a rectifier between each two")
     return layers
 
 

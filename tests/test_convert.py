@@ -104,8 +104,10 @@ def test_what_cannot_be_converted_is_named():
         params, _ = network.init(jax.random.key(0), FEATURES)
         with pytest.raises(ValueError, match=text):
             convert(network, params, image)
-    with pytest.raises(ValueError, match="without rectifiers"):
-        spiking(serial(ly.dense(3)), steps=4)
+    for layers in ((ly.dense(3),), (ly.dense(3), ly.relu()), (ly.relu(), ly.dense(3)),
+                   (ly.dense(3), ly.dense(3), ly.relu(), ly.dense(3))):  # fmt: skip
+        with pytest.raises(ValueError, match="a rectifier between each two"):
+            spiking(serial(*layers), steps=4)
     with pytest.raises(ValueError, match="percentile must be"):
         convert(mlp(hidden=4), None, image, percentile=0)
     with pytest.raises(ValueError, match="at least one example"):

@@ -23,6 +23,7 @@ from jaxdigits import spikes as sp
 from jaxdigits.about import children_of
 from jaxdigits.layer import Layer, Params
 from jaxdigits.spikes.convention import Convention
+from jaxdigits.spikes.counting import COUNTING
 from jaxdigits.spikes.lif import lif_neuron
 
 OPSET, IR = 18, 8  # both of 2022: runtimes since then read them
@@ -88,11 +89,11 @@ def to_onnx(network: Layer, params: Params, features: Sequence[int]) -> bytes:
     for layer, p in zip(layers, params, strict=True):
         make, options = _operator(layer)
         after = layer.init(jax.random.key(0), shape)[1]
-        steps = options.get("steps", steps)
+        steps = options.get("steps") or steps
         name = make(graph, name, options, p, Place(shape, after, steps))
-        if make is _neurons:
+        if make in (_neurons, _integrate_and_fire):
             outputs[name] = f"spikes_{len(outputs) + 1}", (steps, "B", *after)
-        steps = 0 if make in (_leaky_readout, _spike_count) else steps
+        steps = 0 if make in (_leaky_readout, _spike_count, _of_mean) else steps
         shape = after
     return _model(graph, (tuple(features), rate), (name, shape), outputs)
 
@@ -257,6 +258,26 @@ def _neurons(graph, x, options, params, place) -> str:
     return _one_late(graph, z, place.steps) if neuron.late else z
 
 
+def _integrate_and_fire(graph, x, options, params, place) -> str:
+    """Add neurons that count: the step of `jaxdigits.spikes.integrate_and_fire`."""
+    if options["steps"]:
+        x = _at_every_step(graph, x, place)
+    one = np.ones((), np.float32)
+
+    def step(body, c, current):
+        v = body.add("Add", c, current)
+        z = _fire(body, v, one, COUNTING)
+        return _leave(body, v, z, dict(decay=one, threshold=one), COUNTING), z
+
+    return _scan(graph, x, step, options["start"])
+
+
+def _of_mean(graph, x, options, params, place) -> str:
+    make, inner = _operator(options["layer"])
+    mean = graph.add("ReduceMean", x, graph.whole(0), keepdims=0)
+    return make(graph, mean, inner, params, place._replace(steps=0))
+
+
 def _gained(body: Graph, current: str, decay: np.ndarray, rules: Convention) -> str:
     if rules.normalise:
         current = body.add("Mul", body.constant(1 - decay), current)
@@ -315,8 +336,13 @@ def _spike_count(graph, x, options, params, place) -> str:
     return graph.add(kind, x, graph.whole(0), keepdims=0)
 
 
-def _scan(graph: Graph, x: str, step: Callable[[Graph, str, str], tuple[str, str]]) -> str:
-    """Add a loop over x [T, B, ...] from a state of zeros; return its outputs [T, B, ...].
+def _scan(
+    graph: Graph,
+    x: str,
+    step: Callable[[Graph, str, str], tuple[str, str]],
+    start: float = 0.0,
+) -> str:
+    """Add a loop over x [T, B, ...] from a constant state; return its outputs [T, B, ...].
 
     Args:
       step: (body, state, x of one step) -> (state, output), names in the body.
@@ -329,9 +355,9 @@ def _scan(graph: Graph, x: str, step: Callable[[Graph, str, str], tuple[str, str
     loop = onnx.helper.make_graph(body.nodes, name, [*map(info, inputs)],
                                   [*map(info, outputs)], body.constants)  # fmt: skip
     first = graph.add("Gather", x, graph.constant(0, np.int64), axis=0)
-    zero = graph.add("Sub", first, first)
+    state = graph.add("Add", graph.add("Sub", first, first), graph.constant(start))
     result = [f"{name}_last", f"{name}_all"]
-    graph.nodes.append(onnx.helper.make_node("Scan", [zero, x], result, body=loop,
+    graph.nodes.append(onnx.helper.make_node("Scan", [state, x], result, body=loop,
                                              num_scan_inputs=1))  # fmt: skip
     return result[1]
 
@@ -375,5 +401,6 @@ OPERATORS: dict[Any, Callable[..., str]] = {
     ly.relu: lambda graph, x, *rest: graph.add("Relu", x), ly.leaky_relu: _leaky_relu,
     ly.tanh: lambda graph, x, *rest: graph.add("Tanh", x), ly.gelu: _gelu,
     sp.rate: _same, sp.direct: _direct, sp.at_each_step: _at_each_step, sp.lif: _neurons,
+    sp.integrate_and_fire: _integrate_and_fire, sp.of_mean: _of_mean,
     sp.leaky_readout: _leaky_readout, sp.spike_count: _spike_count,
 }  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
+from jaxdigits.convert import spiking
 from jaxdigits.interop.onnx import run_onnx, to_onnx
 from jaxdigits.layer import Layer, residual, serial
 from jaxdigits.models import cnn, columns, conv_snn, mlp, snn, spiking_columns
@@ -86,6 +87,30 @@ def test_layers_over_time_and_pools_that_no_builder_has():
     np.testing.assert_array_equal(
         run_onnx(to_onnx(network, params, FEATURES))(image)[0], logits
     )
+
+
+def test_a_converted_network_fires_the_same_spikes():
+    network = serial(
+        ly.standardise(),
+        ly.flatten(),
+        ly.dense(9),
+        ly.relu(),
+        ly.dense(7),
+        ly.relu(),
+        ly.dense(3),
+    )
+    params, _ = network.init(jax.random.key(0), FEATURES)
+    params = jax.tree.map(lambda a: jnp.round(32 * a) / 32, params)
+    image = jnp.asarray(
+        255 * np.random.default_rng(1).integers(0, 2, (3, *FEATURES)), jnp.uint8
+    )
+    converted = spiking(network, steps=6)
+    logits, residual = converted.forward(params, image, None)
+    answer, *own = run_onnx(to_onnx(converted, params, FEATURES))(image)
+    for each, trace in zip(own, traces(residual), strict=True):
+        assert trace.spikes.mean() > 0
+        np.testing.assert_array_equal(each, trace.spikes)
+    np.testing.assert_allclose(answer, logits, atol=1e-6)
 
 
 def test_what_has_no_model_is_named():
