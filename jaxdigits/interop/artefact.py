@@ -27,15 +27,30 @@ BATCH = 500  # examples at once
 PIXELS = "pixels"  # the name of the only input
 
 
-def write_artefact(path: Path, data: bytes, facts: dict[str, Any]) -> None:
+def write_artefact(
+    path: Path | str,
+    data: bytes,
+    example: Any,
+    *,
+    kind: str = "stablehlo",
+    seed: int = 0,
+    **facts: Any,
+) -> None:
     """Write a file, and its manifest as FILE.json.
 
     Args:
-      facts: of the manifest, beside the format, versions, size and SHA-256.
+      example: inputs [N, ...] of the network, or a dict of them, for their shapes and dtypes.
+      kind: of the file.
+      seed: of the spikes that the network draws without a key.
+      facts: further ones, for the manifest.
     """
+    path = Path(path)
     versions = {name: version(name) for name in ("jaxdigits", "jax")}
     sha256 = hashlib.sha256(data).hexdigest()
-    manifest = dict(format=FORMAT, **facts, versions=versions, bytes=len(data), sha256=sha256)
+    manifest = dict(
+        format=FORMAT, kind=kind, seed=seed, inputs=_described(example), **facts,
+        versions=versions, bytes=len(data), sha256=sha256,
+    )  # fmt: skip
     path.write_bytes(data)
     manifest_of(path).write_text(json.dumps(manifest, indent=2) + "\n")
 
@@ -109,8 +124,8 @@ def _share(arrays: Any, key: Array, rows: np.ndarray) -> tuple[Any, Array]:
     return part, jax.random.key_data(evaluation_keys(key, jnp.asarray(rows)))
 
 
-def describe_inputs(example: Any) -> dict[str, Any]:
-    """Return name -> {"dtype", "shape"} of one example, for a manifest."""
+def _described(example: Any) -> dict[str, Any]:
+    """Return name -> {"dtype", "shape"} of one example."""
     named = example if isinstance(example, Mapping) else {PIXELS: example}
     return {name: dict(dtype=str(a.dtype), shape=a.shape[1:]) for name, a in named.items()}
 

@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxdigits.data import Dataset
 from jaxdigits.data.catalogue import blank
-from jaxdigits.interop.artefact import describe_inputs, write_artefact
+from jaxdigits.interop.artefact import write_artefact
 from jaxdigits.interop.onnx import layers_in_a_row, run_onnx, to_onnx
 from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.layer import Layer, Params, serial
@@ -65,12 +65,11 @@ def export_run(
         data = to_stablehlo(network, params, example)
         program = _stablehlo_program(data)
     compared = _compare(network, params, program, test, key)
-    facts = dict(
-        kind=kind, network=config.network, options=dict(config.options), data=config.data,
-        classes=list(config.names), seed=seed, temperature=run.temperature,
-        inputs=describe_inputs(example), compared=compared._asdict(),
+    write_artefact(
+        path, data, example, kind=kind, seed=seed, network=config.network,
+        options=dict(config.options), data=config.data, classes=list(config.names),
+        temperature=run.temperature, compared=compared._asdict(),
     )  # fmt: skip
-    write_artefact(path, data, facts)
     return compared
 
 

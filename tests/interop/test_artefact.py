@@ -11,7 +11,7 @@ from jaxdigits import load_exported
 from jaxdigits.data.catalogue import blank
 from jaxdigits.errors import DataError
 from jaxdigits.interop import to_stablehlo
-from jaxdigits.interop.artefact import describe_inputs, manifest_of, write_artefact
+from jaxdigits.interop.artefact import manifest_of, write_artefact
 from jaxdigits.models import multimodal, snn
 from jaxdigits.train import logits_of
 
@@ -29,8 +29,7 @@ def network():
 def exported(network, tmp_path):
     """The file of a program of that network, of seed 4."""
     path, example = tmp_path / "a.stablehlo", blank(FEATURES, 1)
-    facts = dict(kind="stablehlo", inputs=describe_inputs(example), seed=4)
-    write_artefact(path, to_stablehlo(*network, example), facts)
+    write_artefact(path, to_stablehlo(*network, example), example, seed=4)
     return path
 
 
@@ -75,8 +74,7 @@ def test_a_program_of_two_senses_takes_a_dict(tmp_path):
         image=rng.integers(0, 256, (2, 8, 8)).astype(np.uint8),
         sound=rng.normal(size=(2, 2000)).astype(np.float32),
     )
-    facts = dict(kind="stablehlo", inputs=describe_inputs(inputs), seed=0)
-    write_artefact(tmp_path / "a", to_stablehlo(made, params, inputs), facts)
+    write_artefact(tmp_path / "a", to_stablehlo(made, params, inputs), inputs)
     call = load_exported(tmp_path / "a")
     want, _ = logits_of(made, params, jax.tree.map(jnp.asarray, inputs), jax.random.key(0))
     np.testing.assert_allclose(call(inputs), want, rtol=1e-4, atol=1e-5)
@@ -112,7 +110,7 @@ def test_files_that_do_not_belong_together_are_refused(exported):
 def test_bytes_that_are_no_program_are_refused(tmp_path):
     path = tmp_path / "a"
     for data in (b"", b"\0" * 64, np.random.default_rng(0).bytes(500)):
-        write_artefact(path, data, dict(kind="stablehlo", inputs={}, seed=0))
+        write_artefact(path, data, blank(FEATURES, 1))
         with pytest.raises(DataError, match=r"is no program of jax\.export"):
             load_exported(path)
 
