@@ -124,8 +124,8 @@ class Train:
         settings = pick(of_run) | ({"data": str(place)} if place else {})
         if options := pick(of_network):
             settings["options"] = options
-        at = {"start": start} if start else {}
-        return cls(**pick(own) | at, machines=Processes(**pick(machines)),
+        of_start: dict[str, Any] = {"start": start} if start else {}
+        return cls(**pick(own) | of_start, machines=Processes(**pick(machines)),
                    network=network if named else None, settings=settings)  # fmt: skip
 
     def run(self) -> int:

@@ -1,5 +1,6 @@
 """The configuration of a training run: plain values, whole, as `config.json` holds them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
@@ -223,18 +224,25 @@ def network_options(network: str, neuron: str | None = None) -> dict[str, Option
     Args:
       neuron: None is the network's default.
     """
-    own = {o.name: o for o in options_of(models.NETWORKS[network], without=NOT_OPTIONS)}
+    own = _with_texts(options_of(models.NETWORKS[network], without=NOT_OPTIONS))
     if "neuron" not in own:
         return own
     make = choose("neuron", sp.NEURONS, neuron or own["neuron"].default)
-    usual = {o.name: o for o in options_of(sp.lif)}
-    of_neuron = {
-        o.name: o._replace(text=usual[o.name].text) if o.text == "as for `lif`." else o
-        for o in options_of(make, without=("surrogate",))
-    }
+    of_neuron = _with_texts(options_of(make, without=("surrogate",)))
     if of_neuron.pop("convention", None):
         of_neuron |= {o.name: o for o in options_of(sp.Convention)}
     return own | of_neuron
+
+
+def _with_texts(options: list[Option]) -> dict[str, Option]:
+    """Return options by name; a text "as for `columns`." is replaced by that one's."""
+    owners, table = {"lif": sp.lif, **models.NETWORKS}, {}
+    for option in options:
+        if match := re.fullmatch(r"as for `(\w+)`\.", option.text):
+            texts = {o.name: o.text for o in options_of(owners[match[1]])}
+            option = option._replace(text=texts[option.name])
+        table[option.name] = option
+    return table
 
 
 def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
