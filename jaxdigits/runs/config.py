@@ -115,6 +115,10 @@ class Config:
             object.__setattr__(self, "own", _whole_own(self.own, self.network))
         if isinstance(self.start, Mapping):  # from a file's JSON
             object.__setattr__(self, "start", Start(**self.start))
+        if self.start is not None and not (
+            isinstance(self.start, Start) and all(isinstance(text, str) for text in self.start)
+        ):
+            raise ValueError(f"start must be a Start, got {self.start!r}: use config_from")
         for option in options_of(Config, without=("data", *NOT_SETTINGS)):
             value, names = getattr(self, option.name), names_of(option.annotation)
             if names and not (value is None and option.default is None):

@@ -83,6 +83,9 @@ def test_options_of_the_run_are_usual_and_changes_win(run):
     assert changed.options == load_config(run[0]).options | {"dropout_rate": 0.0}
     assert from_json(json.loads(json.dumps(to_json(changed)))) == changed
     assert "start" not in to_json(load_config(run[0]))
+    for bad in ("runs/one", {"folder": 3, "digest": ""}, {"folder": "runs/one"}):
+        with pytest.raises(ValueError, match=r"must be a Start|wrong type"):
+            from_json(to_json(changed) | {"start": bad})
 
 
 @pytest.mark.parametrize(
