@@ -28,7 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ from jaxdigits.reader import make_format, read_fields
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import answers_of, learn_reading_doubt
 from jaxdigits.reader.formats import digits
-from jaxdigits.runs import config_for, load_run, predict, run_job, validation_split
+from jaxdigits.runs import config_for, config_from, load_run, predict, run_job, validation_split
 from jaxdigits.runs.answer import frames_of
 from jaxdigits.runs.folder import create_run, save_doubt, save_params
 from jaxdigits.runs.job import doubt_of, finish_run, predictor
@@ -242,22 +242,19 @@ def tune(folder: Path, out: Path, epochs: int) -> None:
     one = drawn[:1]  # both data sets have the same arrays
     valid = Dataset(Mixed(v_image, one.inputs, bend=False),
                     np.concatenate([v_text, one.label]), strings=True)  # fmt: skip
-    build = run.config.build()
-
-    def started(**options):
-        network = build(**options)
-        return network._replace(
-            init=lambda key, shape: (run.params, network.init(key, shape)[1])
-        )
-
     updates = epochs * (len(learn) // 32)
-    recipe = Recipe(started, adamw(6e-4, updates, weight_decay=0.02), epochs=epochs, batch=32,
-                    loss=ctc(), ema=0.99)  # fmt: skip
+    config = config_from(
+        folder, "fields", epochs=epochs, batch=32, learning_rate=6e-4, weight_decay=0.02,
+        ema=0.99, seed=run.config.seed,
+    )  # fmt: skip
+    recipe = Recipe(config.build(), adamw(6e-4, updates, weight_decay=0.02), epochs=epochs,
+                    batch=32, loss=ctc(), ema=0.99)  # fmt: skip
     report = lambda row: print(
         {k: row[k] for k in ("epoch", "loss", "valid_accuracy")}, flush=True
     )
-    fitted = fit(recipe, learn, valid, jax.random.key(run.config.seed), Hooks(report=report))
-    create_run(out, replace(run.config, epochs=epochs))
+    key, hooks = jax.random.key(run.config.seed), Hooks(report=report)
+    fitted = fit(recipe, learn, valid, key, hooks, start=run.params)
+    create_run(out, config)
     save_params(out, fitted.params, fitted.statistics)
     tuned = load_run(out)
     save_doubt(out, learn_reading_doubt(predict(tuned, v_image)[0], v_text, None))

@@ -144,8 +144,3 @@ def limit_of(folder: Path, doubt: Any, max_error: float | None) -> float:
             "with more data"
         )
     return limit
-
-
-def whole_percent(share: float) -> str:
-    """Return a share in whole percent, rounded down."""
-    return f"{int(100 * share)} %"

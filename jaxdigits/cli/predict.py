@@ -189,7 +189,9 @@ class Predict:
             words |= dict(probability=round(answer.probability, 6), probabilities=shares)
             say_json(files | words | ({"alone": alone} if alone else {}))
             return code
-        share = pictures.whole_percent(answer.probability)
+        from jaxdigits.reader.read import whole_percent
+
+        share = whole_percent(answer.probability)
         line = f"{' + '.join(files.values())}: {answer.word}   {share}"
         if self.all:
             pairs = answer.probabilities.items()

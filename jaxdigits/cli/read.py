@@ -15,7 +15,6 @@ from jaxdigits.cli.pictures import (
     limit_of,
     listed,
     require_new_table,
-    whole_percent,
     write_table,
 )
 from jaxdigits.cli.report import printable, say, say_json, say_note
@@ -123,6 +122,8 @@ class Read:
 
     def _show(self, row: Answer) -> int:
         """Print a line for a picture, and return the exit code of one like it."""
+        from jaxdigits.reader.read import whole_percent
+
         path, reading, error = row
         if reading is None:
             say_note(error)

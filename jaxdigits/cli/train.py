@@ -3,12 +3,13 @@
 import datetime
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
 from jaxdigits.cli.processes import Processes, is_first
+from jaxdigits.cli.read import BOX
 from jaxdigits.cli.report import (
     epoch_reporter,
     percent,
@@ -23,6 +24,7 @@ from jaxdigits.cli.stopping import stopping
 from jaxdigits.errors import require_run
 from jaxdigits.options import Bounds, Option, options_of, require_name, require_within
 
+NETWORK = "snn"  # that is trained without a name
 UPDATES = 8  # of an epoch of one's own data at the least, if there are enough examples
 TEXT = """\
 Train a network, choose its epoch on validation data, and test it once.
@@ -43,6 +45,8 @@ class Train:
     """folder of the run; by default a new one in runs/"""
     resume: Folder = None
     """continue the run in this folder, to the same bits"""
+    start: Folder = None
+    """train on from the params of the run in this folder, or of `package`"""
     keep: Annotated[int, Bounds(1)] = 2
     """checkpoints kept until the result is there"""
     data_dir: Folder = None
@@ -65,6 +69,7 @@ class Train:
         """
         if resume := value_before_parsing(args, "--resume", None):
             require_run(Path(resume))  # before JAX is imported
+        start = _start_of(args)
         from jaxdigits.models import NETWORKS
         from jaxdigits.runs.config import (
             CONFIGS,
@@ -73,16 +78,27 @@ class Train:
             chosen_options,
             network_options,
         )
+        from jaxdigits.runs.folder import load_config
+        from jaxdigits.runs.start import options_after
 
         named = bool(args) and not args[0].startswith("-")
-        network, rest = (args[0], args[1:]) if named else ("snn", args)
+        before = load_config(start) if start else None
+        network, rest = (args[0], args[1:]) if named else (None, args)
+        network = network or (before.network if before else NETWORK)
         require_name("network", NETWORKS, network)
+        if before and before.network != network:
+            raise ValueError(
+                f"--start {start} is a run of {before.network}, not {network}: write "
+                f"`jaxdigits train {before.network}`"
+            )
         known = {c.data: c for c in CONFIGS.values() if c.network == network}
         data = value_before_parsing(rest, "--data", next(iter(known)))
         if place := own_place(data, known):
             known = {data: next(iter(known.values()))}
         require_name(f"data of {network}", known if data in known else [*known, "./DIR"], data)
         usual = known[data]
+        if before:
+            usual = replace(usual, options=options_after(before, {}))
         neuron = value_before_parsing(rest, "--neuron", usual.options.get("neuron"))
         table = network_options(network, neuron)
         chosen = chosen_options(usual, table) | ({"neuron": neuron} if neuron else {})
@@ -108,7 +124,8 @@ class Train:
         settings = pick(of_run) | ({"data": str(place)} if place else {})
         if options := pick(of_network):
             settings["options"] = options
-        return cls(**pick(own), machines=Processes(**pick(machines)),
+        of_start: dict[str, Any] = {"start": start} if start else {}
+        return cls(**pick(own) | of_start, machines=Processes(**pick(machines)),
                    network=network if named else None, settings=settings)  # fmt: skip
 
     def run(self) -> int:
@@ -142,6 +159,7 @@ class Train:
         settings = [name for name in self.settings if name != "options"]
         settings += self.settings.get("options", ())
         passed = [self.network] if self.network else ["--out"] if self.out else []
+        passed += ["--start"] if self.start else []
         passed += ["--" + name.replace("_", "-") for name in settings]
         if passed:
             words = " and ".join(passed)
@@ -194,8 +212,11 @@ class Train:
           ValueError: for a value out of range, or that the network does not take.
         """
         from jaxdigits.runs.config import config_for
+        from jaxdigits.runs.start import config_from
 
-        return config_for(self.network or "snn", **self.settings | more)
+        if self.start is not None:
+            return config_from(self.start, **self.settings | more)
+        return config_for(self.network or NETWORK, **self.settings | more)
 
     def _own(self):
         """Read one's own data: (configuration, train, test); say the choices made."""
@@ -241,6 +262,20 @@ class Train:
         )
         if self.json:
             say_json(result)
+
+
+def _start_of(args: Sequence[str]) -> Path | None:
+    """The run that --start names; `package` is the network for fields of the package.
+
+    Raises:
+      RunError: for a folder without a run.
+    """
+    text = value_before_parsing(args, "--start", None)
+    if text is None:
+        return None
+    folder = BOX if text == "package" else Path(text)
+    require_run(folder)
+    return folder
 
 
 def every_option() -> list[Option]:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxdigits.data.ink import MIN_CONTRAST, WIDEST, require_grey, stroke_width
+from jaxdigits.data.morphology import closing, median, near
 from jaxdigits.data.row import Row, row_of_digits
 from jaxdigits.data.row_lines import lines_around_row
 from jaxdigits.errors import DataError
@@ -98,24 +99,25 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
     is_dark = _is_light_on_dark(grey)
     grey = 255 - grey if is_dark else grey
     window = [max(3, round(WIDEST * n)) for n in grey.shape]
-    paper = ndimage.grey_closing(grey, window, mode="nearest")
+    paper = closing(grey, window)
     # Light paper reflects a share of the light: ink in a shadow differs less.
     difference = (paper - grey) / (255 if is_dark else np.maximum(paper, MIN_CONTRAST))
-    difference -= np.median(difference)
+    difference -= median(difference)
+    every = difference.ravel()
     few = max(1, grey.size // 2000)  # pixels may be darker than the pen: dirt, or noise
-    strongest = np.partition(difference, -few, None)[-few]
+    strongest = np.partition(every, -few)[-few]
     if strongest < MIN_CONTRAST / 255:
         raise nothing
     level, above, below = strongest / 2, 0.0, 0.0
     for _ in range(20):
-        is_ink = difference > level
-        above, below = float(difference[is_ink].mean()), float(difference[~is_ink].mean())
+        is_ink = every > level
+        above, below = float(every[is_ink].mean()), float(every[~is_ink].mean())
         level, last = (above + below) / 2, level
         if abs(level - last) < 1e-3 * strongest:
             break
     # Of plain paper half lies below the median, however much ink there is above.
-    lower = difference[difference < 0]
-    if above - below < GRAIN * 1.4826 * -float(np.median(lower) if lower.size else 0):
+    lower = every[every < 0]
+    if above - below < GRAIN * 1.4826 * -(median(lower) if lower.size else 0):
         raise nothing
     faint = FAINT * level
     return np.clip((difference - faint) / (2 * (level - faint)), 0, 1).astype(np.float32)
@@ -127,15 +129,12 @@ def _is_light_on_dark(grey: np.ndarray) -> bool:
     Most pixels are lighter than the darkest near them if the paper is light.  Near is a small
     window for shadows, and a large one for strokes far from the edge.
     """
-    from scipy import ndimage
-
     step = [max(1, n // 64) for n in grey.shape]
     coarse = grey[:: step[0], :: step[1]]
+    both = np.stack([coarse, -coarse])  # light details are dark ones of the negative
     score = 0.0
     for share in (WIDEST, 1.0):
-        window = [max(3, round(share * n)) for n in coarse.shape]
-        dark = ndimage.grey_closing(coarse, window, mode="nearest") - coarse
-        light = coarse - ndimage.grey_opening(coarse, window, mode="nearest")
+        dark, light = closing(both, [max(3, round(share * n)) for n in coarse.shape]) - both
         score += float(light.mean() - dark.mean())
     return score < 0
 
@@ -158,7 +157,8 @@ def _levelled(ink: np.ndarray, row: Row) -> tuple[np.ndarray, float, float]:
     start = row.middle + row.slope * (x + 0.5) - half
     below = np.floor(start).astype(int)
     share = (start - below).astype(np.float32)
-    padded = np.pad(ink, 1)
+    padded = np.zeros((ink.shape[0] + 2, ink.shape[1] + 2), ink.dtype)
+    padded[1:-1, 1:-1] = ink
     place = lambda at, n: np.clip(at + 1, 0, n + 1)
     at = lambda y: padded[place(y, ink.shape[0]), place(x, ink.shape[1])]
     straight = (1 - share) * at(rows[:, None] + below) + share * at(rows[:, None] + below + 1)
@@ -174,7 +174,8 @@ def _resampled(image: np.ndarray, start: float, scale: float, count: int) -> np.
     line.
     """
     size = max(scale, 1)
-    total = np.pad(np.cumsum(image, 0, dtype=np.float64), ((1, 0), (0, 0)))
+    total = np.zeros((len(image) + 1, image.shape[1]))
+    np.cumsum(image, 0, out=total[1:])
     begin = start + (np.arange(count) + 0.5) * scale - size / 2
 
     def until(y: np.ndarray) -> np.ndarray:
@@ -187,13 +188,11 @@ def _resampled(image: np.ndarray, start: float, scale: float, count: int) -> np.
 
 def _widened(fine: np.ndarray) -> np.ndarray:
     """Return the row [32, W] uint8 with no thin strokes, the strongest at 255."""
-    from scipy import ndimage
-
     mask = fine >= 0.5 * np.quantile(fine, 0.995)
     add = (STROKE * FINE - stroke_width(mask)) / 2 if mask.any() else 0
     if add > 0:
-        away = np.asarray(ndimage.distance_transform_edt(~mask))
-        fine = np.maximum(fine, np.clip(add + 1 - away, 0, 1))
+        # At most 1: a stroke has a width of 2 at least, so pixels 2 off stay as they are.
+        fine = np.maximum(fine, np.clip(add + 1 - np.sqrt(np.arange(5)), 0, 1)[near(mask)])
     times = FINE // DIGIT
     h, w = (n // times for n in fine.shape)
     small = fine.reshape(h, times, w, times).mean((1, 3))

@@ -26,6 +26,7 @@ from jaxdigits.data.geometry import (
     resampling,
 )
 from jaxdigits.data.lines import lines_of
+from jaxdigits.data.morphology import depth
 from jaxdigits.errors import DataError
 
 # Of 255: the least difference between ink and paper.  Faint pencil has 30, an empty JPEG 3.
@@ -275,13 +276,6 @@ def _label(mask: np.ndarray) -> tuple[np.ndarray, int]:
     return numbers
 
 
-def _depth(mask: np.ndarray) -> np.ndarray:
-    """Return the distance [H, W] of each pixel of a mask to the nearest one outside."""
-    from scipy import ndimage
-
-    return np.asarray(ndimage.distance_transform_edt(mask))
-
-
 def _pieces(mask: np.ndarray, radius: float) -> tuple[np.ndarray, int]:
     """Label [H, W] the pieces of a mask, where those nearer than 2 radii are one."""
     from scipy import ndimage
@@ -349,7 +343,7 @@ def widen_strokes(ink: np.ndarray) -> np.ndarray:
     add = (STROKE * FINE - stroke_width(mask)) / 2
     if add <= 0:
         return ink
-    away = _depth(~mask)
+    away = depth(~mask)
     return _cropped(np.maximum(fine, np.clip(add + 1 - away, 0, 1)))
 
 
@@ -358,4 +352,4 @@ def stroke_width(mask: np.ndarray) -> float:
 
     Of a straight stroke n pixels wide, the mean distance to the nearest paper is (n + 2) / 4.
     """
-    return 4 * float(_depth(mask)[mask].mean()) - 2
+    return 4 * float(depth(mask)[mask].mean()) - 2

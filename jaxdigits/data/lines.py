@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdigits.data.morphology import median
+
 COARSE = 96  # pixels of the coarse copy's longer side
 SLOPES = np.linspace(-1 / 12, 1 / 12, 17)
 LONG = 0.2  # of the picture's side: the least length
@@ -112,7 +114,7 @@ def pixels_of(
         for line in lines:
             x, first, last = columns_of(ink, line, step)
             thickness = last - first + 1
-            thin = thickness <= CROSSED * np.median(thickness) + 1
+            thin = thickness <= CROSSED * median(thickness) + 1
             of[:, x[thin]] |= (first[thin] <= y) & (y <= last[thin])
     return pixels
 
@@ -121,7 +123,8 @@ def any_of_blocks(mask: np.ndarray, step: int) -> np.ndarray:
     h, w = (-(-n // step) for n in mask.shape)
     padded = np.zeros((h * step, w * step), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    return np.asarray(padded.reshape(h, step, w, step).any((1, 3)))
+    rows = np.logical_or.reduce([padded[i::step] for i in range(step)])
+    return np.logical_or.reduce([rows[:, i::step] for i in range(step)])
 
 
 def _sheared(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -132,7 +135,8 @@ def _sheared(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     shift = np.rint(SLOPES * np.arange(mask.shape[1])[:, None]).astype(int)  # [W, slopes]
     reach, (rows,) = int(shift.max()), np.nonzero(mask.any(1))
     top, bottom = rows[0], rows[-1] + 1
-    padded = np.pad(mask[top:bottom].T, ((0, 0), (2 * reach, 2 * reach)))
+    padded = np.zeros((mask.shape[1], bottom - top + 4 * reach), bool)
+    padded[:, 2 * reach : 2 * reach + bottom - top] = mask[top:bottom].T
     first = np.arange(top - reach, bottom + reach)
     windows = np.lib.stride_tricks.sliding_window_view(padded, len(first), 1)
     ink = windows[np.arange(len(shift))[:, None], shift + reach]  # [W, slopes, first]
@@ -206,7 +210,7 @@ def columns_of(ink: Ink, line: Line, step: int) -> tuple[np.ndarray, ...]:
 
 def _is_thin(ink: Ink, line: Line, step: int) -> bool:
     _, first, last = columns_of(ink, line, step)
-    return bool(np.median(last - first + 1) <= ink.thin)
+    return median(last - first + 1) <= ink.thin
 
 
 def _may_be_thin(ink: Ink, length: float) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdigits.data.morphology import grown, median
 from jaxdigits.errors import DataError
 
 LONGEST = 32  # heights of a digit: a longer row has some 40 digits
@@ -71,7 +72,7 @@ def row_of_digits(ink: np.ndarray) -> tuple[np.ndarray, Row]:
     from scipy import ndimage
 
     mask = ink >= 0.5
-    numbers: Any = ndimage.label(ndimage.maximum_filter(mask, 3, mode="constant"))
+    numbers: Any = ndimage.label(grown(mask))
     pieces, count = numbers
     if not count:
         raise DataError("no ink found: nothing but lines stands out from the paper")
@@ -90,19 +91,19 @@ def row_of_digits(ink: np.ndarray) -> tuple[np.ndarray, Row]:
     if not len(of):
         raise DataError("no row of digits found: no piece of ink is as tall as a digit")
     row, inside = _straight_row(every)
-    others = np.setdiff1d(of[~inside], of[inside])
-    elsewhere = int(np.isin(of, others).sum())
+    in_row = np.bincount(of[inside], minlength=count)  # parts of each piece
+    elsewhere = int((in_row[of] == 0).sum())
     if elsewhere > 1 and elsewhere >= OTHERS * inside.sum():
         raise DataError("several rows of writing: cut out one row of digits")
     middle = (left + right) / 2
     off = np.abs((top + bottom) / 2 - row.middle - row.slope * middle) / row.height
     first, last = left[of[inside]].min(), right[of[inside]].max()
     near = (right >= first - FAR * row.height) & (left <= last + FAR * row.height)
-    digit = np.median(mass[of[inside]])
+    digit = median(mass[of[inside]])
     keep = (mass >= SPECK * digit) & near & (off <= OTHER_ROW)
     keep[of[inside]] = True
     gone = np.append(False, ~keep)[pieces]
-    ink = np.where(ndimage.maximum_filter(gone, 5), 0, ink) if gone.any() else ink
+    ink = np.where(grown(grown(gone)), 0, ink) if gone.any() else ink
     row = row._replace(left=int(left[keep].min()) + 1, right=int(right[keep].max()) - 1)
     if row.right - row.left > LONGEST * row.height:
         raise DataError(f"over {LONGEST} times as long as high: no field has so many digits")
@@ -130,7 +131,7 @@ def _parts(piece: np.ndarray, top: int, left: int, height: float) -> Part:
 
 def _straight_row(parts: Part) -> tuple[Row, np.ndarray]:
     """Return the straight row of most parts, and which parts [N] belong to it."""
-    x, y, height = parts.x, parts.middle, float(np.median(parts.height))
+    x, y, height = parts.x, parts.middle, median(parts.height)
     some = np.linspace(0, len(x) - 1, min(len(x), 40)).astype(int)
     i, j = np.triu_indices(len(some), 1)
     i, j = some[i], some[j]
@@ -145,9 +146,9 @@ def _straight_row(parts: Part) -> tuple[Row, np.ndarray]:
     inside = apart[best] <= OTHER_ROW
     row = Row(float(start[best]), float(slope[best]), height, 0, 0)
     for _ in range(3):
-        height = float(np.median(parts.height[inside]))
+        height = median(parts.height[inside])
         tilt = _slope(parts, inside, height)
-        row = Row(float(np.median((y - tilt * x)[inside])), tilt, height, 0, 0)
+        row = Row(median((y - tilt * x)[inside]), tilt, height, 0, 0)
         new = np.abs(y - row.middle - tilt * x) <= OTHER_ROW * height
         if not new.any() or (new == inside).all():
             break

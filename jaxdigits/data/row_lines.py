@@ -21,6 +21,7 @@ from jaxdigits.data.lines import (
     long_lines,
     pixels_of,
 )
+from jaxdigits.data.morphology import median
 
 # Of a picture of one row of digits: pixels of the coarse copy's sides; the least ink of a line;
 # its greatest thickness, of the height of all ink; the least length of a line across, and of a
@@ -85,16 +86,16 @@ def _is_even(
     """
     x, first, last = columns_of(runs, line, step)
     thickness, middle = last - first + 1, (first + last) / 2
-    median = np.median(thickness)
-    thin = thickness <= CROSSED * median + 1
-    if median > thickest or thin.sum() < 2:
+    usual = median(thickness)
+    thin = thickness <= CROSSED * usual + 1
+    if usual > thickest or thin.sum() < 2:
         return False
     slope, start = np.polyfit(x[thin], middle[thin], 1)
-    straight = thin & (np.abs(middle - start - slope * x) <= max(1, median / 2))
+    straight = thin & (np.abs(middle - start - slope * x) <= max(1, usual / 2))
     every = np.arange(line.left * step, min(line.right * step, ink.shape[1]))
     rows = np.rint(start + slope * every).astype(int) + np.arange(-1, 2)[:, None]
     dark = ink[np.clip(rows, 0, len(ink) - 1), every].max(0)
-    even = dark >= least * np.median(dark)
+    even = dark >= least * median(dark)
     return straight.mean() >= STRAIGHT and even.mean() >= WHOLE
 
 

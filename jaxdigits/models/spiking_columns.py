@@ -44,21 +44,9 @@ def spiking_columns(
     Args:
       channels: of each block: a SAME convolution, 2 × 2 pooling, norm, neurons; from the third
         block on without pooling.
-      kernel: size of the kernels.
-      context: channels of each convolution along the frames.
-      reach: frames that such a convolution sees.
-      steps: time steps.
-      encoder: how pixels become spikes or currents.
-      neuron: the neurons.
-      surrogate: firing slope.
-      readout: logits from a leaky membrane's potential.
-      norm: normalisation of the currents.
+      kernel, context, reach, classes, precision, training, statistics: as for `columns`.
+      steps, encoder, neuron, surrogate, readout, norm, storage: as for `conv_snn`.
       dropout_rate: share of the last neurons dropped in training.
-      classes: digits and blank.
-      precision: operands of products; mixed is bfloat16.
-      storage: storage of spikes for `backward`.
-      training: with dropout and batch statistics, or without and with `statistics`.
-      statistics: mean and variance of each batch norm, in order, for `training=False`.
       neuron_options: of the neurons, as `threshold=0.5`: as for `snn`.
 
     Names may be values, as for `snn`.

@@ -55,6 +55,8 @@ class Strings(NamedTuple):
     that was cut short found no more"""
     exact: Array
     """[B] bool: whether no other string can be better; False if the search was cut short"""
+    log_z: Array
+    """[B] log-probability of the format, as of `log_partition`"""
 
 
 def log_partition(logp: ArrayLike, automaton: Automaton) -> Array:
@@ -318,7 +320,7 @@ class _Prefixes(NamedTuple):
 
 def _search(
     p: Array, table: _Table, *, k: int, length: int, slots: int, most: int
-) -> tuple[Array, Array, Array]:
+) -> tuple[Array, ...]:
     frames, kind = len(p), p.dtype
     betas = _betas(p, table)
     log_z, beta = _log_z(betas, p, table), _with_dead(betas)
@@ -359,7 +361,7 @@ def _search(
 
     end = jax.lax.while_loop(goes_on, turn, first)
     exact = (end.lost <= end.log_p[0]) & (end.turn <= most)
-    return end.found, _real(end.log_p) - log_z, exact
+    return end.found, _real(end.log_p) - log_z, exact, _real(log_z)
 
 
 def _extended(now: _Prefixes, i: Array, p: Array, beta: Array, table: _Table) -> _Prefixes:

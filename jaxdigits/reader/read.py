@@ -85,9 +85,8 @@ def read_fields(
         logp = _log_probabilities(logits, some, size, width, temperature)
         strings = search(logp, format.automaton, k)
         digits, log_p = (np.asarray(x)[: len(rows)] for x in (strings.digits, strings.log_p))
-        best = digits[:, 0]
-        frames, log_best = _aligned(logp[: len(rows)], best)
-        fits = (log_p[:, 0] > -np.inf) & (log_best - log_p[:, 0] > LEAST)
+        fits = (log_p[:, 0] > -np.inf) & (np.asarray(strings.log_z)[: len(rows)] > LEAST)
+        frames = _aligned(logp[: len(rows)], digits[:, 0])
         for n, i in enumerate(rows):
             if not fits[n]:
                 reason = f"no path in the format: nothing like {format.text} in the picture"
@@ -151,17 +150,14 @@ def _log_probabilities(
     return logp
 
 
-def _aligned(logp: np.ndarray, digits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the frames of each digit of a string, and the string's log-probability.
+def _aligned(logp: np.ndarray, digits: np.ndarray) -> np.ndarray:
+    """Return the first and the last frame [B, L, 2] of each digit of a string; −1 without one.
 
-    With a blank around each digit, α of CTC (`jaxdigits.losses.ctc`) and its maximum.
+    The best alignment: α of `jaxdigits.losses.ctc`, with a maximum for the sum.
 
     Args:
       logp: [B, T, 11]
       digits: [B, L], −1 behind the end.
-
-    Returns:
-      ([B, L, 2] the first frame and the last, −1 without one; [B]).
     """
     batch, count, _ = logp.shape
     length = (digits >= 0).sum(1)
@@ -171,16 +167,14 @@ def _aligned(logp: np.ndarray, digits: np.ndarray) -> tuple[np.ndarray, np.ndarr
     jump[:, 3::2] = label[:, 3::2] != label[:, 1:-2:2]
     rows, places = np.arange(batch)[:, None], np.arange(label.shape[1])
     p = logp[rows, :, label].swapaxes(1, 2).astype(np.float64)  # [B, T, S]
-    total = np.where(places < 2, p[:, 0], LOW)
-    best, back = total, np.zeros((batch, count, len(places)), np.int8)
+    best = np.where(places < 2, p[:, 0], LOW)
+    back = np.zeros((batch, count, len(places)), np.int8)
     behind = lambda a, n: np.concatenate([np.full((batch, n), LOW), a[:, :-n]], 1)
     for t in range(1, count):
-        ways = lambda a: np.stack([a, behind(a, 1), np.where(jump, behind(a, 2), LOW)])
-        back[:, t] = ways(best).argmax(0)
-        best = ways(best).max(0) + p[:, t]
-        total = np.logaddexp.reduce(ways(total), axis=0) + p[:, t]
+        ways = np.stack([best, behind(best, 1), np.where(jump, behind(best, 2), LOW)])
+        back[:, t] = ways.argmax(0)
+        best = ways.max(0) + p[:, t]
     last = 2 * length[:, None] - np.array([0, 1])
-    ends = np.where(last >= 0, total[rows, last], LOW)
     place = np.take_along_axis(last, best[rows, last].argmax(1)[:, None], 1)[:, 0]
     frames = np.full((*digits.shape, 2), -1)
     for t in range(count - 1, -1, -1):
@@ -189,7 +183,7 @@ def _aligned(logp: np.ndarray, digits: np.ndarray) -> tuple[np.ndarray, np.ndarr
         frames[on, which, 0] = t
         frames[on, which, 1] = np.maximum(frames[on, which, 1], t)
         place = place - back[rows[:, 0], t, place]
-    return frames, np.logaddexp.reduce(ends, axis=1)
+    return frames
 
 
 def _reading(
@@ -204,7 +198,7 @@ def _reading(
     refused = None
     if probability <= limit:
         refused = "doubt: " + " or ".join(
-            f"{format.show(d)} ({_whole(p)})" for d, p in ranked[:2]
+            f"{format.show(d)} ({whole_percent(p)})" for d, p in ranked[:2]
         )
     first, last = frames[: len(digits)].T
     # To the middle between two digits, but not far from the frames of either.
@@ -219,6 +213,6 @@ def _reading(
     return Reading(format.show(digits), digits, probability, shown, spans, refused)
 
 
-def _whole(share: float) -> str:
+def whole_percent(share: float) -> str:
     """Return a share in whole percent, rounded down."""
     return f"{int(100 * share)} %"

@@ -1,10 +1,11 @@
 """The configuration of a training run: plain values, whole, as `config.json` holds them."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from inspect import signature
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,13 +38,23 @@ SEEDS = 2**32
 LONGEST_SIDE = 1 << 14  # pixels of one's own images
 # What a builder takes, and a run does not choose.
 NOT_OPTIONS = ("chain", "training", "statistics")
-NOT_SETTINGS = ("network", "options", "own")  # fields that are no option of a training
+# Fields that are no option of a training.
+NOT_SETTINGS = ("network", "options", "own", "start")
+MAY_LACK = ("own", "start")  # keys of `config.json`
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
 _FITTING = (
     "{} reads rows of digits: give the folder a labels.csv, or choose a network of images",
     "{} reads single images, and the folder has rows of digits: choose columns",
 )
 WITH_PIXEL_SLOPES = ("mlp", "cnn", "snn", "conv_snn")
+
+
+class Start(NamedTuple):
+    """The run whose params a training goes on from (`jaxdigits.runs.start`)."""
+
+    folder: str
+    digest: str
+    """of its params"""
 
 
 @dataclass(frozen=True)
@@ -93,6 +104,8 @@ class Config:
     """every option of the network, as its builder takes them"""
     own: Own | None = None
     """facts of one's own data; None for a data set of the library"""
+    start: Start | None = None
+    """the run to go on from; None: the networks draw their params"""
 
     def __post_init__(self):
         require_name("network", models.NETWORKS, self.network)
@@ -100,6 +113,12 @@ class Config:
             require_name("data", FEATURES, self.data)
         else:
             object.__setattr__(self, "own", _whole_own(self.own, self.network))
+        if isinstance(self.start, Mapping):  # from a file's JSON
+            object.__setattr__(self, "start", Start(**self.start))
+        if self.start is not None and not (
+            isinstance(self.start, Start) and all(isinstance(text, str) for text in self.start)
+        ):
+            raise ValueError(f"start must be a Start, got {self.start!r}: use config_from")
         for option in options_of(Config, without=("data", *NOT_SETTINGS)):
             value, names = getattr(self, option.name), names_of(option.annotation)
             if names and not (value is None and option.default is None):
@@ -209,18 +228,25 @@ def network_options(network: str, neuron: str | None = None) -> dict[str, Option
     Args:
       neuron: None is the network's default.
     """
-    own = {o.name: o for o in options_of(models.NETWORKS[network], without=NOT_OPTIONS)}
+    own = _with_texts(options_of(models.NETWORKS[network], without=NOT_OPTIONS))
     if "neuron" not in own:
         return own
     make = choose("neuron", sp.NEURONS, neuron or own["neuron"].default)
-    usual = {o.name: o for o in options_of(sp.lif)}
-    of_neuron = {
-        o.name: o._replace(text=usual[o.name].text) if o.text == "as for `lif`." else o
-        for o in options_of(make, without=("surrogate",))
-    }
+    of_neuron = _with_texts(options_of(make, without=("surrogate",)))
     if of_neuron.pop("convention", None):
         of_neuron |= {o.name: o for o in options_of(sp.Convention)}
     return own | of_neuron
+
+
+def _with_texts(options: list[Option]) -> dict[str, Option]:
+    """Return options by name; a text "as for `columns`." is replaced by that one's."""
+    owners, table = {"lif": sp.lif, **models.NETWORKS}, {}
+    for option in options:
+        if match := re.fullmatch(r"as for `(\w+)`\.", option.text):
+            texts = {o.name: o.text for o in options_of(owners[match[1]])}
+            option = option._replace(text=texts[option.name])
+        table[option.name] = option
+    return table
 
 
 def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -314,10 +340,10 @@ def check_network(config: Config) -> None:
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The configuration as a JSON object; `own` only with data of one's own."""
+    """The configuration as a JSON object, with `own` and `start` only where they are."""
     values = asdict(config)
-    own = values.pop("own")
-    return values if own is None else values | {"own": own._asdict()}
+    facts = {name: values.pop(name) for name in MAY_LACK}
+    return values | {name: fact._asdict() for name, fact in facts.items() if fact is not None}
 
 
 def from_json(values: Any) -> Config:
@@ -329,7 +355,7 @@ def from_json(values: Any) -> Config:
     if not isinstance(values, dict):
         raise ValueError("the configuration is not a JSON object")
     names = {f.name for f in fields(Config)}
-    for name in sorted(names ^ {*values, "own"}):
+    for name in sorted(names ^ {*values, *MAY_LACK}):
         problem = "lacks" if name in names else "has an unknown"
         raise ValueError(f"the configuration {problem} {name!r}")
     try:

@@ -18,6 +18,7 @@ from jax.sharding import Mesh
 
 from jaxdigits.data import Dataset, Fields, by_writers, make_texts, split
 from jaxdigits.data.fields import WEIGHTS, with_checksums, with_texts
+from jaxdigits.layer import Params
 from jaxdigits.measure.calibration import Doubt, learn_doubt
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import learn_reading_doubt
@@ -39,6 +40,7 @@ from jaxdigits.runs.folder import (
     write_metrics,
     write_result,
 )
+from jaxdigits.runs.start import start_params
 from jaxdigits.train.evaluate import logits_of
 from jaxdigits.train.fit import NO_HOOKS, Diverged, Fit, fit
 from jaxdigits.train.health import watcher
@@ -115,13 +117,14 @@ def run_job(
 
     Raises:
       RunError: if the folder is not empty or cannot be written, or each of several seeds
-        diverged.
+        diverged, or the params that the training starts from cannot be read.
       Stopped: where `checkpointing.stop` returned True.
       Diverged: on a loss that is not finite; the last good params are then in the folder.
       ValueError: if the batch is larger than the training set.
     """
     clock = time.perf_counter()
     train, valid = validation_split(train)
+    start = start_params(config)
     if config.batch > len(train.label):
         raise ValueError(f"batch is {config.batch}, but there are {len(train.label)} examples")
     if config.seeds == 1:
@@ -152,10 +155,11 @@ def run_job(
                     batch=config.microbatch or config.batch)  # fmt: skip
     hooks = Hooks(on_epoch, partial(save_params, folder), watch, save, resume)
     try:
-        params, statistics, accuracy, epoch, lost = _train(config, train, valid, hooks, mesh)
+        trained = _train(config, train, valid, hooks, mesh, start)
     except Diverged as error:
         save_params(folder, error.fit.params, error.fit.statistics)
         raise
+    params, statistics, accuracy, epoch, lost = trained
     save_params(folder, params, statistics)
     if len(lost) == config.seeds:
         raise RunError(f"the loss of seeds {lost} became infinite: lower the learning rate")
@@ -211,14 +215,15 @@ def fit_one(
     valid: Dataset,
     hooks: Hooks = NO_HOOKS,
     mesh: Mesh | None = None,
+    start: Params | None = None,
 ) -> Fit:
-    """Train the network of `config.seed` as the configuration says.
+    """Train the network of `config.seed` as the configuration says, on from the params `start`.
 
     Raises:
       Diverged, ValueError: as `fit`.
     """
-    key = jax.random.key(config.seed)
-    return fit(_recipe(config, _optimizer(config, train), mesh), train, valid, key, hooks)
+    key, recipe = jax.random.key(config.seed), _recipe(config, _optimizer(config, train), mesh)
+    return fit(recipe, train, valid, key, hooks, start=start)
 
 
 def predict(run: Run, inputs: Any) -> np.ndarray:
@@ -271,15 +276,21 @@ def _first_snapshot(folder: Path, start: Snapshot, options: Checkpointing) -> Sn
 
 
 def _train(
-    config: Config, train: Dataset, valid: Dataset, hooks: Hooks, mesh: Mesh | None
+    config: Config,
+    train: Dataset,
+    valid: Dataset,
+    hooks: Hooks,
+    mesh: Mesh | None,
+    start: Params | None,
 ) -> tuple:
     if config.seeds == 1:
-        fitted = fit_one(config, train, valid, hooks, mesh)
+        fitted = fit_one(config, train, valid, hooks, mesh, start)
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
     optimizer = _optimizer(config, train)
     recipe = _recipe(config, lambda _: optimizer, mesh)
-    many = fit_population(recipe, train, valid, member_keys(config), hooks=hooks)
+    keys = member_keys(config)
+    many = fit_population(recipe, train, valid, keys, hooks=hooks, start=start)
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
     lists = many.valid_accuracy.tolist(), many.best_epoch.tolist()
     return many.params, many.statistics, *lists, lost

@@ -35,7 +35,13 @@ NO_HOOKS = Hooks()
 
 
 def fit(
-    recipe: Recipe, train: Dataset, valid: Dataset, key: Array, hooks: Hooks = NO_HOOKS
+    recipe: Recipe,
+    train: Dataset,
+    valid: Dataset,
+    key: Array,
+    hooks: Hooks = NO_HOOKS,
+    *,
+    start: Params | None = None,
 ) -> Fit:
     """Train a network and return it as it was in the epoch that validation chose.
 
@@ -49,6 +55,7 @@ def fit(
       train, valid: disjoint data sets.
       key: the one source of randomness: same key, same machine, same result.
       hooks: functions to call on the way.
+      start: the initial params, as those of another `Fit`; None: the network draws them.
 
     Raises:
       ValueError: for sizes that do not fit, naming the argument.
@@ -69,7 +76,8 @@ def fit(
         hooks.save(now)
 
     constant = replace(recipe, optimizer=lambda _: optimizer)
-    last = run(constant, train, valid, key, (), hooks._replace(save=save), many=False)
+    guarded = hooks._replace(save=save)
+    last = run(constant, train, valid, key, (), guarded, many=False, start=start)
     fitted = _fit(last)
     if not fitted.best_epoch:  # a single update to infinity has a finite loss before it
         raise Diverged("no epoch had a finite validation loss: lower the learning rate", fitted)

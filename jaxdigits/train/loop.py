@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array
 
 from jaxdigits.data import Dataset
-from jaxdigits.layer import Layer
+from jaxdigits.layer import Layer, Params
 from jaxdigits.train.epoch import before_first_epoch, run_epoch, run_updates
 from jaxdigits.train.examples import check_examples
 from jaxdigits.train.memory import within_memory
@@ -28,6 +28,7 @@ from jaxdigits.train.sharding import (
 )
 from jaxdigits.train.snapshot import Hooks, Snapshot, resumed
 from jaxdigits.train.state import initial_state
+from jaxdigits.tree import named_leaves, require_same_leaves
 
 
 def run(
@@ -39,15 +40,17 @@ def run(
     hooks: Hooks,
     *,
     many: bool,
+    start: Params | None = None,
 ) -> Snapshot:
     """Train until the last epoch or the end of patience, and return the last snapshot.
 
     Args:
       recipe: its optimizer is a function of the hyperparameters.
-      key, hyperparameters: of one network; if `many`, of a population, with a leading axis [P].
+      key, hyperparameters, start: of one network; if `many`, of a population, with a leading
+        axis [P].
 
     Raises:
-      ValueError: for data that do not fit the recipe, naming the argument.
+      ValueError: for data or params that do not fit the recipe, naming the argument.
     """
     for name, data in dict(train=train, valid=valid).items():
         if not isinstance(data, Dataset):
@@ -58,14 +61,16 @@ def run(
     network = recipe.build(training=True)
     params = features_of(network, train.inputs.shape)[0]
     check_optimizer(recipe.optimizer(first), params)  # pyright: ignore[reportCallIssue]
+    if start is not None:
+        check_start(start, params, len(key) if many else None)
     whole = everywhere(recipe.mesh)
     own = by_member(recipe.mesh) if many else whole
     train, valid = place((train, valid), whole)
-    key, hyperparameters = place((key, hyperparameters), own)
+    key, hyperparameters, start = place((key, hyperparameters, start), own)
     updates = len(train) // recipe.batch
     every = recipe.updates_per_save or updates
-    start, chunk, finish = compiled(recipe, every, many=many)
-    state, best = start(key, hyperparameters, train)
+    begin, chunk, finish = compiled(recipe, every, many=many)
+    state, best = begin(key, hyperparameters, start, train)
     losses = np.zeros((*jnp.shape(state.step), 0), jnp.result_type(float))
     now = resumed(hooks, Snapshot(state, best, losses, ()), own, whole)
     while len(now.history) < recipe.epochs and not out_of_patience(now, recipe.patience):
@@ -94,7 +99,7 @@ def run(
 def compiled(recipe: Recipe, every: int, *, many: bool) -> tuple[Callable, Callable, Callable]:
     """Return the programs of a training; for a population each runs all members.
 
-    start: (key, hyperparameters, train) -> (state, best)
+    begin: (key, hyperparameters, start, train) -> (state, best)
     chunk: (hyperparameters, state, train) -> (state, losses), after `every` updates
     finish: (hyperparameters, state, best, losses, train, valid) -> (state, best, metrics),
       the rest of the epoch whose first updates had these losses
@@ -106,8 +111,8 @@ def compiled(recipe: Recipe, every: int, *, many: bool) -> tuple[Callable, Calla
     def member(hyper: Any) -> Recipe:
         return replace(recipe, optimizer=recipe.optimizer(hyper), mesh=share)  # pyright: ignore
 
-    def start(key, hyper, train):
-        state = initial_state(member(hyper), train.inputs.shape, key)
+    def begin(key, hyper, start, train):
+        state = initial_state(member(hyper), train.inputs.shape, key, start)
         return state, before_first_epoch(member(hyper), state, train)
 
     def chunk(hyper, state, train):
@@ -126,7 +131,7 @@ def compiled(recipe: Recipe, every: int, *, many: bool) -> tuple[Callable, Calla
     jit = lambda f, *shardings, **options: jax.jit(f, out_shardings=shardings, **options)
     fitting = partial(within_memory, devices=local_device_count(mesh))
     return (
-        jit(of_all(start, 2, 1), own, whole),
+        jit(of_all(begin, 3, 1), own, whole),
         fitting(jit(of_all(chunk, 2, 1), own, whole, donate_argnums=1)),
         fitting(jit(of_all(finish, 4, 2), own, whole, whole, donate_argnums=(1, 2))),
     )
@@ -165,6 +170,27 @@ def check_data(recipe: Recipe, train: Dataset, valid: Dataset) -> None:
                 f"{name} has {data.classes} classes (labels up to {data.classes - 1}), "
                 f"and the network has {outputs} outputs"
             )
+
+
+def check_start(start: Params, template: Params, members: int | None) -> None:
+    """Check that the params to start from are those of the network.
+
+    Args:
+      template: shapes and dtypes of one network's params.
+      members: of the population, whose params have a leading axis of that length.
+
+    Raises:
+      ValueError: naming the first leaf that is missing, unexpected, or of another shape or
+        dtype.
+    """
+    size = () if members is None else (members,)
+    wide = lambda leaf: jax.ShapeDtypeStruct(size + leaf.shape, leaf.dtype)
+    template = jax.tree.map(wide, template)
+    require_same_leaves(start, template, "start")
+    leaves = named_leaves(start)
+    for name, leaf in named_leaves(template).items():
+        if (dtype := jnp.result_type(leaves[name])) != leaf.dtype:
+            raise ValueError(f"start: {name!r} is {dtype}, not {leaf.dtype}: convert it")
 
 
 def features_of(network: Layer, shape: Any) -> tuple[Any, Any]:

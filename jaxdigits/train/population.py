@@ -46,6 +46,8 @@ def fit_population(
     keys: Array,
     hyperparameters: Any = (),
     hooks: Hooks = NO_HOOKS,
+    *,
+    start: Params | None = None,
 ) -> Population:
     """Train P networks in one compiled program and return each at its best epoch.
 
@@ -57,6 +59,8 @@ def fit_population(
       keys: [P] one key per member.
       hyperparameters: a pytree of arrays [P].
       hooks: functions to call on the way, each with all members.
+      start: the initial params of each member, every array with a leading axis [P]; None: the
+        networks draw them.
 
     Raises:
       ValueError: for sizes that do not fit and for a hyperparameter that changes no update,
@@ -78,7 +82,7 @@ def fit_population(
             )
     check_members(recipe.mesh, len(keys))
     check_hyperparameters(recipe, train.inputs.shape, hyperparameters)
-    last = run(recipe, train, valid, keys, hyperparameters, hooks, many=True)
+    last = run(recipe, train, valid, keys, hyperparameters, hooks, many=True, start=start)
     best, epoch = last.best, np.asarray(last.best.epoch)
     losses = np.array([row["loss"] for row in last.history])
     diverged = ~np.isfinite(losses).all(0) | (epoch == 0)

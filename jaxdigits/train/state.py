@@ -2,7 +2,7 @@
 
 All randomness comes from one key, by `fold_in`; nothing is split away and lost.
 
-    initial params       key, INIT
+    initial params       key, INIT; none if training starts from other params
     order of an epoch    key, ORDER, epoch
     a training example   key, STEP, update, number of the example in the training set
     its augmentation     the same, AUGMENT
@@ -37,11 +37,18 @@ class TrainState(NamedTuple):
     """[] the run's one key; never changes"""
 
 
-def initial_state(recipe: Recipe, shape: Any, key: Array) -> TrainState:
-    """Return the state before the first update, for inputs of that feature shape."""
+def initial_state(
+    recipe: Recipe, shape: Any, key: Array, start: Params | None = None
+) -> TrainState:
+    """Return the state before the first update, for inputs of that feature shape.
+
+    Args:
+      start: the initial params; None: the network draws them.
+    """
     network = recipe.build(training=True)
     params, _ = network.init(fold_in(require_key(key, "training"), INIT), shape)
-    # A copy: the state is donated to each epoch, and one buffer cannot be given twice.
+    # Copies: the state is donated to each epoch, and one buffer cannot be given twice.
+    params = params if start is None else jax.tree.map(jnp.copy, start)
     average = () if recipe.ema is None else jax.tree.map(jnp.copy, params)
     opt_state = optimizer_of(recipe).init(params)
     return TrainState(params, opt_state, average, jnp.zeros((), jnp.int32), key)

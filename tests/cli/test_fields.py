@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -93,6 +94,13 @@ def test_own_rows_of_digits_train_columns_alone(cli, tmp_path, monkeypatch):
     assert load_run(tmp_path / "run").doubt.checked == ()
     again = cli("evaluate", tmp_path / "run")
     assert again.code == 0, again.err
+    more = ("--learning-rate", "1e-30", "--epochs", "1", "--out", tmp_path / "more")
+    tuned = cli("train", "--data", tmp_path, "--start", tmp_path / "run", *more)
+    assert tuned.code == 0, tuned.err
+    runs = [load_run(tmp_path / name) for name in ("run", "more")]
+    assert runs[1].config.options["channels"] == (2, 2), "as in the run before"
+    jax.tree.map(np.testing.assert_array_equal, *(run.params for run in runs))
+    assert tuned.out.splitlines()[-3].split(", 95")[0] in answer.out
     refused = cli("train", "cnn", "--data", tmp_path)
     assert refused.code == 2
     assert "the folder has rows of digits: choose columns" in refused.err

@@ -7,10 +7,12 @@ from contextlib import contextmanager
 
 import pytest
 
+from jaxdigits.cli.read import BOX
 from jaxdigits.cli.train import Train
 from jaxdigits.models import NETWORKS
 from jaxdigits.runs import job
 from jaxdigits.runs.config import CONFIGS, network_options
+from jaxdigits.runs.folder import load_config
 
 
 def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):
@@ -93,7 +95,7 @@ def test_help_lists_the_networks_own_options_with_true_defaults(cli, monkeypatch
     monkeypatch.setenv("COLUMNS", "100")  # as where there is no terminal
     answer = cli("train", network, "--help")
     assert answer.code == 0
-    assert len(answer.out.splitlines()) <= 80
+    assert len(answer.out.splitlines()) <= 81
     shown = set(re.findall(r"(?m)^  --([\w-]+)", answer.out))
     own = {name.replace("_", "-") for name in network_options(network)} - {"classes"}
     others = {name for n in NETWORKS for name in network_options(n)}
@@ -341,3 +343,31 @@ def test_of_several_seeds_the_one_that_diverges_is_named(cli, tmp_path, monkeypa
     assert answer.json()["diverged_seeds"] == [4]
     assert len(answer.json()["test_accuracies"]) == 2
     assert "jaxdigits: the loss of seeds [4] became infinite: each counts with" in answer.err
+
+
+def test_training_goes_on_from_a_run_of_the_same_network(cli, one_line, trained, tmp_path):
+    answer, folder = trained
+    still = ("--learning-rate", "1e-30", "--epochs", 1, "--out", tmp_path / "run", "--json")
+    again = cli("train", "mlp", "--start", folder, *still)
+    assert again.code == 0, again.err
+    for name in ("test_accuracy", "parameters"):
+        assert again.json()[name] == answer.json()[name]
+    named = configured(f"mlp --start {folder} --dropout-rate 0.5")
+    assert named.options == load_config(folder).options | {"dropout_rate": 0.5}
+    assert "[8]" in cli("train", "--start", folder, "--help").out, "its options are usual"
+    code, said = one_line("train", "cnn", "--start", folder)
+    assert (code, said.endswith("is a run of mlp, not cnn: write `jaxdigits train mlp`")) == (
+        2,
+        True,
+    )
+    code, said = one_line("train", "mlp", "--start", folder, "--hidden", 9)
+    assert (code, "leave out hidden" in said) == (1, True)
+    assert one_line("train", "--start", tmp_path)[0] == 1
+    code, said = one_line("train", "--resume", tmp_path / "run", "--start", folder)
+    assert (code, said.endswith("leave out --start")) == (2, True)
+
+
+def test_the_network_of_the_package_is_a_start():
+    config = configured("columns --start package")
+    assert config.start.folder == str(BOX)
+    assert config.options == load_config(BOX).options

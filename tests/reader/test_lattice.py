@@ -61,6 +61,7 @@ def test_the_search_finds_the_best_strings_with_their_probabilities(known, logp)
     best = search(logp, automaton, k=4)
     order = np.argsort(-log_p, axis=1)[:, :4]
     assert best.exact.all()
+    np.testing.assert_allclose(best.log_z, log_z, rtol=1e-12)
     for b, strings in enumerate(order):
         wanted = [
             row(STRINGS[i], best.digits.shape[-1]) for i in strings if np.isfinite(log_p[b, i])

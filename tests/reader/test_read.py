@@ -1,12 +1,13 @@
 """Fields are read under a format, alone or beside others, or refused with a reason."""
 
+from itertools import pairwise
+
 import jax
 import numpy as np
 import pytest
 
 from jaxdigits.data import DataError, Field
-from jaxdigits.losses.ctc import ctc
-from jaxdigits.reader import make_format, read_fields, search
+from jaxdigits.reader import best_alignment, make_format, pattern, read_fields, search
 from jaxdigits.reader.read import _aligned, _batches, _log_probabilities
 
 DIGITS, LUHN = make_format("digits:1-4"), make_format("luhn:4")
@@ -104,15 +105,16 @@ def test_spans_are_the_places_of_the_digits():
     assert edges == sorted(edges)
 
 
-def test_the_alignment_of_a_string_has_the_probability_of_ctc():
+def test_the_alignment_of_a_string_is_the_best_of_a_format_with_it_alone():
     rng = np.random.default_rng(0)
     logp = np.array(jax.nn.log_softmax(rng.normal(0, 2, (3, 9, 11))))
     digits = np.array([[3, 3, 1], [7, -1, -1], [1, 2, 1]])
-    frames, log_p = _aligned(logp, digits)
-    loss = ctc().value
-    for n in range(3):
-        wanted = float(loss(logp[n : n + 1], digits[n : n + 1]))
-        assert log_p[n] == pytest.approx(-wanted, rel=1e-5)
+    frames = _aligned(logp, digits)
+    for n, text in enumerate(("331", "7", "121")):
+        classes = np.asarray(best_alignment(logp[n : n + 1], pattern(text))[0][0])
+        ends = np.flatnonzero(np.diff(classes, prepend=10, append=10))
+        runs = [(a, b - 1) for a, b in pairwise(ends) if classes[a] != 10]
+        assert list(map(tuple, frames[n, : len(text)])) == runs
     assert (frames[1, 1:] == -1).all()
     assert frames[0, 0, 1] < frames[0, 1, 0] - 1, "a blank is between equal digits"
     assert (frames[:, 0] >= 0).all()

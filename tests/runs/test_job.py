@@ -36,7 +36,9 @@ def done(data, tmp_path_factory):
     folder, rows, sets = tmp_path_factory.mktemp("job") / "run", [], []
     with pytest.MonkeyPatch.context() as patch:
         fit = job.fit
-        spy = lambda recipe, *rest: (sets.extend(rest[:2]), fit(recipe, *rest))[1]
+        spy = lambda recipe, *rest, **more: (sets.extend(rest[:2]), fit(recipe, *rest, **more))[
+            1
+        ]
         patch.setattr(job, "fit", spy)
         outcome = run_job(config(), *data, folder, rows.append)
     return outcome, folder, rows, sets
