@@ -31,6 +31,7 @@ def write_artefact(
     path: Path | str,
     data: bytes,
     example: Any,
+    /,
     *,
     kind: str = "stablehlo",
     seed: int = 0,
