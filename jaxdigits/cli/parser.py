@@ -105,7 +105,9 @@ def _add(group: Any, option: Option) -> None:
         text = f"{text} [{_shown(option.default)}]"
     path = any(Path in (member, *get_args(member)) for member in members)
     read = _reader(option.name, number, names, type(None) in members, path)
-    kind = "NAME" if names else {int: "INT", float: "FLOAT"}.get(number, "TEXT")
+    kind = {int: "INT", float: "FLOAT"}.get(number, "TEXT")
+    if names:
+        kind = "NAME" if kind == "TEXT" else f"NAME|{kind}"
     metavar = next((m for m in marks if m != POSITIONAL), "PATH" if Path in members else kind)
     rest: dict[str, Any] = dict(type=read, metavar=metavar, help=f"{text}.")
     if POSITIONAL in marks:

@@ -19,9 +19,9 @@ class Processes:
     """Many devices, and many processes or hosts: the same network, to rounding."""
 
     devices: int | None = None
-    """Devices that share each batch, or the networks of --seeds; a CPU simulates them."""
-    coordinator: Annotated[str | None, "HOST:PORT"] = None
-    """Process 0 and a free port there; auto: ask Slurm, Open MPI or Cloud TPU."""
+    """Devices that share each batch or the seeds; a CPU simulates them."""
+    coordinator: Annotated[str | None, "ADDRESS"] = None
+    """HOST:PORT, free, of process 0; auto: ask Slurm, Open MPI or Cloud TPU."""
     processes: int | None = None
     """Number of processes, with --coordinator."""
     process: int | None = None
