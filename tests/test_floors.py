@@ -14,7 +14,7 @@ FLOORS = {
     "layer": 0, "options": 0, "tree": 0,
     "layers": 1, "losses": 1, "augment": 1,
     "spikes": 2, "data": 2,
-    "models": 3, "gradients": 3,
+    "models": 3, "gradients": 3, "quantise": 3,
     "certificate": 4, "train": 4, "measure": 4,
     "reader": 5,
     "runs": 6,
