@@ -23,8 +23,8 @@ from jaxdigits.options import nearest
 
 CLOSED_PIPE = 128 + 13  # as a shell gives it for SIGPIPE, after `| head -1`
 COMMANDS = (
-    "train", "evaluate", "predict", "read", "formats", "plot", "check", "bench", "info",
-    "completion",
+    "train", "evaluate", "predict", "quantise", "read", "formats", "plot", "check", "bench",
+    "info", "completion",
 )  # fmt: skip
 OVERVIEW = """\
 Reading digits the way brains and machines do: networks with hand-derived gradients.

@@ -31,36 +31,36 @@ A state of 24 bits times a decay of 13 does not fit 32 bits; its high and low pa
 """
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike
 
 LOIHI = (1 << 23) - 1  # largest potential
 States = dict[str, Array]
+Whole = Any  # a whole number, or one per neuron [n]
 P = TypeVar("P")
 
 
 class Loihi(NamedTuple):
     """Integers of Loihi's neurons, each one number or one per neuron [n]."""
 
-    vth: ArrayLike
+    vth: Whole
     """threshold θ, in units of a weight"""
-    du: ArrayLike = 4095
+    du: Whole = 4095
     """decay of the current, 0 to 4095, in 1/4096 (after adding 1); 4095 has none left"""
-    dv: ArrayLike = 0
+    dv: Whole = 0
     """decay of the potential, 0 to 4096, in 1/4096"""
-    bias: ArrayLike = 0
+    bias: Whole = 0
     """mantissa times 2^exponent, in units of the potential: 1/64 of a weight"""
 
 
 class DynapCnn(NamedTuple):
     """Integers of DynapCNN's neurons, each one number or one per neuron [n]."""
 
-    threshold: ArrayLike
-    floor: ArrayLike = -(1 << 15)
+    threshold: Whole
+    floor: Whole = -(1 << 15)
     """lowest potential"""
 
 

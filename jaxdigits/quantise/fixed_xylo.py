@@ -9,9 +9,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import ArrayLike
 
-from jaxdigits.quantise.fixed_lif import States, simulated, whole
+from jaxdigits.quantise.fixed_lif import States, Whole, simulated, whole
 
 XYLO = (1 << 15) - 1  # largest state; the least is −2¹⁵
 
@@ -19,15 +18,15 @@ XYLO = (1 << 15) - 1  # largest state; the least is −2¹⁵
 class Xylo(NamedTuple):
     """Integers of a layer of Xylo's neurons; constants are one number or one per neuron [n]."""
 
-    weight: Array
+    weight: Whole
     """[m, n] int32, 8 bits"""
-    threshold: ArrayLike
-    synapse_shift: ArrayLike = 1
+    threshold: Whole
+    synapse_shift: Whole = 1
     """d_i: a current loses 2^−d_i of itself in a step"""
-    leak_shift: ArrayLike = 4
+    leak_shift: Whole = 4
     """d_v"""
-    bias: ArrayLike = 0
-    recurrent: Array | None = None
+    bias: Whole = 0
+    recurrent: Whole | None = None
     """[n, n] int32, 8 bits"""
     shift: int = 0
     """bits by which weights are shifted to the left"""

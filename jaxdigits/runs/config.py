@@ -29,6 +29,7 @@ from jaxdigits.options import (
     require_name,
     require_within,
 )
+from jaxdigits.quantise import MOST, quantised
 from jaxdigits.train.microbatch import check_microbatch, require_apart
 from jaxdigits.train.optimizer import SCHEDULES
 
@@ -38,6 +39,7 @@ LONGEST_SIDE = 1 << 14  # pixels of one's own images
 # What a builder takes, and a run does not choose.
 NOT_OPTIONS = ("chain", "training", "statistics")
 NOT_SETTINGS = ("network", "options", "own")  # fields that are no option of a training
+OPTIONAL = ("own", "bits")  # fields that are in a file only where they are not None
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
 _FITTING = (
     "{} reads rows of digits: give the folder a labels.csv, or choose a network of images",
@@ -85,6 +87,8 @@ class Config:
     """save after this many updates of an epoch, too"""
     gradient: Annotated[str, tuple(GRADIENTS)] = "by_hand"
     """how the gradient is computed"""
+    bits: Annotated[int, Bounds(1, MOST)] | None = None
+    """bits of each weight, trained straight through the rounding; none: 32-bit floats"""
     seed: Annotated[int, Bounds(0, SEEDS - 1)] = 0
     """all randomness comes from it"""
     seeds: Annotated[int, Bounds(1)] = 1
@@ -167,8 +171,10 @@ class Config:
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
         if self.gradient in ESTIMATORS:
-            return partial(models.NETWORKS[self.network], **self.options)
-        return partial(_by_rule, self.network, self.options, self.gradient)
+            network = partial(models.NETWORKS[self.network], **self.options)
+        else:
+            network = partial(_by_rule, self.network, self.options, self.gradient)
+        return network if self.bits is None else partial(_of_few_bits, network, self.bits)
 
     def augmentation(self) -> Augment | None:
         """The function that makes other images of each update's, and other speech."""
@@ -186,6 +192,10 @@ class Config:
         if self.gradient in ESTIMATORS:
             return ESTIMATORS[self.gradient]
         return RULES[self.gradient].estimator
+
+
+def _of_few_bits(build: Callable[..., Layer], bits: int, **rest: Any) -> Layer:
+    return quantised(build(**rest), bits)
 
 
 def _by_rule(
@@ -314,10 +324,11 @@ def check_network(config: Config) -> None:
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The configuration as a JSON object; `own` only with data of one's own."""
+    """The configuration as a JSON object, without the `OPTIONAL` fields that are None."""
     values = asdict(config)
-    own = values.pop("own")
-    return values if own is None else values | {"own": own._asdict()}
+    if config.own is not None:
+        values["own"] = config.own._asdict()
+    return {k: v for k, v in values.items() if v is not None or k not in OPTIONAL}
 
 
 def from_json(values: Any) -> Config:
@@ -329,7 +340,7 @@ def from_json(values: Any) -> Config:
     if not isinstance(values, dict):
         raise ValueError("the configuration is not a JSON object")
     names = {f.name for f in fields(Config)}
-    for name in sorted(names ^ {*values, "own"}):
+    for name in sorted(names ^ {*values, *OPTIONAL}):
         problem = "lacks" if name in names else "has an unknown"
         raise ValueError(f"the configuration {problem} {name!r}")
     try:
