@@ -75,10 +75,10 @@ def loihi(params: Loihi, x: Array) -> tuple[Array, States]:
 
     def step(state, a):
         u, v = state
-        raw_u = _decayed(u, 4096 - (params.du + 1)) + 64 * a
+        raw_u = decayed(u, 4096 - (params.du + 1)) + 64 * a
         u = jnp.where(raw_u > LOIHI + 1, raw_u - 2 * (LOIHI + 1), raw_u)
         u = jnp.where(raw_u <= -LOIHI - 1, raw_u + 2 * (LOIHI + 1), u)
-        raw_v = _decayed(v, 4096 - params.dv) + u + params.bias
+        raw_v = decayed(v, 4096 - params.dv) + u + params.bias
         v = jnp.clip(raw_v, -LOIHI, LOIHI)
         z = v > 64 * params.vth
         after = jnp.where(z, 0, v)
@@ -97,8 +97,8 @@ def slayer_cuba(params: Loihi, x: Array) -> tuple[Array, States]:
 
     def step(state, a):
         u, v = state
-        u = _decayed(u, 4096 - params.du) + 64 * a
-        v = _decayed(v, 4096 - params.dv) + u + params.bias
+        u = decayed(u, 4096 - params.du) + 64 * a
+        v = decayed(v, 4096 - params.dv) + u + params.bias
         z = v > 64 * params.vth
         return (u, jnp.where(z, 0, v)), (z, {"u": u, "v": v})
 
@@ -143,7 +143,10 @@ def whole(params: P, x: Array) -> tuple[P, Array]:
     return jax.tree.map(lambda a: jnp.asarray(a, jnp.int32), (params, x))
 
 
-def _decayed(x: Array, k: Array) -> Array:
-    """Return trunc(x k / 4096) for |x| < 2³¹ and k from 0 to 4096, without 64 bits."""
+def decayed(x: Array, k: Array, half: int = 0) -> Array:
+    """Return trunc(x k / 4096) [...] for |x| < 2³¹ and k from 0 to 4096, without 64 bits.
+
+    With `half` of 2048 it is the nearest whole number instead.
+    """
     size = jnp.abs(x)
-    return jnp.sign(x) * ((size >> 12) * k + ((size & 4095) * k >> 12))
+    return jnp.sign(x) * ((size >> 12) * k + ((size & 4095) * k + half >> 12))

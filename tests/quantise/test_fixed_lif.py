@@ -150,7 +150,7 @@ def test_xylo_is_the_loop_that_adds_each_spike(shift):
 def test_a_product_of_36_bits_is_exact_in_32():
     k, x = np.arange(4097)[:, None], np.array([1, 4095, 4096, TOP, TOP + 1, 2**31 - 1])
     x = np.concatenate([x, -x])
-    ours = fixed_lif._decayed(jnp.asarray(x, jnp.int32), jnp.asarray(k, jnp.int32))
+    ours = fixed_lif.decayed(jnp.asarray(x, jnp.int32), jnp.asarray(k, jnp.int32))
     np.testing.assert_array_equal(ours, truncated(x, k))
 
 
