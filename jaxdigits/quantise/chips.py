@@ -27,7 +27,8 @@ from jaxdigits.quantise.integer_lif import IntegerLif, integer_lif
 from jaxdigits.quantise.twin import Floats, Placed, Twin, make_twin
 from jaxdigits.quantise.weights import quantise, require_bits
 
-HEADROOM = 8  # thresholds that a 16-bit potential holds
+HEADROOM = 8  # thresholds that a potential holds
+FINE = 6  # bits of a potential behind the unit of a weight, where there is room
 LARGEST = (1 << 15) - 1  # of 16 bits
 
 
@@ -106,22 +107,21 @@ def to_integers(
     return make_twin(network, params, "the integer network", place, bits=bits, **compare)
 
 
-def dynapcnn_scale(floats: Floats, bits: int = 8, floor: float | None = None) -> float:
-    """Return 1/s: the largest factor for which weights, biases, θ and the floor fit.
+def dynapcnn_scale(
+    floats: Floats, bits: int = 8, floor: float | None = None
+) -> tuple[int, float]:
+    """Return (n, m) with 1/s = n/m, the largest factor for which all numbers fit.
 
-    Weights and biases have `bits` bits, the threshold and the floor 16.
+    Weights and biases have `bits` bits, the threshold and the floor 16.  The number of size m
+    becomes ±n, and every other W is round(W n / m): halves stay halves.
     """
-
-    def fills(values: Any, bits: int) -> float:
-        low, high, top = np.min(values), np.max(values), 1 << (bits - 1)
-        return min(-top / low if low < 0 else np.inf, (top - 1) / high if high > 0 else np.inf)
-
-    limits = [
-        floats.constants["threshold"] / _gain(floats),
-        *([] if floor is None else [floor]),
-    ]
-    limits = np.concatenate([np.ravel(a) for a in limits])
-    return min(fills(floats.weight, bits), fills(floats.bias, bits), fills(limits, 16))
+    limits = np.append(floats.constants["threshold"] / _gain(floats), floor or 0.0)
+    pairs: list[tuple[int, float]] = []
+    for values, width in ((floats.weight, bits), (floats.bias, bits), (limits, 16)):
+        top = 1 << (width - 1)
+        sides = (top, -np.min(values)), (top - 1, np.max(values))
+        pairs += [(n, float(m)) for n, m in sides if m > 0]
+    return min(pairs, key=lambda pair: pair[0] / pair[1])
 
 
 def _loihi(bits: int, floats: Floats) -> Placed:
@@ -148,12 +148,12 @@ def _dynapcnn(bits: int, floor: float | None, floats: Floats) -> Placed:
     _require("DynapCNN", c, reset="subtract", fires="at", spikes="several")
     if "synapse_decay" in k or c.normalise or np.any(k["decay"] != 1):
         raise ValueError("DynapCNN has no decay: build with lif neurons and decay=1.0")
-    factor = dynapcnn_scale(floats, bits, floor)
-    lowest = -LARGEST - 1 if floor is None else np.round(floor * factor)
-    threshold = _threshold(floats, 1 / factor, LARGEST, "DynapCNN")
-    ints = fixed_lif.DynapCnn(threshold, lowest)
-    weight, bias = (np.round(a * factor).astype(int) for a in (floats.weight, floats.bias))
-    return Placed(weight, bias, 1 / factor, fixed_lif.dynapcnn, _int32(ints))
+    n, m = dynapcnn_scale(floats, bits, floor)
+    whole = lambda a: np.round(a * n / m).astype(int)
+    lowest = -LARGEST - 1 if floor is None else whole(np.asarray(floor))
+    ints = fixed_lif.DynapCnn(_threshold(floats, m / n, LARGEST, "DynapCNN"), lowest)
+    weight, bias = whole(floats.weight), whole(floats.bias)
+    return Placed(weight, bias, m / n, fixed_lif.dynapcnn, _int32(ints))
 
 
 def _xylo(bits: int, floats: Floats) -> Placed:
@@ -172,7 +172,7 @@ def _xylo(bits: int, floats: Floats) -> Placed:
     bias, clipped = _clip(floats.bias / scale, bits)
     ints = fixed_xylo.Xylo(
         np.concatenate([weight, bias[None]]), _threshold(floats, unit, LARGEST, "Xylo"),
-        *shifts, most_in=31,
+        shifts[0], shifts[1], most_in=31,
     )  # fmt: skip
 
     def run(params, x):
@@ -191,7 +191,7 @@ def _integers(bits: int, top: int, floats: Floats) -> Placed:
     if "synapse_decay" in k:
         raise ValueError("the integer network has no synapses: build with lif neurons")
     highest = float(np.max(k["threshold"] / _gain(floats))) / scale
-    f = max(0, int(np.log2((top + 1) / HEADROOM / highest)))
+    f = max(0, min(FINE, int(np.log2((top + 1) / HEADROOM / highest))))
     unit = scale * _gain(floats) / 2**f
     reset = 0 if c.reset == "subtract" else np.round(np.asarray(c.reset) / unit)
     ints = IntegerLif(

@@ -179,7 +179,8 @@ def _floats(own: Any, kind: Any, p: Any) -> Floats:
 
 def _sums(layer: Layer, placed: Placed) -> tuple[Layer, Any]:
     """Return the layer of whole weights, spikes -> sums, and its params."""
-    whole = {"weight": jnp.asarray(placed.weight), "bias": jnp.asarray(placed.bias)}
+    integers = {"weight": placed.weight, "bias": placed.bias}
+    whole = {name: jnp.asarray(a, jnp.int32) for name, a in integers.items()}
 
     def forward(params, x, key=None):
         return layer.forward(jax.tree.map(lambda a: a.astype(x.dtype), params), x, key)
@@ -233,12 +234,12 @@ def _compare(network: Layer, params: Params, twin: Twin, images, label, key) -> 
         ]
         return jnp.stack([before.argmax(-1), after.argmax(-1)]), rows
 
-    answers, total = [], 0
+    answers, total = [], np.zeros((len(twin.layers), 3))
     for start in range(0, len(images), BATCH):
         index = np.arange(start, min(start + BATCH, len(images)))
         answer, rows = both(images[index], example_keys(key, jnp.asarray(index)))
         answers.append(answer)
-        total = total + np.asarray(rows, float)
+        total += np.asarray(rows, float)
     counts = [map(int, row) for row in total]
     reports = [
         report._replace(saturated=saturated, spikes=spikes, changed=changed)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits import cnn, mlp, serial, snn
+from jaxdigits import mlp, serial, snn
 from jaxdigits import spikes as sp
 from jaxdigits.layer import nodes_of
 from jaxdigits.layers import conv2d, dense, flatten, relu
@@ -45,7 +45,7 @@ ON_CHIP = [(chip, options) for chip, every in SETTINGS.items() for options in ev
 XYLO = dict(neuron="cuba_lif", synapse_decay=0.5, decay=0.75, reset_step="same", **COUNTS)
 
 
-def build(**options):
+def build(*, largest=127, **options):
     """A small network, whose weights and biases are multiples of GRID, and its params."""
     network = snn(hidden=(12, 9), classes=4, steps=STEPS, training=False, **options)
     params, _ = network.init(jax.random.key(0), (4, 4))
@@ -54,7 +54,7 @@ def build(**options):
     def on_grid(leaf):
         whole = rng.integers(-12, 24, leaf.shape)
         if leaf.ndim == 2:
-            whole[0, 0] = 127  # the largest weight, which sets the scale
+            whole[0, 0] = largest  # the largest weight sets the scale
         return jnp.asarray(whole * GRID, leaf.dtype)
 
     return network, jax.tree.map(on_grid, params)
@@ -69,7 +69,8 @@ def spikes_of(network, params, kind):
 @pytest.mark.parametrize(("chip", "options"), ON_CHIP)
 def test_on_the_grid_every_spike_is_the_same(chip, options):
     network, params = build(**options)
-    twin = CHIPS[chip](network, params, images=IMAGES)
+    more = dict(state_bits=20) if chip == "integers" else {}  # several spikes need room
+    twin = CHIPS[chip](network, params, images=IMAGES, **more)
     logits, floats = spikes_of(network, params, lambda node: isinstance(node, sp.Traces))
     ours, whole = spikes_of(twin.network, twin.params, lambda node: isinstance(node, Fixed))
     assert len(floats) == 2
@@ -88,7 +89,7 @@ def test_on_the_grid_every_spike_is_the_same(chip, options):
 def test_xylo_is_its_chip_a_step_later_a_layer_and_close_to_its_floats():
     network, params = build(**XYLO)
     twin = to_xylo(network, params, images=IMAGES)
-    assert twin.layers[0].changed < 0.05 * STEPS * len(IMAGES) * 12
+    assert twin.layers[0].changed < 0.15 * STEPS * len(IMAGES) * 12
     _, (first, second, _) = spikes_of(twin.network, twin.params, lambda n: isinstance(n, Fixed))
     p = twin.params[6]
     late = np.concatenate([np.zeros_like(first[:1]), first])
@@ -101,14 +102,14 @@ def test_xylo_is_its_chip_a_step_later_a_layer_and_close_to_its_floats():
 
 
 def test_few_bits_and_small_states_are_in_the_report():
-    network, params = build(decay=0.5)
+    network, params = build(largest=24, decay=0.5)
     label = np.argmax(spikes_of(network, params, lambda node: False)[0], -1)
     key = jax.random.key(5)
     options = dict(images=IMAGES, label=label, key=key)
     coarse = to_integers(network, params, 3, **options)
     assert coarse.layers[0].levels <= 7
     assert coarse.layers[0].changed > 0
-    small = to_integers(network, params, 8, state_bits=9, **options)
+    small = to_integers(network, params, 6, state_bits=8, **options)
     assert small.layers[0].saturated > 0
     assert to_integers(network, params, 8, state_bits=24, **options).layers[0].saturated == 0
     assert len(coarse.accuracy) == 2
@@ -118,11 +119,12 @@ def test_few_bits_and_small_states_are_in_the_report():
         8,
         **options,
     )
-    assert again.accuracy[0] == again.accuracy[1]
+    assert again.accuracy[0] == 1
+    assert again.accuracy[1] > 0.85
 
 
 def test_a_network_that_is_quantised_already_keeps_its_levels():
-    network, params = build(decay=0.5)
+    network, params = build(largest=24, decay=0.5)
     params = jax.tree.map(lambda a: a * 1.01 + 0.003, params)
     few = quantised(network, 4, per="tensor")
     twin = to_integers(few, params, 4, images=IMAGES)
@@ -154,10 +156,10 @@ def test_a_convolution_with_a_spike_count_on_dynapcnn():
 def test_the_common_scale_of_dynapcnn_and_its_trap():
     weight, convention = np.array([[0.5, -1.0]]), sp.Convention(**COUNTS)
     floats = Floats(weight, np.zeros(2), {"threshold": np.array(1.0)}, convention)
-    assert dynapcnn_scale(floats) == 128  # by the most negative weight
-    assert dynapcnn_scale(floats._replace(weight=-weight)) == 127
-    assert dynapcnn_scale(floats._replace(bias=np.array([2.54, 0]))) == 50
-    assert dynapcnn_scale(floats, floor=-512.0) == 64
+    assert dynapcnn_scale(floats) == (128, 1)  # by the most negative weight
+    assert dynapcnn_scale(floats._replace(weight=-weight)) == (127, 1)
+    assert dynapcnn_scale(floats._replace(bias=np.array([2.5, 0]))) == (127, 2.5)
+    assert dynapcnn_scale(floats, floor=-512.0) == (1 << 15, 512)
     network, params = build(decay=1.0, **COUNTS)
     assert to_dynapcnn(network, params, floor=-2.0).layers[0].levels > 20
     error = r"layer 2 dense: \d+\.\d% of its weights are on fewer than 4 levels of 8 bits"
@@ -172,10 +174,10 @@ def test_the_shared_scales_of_dynapcnn():
         floor = -(2.0**15) if case["min_v_mem"] is None else case["min_v_mem"]
         constants = {"threshold": np.array(case["threshold"])}
         floats = Floats(weight, bias, constants, sp.Convention(**COUNTS))
-        scale = dynapcnn_scale(floats, floor=floor)
-        for name, value in (("weight", weight), ("bias", bias),
-                            ("threshold", case["threshold"]), ("min_v_mem", floor)):  # fmt: skip
-            np.testing.assert_array_equal(np.round(scale * value), case[f"{name}_int"])
+        n, m = dynapcnn_scale(floats, floor=floor)
+        values = dict(weight=weight, bias=bias, threshold=case["threshold"], min_v_mem=floor)
+        for name, value in values.items():
+            np.testing.assert_array_equal(np.round(value * n / m), case[f"{name}_int"])
 
 
 @pytest.mark.parametrize(
@@ -190,7 +192,7 @@ def test_the_shared_scales_of_dynapcnn():
         (to_loihi, dict(threshold=1e5, **ZERO), "Loihi has thresholds from 1 to 131071, got"),
         (to_dynapcnn, COUNTS, "DynapCNN has no decay: build with lif neurons and decay=1.0"),
         (to_xylo, dict(decay=0.75, **COUNTS), "Xylo has neurons behind a synapse"),
-        (to_xylo, XYLO | dict(decay=0.9), "Xylo has decays 1 − 2\\^−d, .* decay is 0.9"),
+        (to_xylo, XYLO | dict(decay=0.9), "Xylo has decays 1 − 2\\^−d, .* decay is 0.89"),
         (to_integers, dict(spike_from="old"), "neurons with spike_from='new', got 'old'"),
         (to_integers, dict(neuron="cuba_lif"), "the integer network has no synapses"),
     ],
@@ -218,7 +220,6 @@ def test_other_bits_networks_and_gradients():
             to_integers(other, own)
     twin = to_integers(network, params)
     with pytest.raises(ValueError, match="integer neurons have no gradient"):
-        twin.network.backward(twin.params, None, jnp.zeros(1))
+        twin.network.backward(twin.params, (None,) * 9 + ((),), jnp.zeros(1))
     with pytest.raises(ValueError, match="weights that are all zero"):
         to_integers(network, jax.tree.map(jnp.zeros_like, params))
-    assert cnn is not None
