@@ -13,6 +13,7 @@ state.  The map:
                            thresholds, recurrence, readouts, event-driven neurons
     jaxdigits.losses       losses with their slopes: cross-entropy, CTC
     jaxdigits.models       builders: mlp, cnn, snn, conv_snn, event_snn, multimodal, columns
+    jaxdigits.quantise     weights of a few bits, integer neurons of neuromorphic chips
     jaxdigits.gradients    gradient estimators, learning rules, the checker
     jaxdigits.data         digits, MNIST, spoken digits, events, pictures, sounds, splits
     jaxdigits.augment      other images and sounds in each step

@@ -9,6 +9,7 @@ from . import losses as losses
 from . import measure as measure
 from . import models as models
 from . import plots as plots
+from . import quantise as quantise
 from . import reader as reader
 from . import runs as runs
 from . import spikes as spikes

@@ -54,6 +54,8 @@ def spiking(network: Layer, *, steps: int, start: float = 0.5) -> Layer:
     def form(i, layer):
         if _is(layer, ly.relu):
             return sp.integrate_and_fire(start, steps=steps if i == first else None)
+        if layer.about and layer.about.constructor is ly.dropout and i > first:
+            return ly.dropout(layer.about.arguments["rate"], time=True)
         return sp.of_mean(layer) if i == last else layer
 
     return serial(*(form(i, layer) for i, layer in enumerate(layers)))

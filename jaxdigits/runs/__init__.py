@@ -14,5 +14,6 @@ from jaxdigits.runs.job import predict as predict
 from jaxdigits.runs.job import predictor as predictor
 from jaxdigits.runs.job import run_job as run_job
 from jaxdigits.runs.job import validation_split as validation_split
+from jaxdigits.runs.rounding import rounded_run as rounded_run
 from jaxdigits.runs.save import save_run as save_run
 from jaxdigits.runs.start import config_from as config_from

@@ -14,6 +14,7 @@ from jaxdigits import models
 from jaxdigits import spikes as sp
 from jaxdigits.augment import AUGMENTS, Augment, of_senses, other_speech
 from jaxdigits.chain import in_series
+from jaxdigits.convert import spiking
 from jaxdigits.data.catalogue import CLASSES, FEATURES, blank
 from jaxdigits.data.own import Own
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
@@ -30,6 +31,7 @@ from jaxdigits.options import (
     require_name,
     require_within,
 )
+from jaxdigits.quantise import MOST, quantised
 from jaxdigits.train.microbatch import check_microbatch, require_apart
 from jaxdigits.train.optimizer import SCHEDULES
 
@@ -39,8 +41,8 @@ LONGEST_SIDE = 1 << 14  # pixels of one's own images
 # What a builder takes, and a run does not choose.
 NOT_OPTIONS = ("chain", "training", "statistics")
 # Fields that are no option of a training.
-NOT_SETTINGS = ("network", "options", "own", "start")
-MAY_LACK = ("own", "start")  # keys of `config.json`
+NOT_SETTINGS = ("network", "options", "own", "start", "spiking_steps")
+OPTIONAL = ("own", "start", "bits", "spiking_steps")  # in a file only where they are not None
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
 _FITTING = (
     "{} reads rows of digits: give the folder a labels.csv, or choose a network of images",
@@ -96,6 +98,8 @@ class Config:
     """save after this many updates of an epoch, too"""
     gradient: Annotated[str, tuple(GRADIENTS)] = "by_hand"
     """how the gradient is computed"""
+    bits: Annotated[int, Bounds(1, MOST)] | None = None
+    """bits of each weight, trained straight through the rounding; none: 32-bit floats"""
     seed: Annotated[int, Bounds(0, SEEDS - 1)] = 0
     """all randomness comes from it"""
     seeds: Annotated[int, Bounds(1)] = 1
@@ -104,6 +108,8 @@ class Config:
     """every option of the network, as its builder takes them"""
     own: Own | None = None
     """facts of one's own data; None for a data set of the library"""
+    spiking_steps: Annotated[int, Bounds(1)] | None = None
+    """time steps of integrate-and-fire neurons in place of rectifiers; None: rectifiers"""
     start: Start | None = None
     """the run to go on from; None: the networks draw their params"""
 
@@ -186,8 +192,12 @@ class Config:
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
         if self.gradient in ESTIMATORS:
-            return partial(models.NETWORKS[self.network], **self.options)
-        return partial(_by_rule, self.network, self.options, self.gradient)
+            network = partial(models.NETWORKS[self.network], **self.options)
+        else:
+            network = partial(_by_rule, self.network, self.options, self.gradient)
+        if self.spiking_steps is not None:
+            network = partial(_in_spikes, network, self.spiking_steps)
+        return network if self.bits is None else partial(_of_few_bits, network, self.bits)
 
     def augmentation(self) -> Augment | None:
         """The function that makes other images of each update's, and other speech."""
@@ -205,6 +215,14 @@ class Config:
         if self.gradient in ESTIMATORS:
             return ESTIMATORS[self.gradient]
         return RULES[self.gradient].estimator
+
+
+def _in_spikes(build: Callable[..., Layer], steps: int, **rest: Any) -> Layer:
+    return spiking(build(**rest), steps=steps)
+
+
+def _of_few_bits(build: Callable[..., Layer], bits: int, **rest: Any) -> Layer:
+    return quantised(build(**rest), bits)
 
 
 def _by_rule(
@@ -340,10 +358,9 @@ def check_network(config: Config) -> None:
 
 
 def to_json(config: Config) -> dict[str, Any]:
-    """The configuration as a JSON object, with `own` and `start` only where they are."""
-    values = asdict(config)
-    facts = {name: values.pop(name) for name in MAY_LACK}
-    return values | {name: fact._asdict() for name, fact in facts.items() if fact is not None}
+    """The configuration as a JSON object, without the `OPTIONAL` fields that are None."""
+    values = {k: v for k, v in asdict(config).items() if v is not None or k not in OPTIONAL}
+    return {k: v._asdict() if isinstance(v, Own | Start) else v for k, v in values.items()}
 
 
 def from_json(values: Any) -> Config:
@@ -355,7 +372,7 @@ def from_json(values: Any) -> Config:
     if not isinstance(values, dict):
         raise ValueError("the configuration is not a JSON object")
     names = {f.name for f in fields(Config)}
-    for name in sorted(names ^ {*values, *MAY_LACK}):
+    for name in sorted(names ^ {*values, *OPTIONAL}):
         problem = "lacks" if name in names else "has an unknown"
         raise ValueError(f"the configuration {problem} {name!r}")
     try:

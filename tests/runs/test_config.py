@@ -145,6 +145,22 @@ def test_a_file_that_is_not_whole_is_refused(change, message):
         from_json([values])
 
 
+def test_bits_are_in_a_file_where_weights_have_few_and_the_network_rounds_them():
+    assert "bits" not in to_json(config_for("mlp"))
+    config = config_for("mlp", bits=2, options={"hidden": 5})
+    stored = json.loads(json.dumps(to_json(config)))
+    assert stored["bits"] == 2
+    assert from_json(stored) == config
+    network = config.build()(training=False)
+    assert network.about.name == "quantised"
+    assert network.about.arguments["bits"] == 2
+    by_rule = config_for("snn", bits=4, gradient="eprop").build()(training=True)
+    assert by_rule.about.find(models.snn).arguments["chain"].__name__ != "in_series"
+    for bits in (0, 33):
+        with pytest.raises(ValueError, match=rf"bits must be in \[1, 8\], got {bits}"):
+            config_for("mlp", bits=bits)
+
+
 def test_what_is_no_setting_is_named():
     with pytest.raises(ValueError, match=r"a setting must be one of .*; perhaps epochs"):
         config_for("mlp", epoch=1)
