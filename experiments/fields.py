@@ -75,6 +75,7 @@ STYLES = {
 }
 AMOUNT = "amount:0-9999999"
 PROMISES = (0.01, 0.001)
+FILES = 5000  # of the folder that the command reads
 
 
 def train(network: str, seed: int, epochs: int | None) -> None:
@@ -322,12 +323,37 @@ def timed(folder: Path) -> dict[str, Any]:
         ink = [prepare_field(read_grey(p)) for p in good]
         read_fields(logits, ink, aba)
         checked = [_seconds(partial(read_fields, logits, ink, aba)) for _ in range(3)]
+        whole = _seconds(partial(_read_folder, folder, good, Path(place)))
     return dict(
         machine=f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
         one_ms=1e3 * float(np.median(seconds)), fields=len(good),
         fields_per_second=len(good) / float(np.median(batch)),
+        files=FILES, files_per_second_of_the_command=FILES / whole,
         aba_without_preparation_per_second=len(good) / float(np.median(checked)),
     )  # fmt: skip
+
+
+def _read_folder(run: Path, pictures: list[Path], place: Path) -> None:
+    """Let the command read FILES pictures, some of them more than once."""
+    copies = place / "folder"
+    copies.mkdir()
+    for i in range(FILES):
+        (copies / f"{i}.png").hardlink_to(pictures[i % len(pictures)])
+    program = str(Path(sys.executable).with_name("jaxdigits"))
+    command = [
+        program,
+        "read",
+        copies,
+        "--run",
+        run,
+        "--format",
+        AMOUNT,
+        "--csv",
+        place / "csv",
+    ]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    if answer.returncode not in (0, 3):  # 3: some are refused
+        raise RuntimeError(answer.stderr)
 
 
 def _seconds(work) -> float:
