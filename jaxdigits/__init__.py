@@ -21,6 +21,7 @@ state.  The map:
     jaxdigits.measure      intervals, confusion, saliency, corruptions, costs
     jaxdigits.reader       fields: the row of digits in a picture, formats as automata, exact
                            search for the best string
+    jaxdigits.interop      neuromorphic graphs (NIR), read and written with their step
     jaxdigits.runs         configurations, run folders, checkpoints
     jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products

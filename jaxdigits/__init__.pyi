@@ -3,6 +3,7 @@ from . import bench as bench
 from . import certificate as certificate
 from . import data as data
 from . import gradients as gradients
+from . import interop as interop
 from . import layers as layers
 from . import losses as losses
 from . import measure as measure

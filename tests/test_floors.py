@@ -17,7 +17,7 @@ FLOORS = {
     "models": 3, "gradients": 3,
     "certificate": 4, "train": 4, "measure": 4,
     "reader": 5,
-    "runs": 6,
+    "runs": 6, "interop": 6,
     "plots": 7, "bench": 7,
     "cli": 8,
 }  # fmt: skip

@@ -1,0 +1,13 @@
+"""Neuromorphic graphs (NIR): read, run, train and write them, with the meaning of a step."""
+
+from jaxdigits.interop.discretise import PEERS as PEERS
+from jaxdigits.interop.discretise import Discretisation as Discretisation
+from jaxdigits.interop.files import read_graph as read_graph
+from jaxdigits.interop.files import write_graph as write_graph
+from jaxdigits.interop.graph import Graph as Graph
+from jaxdigits.interop.graph import Node as Node
+from jaxdigits.interop.importing import fitting as fitting
+from jaxdigits.interop.importing import from_graph as from_graph
+from jaxdigits.interop.importing import nir_network as nir_network
+from jaxdigits.interop.importing import node_potentials as node_potentials
+from jaxdigits.interop.importing import node_spikes as node_spikes
