@@ -2,6 +2,7 @@
 
 from jaxdigits.interop.discretise import PEERS as PEERS
 from jaxdigits.interop.discretise import Discretisation as Discretisation
+from jaxdigits.interop.exporting import to_graph as to_graph
 from jaxdigits.interop.files import read_graph as read_graph
 from jaxdigits.interop.files import write_graph as write_graph
 from jaxdigits.interop.graph import Graph as Graph

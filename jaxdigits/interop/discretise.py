@@ -169,4 +169,4 @@ PEERS: dict[str, Discretisation] = {
         cuba_convention=replace(_late, reset_step="same"),
     ),
 }  # fmt: skip
-"""the discretisations of released importers, with their usual dt: PEERS["norse"]._replace(dt=1e-4)"""
+"""the discretisations of released importers, with their usual dt; another dt is a `_replace`"""

@@ -141,7 +141,7 @@ def _write(h5py: ModuleType, group: Any, node: gr.Node | gr.Graph) -> None:
         pairs = np.array(node.edges, object).reshape(-1, 2)
         group.create_dataset("edges", data=pairs, dtype=h5py.string_dtype())
         inside = group.create_group("nodes")
-        for key, inner in node.nodes.items():
+        for key, inner in sorted(node.nodes.items()):
             _write(h5py, inside.create_group(key), inner)
     else:
         write("type", node.kind)

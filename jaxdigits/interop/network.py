@@ -187,7 +187,7 @@ def _by_step(group, wiring: Wiring, units: Units) -> bool:
 
 
 def _inner(name, group, wiring, now, last, names=False):
-    """Yield (source, its value, or the dict that holds it) for a node's sources in its cycle."""
+    """Yield (source, its value or the dict that holds it) for sources in a node's cycle."""
     for source in wiring.sources[name]:
         if source in group:
             values = last if (source, name) in wiring.late else now
