@@ -84,7 +84,8 @@ def nir_network(
     def forward(params, x, key=None):
         checks.floats(x, "a NIR graph", "convert spikes to floats")
         if x.shape[2:] != before or x.ndim < 2:
-            raise ValueError(f"the graph takes [T, B, *{before}], got {x.shape}")
+            sizes = ", ".join(map(str, before))
+            raise ValueError(f"the graph takes [T, B, {sizes}], got {x.shape}")
         return run(wiring, units, params, x)
 
     def backward(params, residual, y_bar):

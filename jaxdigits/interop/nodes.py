@@ -41,9 +41,9 @@ def units_of(
             raise ValueError(f"node {name}: {error}") from error
         if weights:
             params[name] = weights
-    for name, sources in wiring.sources.items():
-        for source in sources:
-            _require_equal(units[source].after, units[name].before, f"{source} -> {name}")
+        for a, b in [(s, name) for s in wiring.sources[name]] + [*wiring.late]:
+            if a in units and b in units:  # both ends of a late edge are there only later
+                _require_equal(units[a].after, units[b].before, f"{a} -> {b}")
     for group in wiring.groups:
         neurons = [n for n in group if (u := units[n].neuron) and u.late]
         if len(neurons) > 1 and is_cycle(group, wiring):
@@ -105,7 +105,7 @@ def _conv(node: Node, shape: Shape, d: Any, surrogate: Any) -> Made:
     sizes = sizes_of(node, "input_shape", n) if "input_shape" in node.values else shape[1:]
     if len(sizes) != n:
         raise ValueError(f"needs features with {n + 1} axes, got {list(shape)}")
-    after = wt.outputsizes_of(sizes, kernel, stride, padding, dilation)
+    after = wt.output_sizes(sizes, kernel, stride, padding, dilation)
     params = {"weight": np.moveaxis(weight, (0, 1), (-1, -2))} | _bias(node, out)
     layer = wt.conv(n, stride, padding, dilation, groups)
     return Unit((inner * groups, *sizes), (out, *after), layer), params
@@ -116,7 +116,7 @@ def _pool(node: Node, shape: Shape, d: Any, surrogate: Any) -> Made:
         raise ValueError(f"needs features with 3 axes, got {list(shape)}")
     kernel, stride = sizes_of(node, "kernel_size", 2), sizes_of(node, "stride", 2)
     around = [(p, p) for p in sizes_of(node, "padding", 2, least=0)]
-    after = wt.outputsizes_of(shape[1:], kernel, stride, around, (1, 1))
+    after = wt.output_sizes(shape[1:], kernel, stride, around, (1, 1))
     layer = wt.pool(kernel, stride, around, node.kind == "AvgPool2d")
     return Unit(shape, (shape[0], *after), layer), {}
 

@@ -2,7 +2,9 @@
 
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from jaxdigits.interop import Graph, Node
 def shared():
     """The folder with the graphs of other projects."""
     base = os.environ.get("JAXDIGITS_NIR")
-    folder = Path(base) if base else Path(os.environ.get("JAXDIGITS_DATA", ""), "../reference/nir")
+    folder = (
+        Path(base) if base else Path(os.environ.get("JAXDIGITS_DATA", ""), "../reference/nir")
+    )
     if not (folder / "traces.json").is_file():
         pytest.skip("the graphs of other projects are not beside JAXDIGITS_DATA")
     return folder
@@ -56,7 +60,7 @@ def cuba(n):
 def chain(**nodes):
     """A graph of nodes in a row."""
     names = list(nodes)
-    return Graph(nodes, tuple(zip(names[:-1], names[1:], strict=True)))
+    return Graph(nodes, tuple(pairwise(names)))
 
 
 def recurrent_graph():
@@ -73,7 +77,9 @@ def recurrent_graph():
 
 def conv_graph():
     """Convolutions of groups, strides and dilations, pools, and neurons of every shape."""
-    window = dict(kernel_size=np.array([2, 2]), stride=np.array([1, 2]), padding=np.array([0, 1]))
+    window = dict(
+        kernel_size=np.array([2, 2]), stride=np.array([1, 2]), padding=np.array([0, 1])
+    )
     conv = lambda o, i, kernel, **values: Node(
         "Conv2d",
         dict(weight=normal(o, i, *kernel), bias=normal(o), stride=np.array([2, 1]),
@@ -98,3 +104,15 @@ def conv1d_graph():
                   padding=np.array(2), dilation=np.array(2), groups=np.array(1))  # fmt: skip
     return chain(input=end("Input", 2, 9), c=Node("Conv1d", values), l=lif(3, 5),
                  output=end("Output", 3, 5))  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def graphs():
+    """By name, graphs with every kind of node and a cycle."""
+    return {"recurrent": recurrent_graph(), "conv": conv_graph(), "conv1d": conv1d_graph()}
+
+
+@pytest.fixture(scope="session")
+def make():
+    """The pieces of small graphs."""
+    return SimpleNamespace(chain=chain, end=end, affine=affine, lif=lif, cuba=cuba)
