@@ -86,11 +86,13 @@ def conv_graph():
              padding=np.array([1, 0]), dilation=np.array([1, 2]), groups=np.array(2)) | values,
     )  # fmt: skip
     return chain(
-        input=end("Input", 4, 7, 6), c1=conv(6, 2, (3, 2)), l1=lif(6, 4, 4),
+        input=end("Input", 4, 7, 6), c1=conv(6, 2, (3, 2), input_shape=np.array([7, 6])),
+        l1=lif(6, 4, 4),
         p=Node("SumPool2d", window),
-        c2=conv(4, 3, (2, 3), stride=np.array(1), padding="same"),
-        a=Node("AvgPool2d", dict(kernel_size=np.array(2), stride=np.array(1),
-                                 padding=np.array(0))),
+        c2=conv(4, 3, (2, 3), input_shape=np.array([3, 3]), stride=np.array([1, 1]),
+                padding="same"),
+        a=Node("AvgPool2d", dict(kernel_size=np.array([2, 2]), stride=np.array([1, 1]),
+                                 padding=np.array([0, 0]))),
         f=Node("Flatten", dict(start_dim=np.array(0), end_dim=np.array(-1))),
         s=Node("Scale", dict(scale=normal(16))),
         t=Node("Threshold", dict(threshold=full(0.3, 16))),
@@ -101,7 +103,8 @@ def conv_graph():
 
 def conv1d_graph():
     values = dict(weight=normal(3, 2, 3), bias=normal(3), stride=np.array(2),
-                  padding=np.array(2), dilation=np.array(2), groups=np.array(1))  # fmt: skip
+                  input_shape=np.array(9), padding=np.array(2),
+                  dilation=np.array(2), groups=np.array(1))  # fmt: skip
     return chain(input=end("Input", 2, 9), c=Node("Conv1d", values), l=lif(3, 5),
                  output=end("Output", 3, 5))  # fmt: skip
 
