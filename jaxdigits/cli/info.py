@@ -35,24 +35,14 @@ class Info:
       $ jaxdigits info --json | jq .devices
     """
 
-    graph: Annotated[Path | None, "GRAPH", POSITIONAL] = None
-    """NIR file to describe, instead of this machine."""
+    graphs: Annotated[tuple[Path, ...], "GRAPH", POSITIONAL] = ()
+    """NIR files to describe, instead of this machine."""
     json: bool = False
     """Print one JSON object instead."""
 
     def run(self) -> int:
         """Print the lists, or one JSON object."""
-        sections = (
-            _graph(self.graph)
-            if self.graph
-            else {
-                "versions": _versions(),
-                "devices": _devices(),
-                "data": _data(),
-                "caches": _caches(),
-                "extras": _extras(),
-            }
-        )
+        sections = {k: v for path in self.graphs for k, v in _graph(path).items()} or _machine()
         if self.json:
             say_json(sections)
             return 0
@@ -62,6 +52,16 @@ class Info:
             for name, value in lines.items():
                 say(f"  {name:{width}}  {value}")
         return 0
+
+
+def _machine() -> dict[str, dict[str, str]]:
+    return {
+        "versions": _versions(),
+        "devices": _devices(),
+        "data": _data(),
+        "caches": _caches(),
+        "extras": _extras(),
+    }
 
 
 def _graph(path: Path) -> dict[str, dict[str, str]]:
@@ -82,7 +82,7 @@ def _graph(path: Path) -> dict[str, dict[str, str]]:
         "discretisations": about,
         "notes": {str(i): note for i, note in enumerate(graph.notes, start=1)},
     }
-    return {title: lines for title, lines in sections.items() if lines}
+    return {f"{path}: {title}": lines for title, lines in sections.items() if lines}
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ MAX_FILE = 1 << 28  # bytes
 MAX_BYTES = 1 << 28  # of all values together, unpacked
 MAX_CHUNK = 1 << 26  # bytes of the part of a value that is unpacked at once
 MAX_ITEMS = 200_000  # datasets and groups
+OWN = ("node ", "edge ", "the graph", "a node")  # how errors of this package begin
 FILTERS = {1, 2, 3}  # HDF5's numbers of gzip, shuffle and a checksum
 
 
@@ -37,12 +38,10 @@ def read_graph(path: str | PathLike[str]) -> gr.Graph:
         with h5py.File(content, "r") as file:
             graph = _Reader(h5py).graph(_group(h5py, file, "node"), "", 0)
         return gr.complete(graph)
-    except ValueError as error:
-        if not str(error).startswith(("node ", "edge ", "the graph", "a node")):
-            raise _damaged(path, error) from error
-        raise DataError(f"{path}: {error}") from error
     except Exception as error:  # for a damaged file h5py raises a dozen kinds of exception
-        raise _damaged(path, error) from error
+        own = isinstance(error, ValueError) and str(error).startswith(OWN)
+        damage = f"not a whole NIR file ({type(error).__name__}); export it again"
+        raise DataError(f"{path}: {error if own else damage}") from error
 
 
 def write_graph(path: str | PathLike[str], graph: gr.Graph) -> None:
@@ -80,7 +79,7 @@ class _Reader:
         pairs = [] if np.size(edges) == 0 else [tuple(map(_text, pair)) for pair in edges]
         if any(len(pair) != 2 for pair in pairs):
             raise ValueError("the graph's edges are not pairs of names")
-        return gr.Graph(nodes, tuple(pairs), self.metadata(group, name))
+        return gr.Graph(nodes, tuple((a, b) for a, b in pairs), self.metadata(group, name))
 
     def node(self, group: Any, name: str, depth: int) -> gr.Node | gr.Graph:
         self.nodes += 1
@@ -176,10 +175,6 @@ def _group(h5py: ModuleType, group: Any, key: str) -> Any:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def _damaged(path: Any, error: Exception) -> DataError:
-    return DataError(f"{path}: not a whole NIR file ({type(error).__name__}); export it again")
 
 
 def _h5py() -> ModuleType:

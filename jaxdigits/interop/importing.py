@@ -4,6 +4,7 @@ Arrays keep the graph's own shape, channels first: a graph with the input [C, H,
 [T, B, C, H, W] -> [T, B, ...].  Weights are stored as in `dense` and `conv2d`.
 """
 
+import warnings
 from typing import Any
 
 import jax
@@ -38,13 +39,17 @@ def from_graph(
     Args:
       graph: of `read_graph`, or your own.
       discretisation: the meaning of a step; None reads it in the graph's metadata.  Where both
-        are there, this one counts.
+        are there and differ, this one counts, with a warning.
       surrogate: firing slope for `backward`; the format has none.
 
     Raises:
       ValueError: without a discretisation; and as `nir_network`.
     """
-    if discretisation is None and (discretisation := from_metadata(graph.metadata)) is None:
+    own = from_metadata(graph.metadata)
+    if own is not None and discretisation not in (None, own):
+        text = "the graph's metadata name another discretisation than this one, which counts"
+        warnings.warn(text, stacklevel=2)
+    if (discretisation := discretisation or own) is None:
         names = ", ".join(fitting(graph)) or "none of PEERS"
         raise ValueError(
             "the graph does not say how long a step is, or what a reset does: pass a "
@@ -130,7 +135,7 @@ def node_potentials(network: Layer, residual: Residual) -> dict[str, Array]:
       ValueError: for a layer that is no imported graph.
     """
     units = _units_of_layer(network)
-    neurons = {name: units[name].neuron for name, r in residual.items() if _traced(r)}
+    neurons: Any = {k: units[k].neuron for k, r in residual.items() if _traced(r)}
     return {
         name: neuron.potential(neuron.constants({}, trace["v"].dtype), trace)
         for name, neuron in neurons.items()

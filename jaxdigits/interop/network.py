@@ -12,7 +12,7 @@ of neurons that fire from their old potential travel undelayed: they leave the c
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -112,7 +112,8 @@ def _run_cycle(group, wiring, units, params, y):
         now, residuals, after = {}, {}, {}
         for name in group:
             unit, total = units[name], x_t.get(name)
-            for source, value in _inner(name, group, wiring, now, last):
+            for source, late in _inner(name, group, wiring):
+                value = (last if late else now)[source]
                 value = _fit(value, units[source].after, unit.before)
                 total = value if total is None else total + value
             if unit.neuron is None:
@@ -167,8 +168,9 @@ def _cycle_back(group, wiring, units, params, residual, bars):
                 )
                 x_bar = _fit(x_bar, None, unit.before)
             x_bars[name] = x_bar
-            for source, into in _inner(name, group, wiring, y_bars, last_bars, names=True):
-                _add(into, source, _fit(x_bar, unit.before, units[source].after))
+            for source, late in _inner(name, group, wiring):
+                bar = _fit(x_bar, unit.before, units[source].after)
+                _add(last_bars if late else y_bars, source, bar)
         return (before, last_bars), (x_bars, {n: y_bars[n] for n in group if n in params})
 
     states = {n: units[n].neuron.rest(zeros((math.prod(units[n].before),))) for n in neurons}
@@ -186,15 +188,14 @@ def _by_step(group, wiring: Wiring, units: Units) -> bool:
     return is_cycle(group, wiring) or units[group[0]].by_step
 
 
-def _inner(name, group, wiring, now, last, names=False):
-    """Yield (source, its value or the dict that holds it) for sources in a node's cycle."""
+def _inner(name: str, group: Any, wiring: Wiring) -> Iterator[tuple[str, bool]]:
+    """Yield (source, whether its edge is late) for a node's sources in its own cycle."""
     for source in wiring.sources[name]:
         if source in group:
-            values = last if (source, name) in wiring.late else now
-            yield source, values if names else values[source]
+            yield source, (source, name) in wiring.late
 
 
-def _sum_of_others(name, group, wiring, units, y):
+def _sum_of_others(name, group, wiring, units, y) -> Any:
     """Return the sum [T, B, ...] of a node's sources outside its group, None without any."""
     total = None
     for source in wiring.sources[name]:

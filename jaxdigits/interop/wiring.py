@@ -60,8 +60,10 @@ def _inline(graph: Graph, lead: str) -> tuple[dict[str, Node], list[tuple[str, s
     nodes: dict[str, Node] = {}
     edges = [(lead + a, lead + b) for a, b in graph.edges]
     for key, node in graph.nodes.items():
-        name, inner = lead + key, {lead + key: node}
-        if isinstance(node, Graph):
+        name = lead + key
+        if not isinstance(node, Graph):
+            inner = {name: node}
+        else:
             inner, wires = _inline(node, f"{name}.")
             doors = [_door(inner, kind, name) for kind in ("Input", "Output")]
             outside = [(doors[1] if a == name else a, doors[0] if b == name else b)
@@ -129,7 +131,7 @@ def _groups(order: list[str], targets: Mapping[str, list[str]]) -> tuple[tuple[s
 
 def is_cycle(group: tuple[str, ...], wiring: Wiring) -> bool:
     """Whether a group holds a cycle: several nodes, or one that is its own source."""
-    return len(group) > 1 or group[0] in wiring.sources[group[0]]
+    return len(group) > 1 or any(name in wiring.sources[name] for name in group)
 
 
 def _require_neuron(group, nodes, targets) -> None:

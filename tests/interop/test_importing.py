@@ -18,6 +18,7 @@ from jaxdigits.interop import (
     node_spikes,
     read_graph,
 )
+from jaxdigits.interop.discretise import to_metadata
 from jaxdigits.spikes import Convention, sigmoid
 
 FILES = {"lif": "lif_norse.nir", "two_lif": "two_lif_neurons.nir", "scnn": "cnn_sinabs.nir",
@@ -225,6 +226,15 @@ def test_without_a_discretisation_it_asks(make):
         ValueError, match=r"how long a step is.*those that fit: snntorch, norse, "
     ):
         from_graph(graph)
+
+
+def test_a_discretisation_counts_more_than_the_metadata(make):
+    graph = make.chain(input=make.end("Input", 3), l=make.lif(3), output=make.end("Output", 3))
+    graph = graph._replace(metadata=to_metadata(Discretisation(1.0)))
+    assert from_graph(graph)[0].about.arguments["discretisation"] == Discretisation(1.0)
+    with pytest.warns(UserWarning, match="another discretisation than this one, which counts"):
+        layer, _ = from_graph(graph, Discretisation(0.5))
+    assert layer.about.arguments["discretisation"].dt == 0.5
 
 
 def values(node, **changes):
