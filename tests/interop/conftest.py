@@ -96,6 +96,7 @@ def conv_graph():
         f=Node("Flatten", dict(start_dim=np.array(0), end_dim=np.array(-1))),
         s=Node("Scale", dict(scale=normal(16))),
         t=Node("Threshold", dict(threshold=full(0.3, 16))),
+        s2=Node("Scale", dict(scale=normal(16)[::-1])),  # below zero too, for a floor
         i=Node("IF", dict(r=full(1.0, 16), v_threshold=full(0.5, 16), v_reset=full(0.0, 16))),
         output=end("Output", 16),
     )  # fmt: skip
