@@ -23,7 +23,8 @@ state.  The map:
     jaxdigits.reader       fields: the row of digits in a picture, formats as automata, exact
                            search for the best string
     jaxdigits.convert      networks of rectifiers as spiking networks
-    jaxdigits.interop      networks for other programs: ONNX, StableHLO
+    jaxdigits.interop      neuromorphic graphs (NIR), read and written with their step; networks
+                           for other programs: ONNX, StableHLO
     jaxdigits.runs         configurations, run folders, checkpoints, exports
     jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products

@@ -26,6 +26,7 @@ PAGES = [
     "docs/your-own-data.md",
     "docs/check-your-gradient.md",
     "docs/conventions.md",
+    "docs/neuromorphic.md",
     "docs/learning-rules.md",
     "docs/augmentation.md",
     "docs/pictures.md",

@@ -5,8 +5,10 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
 
 from jaxdigits.cli.cache import VARIABLE
+from jaxdigits.cli.parser import POSITIONAL
 from jaxdigits.cli.report import say, say_json
 
 PACKAGES = ("jaxdigits", "jax", "jaxlib", "numpy", "optax", "scipy", "scikit-learn")
@@ -14,6 +16,7 @@ EXTRAS = {
     "plots": ("matplotlib", "figures and reports"),
     "audio": ("soundfile", "spoken digits"),
     "events": ("h5py", "recordings of event cameras and cochleas"),
+    "nir": ("h5py", "neuromorphic graphs"),
     "tensorboard": ("tensorboardX", "metrics for TensorBoard"),
     "onnx": ("onnx", "ONNX models"),
     "export": ("flatbuffers", "StableHLO programs"),
@@ -24,26 +27,24 @@ EXTRAS = {
 
 @dataclass(frozen=True)
 class Info:
-    """List versions, devices, data, cache folders and extras.
+    """List versions, devices, data, cache folders and extras, or the nodes of a NIR graph.
 
     Use it before the first training, and in a bug report. It downloads and changes nothing.
+    For a graph it names the discretisations that can read it.
 
       $ jaxdigits info
+      $ jaxdigits info graph.nir
       $ jaxdigits info --json | jq .devices
     """
 
+    graphs: Annotated[tuple[Path, ...], "GRAPH", POSITIONAL] = ()
+    """NIR files to describe, instead of this machine."""
     json: bool = False
     """Print one JSON object instead."""
 
     def run(self) -> int:
         """Print the lists, or one JSON object."""
-        sections = {
-            "versions": _versions(),
-            "devices": _devices(),
-            "data": _data(),
-            "caches": _caches(),
-            "extras": _extras(),
-        }
+        sections = {k: v for path in self.graphs for k, v in _graph(path).items()} or _machine()
         if self.json:
             say_json(sections)
             return 0
@@ -53,6 +54,37 @@ class Info:
             for name, value in lines.items():
                 say(f"  {name:{width}}  {value}")
         return 0
+
+
+def _machine() -> dict[str, dict[str, str]]:
+    return {
+        "versions": _versions(),
+        "devices": _devices(),
+        "data": _data(),
+        "caches": _caches(),
+        "extras": _extras(),
+    }
+
+
+def _graph(path: Path) -> dict[str, dict[str, str]]:
+    """Return the nodes of a NIR file with their shapes, and the meanings that fit."""
+    from jaxdigits.interop import fitting, read_graph
+    from jaxdigits.interop.discretise import from_metadata
+
+    graph = read_graph(path)
+    own, fit = from_metadata(graph.metadata), fitting(graph)
+    edges = {f"{a} -> {b}": "" for a, b in graph.edges}
+    about = {
+        "in the file": str(own) if own else "none: pass one to from_graph",
+        "that fit": ", ".join(fit) or "none with its usual dt",
+    }
+    sections = {
+        "nodes": {name: repr(node) for name, node in graph.nodes.items()},
+        "edges": edges,
+        "discretisations": about,
+        "notes": {str(i): note for i, note in enumerate(graph.notes, start=1)},
+    }
+    return {f"{path}: {title}": lines for title, lines in sections.items() if lines}
 
 
 def _versions() -> dict[str, str]:

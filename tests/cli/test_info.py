@@ -4,10 +4,12 @@ import re
 import subprocess
 from importlib.metadata import PackageNotFoundError
 
+import numpy as np
 import pytest
 
 from jaxdigits.cli import COMMANDS, info
 from jaxdigits.data.mnist import FILES
+from jaxdigits.interop import Graph, Node, write_graph
 
 
 @pytest.fixture
@@ -84,3 +86,17 @@ def test_completion_is_a_script_that_bash_reads(cli, tmp_path):
     assert {"evaluate", "--threshold", "--fusion"} <= set(
         re.findall(r"[\w-]+", script.read_text())
     )
+
+
+def test_a_graph_is_described_by_its_nodes_and_meanings(cli, tmp_path):
+    shape = {"shape": np.array([3])}
+    values = dict(r=np.ones(3), v_threshold=np.ones(3))
+    nodes = {"in": Node("Input", shape), "l": Node("IF", values), "out": Node("Output", shape)}
+    path = tmp_path / "g.nir"
+    write_graph(path, Graph(nodes, (("in", "l"), ("l", "out"))))
+    told = cli("info", str(path), "--json").json()
+    assert told[f"{path}: nodes"]["l"].startswith("IF(r [3], v_threshold [3]")
+    assert told[f"{path}: edges"].keys() == {"in -> l", "l -> out"}
+    assert "sinabs" in told[f"{path}: discretisations"]["that fit"]
+    path.write_bytes(b"text")
+    assert cli("info", str(path)).code == 1
