@@ -18,18 +18,21 @@ class Export:
 
       $ jaxdigits export runs/cnn --to onnx
       $ jaxdigits export runs/snn --to stablehlo --out snn.stablehlo
+      $ jaxdigits export runs/snn --to nir --dt 1e-3
 
     A StableHLO program draws spikes itself; `jaxdigits.load_exported(FILE)` runs it. An ONNX
-    model of a rate-coded network takes its spikes as input. It needs the extra `onnx`, a
-    StableHLO program the extra `export`.
+    model of a rate-coded network takes its spikes as input, and so does a NIR graph, which says
+    how long a step is. They need the extras `export`, `onnx` and `nir`.
     """
 
     run_folder: Run
     """Folder of a run, as `train` printed it."""
-    to: Literal["onnx", "stablehlo"] | None = None
+    to: Literal["onnx", "stablehlo", "nir"] | None = None
     """Kind of file."""
     out: File = None
-    """File to write; by default RUN/network.onnx or RUN/network.stablehlo."""
+    """File to write; by default RUN/network with the kind behind it, as RUN/network.onnx."""
+    dt: float = 1e-4
+    """Length of a step of a NIR graph, in seconds."""
     seed: int | None = None
     """Seed of the network, in a run of several; by default the first."""
     data_dir: Folder = None
@@ -41,7 +44,7 @@ class Export:
         """Export, compare, and print the differences."""
         require_run(self.run_folder)
         if self.to is None:
-            raise ValueError("export needs --to onnx or --to stablehlo")
+            raise ValueError("export needs --to onnx, --to stablehlo or --to nir")
         from jaxdigits.runs.export import export_run
         from jaxdigits.runs.folder import load_run
 
@@ -53,7 +56,7 @@ class Export:
             )
         path = self.out or self.run_folder / f"network.{self.to}"
         test = data_to_test(run.config, None, self.data_dir)
-        compared = export_run(run, self.to, path, test, seed=self.seed)
+        compared = export_run(run, self.to, path, test, seed=self.seed, dt=self.dt)
         if self.json:
             say_json(dict(file=str(path), **compared._asdict()))
             return 0
@@ -64,4 +67,6 @@ class Export:
         )
         if compared.spikes_differ is not None:
             say(f"{compared.spikes_differ} spikes of hidden neurons differ")
+        for note in compared.notes:
+            say_note(note)
         return 0

@@ -1,6 +1,7 @@
 """A run as a file for other programs, compared with the run on its test set."""
 
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,17 +12,22 @@ from jax import Array
 
 from jaxdigits.data import Dataset
 from jaxdigits.data.catalogue import blank
+from jaxdigits.interop import from_graph, node_spikes, read_graph, to_graph, write_graph
 from jaxdigits.interop.artefact import write_artefact
+from jaxdigits.interop.exporting import ENTRIES
+from jaxdigits.interop.graph import Graph
 from jaxdigits.interop.onnx import layers_in_a_row, run_onnx, to_onnx
 from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.layer import Layer, Params, serial
 from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of
-from jaxdigits.spikes import rate, traces
+from jaxdigits.spikes import rate, spike_count, traces
+from jaxdigits.spikes.encoders import ENCODERS
 from jaxdigits.train.state import evaluation_keys
 
-Kind = Literal["onnx", "stablehlo"]
+Kind = Literal["onnx", "stablehlo", "nir"]
 BATCH = 500  # examples at once
+FIRING = ("IF", "LIF", "CubaLIF")  # nodes of a graph with spikes
 
 
 class Comparison(NamedTuple):
@@ -34,16 +40,25 @@ class Comparison(NamedTuple):
     """the largest difference of a logit"""
     spikes_differ: int | None
     """spikes of hidden neurons that are not the run's; None where the file shows none"""
+    notes: tuple[str, ...] = ()
+    """remarks on the file for other readers"""
 
 
 def export_run(
-    run: Run, kind: Kind, path: Path, test: Dataset, *, seed: int | None = None
+    run: Run,
+    kind: Kind,
+    path: Path,
+    test: Dataset,
+    *,
+    seed: int | None = None,
+    dt: float = 1e-4,
 ) -> Comparison:
     """Write one of a run's networks as a file with a manifest, and compare their answers.
 
     Args:
       test: the examples that the file and the run both answer.
       seed: of the network; None: the first.
+      dt: of a step of a NIR graph, in seconds.
 
     Raises:
       ImportError: without the libraries of this kind of file.
@@ -58,13 +73,19 @@ def export_run(
     params, statistics, key = members_of(run)[seed - config.seed]
     network = config.build()(training=False, statistics=statistics)
     example = blank(config.features, 1)
+    notes: tuple[str, ...] = ()
     if kind == "onnx":
         data = to_onnx(network, params, config.features)
         program = _onnx_program(network, data)
-    else:
+    elif kind == "stablehlo":
         data = to_stablehlo(network, params, example)
         program = _stablehlo_program(data)
-    compared = _compare(network, params, program, test, key)
+    else:
+        graph = to_graph(network, params, config.features, dt=dt)
+        notes = graph.notes
+        write_graph(path, graph)
+        data, program = path.read_bytes(), _nir_program(network, read_graph(path))
+    compared = _compare(network, params, program, test, key)._replace(notes=notes)
     write_artefact(
         path, data, example, kind=kind, seed=seed, network=config.network,
         options=dict(config.options), data=config.data, classes=list(config.names),
@@ -92,6 +113,42 @@ def _onnx_program(network: Layer, data: bytes) -> Program:
     return lambda inputs, keys: call(encode(((),), inputs, keys)[0])
 
 
+def _nir_program(network: Layer, graph: Graph) -> Program:
+    """Return a graph as a function of pixels: an encoder before it, a sum over time behind."""
+    layers = layers_in_a_row(network)
+    entries = [*takewhile(lambda layer: _constructor(layer) in ENTRIES, layers)]
+    encodes = any(_constructor(layer) in ENCODERS.values() for layer in entries)
+    steps = next(layer.about.arguments["steps"] for layer in layers
+                 if layer.about and "steps" in layer.about.arguments)  # fmt: skip
+    entry, reduce = serial(*entries), _reduction(layers[-1])
+    spiking = [name for name, node in graph.nodes.items() if node.kind in FIRING]
+    layer, params = from_graph(graph)
+
+    @jax.jit
+    def call(inputs, keys):
+        x, _ = entry.forward(((),) * len(entries), inputs, keys)
+        x = x if encodes else jnp.broadcast_to(x, (steps, *x.shape))
+        x = jnp.moveaxis(x, -1, 2) if x.ndim == 5 else x
+        y, residual = layer.forward(params, x, None)
+        spikes = node_spikes(residual)
+        return [reduce(y), *(spikes[name] for name in spiking)]
+
+    return lambda inputs, keys: jax.device_get(call(inputs, keys))
+
+
+def _constructor(layer: Layer) -> Any:
+    return layer.about and layer.about.constructor
+
+
+def _reduction(readout: Layer) -> Callable[[Array], Array]:
+    """Return how a readout makes logits of what a graph ends with [T, ...]."""
+    options = readout.about.arguments if readout.about else {}
+    if _constructor(readout) is spike_count:
+        return lambda y: y.mean(0) if options["mean"] else y.sum(0)
+    last = lambda y: y[-1]
+    return {"mean": lambda y: y.mean(0), "max": lambda y: y.max(0)}.get(options["reduce"], last)
+
+
 def _compare(
     network: Layer, params: Params, program: Program, test: Dataset, key: Array
 ) -> Comparison:
@@ -115,5 +172,12 @@ def _compare(
         shown = shown or bool(own_spikes)
         if own_spikes:
             pairs = zip(own_spikes, spikes, strict=True)
-            spikes_differ += sum(int((a != b).sum()) for a, b in pairs)
+            spikes_differ += sum(int((a != _shaped(b, a)).sum()) for a, b in pairs)
     return Comparison(len(test), answers, logits_differ, spikes_differ if shown else None)
+
+
+def _shaped(spikes: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Return spikes [T, B, H, W, C] as a graph has them, [T, B, C·H·W]; others as they are."""
+    if spikes.shape == like.shape:
+        return spikes
+    return np.moveaxis(spikes, -1, 2).reshape(like.shape)

@@ -10,7 +10,7 @@ from jaxdigits.data import digits
 from jaxdigits.runs import load_run, predict
 
 
-@pytest.mark.parametrize("kind", ["onnx", "stablehlo"])
+@pytest.mark.parametrize("kind", ["onnx", "stablehlo", "nir"])
 def test_a_file_answers_as_the_run(cli, two, tmp_path, kind):
     path = tmp_path / "network"
     answer = cli("export", two[1], "--to", kind, "--out", path, "--seed", 4, "--json")
@@ -42,8 +42,8 @@ def test_the_lines_for_people_name_the_file_and_the_seed(cli, two, tmp_path):
 
 def test_one_line_says_what_is_wrong(one_line, trained, tmp_path):
     for args, text in {
-        (): "export needs --to onnx or --to stablehlo",
-        ("--to", "nir2"): "onnx, stablehlo",
+        (): "export needs --to onnx, --to stablehlo or --to nir",
+        ("--to", "nir2"): "onnx, stablehlo, nir",
         ("--to", "onnx", "--seed", "9"): "--seed must be from 0 to 0, got 9",
         ("--to", "onnx", "--out", tmp_path / "no" / "a"): "No such file or directory",
     }.items():
