@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from math import prod
 from os import PathLike
+from struct import unpack_from
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ MAX_BYTES = 1 << 28  # of all values together, unpacked
 MAX_CHUNK = 1 << 26  # bytes of the part of a value that is unpacked at once
 MAX_ITEMS = 200_000  # datasets and groups
 OWN = ("node ", "edge ", "the graph", "a node")  # how errors of this package begin
+SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01"
 FILTERS = {1, 2, 3}  # HDF5's numbers of gzip, shuffle and a checksum
 
 
@@ -33,9 +35,10 @@ def read_graph(path: str | PathLike[str]) -> gr.Graph:
       ImportError: without h5py.
     """
     h5py = _h5py()
-    content = io.BytesIO(read_file(path, MAX_FILE))
+    content = read_file(path, MAX_FILE)
     try:
-        with h5py.File(content, "r") as file:
+        _require_sound_heaps(content)
+        with h5py.File(io.BytesIO(content), "r") as file:
             graph = _Reader(h5py).graph(_group(h5py, file, "node"), "", 0)
         return gr.complete(graph)
     except Exception as error:  # for a damaged file h5py raises a dozen kinds of exception
@@ -160,6 +163,31 @@ def _write_value(h5py: ModuleType, group: Any, key: str, value: Any) -> None:
     else:
         packed = {"compression": "gzip"} if np.ndim(value) and np.size(value) else {}
         group.create_dataset(key, data=np.asarray(value), **packed)
+
+
+def _require_sound_heaps(content: bytes) -> None:
+    """Check the places of names, in which HDF5's library can look for ever if they are damaged.
+
+    A heap is "GCOL", a version, its size, and objects (index, count, size, bytes); an object of
+    index 0 is the free rest.  If that falls short of the end, the library never gets there.
+    """
+    sizes = content[13:15] if content[8:9] in (b"\0", b"\1") else content[9:11]
+    if not content.startswith(SIGNATURE) or sizes != b"\x08\x08":
+        raise ValueError("not HDF5 with addresses and sizes of 8 bytes")
+    start = content.find(HEAP)
+    while start >= 0:
+        end, place = (
+            start + int.from_bytes(content[start + 8 : start + 16], "little"),
+            start + 16,
+        )
+        while place + 16 <= end <= len(content):
+            index, _, _, size = unpack_from("<HHIQ", content, place)
+            place += size if index == 0 else 16 + (size + 7) // 8 * 8
+            if index == 0 and place != end:
+                raise ValueError("a heap whose rest does not end with it")
+        if not place <= end <= len(content):
+            raise ValueError("a heap with objects beyond its end")
+        start = content.find(HEAP, start + 1)
 
 
 def _group(h5py: ModuleType, group: Any, key: str) -> Any:

@@ -136,6 +136,23 @@ def test_other_files_and_lost_ends_are_refused(tmp_path):
         read_graph(tmp_path / "none.nir")
 
 
+def test_a_heap_that_would_be_read_for_ever_is_refused(tmp_path):
+    """The free rest of a heap of names, one kind of object, ends before the heap does."""
+    path = tmp_path / "g.nir"
+    write_graph(path, _small())
+    content = bytearray(path.read_bytes())
+    place = content.index(b"GCOL") + 16
+    while index := int.from_bytes(content[place : place + 2], "little"):
+        size = int.from_bytes(content[place + 8 : place + 16], "little")
+        assert 0 < index < 100
+        place += 16 + (size + 7) // 8 * 8
+    rest = int.from_bytes(content[place + 8 : place + 16], "little")
+    content[place + 8 : place + 16] = (rest - 256).to_bytes(8, "little")
+    path.write_bytes(bytes(content))
+    with pytest.raises(DataError, match="not a whole NIR file"):
+        read_graph(path)
+
+
 def refusal(path):
     try:
         read_graph(path)
