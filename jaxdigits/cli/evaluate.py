@@ -53,6 +53,9 @@ class Evaluate:
     corruptions: Severities = ()
     """Test on corrupted images too: nineteen corruptions at each of these severities, from 1
     to 5: noise, blur, geometry, occlusion, intensity."""
+    energy: bool = False
+    """Count operations too, beside an artificial network of the same shape and weights, and
+    estimate the energy of the arithmetic."""
     json: bool = False
     """Print one JSON object on the last line, and everything else on stderr."""
 
@@ -107,6 +110,11 @@ class Evaluate:
         if self.corruptions:
             result["corruptions"] = accuracies = self._corrupted(run, test)
             tell(f"\n{_by_corruption(accuracies)}")
+        if self.energy:
+            from jaxdigits.cli.operations import count_operations, table_of_operations
+
+            result["operations"] = counts = count_operations(run, test)
+            tell(f"\n{table_of_operations(counts)}")
         if paths := self._draw(confusion, names, probability, test.label):
             tell(f"\nfigure in {' and '.join(map(str, paths))}")
         if self.json:
@@ -120,8 +128,10 @@ class Evaluate:
         from jaxdigits.reader.formats import digits
         from jaxdigits.runs.job import predict
 
-        if self.figure or self.corruptions:
-            raise ValueError("--figure and --corruptions are for single digits: leave them out")
+        if self.figure or self.corruptions or self.energy:
+            raise ValueError(
+                "--figure, --corruptions and --energy are for single digits: leave them out"
+            )
         logits = predict(run, test.inputs)
         scores = score(logits, test.label, run.config.loss().right)
         longest = digits(1, test.label.shape[1])

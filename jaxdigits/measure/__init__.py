@@ -1,4 +1,4 @@
-"""Measures: intervals, confusion, corruptions, costs."""
+"""Measures: intervals, confusion, corruptions, costs, operations."""
 
 from jaxdigits.measure.calibration import Doubt as Doubt
 from jaxdigits.measure.calibration import Reliability as Reliability
@@ -27,3 +27,9 @@ from jaxdigits.measure.score import Summary as Summary
 from jaxdigits.measure.score import score as score
 from jaxdigits.measure.score import summarise as summarise
 from jaxdigits.measure.score import wilson as wilson
+from jaxdigits.measure.synops import TABLES as TABLES
+from jaxdigits.measure.synops import Energy as Energy
+from jaxdigits.measure.synops import SynOps as SynOps
+from jaxdigits.measure.synops import ann_of as ann_of
+from jaxdigits.measure.synops import energy as energy
+from jaxdigits.measure.synops import synops as synops

@@ -139,6 +139,10 @@ def make_twin(
     for layer, p in zip(parts, params, strict=True):
         kind: Any = layer.about or About(type(layer), {})
         if kind.find(ly.dense, ly.conv2d) and not kind.find(sp.at_each_step, sp.recurrent):
+            if waiting is not None:
+                raise ValueError(
+                    f"{chip} has no weights without neurons: join {name} to others"
+                )
             waiting = (len(twins), layer, p)
             name = f"{len(twins)} {kind.find(ly.dense, ly.conv2d).name}"
         elif kind.find(sp.over_time, sp.leaky_readout):
@@ -157,6 +161,8 @@ def make_twin(
             raise ValueError(f"{chip} has no {kind.name}: take it out, or fold it into weights")
         twins.append(layer)
         weights.append(p)
+    if waiting is not None:
+        raise ValueError(f"{chip} has no weights without neurons: put some behind {name}")
     twin = Twin(serial(*twins), tuple(weights), tuple(reports))
     return twin if images is None else _compare(network, params, twin, images, label, key)
 

@@ -10,7 +10,7 @@ back as NaN, to end training at once with a message.  Weights and slopes are the
 """
 
 from functools import partial
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
 from jax import Array
@@ -48,8 +48,7 @@ def spikes_stored(layer: Layer, storage: Storage) -> Layer:
         return y, _pack(inner, storage)
 
     def backward(params, residual, y_bar):
-        k, a, facts = residual
-        return layer.backward(params, _unpack(k, a, facts, storage), y_bar)
+        return layer.backward(params, stored_input(residual, storage), y_bar)
 
     return Layer(layer.init, forward, backward)
 
@@ -63,7 +62,11 @@ def _pack(x: Array, storage: Storage) -> tuple[Array, Array, Static]:
     return (k if storage == "byte" else jnp.packbits(k, axis=-1)), a, facts
 
 
-def _unpack(k: Array, a: Array, facts: Static, storage: Storage) -> Array:
+def stored_input(residual: Any, storage: Storage) -> Array:
+    """Return the input x [...] of a layer in `spikes_stored`, from its residual."""
+    if storage == "full":
+        return residual
+    k, a, facts = residual
     dtype, width = facts.value
     k = k if storage == "byte" else jnp.unpackbits(k, axis=-1, count=width)
     return a * k.astype(dtype)

@@ -147,3 +147,15 @@ def test_data_that_is_not_there_is_one_line(one_line, trained, tmp_path):
     assert (code, said.split(" ")[0]) == (1, f"{tmp_path}:")
     code, said = one_line("evaluate", trained[1], "--data-dir", tmp_path)
     assert (code, said) == (2, "--data-dir is for MNIST, got it with digits: leave it out")
+
+
+def test_operations_come_first_beside_the_artificial_network(cli, two):
+    answer = cli("evaluate", two[1], "--energy", "--json")
+    assert answer.code == 0
+    counts = answer.json()["operations"]
+    spiking, artificial = counts["network"], counts["artificial"]
+    assert (spiking["macs"], artificial["acs"], artificial["updates"]) == (0, 0, 0)
+    assert 0 < spiking["acs"] < spiking["dense"] == 4 * artificial["dense"]
+    assert spiking["energy_nJ"]["fp32"] == pytest.approx(0.9e-3 * spiking["acs"])
+    assert answer.err.index("accumulates") < answer.err.index("nJ, 45 nm, float32")
+    assert "memory traffic, which dominates, is not in it" in answer.err

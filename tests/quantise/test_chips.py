@@ -218,6 +218,10 @@ def test_other_bits_networks_and_gradients():
         own, _ = other.init(jax.random.key(0), (4, 4) if name == "standardise" else (4,))
         with pytest.raises(ValueError, match=f"the integer network has no {name}"):
             to_integers(other, own)
+    for layers in ((dense(3), dense(3), sp.lif()), (dense(3), sp.lif(), dense(2))):
+        own, _ = serial(*layers).init(jax.random.key(0), (4,))
+        with pytest.raises(ValueError, match="has no weights without neurons"):
+            to_integers(serial(*layers), own)
     twin = to_integers(network, params)
     with pytest.raises(ValueError, match="integer neurons have no gradient"):
         twin.network.backward(twin.params, (None,) * 9 + ((),), jnp.zeros(1))

@@ -1,0 +1,66 @@
+"""Operations and energy of a run, for `jaxdigits evaluate --energy`."""
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from jaxdigits.cli.report import table
+
+EXAMPLES = 500  # test examples whose operations are counted
+ROWS = {
+    "acs": "accumulates", "macs": "multiply-accumulates", "dense": "with zeros too",
+    "updates": "neuron updates", "activation_sparsity": "inputs that are 0",
+    "connection_sparsity": "weights that are 0", "footprint": "bytes of params",
+}  # fmt: skip
+NOTE = """\
+means over {examples} test examples, of the network of seed {seed}; beside it an artificial
+network of the same shape and weights, whose zeros are skipped too
+the energy is that of arithmetic only: memory traffic, which dominates, is not in it"""
+Counts = dict[str, Any]
+
+
+def count_operations(run: Any, test: Any) -> Counts:
+    """Return the operations of a run's first network and of its artificial twin, as means.
+
+    Raises:
+      ValueError: for a network whose operations cannot be counted.
+    """
+    import jax
+    import numpy as np
+
+    from jaxdigits.keys import example_keys
+    from jaxdigits.measure import TABLES, ann_of, energy, synops
+    from jaxdigits.runs.job import members_of
+
+    plain = {"recompute": False, "storage": "full"}  # for the spikes to be in the residual
+    options = {name: plain.get(name, value) for name, value in run.config.options.items()}
+    params, statistics, key = members_of(run)[0]
+    config = replace(run.config, options=options)
+    network = config.build()(training=False, statistics=statistics)
+    images = test.inputs.take(np.arange(min(EXAMPLES, len(test))), None)
+    keys = example_keys(key, np.arange(len(jax.tree.leaves(images)[0])))
+    networks = {"network": (network, params)}
+    with suppress(ValueError):  # two senses, or spikes between steps
+        networks["artificial"] = ann_of(network, params)
+    counts: Counts = dict(examples=len(keys), seed=run.config.seed)
+    for name, (each, own) in networks.items():
+        few = run.config.bits
+        ops = jax.jit(lambda own, each=each: synops(each, own, images, keys, bits=few))(own)
+        counts[name] = {field: float(np.mean(value)) for field, value in ops._asdict().items()}
+        counts[name]["energy_nJ"] = {
+            label: float(np.mean(energy(ops, entry))) for label, entry in TABLES.items()
+        }
+    return counts
+
+
+def table_of_operations(counts: Counts) -> str:
+    """Return the operations, and then the energies, as a table with its note."""
+    from jaxdigits.measure import TABLES
+
+    columns = [name for name in ("network", "artificial") if name in counts]
+    text = lambda value: f"{value:.3f}" if 0 < value < 1 else f"{value:,.0f}"
+    rows = [[label, *(text(counts[c][name]) for c in columns)] for name, label in ROWS.items()]
+    for name, entry in TABLES.items():
+        energies = (f"{counts[c]['energy_nJ'][name]:.1f}" for c in columns)
+        rows.append([f"nJ, {entry.source}", *energies])
+    return f"{table(['operations per example', *columns], rows)}\n{NOTE.format(**counts)}"
