@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxdigits.convert import convert, folded, spiking
@@ -64,7 +65,7 @@ def converted(network: str, seed: int) -> dict[str, Any]:
     learn, valid = validation_split(learn)
     rectifiers = run.config.build()(training=False, statistics=run.statistics)
     image = np.asarray(
-        learn.inputs.take(np.arange(UNITS), jax.random.split(jax.random.key(0), UNITS))
+        learn.inputs.take(jnp.arange(UNITS), jax.random.split(jax.random.key(0), UNITS))
     )
     params = {p: convert(rectifiers, run.params, image, percentile=p) for p in PERCENTILES}
     row: dict[str, Any] = {"ann": accuracy(predict(run, test.inputs)[0], test.label)}

@@ -84,7 +84,9 @@ def trained(config: Config, data: Data | None = None, named: str = "") -> Traine
         loss, valid = np.mean(row["loss"]), 100 * np.mean(curve[-1])
         print(f"{row['epoch']:3d} {loss:.4f} {valid:.2f}", flush=True)
 
-    params, statistics, valid_, best, _ = _train(config, train, valid, Hooks(report), None)
+    params, statistics, valid_, best, _ = _train(
+        config, train, valid, Hooks(report), None, None
+    )
     save_params(folder, params, statistics)
     facts = dict(
         parameters=parameter_count(params) // config.seeds,

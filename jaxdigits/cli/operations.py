@@ -26,19 +26,20 @@ def count_operations(run: Any, test: Any) -> Counts:
       ValueError: for a network whose operations cannot be counted.
     """
     import jax
+    import jax.numpy as jnp
     import numpy as np
 
-    from jaxdigits.keys import example_keys
     from jaxdigits.measure import TABLES, ann_of, energy, synops
     from jaxdigits.runs.job import members_of
+    from jaxdigits.train.state import evaluation_keys
 
     plain = {"recompute": False, "storage": "full"}  # for the spikes to be in the residual
     options = {name: plain.get(name, value) for name, value in run.config.options.items()}
     params, statistics, key = members_of(run)[0]
     config = replace(run.config, options=options)
     network = config.build()(training=False, statistics=statistics)
-    images = test.inputs.take(np.arange(min(EXAMPLES, len(test))), None)
-    keys = example_keys(key, np.arange(len(jax.tree.leaves(images)[0])))
+    keys = evaluation_keys(key, jnp.arange(min(EXAMPLES, len(test))))
+    images = test.inputs.take(jnp.arange(len(keys)), keys)
     networks = {"network": (network, params)}
     with suppress(ValueError):  # two senses, or spikes between steps
         networks["artificial"] = ann_of(network, params)

@@ -15,7 +15,7 @@ from jaxdigits.data.catalogue import blank
 from jaxdigits.interop import from_graph, node_spikes, read_graph, to_graph, write_graph
 from jaxdigits.interop.artefact import write_artefact
 from jaxdigits.interop.exporting import ENTRIES
-from jaxdigits.interop.graph import Graph
+from jaxdigits.interop.graph import Graph, Node
 from jaxdigits.interop.onnx import layers_in_a_row, run_onnx, to_onnx
 from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.layer import Layer, Params, serial
@@ -121,7 +121,7 @@ def _nir_program(network: Layer, graph: Graph) -> Program:
     steps = next(layer.about.arguments["steps"] for layer in layers
                  if layer.about and "steps" in layer.about.arguments)  # fmt: skip
     entry, reduce = serial(*entries), _reduction(layers[-1])
-    spiking = [name for name, node in graph.nodes.items() if node.kind in FIRING]
+    spiking = [n for n, v in graph.nodes.items() if isinstance(v, Node) and v.kind in FIRING]
     layer, params = from_graph(graph)
 
     @jax.jit
