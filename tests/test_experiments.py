@@ -42,7 +42,7 @@ def test_the_bootstrap_is_the_same_each_time_and_all_right_has_no_width():
 
 
 def test_the_best_path_over_cuts_is_that_of_enumeration():
-    rng, automaton = np.random.default_rng(0), weighted_sum((3, 7), 10)
+    rng, automaton = np.random.default_rng(0), weighted_sum((3, 7), 5)
     score = rng.normal(-1, 2, (30, 4, 2, 10))
     score[rng.random(score.shape[:3]) < 0.3] = -np.inf
     score[0] = -np.inf  # no path at all
@@ -75,9 +75,9 @@ def test_cuts_run_through_slanted_gaps_and_segments_are_classed_by_their_ink():
     assert set(label[fits].tolist()) == {7, 1, 3, 10}
     for digit, at in ((7, 0), (1, 1), (3, 2)):
         assert (place[label == digit] == at).all()
-        image = np.asarray(images)[fits & (label == digit)][0] / 255
-        assert image.sum() == pytest.approx(alone[at].sum(), rel=0.05)
-        middle = (image * np.arange(32)).sum() / image.sum()
-        assert middle == pytest.approx(16, abs=1)
+        image = np.asarray(images)[fits & (label == digit)] / 255
+        np.testing.assert_allclose(image.sum((1, 2)), alone[at].sum(), rtol=0.05)
+        middle = (image * np.arange(32)).sum((1, 2)) / image.sum((1, 2))
+        np.testing.assert_allclose(middle, 16, atol=1)
     halves = np.asarray(images)[fits & (label == 10)].sum((1, 2)) / 255
     assert np.isclose(halves, alone[2].sum() / 2, rtol=0.1).any()
