@@ -62,12 +62,48 @@ def draw_field(
       count: [] the number of digits, at most L.
       width: in pixels; digits that need more are squeezed.
     """
+    keys, u = jax.random.split(key, 6), _choices(key)
+    bent, boxed = style.bent, u[1] < style.boxed
+    row, windows, put = _digits(key, glyph, digit, extent, count, style, width)
+    field = jnp.einsum("lhj,ljx->hx", windows, put)
+    field = _other_pen(jnp.minimum(field, 1), bent * (1.2 * u[13] - 0.65))
+
+    base = 16 + row.high / 2 + 3 * (u[14] - 0.3)
+    printed = _printed(u[15:], boxed, u[1] < style.boxed / 2, base, row, width, style)
+    marks = _marks(keys[4], style, row, count, width)
+    field = jnp.maximum(jnp.maximum(field, printed), marks)
+    return _on_paper(jax.random.fold_in(keys[4], 1), field, style)
+
+
+def draw_digits(
+    key: Array,
+    glyph: Array,
+    digit: Array,
+    extent: Array,
+    count: Array,
+    style: Style,
+    width: int,
+) -> Array:
+    """Draw each digit of the same field alone [L, 32, width]: its ink as its own pen left it.
+
+    The arguments are those of `draw_field`, which adds other pens and all other ink.
+    """
+    _, windows, put = _digits(key, glyph, digit, extent, count, style, width)
+    return jnp.einsum("lhj,ljx->lhx", windows, put)
+
+
+def _choices(key) -> Array:
+    """Return the writer's choices [24] for a field, in [0, 1)."""
+    return jax.random.uniform(jax.random.split(key, 6)[0], (24,))
+
+
+def _digits(key, glyph, digit, extent, count, style, width):
+    """Return the digits' row, their ink [L, 32, 32], and their columns [L, 32, width]."""
     length, bent = len(glyph), style.bent
-    keys = jax.random.split(key, 6)
-    u = jax.random.uniform(keys[0], (24,))
+    keys, u = jax.random.split(key, 6), _choices(key)
     v = jax.random.uniform(keys[1], (6, length), minval=-1.0)
     present = jnp.arange(length) < count
-    boxed, barred = u[1] < style.boxed, jax.random.uniform(keys[5]) < style.barred
+    barred = jax.random.uniform(keys[5]) < style.barred
     wide_gap = jax.random.uniform(keys[2], (length,)) < 0.25 * u[6]
     wider = jnp.where(barred & (digit == 1), 3, 0)  # for the flag
     row = _row(u, v, extent, present, wide_gap, wider, style, width)
@@ -81,14 +117,7 @@ def draw_field(
     windows = jnp.where(present[:, None, None], windows, 0)
     column = jnp.arange(WINDOW) + place.astype(jnp.int32)[:, None] - WINDOW // 2
     put = column[:, :, None] == jnp.arange(width)
-    field = jnp.einsum("lhj,ljx->hx", windows, put.astype(windows.dtype))
-    field = _other_pen(jnp.minimum(field, 1), bent * (1.2 * u[13] - 0.65))
-
-    base = 16 + row.high / 2 + 3 * (u[14] - 0.3)
-    printed = _printed(u[15:], boxed, u[1] < style.boxed / 2, base, row, width, style)
-    marks = _marks(keys[4], style, row, count, width)
-    field = jnp.maximum(jnp.maximum(field, printed), marks)
-    return _on_paper(jax.random.fold_in(keys[4], 1), field, style)
+    return row, windows, put.astype(windows.dtype)
 
 
 class _Row(NamedTuple):

@@ -7,6 +7,7 @@ training, validation and test have different writers.
 [1] Yadav & Bottou, NeurIPS 2019, arXiv:1905.10498.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from jax.tree_util import register_dataclass
 
 from jaxdigits.data.cache import cache_folder, fill, places
 from jaxdigits.data.dataset import Dataset
-from jaxdigits.data.drawing import Style, draw_field
+from jaxdigits.data.drawing import Style, draw_digits, draw_field
 from jaxdigits.data.field_ink import ROWS
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.inputs import DRAWN
@@ -77,6 +78,14 @@ class Fields:
 
     def take(self, rows: Array, keys: Array) -> Array:
         """Draw the fields `rows` [B]: [B, 32, width] uint8."""
+        drawn = self._drawn(draw_field, rows, keys)
+        return jnp.round(255 * drawn).astype(jnp.uint8)
+
+    def digits_alone(self, rows: Array, keys: Array) -> Array:
+        """Draw each digit of the fields that `take` draws: [B, L, 32, width], ink in [0, 1]."""
+        return self._drawn(draw_digits, rows, keys)
+
+    def _drawn(self, draw_one: Callable[..., Array], rows: Array, keys: Array) -> Array:
         text, hand, alone = (jnp.asarray(a)[rows] for a in (self.text, self.hand, self.alone))
         among, glyph = jnp.asarray(self.among), jnp.asarray(self.glyph)
         extents = jnp.asarray(self.extent)
@@ -89,9 +98,8 @@ class Fields:
             number = among[which, jnp.maximum(text, 0), sample]
             ink = glyph[number].astype(jnp.float32) / 255
             count = jnp.maximum((text >= 0).sum(), 1)
-            drawn = draw_field(jax.random.fold_in(key, 1), ink, text, extents[number], count,
-                               self.style, self.width)  # fmt: skip
-            return jnp.round(255 * drawn).astype(jnp.uint8)
+            return draw_one(jax.random.fold_in(key, 1), ink, text, extents[number], count,
+                            self.style, self.width)  # fmt: skip
 
         return jax.vmap(draw)(fold_in(keys, DRAWN), text, hand, alone)
 

@@ -98,6 +98,22 @@ def test_touching_digits_touch_and_too_many_are_squeezed_into_the_width():
     assert (np.diff(ink.astype(int)) == 1).sum() >= 10
 
 
+def test_digits_alone_are_those_of_the_field_in_order():
+    text = np.array([[0, 9, 5, -1], [7, 7, 2, 4]], np.int32)
+    data = make_fields(*squares(), text, style=PLAIN._replace(touching=1.0, bent=1.0))
+    rows = jnp.arange(2)
+    keys = example_keys(jax.random.key(0), rows)
+    alone = np.asarray(jax.jit(lambda x: x.digits_alone(rows, keys))(data.inputs))
+    assert alone.shape == (2, 4, 32, 256)
+    np.testing.assert_array_equal(alone.any((2, 3)), text >= 0)
+    field = taken(data, [0, 1]) / 255
+    ink = alone.sum(1).clip(0, 1)
+    assert np.corrcoef(ink.ravel(), field.ravel())[0, 1] > 0.9
+    middle = (alone.sum(2) * np.arange(256)).sum(-1) / alone.sum((2, 3)).clip(1e-6)
+    assert (np.diff(middle[1]) > 4).all()
+    assert (np.diff(middle[0, :3]) > 4).all()
+
+
 def test_texts_have_1_to_12_digits_and_end_once():
     text = make_texts(4000, 0)
     length = (text >= 0).sum(1)
