@@ -18,6 +18,7 @@ from jaxdigits.interop import graph as gr
 MAX_FILE = 1 << 28  # bytes
 MAX_BYTES = 1 << 28  # of all values together, unpacked
 MAX_CHUNK = 1 << 26  # bytes of the part of a value that is unpacked at once
+MAX_TEXT = 1 << 12  # bytes of a name
 MAX_ITEMS = 200_000  # datasets and groups
 OWN = ("node ", "edge ", "the graph", "a node")  # how errors of this package begin
 SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01"
@@ -39,7 +40,7 @@ def read_graph(path: str | PathLike[str]) -> gr.Graph:
     try:
         _require_sound_heaps(content)
         with h5py.File(io.BytesIO(content), "r") as file:
-            graph = _Reader(h5py).graph(_group(h5py, file, "node"), "", 0)
+            graph = _Reader(h5py, content).graph(_group(h5py, file, "node"), "", 0)
         return gr.complete(graph)
     except Exception as error:  # for a damaged file h5py raises a dozen kinds of exception
         own = isinstance(error, ValueError) and str(error).startswith(OWN)
@@ -67,8 +68,9 @@ def write_graph(path: str | PathLike[str], graph: gr.Graph) -> None:
 class _Reader:
     """The reading of one file: its limits hold for all graphs inside it."""
 
-    def __init__(self, h5py: ModuleType):
-        self.h5py, self.items, self.bytes, self.nodes = h5py, 0, 0, 0
+    def __init__(self, h5py: ModuleType, content: bytes):
+        self.h5py, self.content = h5py, content
+        self.items = self.bytes = self.nodes = 0
 
     def graph(self, group: Any, name: str, depth: int) -> gr.Graph:
         if depth > gr.MAX_DEPTH:
@@ -120,7 +122,9 @@ class _Reader:
             raise ValueError(f"{where} is not an array")
         if data.external or data.is_virtual:
             raise ValueError(f"{where} lies in another file")
-        text = self.h5py.check_string_dtype(data.dtype) is not None
+        text = self.h5py.check_string_dtype(data.dtype)
+        if text and text.length is None and self.longest(data) > MAX_TEXT:
+            raise ValueError(f"{where} has a text of over {MAX_TEXT:,} bytes")
         if not text and data.dtype.kind not in "fiub":
             raise ValueError(
                 f"{where} has the type {str(data.dtype)[:40]}, not numbers or text"
@@ -134,6 +138,14 @@ class _Reader:
             raise ValueError(f"{where}: too large, or packed in a way that NIR does not need")
         value = data[()]
         return _text(value) if isinstance(value, bytes | str) else np.asarray(value)
+
+    def longest(self, data: Any) -> int:
+        """Return the length of the longest text, for which HDF5's library would make room."""
+        count, place = prod(data.shape), data.id.get_offset()
+        if place is None or place + 16 * count > len(self.content):
+            return 0 if count == 0 else MAX_TEXT + 1  # packed, or not there
+        heads = np.frombuffer(self.content, "<u4", 4 * count, place)  # length, address, index
+        return int(heads[::4].max(initial=0))
 
 
 def _write(h5py: ModuleType, group: Any, node: gr.Node | gr.Graph) -> None:

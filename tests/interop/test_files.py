@@ -153,6 +153,20 @@ def test_a_heap_that_would_be_read_for_ever_is_refused(tmp_path):
         read_graph(path)
 
 
+def test_a_text_that_claims_gigabytes_is_refused(tmp_path):
+    path = tmp_path / "g.nir"
+    write_graph(path, _small())
+    with h5py.File(path) as file:
+        place = file["node/edges"].id.get_offset()
+    content = bytearray(path.read_bytes())
+    content[place : place + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(bytes(content))
+    with pytest.raises(
+        DataError, match="node of the file: edges has a text of over 4,096 bytes"
+    ):
+        read_graph(path)
+
+
 def refusal(path):
     try:
         read_graph(path)
