@@ -35,6 +35,7 @@ PAGES = [
     "docs/command-line.md",
     "docs/many-devices.md",
     "docs/resuming.md",
+    "docs/quantisation.md",
 ]
 
 

@@ -26,6 +26,7 @@ def count_operations(run: Any, test: Any) -> Counts:
       ValueError: for a network whose operations cannot be counted.
     """
     import jax
+    import jax.numpy as jnp
     import numpy as np
 
     from jaxdigits.keys import example_keys
@@ -38,7 +39,7 @@ def count_operations(run: Any, test: Any) -> Counts:
     config = replace(run.config, options=options)
     network = config.build()(training=False, statistics=statistics)
     images = test.inputs.take(np.arange(min(EXAMPLES, len(test))), None)
-    keys = example_keys(key, np.arange(len(jax.tree.leaves(images)[0])))
+    keys = example_keys(key, jnp.arange(len(jax.tree.leaves(images)[0])))
     networks = {"network": (network, params)}
     with suppress(ValueError):  # two senses, or spikes between steps
         networks["artificial"] = ann_of(network, params)
