@@ -37,6 +37,7 @@ PAGES = [
     "docs/many-devices.md",
     "docs/resuming.md",
     "docs/exporting.md",
+    "docs/quantisation.md",
 ]
 
 
