@@ -37,6 +37,7 @@ PAGES = [
     "docs/many-devices.md",
     "docs/resuming.md",
     "docs/exporting.md",
+    "docs/coming-from.md",
     "docs/quantisation.md",
 ]
 
