@@ -99,7 +99,7 @@ class Config:
     gradient: Annotated[str, tuple(GRADIENTS)] = "by_hand"
     """how the gradient is computed"""
     bits: Annotated[int, Bounds(1, MOST)] | None = None
-    """bits of each weight, trained straight through the rounding; none: 32-bit floats"""
+    """bits of each weight, trained through the rounding; none: floats"""
     seed: Annotated[int, Bounds(0, SEEDS - 1)] = 0
     """all randomness comes from it"""
     seeds: Annotated[int, Bounds(1)] = 1
