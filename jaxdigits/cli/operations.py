@@ -46,7 +46,10 @@ def count_operations(run: Any, test: Any) -> Counts:
     counts: Counts = dict(examples=len(keys), seed=run.config.seed)
     for name, (each, own) in networks.items():
         few = run.config.bits
-        ops = jax.jit(lambda own, each=each: synops(each, own, images, keys, bits=few))(own)
+        count = jax.jit(
+            lambda own, images, each=each: synops(each, own, images, keys, bits=few)
+        )
+        ops = count(own, images)
         counts[name] = {field: float(np.mean(value)) for field, value in ops._asdict().items()}
         counts[name]["energy_nJ"] = {
             label: float(np.mean(energy(ops, entry))) for label, entry in TABLES.items()

@@ -33,11 +33,13 @@ def rounded_run(run: Run, bits: int, inputs: Any) -> Run:
     network = config.build()(training=True)
 
     @jax.jit
-    def of_member(params, key):
+    def round_member(params, key, inputs):
         params = rounded(params, bits)
+        if not run.statistics:
+            return params, ()
         return params, gather_statistics(network, params, inputs, key)
 
-    members = [of_member(params, key) for params, _, key in members_of(run)]
+    members = [round_member(params, key, inputs) for params, _, key in members_of(run)]
     if config.seeds > 1:
         members = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)]
     return Run(config, *members[0])
