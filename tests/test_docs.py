@@ -130,6 +130,17 @@ def test_what_is_read_of_fields_is_that_of_its_experiment():
         assert experiment[table](results) in page
 
 
+def test_the_readers_by_cuts_and_by_columns_are_those_of_their_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "segmentation.py"))
+    results = json.loads((ROOT / "experiments" / "segmentation.json").read_text())
+    page = (ROOT / "docs" / "fields.md").read_text()
+    assert experiment["table"](results) in page
+    rows = results["train"].values()
+    assert all(f"{row['parameters']:,} parameters" in page for row in rows)
+    assert all(row["seconds"] == pytest.approx(experiment["SECONDS"], rel=0.02) for row in rows)
+
+
 def test_the_formats_are_those_of_the_reader():
     page = (ROOT / "docs" / "fields.md").read_text()
     for kind in FORMATS.values():
