@@ -133,6 +133,25 @@ def test_what_is_read_of_fields_is_that_of_its_experiment():
         assert experiment[table](results) in page
 
 
+def test_the_readers_by_cuts_and_by_columns_are_those_of_their_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "segmentation.py"))
+    results = json.loads((ROOT / "experiments" / "segmentation.json").read_text())
+    page = (ROOT / "docs" / "fields.md").read_text()
+    assert experiment["table"](results) in page
+    words = " ".join(page.split())
+    for row in results["train"].values():
+        assert f"{row['parameters']:,} parameters and saw its" in words
+        assert f"{row['passes']:.1f} times" in words
+        assert row["seconds"] == pytest.approx(experiment["SECONDS"], rel=0.02)
+    free, touching = (
+        results["test"][s]["each digit has a segment"] for s in ("free", "touching")
+    )
+    assert (
+        f"{100 * free[0]:.1f} % of the free fields, and in {100 * touching[0]:.1f} %" in words
+    )
+
+
 def test_the_formats_are_those_of_the_reader():
     page = (ROOT / "docs" / "fields.md").read_text()
     for kind in FORMATS.values():
