@@ -1,6 +1,7 @@
 """A run as a file for other programs, compared with the run on its test set."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,6 +20,7 @@ from jaxdigits.interop.graph import Graph, Node
 from jaxdigits.interop.onnx import layers_in_a_row, run_onnx, to_onnx
 from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.layer import Layer, Params, serial
+from jaxdigits.quantise import rounded
 from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of
 from jaxdigits.spikes import rate, spike_count, traces
@@ -73,18 +75,22 @@ def export_run(
     params, statistics, key = members_of(run)[seed - config.seed]
     network = config.build()(training=False, statistics=statistics)
     example = blank(config.features, 1)
+    plain, weights = network, params
+    if config.bits is not None:  # other programs do not round
+        plain = replace(config, bits=None).build()(training=False, statistics=statistics)
+        weights = rounded(params, config.bits)
     notes: tuple[str, ...] = ()
     if kind == "onnx":
-        data = to_onnx(network, params, config.features)
-        program = _onnx_program(network, data)
+        data = to_onnx(plain, weights, config.features)
+        program = _onnx_program(plain, data)
     elif kind == "stablehlo":
         data = to_stablehlo(network, params, example)
         program = _stablehlo_program(data)
     else:
-        graph = to_graph(network, params, config.features, dt=dt)
+        graph = to_graph(plain, weights, config.features, dt=dt)
         notes = graph.notes
         write_graph(path, graph)
-        data, program = path.read_bytes(), _nir_program(network, read_graph(path))
+        data, program = path.read_bytes(), _nir_program(plain, read_graph(path))
     compared = _compare(network, params, program, test, key)._replace(notes=notes)
     write_artefact(
         path, data, example, kind=kind, seed=seed, network=config.network,

@@ -30,6 +30,22 @@ def test_a_file_answers_as_the_run(cli, two, tmp_path, kind):
         np.testing.assert_allclose(load_exported(path)(images), want, atol=1e-2)
 
 
+@pytest.mark.parametrize("kind", ["onnx", "stablehlo", "nir"])
+def test_a_run_of_few_bits_leaves_with_its_rounded_weights(cli, few_bits, tmp_path, kind):
+    row = cli("export", few_bits, "--to", kind, "--out", tmp_path / "network", "--json").json()
+    assert (row["answers_differ"], row["examples"]) == (0, len(digits()[1]))
+    assert row["logits_differ"] < 1e-2  # float weights differ by ten times as much
+
+
+@pytest.fixture(scope="module")
+def few_bits(cli, tmp_path_factory):
+    """The folder of a small spiking network that was trained with weights of 2 bits."""
+    folder = tmp_path_factory.mktemp("few") / "run"
+    args = ("--hidden", 8, "--steps", 4, "--bits", 2, "--epochs", 1, "--out", folder)
+    assert cli("train", "snn", *args).code == 0
+    return folder
+
+
 def test_the_lines_for_people_name_the_file_and_the_seed(cli, two, tmp_path):
     answer = cli("export", two[1], "--to", "onnx", "--out", tmp_path / "a.onnx")
     assert answer.code == 0
