@@ -12,6 +12,7 @@ from jaxdigits.data import Dataset
 from jaxdigits.errors import RunError
 from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of, predict
+from jaxdigits.runs.rounding import without_rounding
 
 PERCENTILES = (97.0, 99.0, 99.9, 100.0)
 UNITS = 1000  # training images whose activations give the units
@@ -33,8 +34,9 @@ def spiking_run(run: Run, steps: int, train: Dataset, valid: Dataset) -> tuple[R
     """
     if run.config.spiking_steps is not None:
         raise RunError(f"the run has spikes already, {run.config.spiking_steps} steps of them")
+    run = without_rounding(run)
     options = {**run.config.options, "norm": None}
-    config = replace(run.config, options=options, spiking_steps=steps, bits=None)
+    config = replace(run.config, options=options, spiking_steps=steps)
     count = np.arange(min(UNITS, len(train)))
     image = np.asarray(
         train.inputs.take(count, jax.random.split(jax.random.key(0), len(count)))

@@ -1,7 +1,6 @@
 """A run as a file for other programs, compared with the run on its test set."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -20,9 +19,9 @@ from jaxdigits.interop.graph import Graph, Node
 from jaxdigits.interop.onnx import layers_in_a_row, run_onnx, to_onnx
 from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.layer import Layer, Params, serial
-from jaxdigits.quantise import rounded
 from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of
+from jaxdigits.runs.rounding import without_rounding
 from jaxdigits.spikes import rate, spike_count, traces
 from jaxdigits.spikes.encoders import ENCODERS
 from jaxdigits.train.state import evaluation_keys
@@ -75,10 +74,9 @@ def export_run(
     params, statistics, key = members_of(run)[seed - config.seed]
     network = config.build()(training=False, statistics=statistics)
     example = blank(config.features, 1)
-    plain, weights = network, params
-    if config.bits is not None:  # other programs do not round
-        plain = replace(config, bits=None).build()(training=False, statistics=statistics)
-        weights = rounded(params, config.bits)
+    bare = without_rounding(run)  # other programs do not round
+    plain = bare.config.build()(training=False, statistics=statistics)
+    weights = members_of(bare)[seed - config.seed][0]
     notes: tuple[str, ...] = ()
     if kind == "onnx":
         data = to_onnx(plain, weights, config.features)

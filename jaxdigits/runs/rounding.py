@@ -40,6 +40,19 @@ def rounded_run(run: Run, bits: int, inputs: Any) -> Run:
         return params, gather_statistics(network, params, inputs, key)
 
     members = [round_member(params, key, inputs) for params, _, key in members_of(run)]
-    if config.seeds > 1:
-        members = [jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)]
-    return Run(config, *members[0])
+    return Run(config, *_together(members))
+
+
+def without_rounding(run: Run) -> Run:
+    """Return a run of few bits with its rounded weights as floats; another run as it is."""
+    if (bits := run.config.bits) is None:
+        return run
+    params = [rounded(params, bits) for params, _, _ in members_of(run)]
+    return run._replace(config=replace(run.config, bits=None), params=_together(params))
+
+
+def _together(members: list[Any]) -> Any:
+    """Return one network's arrays as they are, those of several with a leading axis."""
+    if len(members) == 1:
+        return members[0]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)

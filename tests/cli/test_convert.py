@@ -44,6 +44,17 @@ def test_more_steps_come_nearer_to_the_rectifiers(cli, several, tmp_path):
     assert errors[0] > 4 * errors[1] > 0
 
 
+def test_a_run_of_few_bits_converts_with_its_rounded_weights(cli, tmp_path):
+    few, out = tmp_path / "few", tmp_path / "spikes"
+    args = ("--hidden", 16, "--dropout-rate", 0, "--bits", 2, "--epochs", 2)
+    assert cli("train", "mlp", *args, "--out", few).code == 0
+    assert cli("convert", few, "--steps", 256, "--out", out).code == 0
+    test = digits()[1].inputs
+    want, got = (predict(load_run(folder), test) for folder in (few, out))
+    assert load_run(out).config.bits is None
+    assert np.abs(got - want).mean() < 0.05 * want.std()
+
+
 def test_one_line_says_what_is_wrong(one_line, cli, several, two, tmp_path):
     out = tmp_path / "spikes"
     assert "steps must be" in one_line("convert", several, "--steps", 0)[1]
