@@ -2,7 +2,6 @@
 
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 from jaxdigits.cli.parser import Folder, Run
@@ -41,43 +40,57 @@ class Quantise:
         """Round, write the new run, and print both accuracies."""
         require_within("bits", Bits, self.bits)
         require_run(self.run_folder)
-        from jaxdigits.measure import score
-        from jaxdigits.runs.folder import load_run, require_empty
-        from jaxdigits.runs.job import predict, validation_split
         from jaxdigits.runs.rounding import rounded_run
 
-        place = self.run_folder.resolve()
-        out = self.out or place.with_name(f"{place.name}-{self.bits}bits")
-        require_empty(out)
-        run = load_run(self.run_folder)
-        train, test = run_data(run.config, self.data_dir)
-        train, valid = validation_split(train)
-        new, right = rounded_run(run, self.bits, train.inputs), run.config.loss().right
-        before, after = (score(predict(r, test.inputs), test.label, right) for r in (run, new))
-        result = after._asdict() | dict(
-            bits=self.bits, accuracy_before=before.test_accuracy, run=str(out)
-        )
-        write_changed(new, valid, result, out, self.run_folder)
-        low, high = map(percent, after.test_interval)
-        say(
-            f"test accuracy {percent(before.test_accuracy)} with floats, "
-            f"{percent(after.test_accuracy)} with {self.bits} bits, 95 % interval "
-            f"[{low}, {high}] over {after.interval_over}\nrun in {out}",
-            json_wanted=self.json,
-        )
-        if self.json:
-            say_json(result)
-        return 0
+        make = lambda run, train, valid: (rounded_run(run, self.bits, train.inputs), {})
+        words = "with floats", f"with {self.bits} bits"
+        return change_run(self, f"{self.bits}bits", make, words, dict(bits=self.bits))
 
 
-def write_changed(new, valid, result: dict, out: Path, before: Path) -> None:
-    """Write a run that another was changed into, with its doubt, and the history of both."""
-    from jaxdigits.runs.folder import create_run, save_doubt, save_params
-    from jaxdigits.runs.job import doubt_of, finish_run, predictor
+def change_run(command, mark: str, make, words: tuple[str, str], facts: dict) -> int:
+    """Make a run of another, write it with its doubt, and print both accuracies.
 
+    Args:
+      command: of the command line, with `run_folder`, `out`, `data_dir` and `json`.
+      mark: behind the run's name, for the new folder.
+      make: (run, train, valid) -> (the new run, facts of it).
+      words: for the two accuracies.
+      facts: of the result.
+    """
+    from jaxdigits.measure import score
+    from jaxdigits.runs.folder import (
+        create_run,
+        load_run,
+        require_empty,
+        save_doubt,
+        save_params,
+    )
+    from jaxdigits.runs.job import doubt_of, finish_run, predict, predictor, validation_split
+
+    place = command.run_folder.resolve()
+    out = command.out or place.with_name(f"{place.name}-{mark}")
+    require_empty(out)
+    run = load_run(command.run_folder)
+    train, test = run_data(run.config, command.data_dir)
+    train, valid = validation_split(train)
+    new, more = make(run, train, valid)
+    right = run.config.loss().right
+    before, after = (score(predict(r, test.inputs), test.label, right) for r in (run, new))
+    result = after._asdict() | facts | more
+    result |= dict(accuracy_before=before.test_accuracy, run=str(out))
     create_run(out, new.config)
     save_params(out, new.params, new.statistics)
-    if (metrics := before / "metrics.jsonl").is_file():
+    if (metrics := command.run_folder / "metrics.jsonl").is_file():
         shutil.copyfile(metrics, out / metrics.name)
     save_doubt(out, doubt_of(new.config, predictor(new), valid))
     finish_run(out, result)
+    low, high = map(percent, after.test_interval)
+    say(
+        f"test accuracy {percent(before.test_accuracy)} {words[0]}, "
+        f"{percent(after.test_accuracy)} {words[1]}, 95 % interval [{low}, {high}] over "
+        f"{after.interval_over}\nrun in {out}",
+        json_wanted=command.json,
+    )
+    if command.json:
+        say_json(result)
+    return 0
