@@ -245,6 +245,8 @@ def test_the_limits_of_files_are_those_of_the_readers():
         "WAV": of("data.sound", "MAX_BYTES", "MAX_SAMPLES"),
         "N-MNIST": of("data.nmnist", "MAX_FILE", "MAX_FILES"),
         "SHD": of("data.shd", "MAX_FILE", "MAX_RECORDINGS", "MAX_EVENTS"),
+        "NIR graph": of("interop.files", "MAX_FILE", "MAX_BYTES")
+        + of("interop.graph", "MAX_NODES", "MAX_DEPTH"),
         "`.npz`": of("data.own", "MAX_BYTES"),
         "`config.json`": of("runs.folder", "LARGEST_JSON") + of("options", "LAYERS"),
         "`params.npz`": of("runs.folder", "LARGEST_PARAMS"),
