@@ -121,12 +121,12 @@ def _parts(piece: np.ndarray, top: int, left: int, height: float) -> Part:
     """Cut a piece [h, w] bool in parts as wide as a digit, and drop the flat ones."""
     count = max(1, round(piece.shape[1] / (PITCH * height)))
     cuts = np.linspace(0, piece.shape[1], count + 1).round().astype(int)
-    found = []
+    parts = []
     for a, b in pairwise(cuts):
         rows = np.flatnonzero(piece[:, a:b].any(1))
         if len(rows) and np.ptp(rows) + 1 >= SMALL * height:
-            found.append((left + (a + b) / 2, top + rows[0], top + rows[-1] + 1))
-    return Part(*np.array(found, float).reshape(-1, 3).T)
+            parts.append((left + (a + b) / 2, top + rows[0], top + rows[-1] + 1))
+    return Part(*np.array(parts, float).reshape(-1, 3).T)
 
 
 def _straight_row(parts: Part) -> tuple[Row, np.ndarray]:

@@ -136,8 +136,8 @@ def steps_of(confidence: ArrayLike, right: ArrayLike) -> tuple[Step, ...]:
         n = max(1, round(coverage * len(order)))
         # Above the next lower confidence; equal ones are all given, or none.
         limit = float(order[n]) if n < len(order) else 0.0
-        given = confidence > limit
-        steps.append(Step(limit, int(given.sum()), int(wrong[given].sum())))
+        answered = confidence > limit
+        steps.append(Step(limit, int(answered.sum()), int(wrong[answered].sum())))
     return tuple(steps)
 
 

@@ -5,11 +5,11 @@ from .automaton import union as union
 from .formats import FORMATS as FORMATS
 from .formats import Format as Format
 from .formats import make_format as make_format
-from .lattice import Strings as Strings
 from .lattice import best_alignment as best_alignment
 from .lattice import log_partition as log_partition
 from .lattice import marginals as marginals
-from .lattice import search as search
 from .pattern import pattern as pattern
+from .prefixes import Strings as Strings
+from .prefixes import search as search
 from .read import Reading as Reading
 from .read import read_fields as read_fields

@@ -18,7 +18,8 @@ from jaxdigits.losses import ctc
 from jaxdigits.measure.calibration import Doubt, best_temperature, steps_of
 from jaxdigits.reader.automaton import Automaton
 from jaxdigits.reader.formats import digits
-from jaxdigits.reader.lattice import log_partition, search
+from jaxdigits.reader.lattice import log_partition
+from jaxdigits.reader.prefixes import search
 
 AT_ONCE = 250  # rows of a program
 ENOUGH = 3000  # rows of each kind for the temperature, one number

@@ -20,7 +20,8 @@ from jax.typing import ArrayLike
 from jaxdigits.data.field_ink import FRAME, ROWS, Field
 from jaxdigits.errors import DataError
 from jaxdigits.reader.formats import Format
-from jaxdigits.reader.lattice import BLANK, LOW, search
+from jaxdigits.reader.lattice import BLANK, LOW
+from jaxdigits.reader.prefixes import search
 
 Logits = Callable[[np.ndarray], ArrayLike]  # ink [B, 32, W] uint8 -> [B, T, 11], T = W / 4
 # Pixels: a picture is filled up to the next width, and a longer one to a multiple of the last.
