@@ -23,9 +23,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.convert import convert, folded, spiking
+from jaxdigits.convert import convert, spiking
 from jaxdigits.data import mnist
 from jaxdigits.fast.flags import set_flags
+from jaxdigits.fold import folded
 from jaxdigits.runs import config_for, finish_run, load_run, predict, run_job, validation_split
 from jaxdigits.runs.export import export_run
 from jaxdigits.runs.folder import read_result

@@ -11,7 +11,7 @@ from jaxdigits.case import Case
 from jaxdigits.certificate.certify import EXAMPLES, KINDS, case_input
 from jaxdigits.layer import Layer
 
-LAYERS = KINDS["layers"] | KINDS["spikes"] | KINDS["networks"]
+LAYERS = KINDS["layers"] | KINDS["spikes"] | KINDS["graphs"] | KINDS["networks"]
 FAR = (0, -1e4, 1e4)
 EXTREMES = {"pixels": (0, 255), "grey": (0, 1), "normal": FAR, "current": FAR,
             "senses": (0, 1)}  # fmt: skip

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from jaxdigits import layers as ly
-from jaxdigits.convert import convert, fold, folded, spiking
+from jaxdigits.convert import convert, spiking
+from jaxdigits.fold import fold, folded
 from jaxdigits.layer import Layer, residual, serial
 from jaxdigits.models import cnn, mlp
 from jaxdigits.spikes import firing_rates, traces

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits import interop, losses, models, quantise, spikes
 from jaxdigits import layers as ly
-from jaxdigits import losses, models, quantise, spikes
 from jaxdigits.about import gather_tables
 from jaxdigits.case import STEPS, Case
 from jaxdigits.gradients import Report, check, check_loss
@@ -34,6 +34,7 @@ _COMBINATORS = {
 KINDS: dict[str, dict[str, Case]] = {
     "layers": gather_tables({**vars(ly), **vars(quantise)}, "CASES") | _COMBINATORS,
     "spikes": gather_tables(vars(spikes), "CASES"),
+    "graphs": gather_tables(vars(interop), "CASES"),
     "losses": gather_tables(vars(losses), "CASES"),
     "networks": gather_tables(vars(models), "CASES"),
 }

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,8 @@ from jaxdigits.options import nearest
 
 CLOSED_PIPE = 128 + 13  # as a shell gives it for SIGPIPE, after `| head -1`
 COMMANDS = (
-    "train", "evaluate", "predict", "read", "formats", "quantise", "convert", "export", "plot",
-    "check", "bench",
-    "info", "completion",
+    "train", "evaluate", "predict", "read", "formats", "quantise", "convert", "export",
+    "import", "plot", "check", "bench", "info", "completion",
 )  # fmt: skip
 OVERVIEW = """\
 Reading digits the way brains and machines do: networks with hand-derived gradients.
@@ -81,7 +81,7 @@ def _run(args: Sequence[str]) -> int:
     if name not in COMMANDS:
         hint = nearest(name, COMMANDS)
         raise ValueError(f"unknown command {name!r}{hint}; `jaxdigits --help` lists them")
-    kind: Any = getattr(import_module(f"jaxdigits.cli.{name}"), name.capitalize())
+    kind = class_of(name)
     own = getattr(kind, "parsed", None)
     prog = f"jaxdigits {name}"
     command = own(args[1:]) if own else parsed_command(kind, prog, args[1:])
@@ -89,11 +89,20 @@ def _run(args: Sequence[str]) -> int:
     return command.run()
 
 
+def class_of(name: str) -> Any:
+    """Return the class of a command, from its file."""
+    return getattr(import_module(f"jaxdigits.cli.{_file(name)}"), name.capitalize())
+
+
+def _file(name: str) -> str:
+    return f"{name}_" if iskeyword(name) else name
+
+
 def _overview() -> str:
     """The list of commands, each by the first line of its class, which is not imported."""
     lines = []
     for name in COMMANDS:
-        tree = ast.parse(Path(__file__).with_name(f"{name}.py").read_text())
+        tree = ast.parse(Path(__file__).with_name(f"{_file(name)}.py").read_text())
         kind = next(n for n in tree.body if getattr(n, "name", "") == name.capitalize())
         doc = ast.get_docstring(kind) if isinstance(kind, ast.ClassDef) else ""
         lines.append(f"  jaxdigits {name:12s}{(doc or '').splitlines()[0]}")

@@ -2,7 +2,6 @@
 
 import argparse
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Annotated
 
 from jaxdigits.cli.parser import POSITIONAL, Parser, add_options
@@ -34,14 +33,13 @@ class Completion:
 
 def _program() -> argparse.ArgumentParser:
     """The whole program as one parser; `train` has the options of all networks."""
-    from jaxdigits.cli import COMMANDS
+    from jaxdigits.cli import COMMANDS, class_of
     from jaxdigits.cli.train import every_option
 
     program = Parser("jaxdigits", add_help=False)
     commands = program.add_subparsers()
     for name in COMMANDS:
-        kind = getattr(import_module(f"jaxdigits.cli.{name}"), name.capitalize())
-        options = every_option() if name == "train" else options_of(kind)
+        options = every_option() if name == "train" else options_of(class_of(name))
         # Only a command with a help text is public to shtab.
         add_options(commands.add_parser(name, add_help=False, help=name), options)
     return program

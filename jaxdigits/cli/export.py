@@ -1,12 +1,15 @@
 """`jaxdigits export`."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from jaxdigits.cli.parser import File, Folder, Run
 from jaxdigits.cli.report import say, say_json, say_note
 from jaxdigits.cli.source import data_to_test
 from jaxdigits.errors import require_run
+from jaxdigits.options import Bounds, require_within
+
+Bits = Annotated[int | None, Bounds(1, 8)]
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class Export:
       $ jaxdigits export runs/cnn --to onnx
       $ jaxdigits export runs/snn --to stablehlo --out snn.stablehlo
       $ jaxdigits export runs/snn --to nir --dt 1e-3
+      $ jaxdigits export runs/cnn --to onnx --bits 8
 
     A StableHLO program draws spikes itself; `jaxdigits.load_exported(FILE)` runs it. An ONNX
     model of a rate-coded network takes its spikes as input, and so does a NIR graph, which says
@@ -33,6 +37,8 @@ class Export:
     """File to write; by default RUN/network with the kind behind it, as RUN/network.onnx."""
     dt: float = 1e-4
     """Length of a step of a NIR graph, in seconds."""
+    bits: Bits = None
+    """Bits of each weight, rounded per neuron: int8 in ONNX; by default those of the run."""
     seed: int | None = None
     """Seed of the network, in a run of several; by default the first."""
     data_dir: Folder = None
@@ -45,6 +51,7 @@ class Export:
         require_run(self.run_folder)
         if self.to is None:
             raise ValueError("export needs --to onnx, --to stablehlo or --to nir")
+        require_within("bits", Bits, self.bits)
         from jaxdigits.runs.export import export_run
         from jaxdigits.runs.folder import load_run
 
@@ -56,15 +63,19 @@ class Export:
             )
         path = self.out or self.run_folder / f"network.{self.to}"
         test = data_to_test(run.config, None, self.data_dir)
-        compared = export_run(run, self.to, path, test, seed=self.seed, dt=self.dt)
+        compared = export_run(run, self.to, path, test, seed=self.seed, dt=self.dt,
+                              bits=self.bits)  # fmt: skip
         if self.json:
             say_json(dict(file=str(path), **compared._asdict()))
             return 0
         say(f"{path}: {path.stat().st_size:,} bytes, and its manifest {path.name}.json")
+        of = f"the run's, rounded to {self.bits} bits" if self.bits else "the run's"
         say(
             f"{compared.examples:,} test examples: {compared.answers_differ} answers differ "
-            f"from the run's, logits by up to {compared.logits_differ:.1e}"
+            f"from {of}, logits by up to {compared.logits_differ:.1e}"
         )
+        if self.bits:
+            say(f"{compared.rounding_differ} answers differ from the run's without rounding")
         if compared.spikes_differ is not None:
             say(f"{compared.spikes_differ} spikes of hidden neurons differ")
         for note in compared.notes:

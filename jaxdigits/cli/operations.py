@@ -1,4 +1,4 @@
-"""Operations and energy of a run, for `jaxdigits evaluate --energy`."""
+"""Operations and energy of a run, for `evaluate --energy` and the report of `plot`."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -59,6 +59,12 @@ def count_operations(run: Any, test: Any) -> Counts:
 
 def table_of_operations(counts: Counts) -> str:
     """Return the operations, and then the energies, as a table with its note."""
+    head, rows, note = rows_of_operations(counts)
+    return f"{table(head, rows)}\n{note}"
+
+
+def rows_of_operations(counts: Counts) -> tuple[list[str], list[list[str]], str]:
+    """Return the head, the rows and the note of a table of operations and energies."""
     from jaxdigits.measure import TABLES
 
     columns = [name for name in ("network", "artificial") if name in counts]
@@ -67,4 +73,4 @@ def table_of_operations(counts: Counts) -> str:
     for name, entry in TABLES.items():
         energies = (f"{counts[c]['energy_nJ'][name]:.1f}" for c in columns)
         rows.append([f"nJ, {entry.source}", *energies])
-    return f"{table(['operations per example', *columns], rows)}\n{NOTE.format(**counts)}"
+    return ["operations per example", *columns], rows, NOTE.format(**counts)

@@ -16,7 +16,8 @@ class Plot:
     The figures depend on the network: learning curves, confusion and the worst mistakes for
     all; spikes, potentials and firing rates where neurons spike; first weights, saliency,
     augmentation; and the network's own gradients against jax.grad. RUN/plots gets a PNG of
-    each figure, and report.html with all of them, metrics, configuration and environment.
+    each figure, and report.html with all of them, operations beside an artificial network's,
+    metrics, configuration and environment.
 
       $ jaxdigits plot runs/snn
       $ jaxdigits plot runs/snn --corruptions 1 3 5
@@ -58,9 +59,20 @@ class Plot:
             (folder / f"{drawing.name}.png").write_bytes(png(drawing.figure))
         report = folder / "report.html"
         title = f"{config.network} on {config.data}"
-        text = page(title, str(self.run_folder), record, figures)
+        counts = None if config.reads_fields else self._operations(run, test)
+        text = page(title, str(self.run_folder), record, figures, counts)
         report.write_text(text, encoding="utf-8")
         say(f"{len(figures)} figures in {folder}\nreport in {report}", json_wanted=self.json)
         if self.json:
             say_json(dict(figures=[d.name for d in figures], report=str(report)))
         return 0
+
+    def _operations(self, run, test):
+        """Return the table of operations; None for a network whose cannot be counted."""
+        from jaxdigits.cli.operations import count_operations, rows_of_operations
+
+        try:
+            return rows_of_operations(count_operations(run, test))
+        except ValueError as error:
+            say(f"no operations: {error}", json_wanted=self.json)
+            return None

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from jaxdigits.cli.parser import Folder, Run
@@ -58,39 +59,53 @@ def change_run(command, mark: str, make, words: tuple[str, str], facts: dict) ->
       facts: of the result.
     """
     from jaxdigits.measure import score
-    from jaxdigits.runs.folder import (
-        create_run,
-        load_run,
-        require_empty,
-        save_doubt,
-        save_params,
-    )
-    from jaxdigits.runs.job import doubt_of, finish_run, predict, predictor, validation_split
+    from jaxdigits.runs.folder import create_run, load_run, require_empty, save_params
+    from jaxdigits.runs.job import predict, validation_split
 
     place = command.run_folder.resolve()
     out = command.out or place.with_name(f"{place.name}-{mark}")
     require_empty(out)
     run = load_run(command.run_folder)
     train, test = run_data(run.config, command.data_dir)
-    train, valid = validation_split(train)
-    new, more = make(run, train, valid)
+    new, more = make(run, *validation_split(train))
     right = run.config.loss().right
-    before, after = (score(predict(r, test.inputs), test.label, right) for r in (run, new))
-    result = after._asdict() | facts | more
-    result |= dict(accuracy_before=before.test_accuracy, run=str(out))
+    before = score(predict(run, test.inputs), test.label, right).test_accuracy
     create_run(out, new.config)
     save_params(out, new.params, new.statistics)
     if (metrics := command.run_folder / "metrics.jsonl").is_file():
         shutil.copyfile(metrics, out / metrics.name)
-    save_doubt(out, doubt_of(new.config, predictor(new), valid))
-    finish_run(out, result)
-    low, high = map(percent, after.test_interval)
+    result = save_tested(out, new, train, test, facts | more | dict(accuracy_before=before))
     say(
-        f"test accuracy {percent(before.test_accuracy)} {words[0]}, "
-        f"{percent(after.test_accuracy)} {words[1]}, 95 % interval [{low}, {high}] over "
-        f"{after.interval_over}\nrun in {out}",
+        f"test accuracy {percent(before)} {words[0]}, "
+        f"{percent(result['test_accuracy'])} {words[1]}, {interval_of(result)}\nrun in {out}",
         json_wanted=command.json,
     )
     if command.json:
         say_json(result)
     return 0
+
+
+def save_tested(out: Path, run, train, test, facts: dict) -> dict:
+    """Write the doubt and the result of a run that nothing trained, and return the result.
+
+    Args:
+      train: the training set, whose validation part teaches the doubt.
+      facts: of the result.
+    """
+    from jaxdigits.measure import score
+    from jaxdigits.runs.folder import save_doubt
+    from jaxdigits.runs.job import doubt_of, finish_run, predictor, validation_split
+    from jaxdigits.tree import parameter_count
+
+    config, predict = run.config, predictor(run)
+    result = score(predict(test.inputs), test.label, config.loss().right)._asdict() | facts
+    result |= dict(parameters=parameter_count(run.params) // config.seeds, run=str(out))
+    save_doubt(out, doubt_of(config, predict, validation_split(train)[1]))
+    finish_run(out, result)
+    return result
+
+
+def interval_of(result: dict) -> str:
+    """Return the words for the 95 % interval of a result."""
+    low, high = map(percent, result["test_interval"])
+    return f"95 % interval [{low}, {high}] over {result['interval_over']}"

@@ -72,11 +72,11 @@ class Train:
         start = _start_of(args)
         from jaxdigits.models import NETWORKS
         from jaxdigits.runs.config import (
-            CONFIGS,
             NOT_SETTINGS,
             Config,
             chosen_options,
             network_options,
+            usual_configs,
         )
         from jaxdigits.runs.folder import load_config
         from jaxdigits.runs.start import options_after
@@ -85,20 +85,22 @@ class Train:
         before = load_config(start) if start else None
         network, rest = (args[0], args[1:]) if named else (None, args)
         network = network or (before.network if before else NETWORK)
-        require_name("network", NETWORKS, network)
+        if not before or before.network != network:
+            require_name("network", NETWORKS, network)
         if before and before.network != network:
             raise ValueError(
                 f"--start {start} is a run of {before.network}, not {network}: write "
                 f"`jaxdigits train {before.network}`"
             )
-        known = {c.data: c for c in CONFIGS.values() if c.network == network}
+        known = usual_configs(network)
         data = value_before_parsing(rest, "--data", next(iter(known)))
         if place := own_place(data, known):
             known = {data: next(iter(known.values()))}
         require_name(f"data of {network}", known if data in known else [*known, "./DIR"], data)
         usual = known[data]
         if before:
-            usual = replace(usual, options=options_after(before, {}))
+            usual = replace(usual, network=network, graph=before.graph,
+                            options=options_after(before, {}))  # fmt: skip
         neuron = value_before_parsing(rest, "--neuron", usual.options.get("neuron"))
         table = network_options(network, neuron)
         chosen = chosen_options(usual, table) | ({"neuron": neuron} if neuron else {})

@@ -10,6 +10,7 @@ from jaxdigits.interop.files import read_graph as read_graph
 from jaxdigits.interop.files import write_graph as write_graph
 from jaxdigits.interop.graph import Graph as Graph
 from jaxdigits.interop.graph import Node as Node
+from jaxdigits.interop.images import image_graph as image_graph
 from jaxdigits.interop.importing import fitting as fitting
 from jaxdigits.interop.importing import from_graph as from_graph
 from jaxdigits.interop.importing import nir_network as nir_network

@@ -141,8 +141,8 @@ def _checked(inputs: Any, specs: dict[str, Any], path: Path) -> Any:
     for name, a in arrays.items():
         dtype, shape = specs[name]["dtype"], specs[name]["shape"]
         if a.dtype != dtype or [*a.shape[1:]] != shape or not len(a):
-            wanted = ", ".join(map(str, ["N", *shape]))
+            expected = ", ".join(map(str, ["N", *shape]))
             raise DataError(
-                f"{path} takes {name} as {dtype} [{wanted}], got {a.dtype} {[*a.shape]}"
+                f"{path} takes {name} as {dtype} [{expected}], got {a.dtype} {[*a.shape]}"
             )
     return arrays[PIXELS] if alone else arrays

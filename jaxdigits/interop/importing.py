@@ -13,6 +13,8 @@ from jax import Array
 
 from jaxdigits import checks
 from jaxdigits.about import constructor
+from jaxdigits.case import Case
+from jaxdigits.interop import cases
 from jaxdigits.interop.discretise import (
     PEERS,
     Discretisation,
@@ -155,3 +157,16 @@ def _units_of_layer(network: Layer) -> dict[str, Unit]:
     a = about.arguments
     wiring = wire(complete(a["graph"]))
     return units_of(wiring, a["discretisation"], surrogate_of(a["surrogate"]))[0]
+
+
+CASES = {
+    "nir_network, cycle": Case(
+        lambda: nir_network(cases.feedback(), Discretisation(1.0)), (3,), "current"
+    ),
+    "nir_network, images": Case(
+        lambda: nir_network(cases.images(), Discretisation(1.0)), (2, 6, 7), "current"
+    ),
+    "nir_network, signals": Case(
+        lambda: nir_network(cases.signals(), Discretisation(1.0)), (2, 9), "current"
+    ),
+}

@@ -148,10 +148,10 @@ def _cycle_back(group, wiring, units, params, residual, bars):
     for name in outer.keys() & set(neurons):
         unit = units[name]
         outer[name] = unroll.shift_slopes(unit.neuron, outer[name], unit.emit)
-    kept = {n: unroll.trace_of(residual[n]) if n in neurons else residual[n] for n in group}
+    traces = {n: unroll.trace_of(residual[n]) if n in neurons else residual[n] for n in group}
 
     def step(carry, xs):
-        (state_bars, last_bars), (outer_t, kept_t) = carry, xs
+        (state_bars, last_bars), (outer_t, trace_t) = carry, xs
         y_bars, x_bars, before = dict(outer_t), {}, {}
         for name, bar in last_bars.items():
             _add(y_bars, name, bar)
@@ -160,11 +160,11 @@ def _cycle_back(group, wiring, units, params, residual, bars):
             unit, y_bar = units[name], y_bars.setdefault(name, zeros(units[name].after))
             if unit.neuron is None:
                 p = params.get(name, {})
-                x_bar = unit.layer.backward(p, kept_t[name], y_bar)[1]
+                x_bar = unit.layer.backward(p, trace_t[name], y_bar)[1]
             else:
                 slopes = unroll.slopes_of(_flat(y_bar, unit.after), unit.emit)
                 before[name], x_bar, _ = unit.neuron.back(
-                    k[name], kept_t[name], state_bars[name], *slopes
+                    k[name], trace_t[name], state_bars[name], *slopes
                 )
                 x_bar = _fit(x_bar, None, unit.before)
             x_bars[name] = x_bar
@@ -175,7 +175,7 @@ def _cycle_back(group, wiring, units, params, residual, bars):
 
     states = {n: units[n].neuron.rest(zeros((math.prod(units[n].before),))) for n in neurons}
     last = {a: zeros(units[a].after) for a, b in wiring.late if b in group}
-    xs = (outer, kept)
+    xs = (outer, traces)
     _, (x_bars, y_bars) = jax.lax.scan(step, (states, last), xs, reverse=True)
     grads = {
         name: units[name].layer.backward(params[name], residual[name], y_bars[name])[0]

@@ -95,12 +95,12 @@ def _without(door: str, edges: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 def _depth_first(start: str, targets: Mapping[str, list[str]]) -> list[str]:
     """Return the names in depth-first order: the reverse of the order in which they end."""
-    ended, seen, stack = [], {start}, [(start, iter(targets[start]))]
+    ended, visited, stack = [], {start}, [(start, iter(targets[start]))]
     while stack:
         name, rest = stack[-1]
         for target in rest:
-            if target not in seen:
-                seen.add(target)
+            if target not in visited:
+                visited.add(target)
                 stack.append((target, iter(targets[target])))
                 break
         else:

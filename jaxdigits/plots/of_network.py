@@ -25,6 +25,7 @@ from jaxdigits.plots.spikes import (
     spike_times_figure,
 )
 from jaxdigits.runs import Run
+from jaxdigits.runs.config import IMPORTED
 from jaxdigits.runs.job import member_keys
 from jaxdigits.spikes import events, traces
 from jaxdigits.train.state import evaluation_keys
@@ -112,7 +113,8 @@ def _threshold(run: Run) -> float | None:
     """Return the threshold of all neurons, if it is one number."""
     options = run.config.options
     moves = options.get("neuron") == "alif" or "threshold" in options.get("learn", ())
-    return None if moves else options.get("threshold", 1.0)
+    usual = None if run.config.network == IMPORTED else 1.0
+    return None if moves else options.get("threshold", usual)
 
 
 def weights_of(member: Member) -> list[Drawing]:

@@ -15,14 +15,7 @@ from jaxdigits.plots.style import svg
 from jaxdigits.runs.folder import RunError
 
 CURVES = "loss", "valid_loss", "valid_accuracy"  # in each row of metrics.jsonl
-RESULTS = (
-    "test_accuracy",
-    "test_interval",
-    "interval_over",
-    "parameters",
-    "seconds",
-    "best_epoch",
-)
+RESULTS = "test_accuracy", "test_interval", "interval_over"  # in each result.json
 
 
 class Record(NamedTuple):
@@ -50,8 +43,20 @@ def read_record(folder: Path) -> Record:
     )
 
 
-def page(title: str, summary: str, record: Record, drawings: Sequence[Drawing]) -> str:
+def page(
+    title: str,
+    summary: str,
+    record: Record,
+    drawings: Sequence[Drawing],
+    operations: tuple[Sequence[str], Sequence[Sequence[str]], str] | None = None,
+) -> str:
     """Return the page as text; all but the figures is escaped.
+
+    Args:
+      title, summary: of the run.
+      record: its files.
+      drawings: its figures.
+      operations: head, rows and note of a table of operations; None leaves it out.
 
     Raises:
       ImportError: without jinja2, saying how to install it.
@@ -73,6 +78,7 @@ def page(title: str, summary: str, record: Record, drawings: Sequence[Drawing]) 
         summary=summary,
         facts=facts(record),
         drawings=drawings,
+        operations=operations,
         svg=svg,
         columns=columns,
         epochs=[[row.get(name) for name in columns] for row in record.history],
@@ -91,8 +97,10 @@ def facts(record: Record) -> dict[str, str]:
         low, high = (f"{100 * share:.2f}" for share in result["test_interval"])
         words["test accuracy"] = f"{100 * result['test_accuracy']:.2f} %"
         words[f"95 % interval over {result['interval_over']}"] = f"{low}–{high} %"
-        words["parameters"] = f"{result['parameters']:,}"
-        words["training"] = f"{result['seconds']:.0f} s"
+        if "parameters" in result:
+            words["parameters"] = f"{result['parameters']:,}"
+        if "seconds" in result:  # without, nothing was trained
+            words["training"] = f"{result['seconds']:.0f} s"
     words["epochs"] = f"{len(record.history)} of {config['epochs']}"
     return words | {"gradient": config["gradient"]}
 

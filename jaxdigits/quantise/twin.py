@@ -20,6 +20,7 @@ from jax import Array
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import About, children_of
+from jaxdigits.fold import without_norms
 from jaxdigits.keys import example_keys
 from jaxdigits.layer import Layer, Params, nodes_of, serial
 from jaxdigits.quantise.weights import quantised, rounded
@@ -115,6 +116,8 @@ def make_twin(
 ) -> Twin:
     """Place the layers of a network on a chip, and compare both on images [N, ...].
 
+    Batch norms are folded into the weights before them.
+
     Args:
       chip: its name, for errors.
       place: the layers of floats -> of whole numbers; it raises a ValueError for neurons that
@@ -131,12 +134,13 @@ def make_twin(
     about = network.about
     if about is not None and (few := about.find(quantised)):
         params = rounded(params, few.arguments["bits"], per=few.arguments["per"])
-    parts = [layer for _, layer in children_of(about)] if about else []
-    if not isinstance(params, tuple) or len(parts) != len(params):
+    plain, own = without_norms(network, params)
+    parts = [layer for _, layer in children_of(plain.about)] if plain.about else []
+    if not isinstance(own, tuple) or len(parts) != len(own):
         raise ValueError(f"{chip} takes a network of layers in a row: serial(...), or an snn "
                          "with the usual chain and without recompute")  # fmt: skip
     twins, weights, reports, waiting, name = [], [], [], None, ""
-    for layer, p in zip(parts, params, strict=True):
+    for layer, p in zip(parts, own, strict=True):
         kind: Any = layer.about or About(type(layer), {})
         if kind.find(ly.dense, ly.conv2d) and not kind.find(sp.at_each_step, sp.recurrent):
             if waiting is not None:
@@ -148,8 +152,8 @@ def make_twin(
         elif kind.find(sp.over_time, sp.leaky_readout):
             if waiting is None:
                 raise ValueError(f"{chip} places neurons behind weights: {kind.name} has none")
-            (at, inner, own), waiting = waiting, None
-            floats = _floats(own, kind, p)
+            (at, inner, weight), waiting = waiting, None
+            floats = _floats(weight, kind, p)
             placed = place(floats)
             reports.append(_report(name, placed, floats, bits))
             if placed.sums:

@@ -19,6 +19,7 @@ from jaxdigits.data.catalogue import CLASSES, FEATURES, blank
 from jaxdigits.data.own import Own
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
+from jaxdigits.interop.images import image_graph
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss, cross_entropy, ctc
 from jaxdigits.models.choices import require_options
@@ -32,6 +33,7 @@ from jaxdigits.options import (
     require_within,
 )
 from jaxdigits.quantise import MOST, quantised
+from jaxdigits.runs.graph import GraphFile, graph_of
 from jaxdigits.train.microbatch import check_microbatch, require_apart
 from jaxdigits.train.optimizer import SCHEDULES
 
@@ -39,10 +41,13 @@ GRADIENTS: Mapping[str, Any] = {**ESTIMATORS, **RULES}
 SEEDS = 2**32
 LONGEST_SIDE = 1 << 14  # pixels of one's own images
 # What a builder takes, and a run does not choose.
-NOT_OPTIONS = ("chain", "training", "statistics")
+NOT_OPTIONS = ("chain", "training", "statistics", "graph")
 # Fields that are no option of a training.
-NOT_SETTINGS = ("network", "options", "own", "start", "spiking_steps")
-OPTIONAL = ("own", "start", "bits", "spiking_steps")  # in a file only where they are not None
+NOT_SETTINGS = ("network", "options", "own", "start", "spiking_steps", "graph")
+OPTIONAL = ("own", "start", "bits", "spiking_steps", "graph")  # in a file unless None
+IMPORTED = "graph"  # the network of a NIR file
+BUILDERS: Mapping[str, Callable[..., Layer]] = {**models.NETWORKS, IMPORTED: image_graph}
+LIKE = {IMPORTED: "snn"}  # networks with another's settings of training
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
 _FITTING = (
     "{} reads rows of digits: give the folder a labels.csv, or choose a network of images",
@@ -68,7 +73,7 @@ class Config:
         not have.
     """
 
-    network: Annotated[str, tuple(models.NETWORKS)]
+    network: Annotated[str, tuple(BUILDERS)]
     """the network"""
     data: str
     """the data set, or your own folder"""
@@ -112,9 +117,17 @@ class Config:
     """time steps of integrate-and-fire neurons in place of rectifiers; None: rectifiers"""
     start: Start | None = None
     """the run to go on from; None: the networks draw their params"""
+    graph: GraphFile | None = None
+    """the imported graph; None for a network of the library"""
 
     def __post_init__(self):
-        require_name("network", models.NETWORKS, self.network)
+        require_name("network", BUILDERS, self.network)
+        if isinstance(self.graph, Mapping):  # from a file's JSON
+            object.__setattr__(self, "graph", GraphFile(**self.graph))
+        if (self.graph is None) == (self.network == IMPORTED):
+            raise ValueError(
+                f"network {IMPORTED} is for a NIR file: `jaxdigits import` makes such a run"
+            )
         if self.own is None:
             require_name("data", FEATURES, self.data)
         else:
@@ -191,10 +204,11 @@ class Config:
 
     def build(self) -> partial:
         """The network's builder, which takes `training` and `statistics`."""
+        options = {**self.options, **({"graph": graph_of(self.graph)} if self.graph else {})}
         if self.gradient in ESTIMATORS:
-            network = partial(models.NETWORKS[self.network], **self.options)
+            network = partial(BUILDERS[self.network], **options)
         else:
-            network = partial(_by_rule, self.network, self.options, self.gradient)
+            network = partial(_by_rule, self.network, options, self.gradient)
         if self.spiking_steps is not None:
             network = partial(_in_spikes, network, self.spiking_steps)
         return network if self.bits is None else partial(_of_few_bits, network, self.bits)
@@ -229,7 +243,7 @@ def _by_rule(
     network: str, options: Mapping[str, Any], rule: str, *, training: bool, **rest: Any
 ) -> Layer:
     """Build the network, with the rule's chain of layers where it trains."""
-    build, chain = models.NETWORKS[network], RULES[rule].chain
+    build, chain = BUILDERS[network], RULES[rule].chain
     if chain is in_series:
         return build(**options, training=training, **rest)
     if "chain" not in signature(build).parameters:
@@ -246,7 +260,7 @@ def network_options(network: str, neuron: str | None = None) -> dict[str, Option
     Args:
       neuron: None is the network's default.
     """
-    own = _with_texts(options_of(models.NETWORKS[network], without=NOT_OPTIONS))
+    own = _with_texts(options_of(BUILDERS[network], without=NOT_OPTIONS))
     if "neuron" not in own:
         return own
     make = choose("neuron", sp.NEURONS, neuron or own["neuron"].default)
@@ -303,13 +317,13 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
       ValueError: for an unknown name, a value out of range, or a network that does not fit
         the data.
     """
-    require_name("network", models.NETWORKS, network)
-    known = [c.data for c in CONFIGS.values() if c.network == network]
-    data = known[0] if data is None else data
+    require_name("network", BUILDERS, network)
+    usual_of = usual_configs(network)
+    data = next(iter(usual_of)) if data is None else data
     facts = settings.get("own")
     if facts is None:
-        require_name(f"data of {network}", known, data)
-    usual = CONFIGS[f"{network}-{known[0] if facts else data}"]
+        require_name(f"data of {network}", usual_of, data)
+    usual = next(iter(usual_of.values())) if facts else usual_of[data]
     for name in settings:
         require_name("a setting", [f.name for f in fields(Config)], name)
     own = settings.get("options", {})
@@ -319,9 +333,16 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
     if facts is not None:
         own = {"classes": len(facts.names) + (network in OF_STRINGS), **own}
         settings |= {"data": data}
-    config = replace(usual, **settings | {"options": {**chosen_options(usual, table), **own}})
+    options = {**chosen_options(usual, table), **own}
+    config = replace(usual, **settings | {"network": network, "options": options})
     check_network(config)
     return config
+
+
+def usual_configs(network: str) -> dict[str, Config]:
+    """Return the configurations of a network by data; a graph's are those of `snn`."""
+    name = LIKE.get(network, network)
+    return {config.data: config for config in CONFIGS.values() if config.network == name}
 
 
 def chosen_options(config: Config, table: Mapping[str, Option]) -> dict[str, Any]:
@@ -360,7 +381,8 @@ def check_network(config: Config) -> None:
 def to_json(config: Config) -> dict[str, Any]:
     """The configuration as a JSON object, without the `OPTIONAL` fields that are None."""
     values = {k: v for k, v in asdict(config).items() if v is not None or k not in OPTIONAL}
-    return {k: v._asdict() if isinstance(v, Own | Start) else v for k, v in values.items()}
+    plain = lambda v: v._asdict() if isinstance(v, Own | Start | GraphFile) else v
+    return {k: plain(v) for k, v in values.items()}
 
 
 def from_json(values: Any) -> Config:
@@ -380,7 +402,7 @@ def from_json(values: Any) -> Config:
         table = network_options(config.network, config.options.get("neuron"))
         if absent := sorted(set(table) - set(values["options"])):
             raise ValueError(f"the configuration lacks the option {absent[0]!r}")
-        if config.own is None and f"{config.network}-{config.data}" not in CONFIGS:
+        if config.own is None and config.data not in usual_configs(config.network):
             raise ValueError(f"{config.network} has no configuration for {config.data!r}")
     except (TypeError, AttributeError) as error:
         raise ValueError(f"the configuration has a value of the wrong type: {error}") from error

@@ -35,7 +35,7 @@ def spiking_run(run: Run, steps: int, train: Dataset, valid: Dataset) -> tuple[R
     if run.config.spiking_steps is not None:
         raise RunError(f"the run has spikes already, {run.config.spiking_steps} steps of them")
     run = without_rounding(run)
-    options = {**run.config.options, "norm": None}
+    options = {k: None if k == "norm" else v for k, v in run.config.options.items()}
     config = replace(run.config, options=options, spiking_steps=steps)
     count = np.arange(min(UNITS, len(train)))
     image = np.asarray(

@@ -1,6 +1,7 @@
 """A run on disk: a folder of plain files.  Reading them executes nothing.
 
     config.json      the configuration, and the versions and the device that ran it
+    graph.nir        the network, where it is an imported graph
     metrics.jsonl    one JSON object an epoch, written as the epoch ends
     checkpoints/     in training: the snapshots for `--resume` (`jaxdigits.runs.checkpoint`)
     params.npz       the best epoch's params and statistics, named by path; with several
@@ -15,8 +16,10 @@ leaves the earlier file.
 import json
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -31,6 +34,7 @@ from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.measure.calibration import HOTTEST, Doubt, Step
 from jaxdigits.runs.config import Config, from_json, to_json
+from jaxdigits.runs.graph import GRAPH
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.train.sharding import by_first_process
 from jaxdigits.tree import named_leaves, require_same_leaves
@@ -68,6 +72,9 @@ def create_run(folder: Path, config: Config) -> None:
         require_empty(folder)
         versions = {"python": platform.python_version(), "jax": jax.__version__}
         head = {"format": FORMAT, "versions": versions, "device": jax.devices()[0].device_kind}
+        if config.graph is not None:
+            shutil.copyfile(config.graph.path, folder / GRAPH)
+            config = replace(config, graph=config.graph._replace(path=GRAPH))
         write_json(folder / "config.json", head | {"config": to_json(config)})
 
 
@@ -232,7 +239,10 @@ def _read_config(folder: Path) -> tuple[Config, Any]:
         head = _read_json(folder / "config.json")
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise ValueError(f"this version reads run format {FORMAT} only")
-        config = from_json(head.get("config"))
+        values = head.get("config")
+        if isinstance(values, dict) and isinstance(values.get("graph"), dict):
+            values["graph"]["path"] = str(folder.absolute() / GRAPH)  # wherever the folder is
+        config = from_json(values)
         template = template_of(config)
     except Exception as error:  # an option of a wrong type can fail anywhere in a builder
         name = folder / "config.json"

@@ -41,6 +41,8 @@ def config_from(
     options = options_after(run.config, settings.get("options", {}))
     start = Start(str(folder), _digest(run.params))
     settings |= {"options": options, "start": start}
+    if run.config.graph is not None:
+        settings["graph"] = run.config.graph
     config = config_for(run.config.network, data, **settings)
     start_params(config)
     return config

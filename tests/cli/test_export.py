@@ -37,6 +37,25 @@ def test_a_run_of_few_bits_leaves_with_its_rounded_weights(cli, few_bits, tmp_pa
     assert row["logits_differ"] < 1e-2  # float weights differ by ten times as much
 
 
+@pytest.mark.parametrize("kind", ["onnx", "stablehlo", "nir"])
+def test_weights_are_rounded_on_the_way_out(cli, trained, two, tmp_path, kind):
+    folder = two[1] if kind == "nir" else trained[1]
+    path, args = tmp_path / "few", ("--to", kind, "--bits", 3)
+    answer = cli("export", folder, *args, "--out", path, "--json")
+    assert answer.code == 0, answer.err
+    row = answer.json()
+    assert (row["answers_differ"], row["rounding_differ"] > 0) == (0, True)
+    stored = json.loads((tmp_path / "few.json").read_text())["weights"]
+    assert stored == dict(bits=3, stored="int8 levels and a scale" if kind == "onnx"
+                          else "rounded, as float32")  # fmt: skip
+    if kind == "onnx":
+        onnx = pytest.importorskip("onnx")
+        model = onnx.load(str(path))
+        onnx.checker.check_model(model, full_check=True)
+        types = [c.data_type for c in model.graph.initializer if len(c.dims) > 1]
+        assert set(types) == {onnx.TensorProto.INT8}
+
+
 @pytest.fixture(scope="module")
 def few_bits(cli, tmp_path_factory):
     """The folder of a small spiking network that was trained with weights of 2 bits."""
@@ -62,5 +81,11 @@ def test_one_line_says_what_is_wrong(one_line, trained, tmp_path):
         ("--to", "nir2"): "onnx, stablehlo, nir",
         ("--to", "onnx", "--seed", "9"): "--seed must be from 0 to 0, got 9",
         ("--to", "onnx", "--out", tmp_path / "no" / "a"): "No such file or directory",
+        ("--to", "onnx", "--bits", 33): "bits must be in [1, 8], got 33",
     }.items():
         assert text in one_line("export", trained[1], *args)[1]
+
+
+def test_a_run_of_few_bits_is_not_rounded_to_others(one_line, few_bits):
+    code, line = one_line("export", few_bits, "--to", "onnx", "--bits", 4)
+    assert (code, line) == (1, "the run has weights of 2 bits already: leave out --bits")

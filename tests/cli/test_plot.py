@@ -1,5 +1,6 @@
 """`jaxdigits plot`: figures and a report in the run's folder; one line for what is no run."""
 
+import re
 import shutil
 import sys
 
@@ -34,6 +35,19 @@ def test_the_report_has_every_figure_and_every_epoch(plotted, two):
         assert said in text
     reported = float(two[0].out.split("test accuracy ")[1].split(" %")[0])
     assert f"<dd>{reported:.2f} %</dd>" in text
+
+
+def test_the_report_counts_operations_beside_an_artificial_network(plotted):
+    text = (plotted[1] / "plots" / "report.html").read_text()
+    table = text.split("Operations and energy")[1].split("</details>")[0]
+    assert "memory traffic, which dominates, is not in it" in table
+    head, *rows = re.findall(r"<tr>(.*?)</tr>", table)
+    assert re.findall(r"<th>(.*?)</th>", head)[1:] == ["network", "artificial"]
+    cells = {label: rest for label, *rest in (re.findall("<td>(.*?)</td>", r) for r in rows)}
+    number = lambda text: float(text.replace(",", ""))
+    assert number(cells["accumulates"][0]) > 0 == number(cells["accumulates"][1])
+    assert number(cells["multiply-accumulates"][1]) > 0
+    assert any("Horowitz" in label for label in cells)
 
 
 def test_a_run_without_its_record_is_drawn_without_it(cli, trained, tmp_path):

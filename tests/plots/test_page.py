@@ -56,12 +56,12 @@ def seen():
     head = HEAD | dict(versions={EVIL: EVIL}, device=EVIL, config=config)
     history = [ROW | {EVIL: EVIL, "warnings": [{EVIL: [EVIL]}]}]
     record = Record(head, history, RESULT | {"interval_over": EVIL})
-    return Seen(page(EVIL, EVIL, record, [drawing]))
+    return Seen(page(EVIL, EVIL, record, [drawing], ([EVIL], [[EVIL]], EVIL)))
 
 
 def test_all_values_are_text(seen):
     assert "script" not in seen.tags
-    assert seen.text.count(EVIL) == 17
+    assert seen.text.count(EVIL) == 20
     assert seen.tags.count("svg") == 1
 
 
@@ -132,6 +132,12 @@ def test_the_facts_are_in_words(folder):
         "epochs": "2 of 3",
         "gradient": "by_hand",
     }
+
+
+def test_a_run_that_nothing_trained_has_no_time_of_training(folder):
+    record = read_record(folder)._replace(result=dict(list(RESULT.items())[:3]))
+    assert "training" not in facts(record)
+    assert facts(record)["test accuracy"] == "98.77 %"
 
 
 def rows_of(record):

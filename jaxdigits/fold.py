@@ -1,0 +1,97 @@
+"""Batch norms folded into the weights before them: the same function, in fewer layers.
+
+With the norm's scale γ and shift β, and the statistics μ and σ² of evaluation,
+
+    W'[i, o] = W[i, o] γ_o / σ_o,    b'[o] = (b[o] − μ_o) γ_o / σ_o + β_o
+"""
+
+from typing import Any
+
+import numpy as np
+
+from jaxdigits import layers as ly
+from jaxdigits import spikes as sp
+from jaxdigits.about import children_of, rebuild
+from jaxdigits.layer import Layer, Params, serial
+
+WEIGHTS = (ly.dense, ly.conv2d)
+AROUND = (sp.spikes_stored, sp.at_each_step)  # layers whose params are those of weights inside
+
+
+def folded(network: Layer) -> Layer:
+    """Return a network of layers in a row without its batch norms.
+
+    Raises:
+      ValueError: for layers that are not in a row, or a norm without weights before it.
+    """
+    layers, made = layers_in_a_row(network), []
+    for layer in layers:
+        if is_made_by(layer, ly.batch_norm):
+            made[-1:] = [_with_bias(made[-1] if made else layer)]
+        else:
+            made.append(layer)
+    return serial(*made)
+
+
+def fold(network: Layer, params: Params) -> Params:
+    """Return the params of `folded(network)`: the same function, without batch norms.
+
+    Raises:
+      ValueError: as `folded`, and for a norm without statistics.
+    """
+    made: list[Any] = []
+    for layer, p in zip(layers_in_a_row(network), params, strict=True):
+        if not is_made_by(layer, ly.batch_norm):
+            made.append(p)
+            continue
+        options: Any = layer.about and layer.about.arguments
+        if not made or not made[-1] or options["statistics"] is None:
+            raise ValueError("a batch norm folds into weights before it, by its statistics")
+        mean, variance = map(np.asarray, options["statistics"])
+        factor = p["scale"] / np.sqrt(variance + options["epsilon"])
+        bias = made[-1].get("bias", np.zeros_like(mean))
+        made[-1] = {"weight": made[-1]["weight"] * factor,
+                    "bias": (bias - mean) * factor + p["shift"]}  # fmt: skip
+    return tuple(made)
+
+
+def without_norms(network: Layer, params: Params) -> tuple[Layer, Params]:
+    """Return a network and its params with norms folded, or as they are where there are none.
+
+    Raises:
+      ValueError: as `fold`.
+    """
+    layers = [layer for _, layer in children_of(network.about)] if network.about else []
+    if not any(is_made_by(layer, ly.batch_norm) for layer in layers):
+        return network, params
+    return folded(network), fold(network, params)
+
+
+def layers_in_a_row(network: Layer) -> list[Layer]:
+    """Return the layers in a row of a network.
+
+    Raises:
+      ValueError: for a layer that does not remember any.
+    """
+    layers = [layer for _, layer in children_of(network.about)] if network.about else []
+    if not layers:
+        raise ValueError(
+            "the network must remember its layers in a row: make it by serial(...)"
+        )
+    return layers
+
+
+def is_made_by(layer: Layer, *constructors: Any) -> bool:
+    """Whether a layer remembers one of these constructors."""
+    return layer.about is not None and layer.about.constructor in constructors
+
+
+def _with_bias(layer: Layer) -> Layer:
+    """Return weights with a bias, also inside of a layer around them."""
+    about: Any = layer.about
+    if is_made_by(layer, *AROUND):
+        inner = _with_bias(about.arguments["layer"])
+        return rebuild(about.constructor, {**about.arguments, "layer": inner})
+    if not is_made_by(layer, *WEIGHTS):
+        raise ValueError("a batch norm folds into weights before it, by its statistics")
+    return rebuild(about.constructor, {**about.arguments, "bias": True})
