@@ -110,6 +110,18 @@ def children_of(about: About) -> Iterator[tuple[str, Any]]:
             yield from ((name, v) for name, v in value.items() if hasattr(v, "about"))
 
 
+def constructors_in(about: About | None) -> Iterator[Callable[..., Any]]:
+    """Yield the constructor of a thing, and those of all things inside and in its arguments."""
+    while about is not None:
+        yield about.constructor
+        for value in about.arguments.values():
+            several = not hasattr(value, "about") and isinstance(value, tuple | list | Mapping)
+            things = [value] if not several else value
+            for thing in things.values() if isinstance(things, Mapping) else things:
+                yield from constructors_in(getattr(thing, "about", None))
+        about = about.inner
+
+
 def _options(about: About) -> Iterator[str]:
     """Yield "name=value" for the arguments that are neither defaults nor children."""
     parameters = inspect.signature(about.constructor).parameters

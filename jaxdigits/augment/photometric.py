@@ -13,6 +13,7 @@ from functools import reduce
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.augment.pixels import Augment, gaussian, pixels_of, prepared, uniform_of
 from jaxdigits.keys import draw_normal, fold_in
 
@@ -131,9 +132,9 @@ def erase(
     Raises:
       ValueError: unless 0 <= least <= most <= 1, stretch >= 1 and 0 <= ink <= 1.
     """
-    if not 0 <= least <= most <= 1:
+    if checks.known(least, most) and not 0 <= least <= most <= 1:
         raise ValueError(f"least and most must be in [0, 1], in order: {least} and {most}")
-    if not (stretch >= 1 and 0 <= ink <= 1):
+    if checks.known(stretch, ink) and not (stretch >= 1 and 0 <= ink <= 1):
         raise ValueError(f"stretch must be >= 1 and ink in [0, 1], got {stretch} and {ink}")
 
     def cover(u, x):
@@ -160,10 +161,10 @@ def _each(count: int, change: Callable[[Array, Array], Array]) -> Augment:
 
 
 def _require_share(name: str, value: float) -> None:
-    if not 0 <= value <= 1:
+    if checks.known(value) and not 0 <= value <= 1:
         raise ValueError(f"{name} must be in [0, 1], got {value}")
 
 
 def _require_positive(name: str, value: float) -> None:
-    if not value >= 0:
+    if checks.known(value) and not value >= 0:
         raise ValueError(f"{name} must be >= 0, got {value}")

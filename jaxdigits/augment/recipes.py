@@ -15,6 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.augment.photometric import (
     background,
     blur,
@@ -47,7 +48,7 @@ def sometimes(probability: float, augment: Augment) -> Augment:
     Raises:
       ValueError: unless 0 <= probability <= 1.
     """
-    if not 0 <= probability <= 1:
+    if checks.known(probability) and not 0 <= probability <= 1:
         raise ValueError(f"probability must be in [0, 1], got {probability}")
 
     def chosen(key, image):

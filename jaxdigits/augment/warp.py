@@ -18,6 +18,7 @@ from operator import add
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.augment.pixels import Augment, gaussian, prepared, uniform_field, uniform_of
 from jaxdigits.keys import fold_in
 
@@ -60,7 +61,7 @@ def affine(
       ValueError: for a limit below 0, or a scale of 1 or more.
     """
     for name, value in dict(rotation=rotation, shift=shift, scale=scale, shear=shear).items():
-        if not 0 <= value < (1 if name == "scale" else float("inf")):
+        if checks.known(value) and not 0 <= value < (1 if name == "scale" else float("inf")):
             limits = "in [0, 1)" if name == "scale" else ">= 0"
             raise ValueError(f"{name} must be {limits}, got {value}")
 
@@ -92,7 +93,7 @@ def elastic(alpha: float = 34.0, sigma: float = 4.0) -> Displacement:
     Raises:
       ValueError: unless alpha >= 0 and sigma > 0.
     """
-    if not alpha >= 0 or not sigma > 0:
+    if (checks.known(alpha) and not alpha >= 0) or (checks.known(sigma) and not sigma > 0):
         raise ValueError(f"alpha must be >= 0 and sigma > 0, got {alpha} and {sigma}")
 
     def displace(keys, shape):

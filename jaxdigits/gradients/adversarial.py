@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 
+from jaxdigits import checks
 from jaxdigits.gradients.estimators import Estimator, passes_by_hand
 from jaxdigits.layer import Layer, to_unit
 from jaxdigits.losses import Loss
@@ -36,7 +37,7 @@ def adversarial(epsilon: float, *, share: float = 0.5) -> Callable[[Layer, Loss]
         not one array, or have no gradient.
     """
     for name, value in (("epsilon", epsilon), ("share", share)):
-        if not 0 < value <= 1:
+        if checks.known(value) and not 0 < value <= 1:
             raise ValueError(f"{name} must be in (0, 1], got {value}")
 
     def make(network: Layer, loss: Loss) -> Estimator:

@@ -17,6 +17,7 @@ Noise, a regulariser whose derivative is the identity [2]:
 
 import jax.numpy as jnp
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.keys import draw_bytes, draw_normal, require_key
@@ -29,19 +30,22 @@ def dropout(rate: float, *, time: bool = False) -> Layer:
 
     With `time` x is [T, B, ...] and a mask holds through all steps: a unit is absent for
     the whole of an example.  p = 1 − rate is rounded to the nearest 1/256, and the scale is the
-    inverse of the rounded p, so the mean of x stays.  The residual is the mask.
+    inverse of the rounded p, so the mean of x stays.  The residual is the mask.  A traced rate
+    has the same masks.
 
     Raises:
       ValueError: unless 0 <= rate < 1, and p is not rounded to 0; in `forward`, without a key.
     """
-    if not 0 <= rate < 1:
+    if checks.known(rate) and not 0 <= rate < 1:
         raise ValueError(f"rate must be in [0, 1), got {rate}")
-    levels = round(256 * (1 - rate))  # of 256, that stay
-    if not levels:
+    number = 256 * (1 - rate)
+    # Of 256, that stay.
+    levels = round(number) if checks.known(rate) else jnp.round(number).astype(jnp.int32)
+    if checks.known(rate) and not levels:
         raise ValueError(f"a rate of {rate} is 1 when rounded to 1/256: nothing would be left")
 
     def forward(x, key):
-        if levels == 256:
+        if checks.known(rate) and levels == 256:
             return x, jnp.ones((), bool)
         example = x[0] if time else x
         size = len(example), example.shape[1:]
@@ -49,7 +53,8 @@ def dropout(rate: float, *, time: bool = False) -> Layer:
         return scaled(x, mask), mask
 
     def scaled(x, mask):
-        return jnp.where(mask, x * (256 / levels), 0)
+        scale = 256 / (levels if checks.known(rate) else jnp.asarray(levels, x.dtype))
+        return jnp.where(mask, x * scale, 0)
 
     return without_params(forward, lambda mask, y_bar: scaled(y_bar, mask))
 
@@ -63,11 +68,11 @@ def gaussian_noise(deviation: float) -> Layer:
     Raises:
       ValueError: unless 0 <= deviation < ∞; in `forward`, without a key.
     """
-    if not 0 <= deviation < float("inf"):
+    if checks.known(deviation) and not 0 <= deviation < float("inf"):
         raise ValueError(f"deviation must be >= 0 and finite, got {deviation}")
 
     def forward(x, key):
-        if not deviation:
+        if not checks.present(deviation):
             return x, ()
         n = draw_normal(require_key(key, "gaussian_noise"), len(x), x.shape[1:])
         return x + (deviation * n).astype(x.dtype), ()

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.keys import per_example, require_key
@@ -35,13 +36,14 @@ def modality_dropout(rates: Mapping[str, float]) -> Layer:
         inputs that lack a sense of `rates`, and without a key.
     """
     rates = dict(rates)
-    if not (all(rate >= 0 for rate in rates.values()) and sum(rates.values()) <= 1):
+    values = [rate for rate in rates.values() if checks.known(rate)]
+    if not (all(rate >= 0 for rate in values) and sum(values) <= 1):
         raise ValueError(f"rates must be >= 0, of a sum of at most 1, got {rates}")
 
     def forward(x, key):
         if missing := set(rates) - set(x):
             raise ValueError(f"there is no input for {sorted(missing)}, only for {sorted(x)}")
-        if not any(rates.values()):
+        if not any(map(checks.present, rates.values())):
             return x, {}
         batch = len(next(iter(x.values())))
         keys = per_example(require_key(key, "modality_dropout"), batch)

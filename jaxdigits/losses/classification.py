@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.case import Case
 
 
@@ -44,7 +45,7 @@ def cross_entropy(smoothing: float = 0.0) -> Loss:
     Raises:
       ValueError: unless 0 <= smoothing < 1.
     """
-    if not 0 <= smoothing < 1:
+    if checks.known(smoothing) and not 0 <= smoothing < 1:
         raise ValueError(f"smoothing must be in [0, 1), got {smoothing}")
 
     def target(logits, label):

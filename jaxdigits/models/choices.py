@@ -5,6 +5,7 @@ from dataclasses import fields
 from inspect import signature
 from typing import Annotated, Any, Literal, get_args
 
+from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.layer import Layer
@@ -75,15 +76,16 @@ def scaled_input(scale: str, mean: float = 0.0, std: float = 1.0) -> Layer:
 def priced(weight: float, target: float, training: bool) -> list[Layer]:
     """Return the price on spikes, as a list that is empty without a price.
 
-    In evaluation it is 0, and the layer is still there: both networks share their params.
+    A traced weight is a price.  In evaluation it is 0, and the layer is still there: both
+    networks share their params.
 
     Raises:
       ValueError: for a weight or a target below 0, or a target without a weight.
     """
-    if target and not weight:
+    if checks.present(target) and not checks.present(weight):
         raise ValueError(f"rate_target is for a rate_penalty, and there is none: got {target}")
     layer = sp.rate_penalty(weight, target)
-    return [layer if training else sp.rate_penalty(0.0)] if weight else []
+    return [layer if training else sp.rate_penalty(0.0)] if checks.present(weight) else []
 
 
 def widths(value: Widths) -> tuple[int, ...]:

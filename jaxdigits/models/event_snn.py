@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
+from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
@@ -66,7 +67,8 @@ def event_snn(
     if not hidden:
         raise ValueError("event_snn needs at least one hidden layer")
     require_name("output", OUTPUTS, output)
-    if output == "first_spike" and dropout_rate:
+    checks.static(window=window, duration=duration)
+    if output == "first_spike" and checks.present(dropout_rate):
         raise ValueError("dropout_rate is for output='potential': a spike time has no share")
     if not 0 < window <= duration:
         raise ValueError(f"window must be in (0, duration = {duration:g}], got {window:g}")

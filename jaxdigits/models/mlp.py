@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
+from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
@@ -58,10 +59,10 @@ def mlp(
     make_norm = ch.normaliser(norm, 1, training, statistics)
     share = lambda rate: rate if training else 0.0
     absent = ly.dropout(share(dropout_rate))
-    noise = lambda deviation: [ly.gaussian_noise(share(deviation))] if deviation else []
+    noise = lambda size: [ly.gaussian_noise(share(size))] if checks.present(size) else []
     behind = lambda: (*make_norm(), *noise(hidden_noise), activate(), absent)
     blocks = tuple((linear(n, bias=norm is None), *behind()) for n in ch.widths(hidden))
-    grey = [ly.dropout(share(input_dropout))] if input_dropout else []
+    grey = [ly.dropout(share(input_dropout))] if checks.present(input_dropout) else []
     scaled = ch.scaled_input(scale, ch.MNIST_MEAN, ch.MNIST_STD)
     entry = scaled, ly.flatten(), *grey, *noise(input_noise)
     return ch.of_images(join(Parts(entry, blocks, (linear(classes, gain=1.0),)), chain))

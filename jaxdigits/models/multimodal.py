@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
+from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
@@ -99,7 +100,8 @@ def multimodal(
         raise ValueError(f"senses must be of {SENSES}, got {tuple(senses)}")
     if hidden is not None and fusion != "middle":
         raise ValueError(f"hidden is behind a middle fusion, and this one is {fusion}")
-    shares = [absent] if isinstance(absent, int | float) else list(absent)
+    one = isinstance(absent, int | float) or not checks.known(absent)
+    shares: list[Any] = [absent] if one else list(absent)  # pyright: ignore[reportArgumentType]
     if len(shares) not in (1, len(SENSES)):
         raise ValueError(f"absent is one share, or one for each of {SENSES}, got {absent}")
     senses = [name for name in SENSES if name in senses]

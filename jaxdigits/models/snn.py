@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
@@ -73,7 +74,7 @@ def snn(
     """
     if chain is not in_series and (recompute or storage != "full"):
         raise ValueError("recompute and storage are for backpropagation, not for a rule")
-    if chain is not in_series and rate_penalty:
+    if chain is not in_series and checks.present(rate_penalty):
         raise ValueError("rate_penalty is for backpropagation: a rule has no slope of it")
     encode = choose("encoder", ch.ENCODERS, encoder)
     make_norm = ch.normaliser(norm, 1, training, statistics)

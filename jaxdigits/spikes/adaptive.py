@@ -37,7 +37,7 @@ from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.spikes.constants import aligned, constants, through_bounds
 from jaxdigits.spikes.convention import Convention, per_neuron
-from jaxdigits.spikes.lif import DEFAULT, make_membrane, require_reset_below
+from jaxdigits.spikes.lif import DEFAULT, membrane_of, require_reset_below, traced_choices
 from jaxdigits.spikes.surrogates import AnySurrogate, surrogate_of
 from jaxdigits.spikes.unroll import Neuron, as_layer
 
@@ -71,28 +71,30 @@ def alif_neuron(
       ValueError: as `lif`, and unless adaptation >= 0 (> 0, if learned) and
         0 <= adaptation_decay <= 1 (strictly inside, if learned).
     """
+    slope = surrogate_of(surrogate)
     start = {"decay": decay, "threshold": threshold, "adaptation": adaptation,
-             "adaptation_decay": adaptation_decay}  # fmt: skip
+             "adaptation_decay": adaptation_decay,
+             **traced_choices(slope, convention)}  # fmt: skip
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
-    membrane = make_membrane(surrogate_of(surrogate), convention)
+    membrane = membrane_of(slope, convention)
     height = lambda k, a: k["threshold"] + k["adaptation"] * a
 
     def step(k, state, i_t):
         c_tm1, a_t = state
         rho = k["adaptation_decay"]
-        c_t, v_t, z_t = membrane.step(k["decay"], height(k, a_t), c_tm1, i_t)
+        c_t, v_t, z_t = membrane(k).step(k["decay"], height(k, a_t), c_tm1, i_t)
         return (c_t, rho * a_t + (1 - rho) * z_t), {"v": v_t, "adaptation": a_t}, z_t
 
     def back(k, trace, state_bar, z_bar_t, m_bar_t):
         lam_tp1, a_bar_tp1 = state_bar
         v_t, a_t = trace["v"], trace["adaptation"]
         A_t, b, rho = height(k, a_t), k["adaptation"], k["adaptation_decay"]
-        lam_t, i_bar_t, A_bar_t, decay_bar = membrane.back(
+        lam_t, i_bar_t, A_bar_t, decay_bar = membrane(k).back(
             k["decay"], A_t, v_t, lam_tp1, z_bar_t + (1 - rho) * a_bar_tp1, m_bar_t
         )
         a_bar_t = rho * a_bar_tp1 + b * A_bar_t
-        rho_bar = a_bar_tp1 * (a_t - membrane.fire(v_t, A_t))
+        rho_bar = a_bar_tp1 * (a_t - membrane(k).fire(v_t, A_t))
         grads = {
             "decay": decay_bar,
             "threshold": through_bounds("threshold", k["threshold"], A_bar_t),
@@ -106,8 +108,8 @@ def alif_neuron(
     rest = lambda i: (jnp.zeros_like(i), jnp.zeros_like(i))
     return Neuron(
         init, read, rest, aligned(step), aligned(back),
-        aligned(lambda k, trace: membrane.fire(trace["v"], height(k, trace["adaptation"]))),
-        aligned(lambda k, trace: membrane.end(trace["v"], height(k, trace["adaptation"]))),
+        aligned(lambda k, trace: membrane(k).fire(trace["v"], height(k, trace["adaptation"]))),
+        aligned(lambda k, trace: membrane(k).end(trace["v"], height(k, trace["adaptation"]))),
         late=convention.spike_from == "old",
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxdigits import checks
 from jaxdigits.layer import Shape, spread
 
 Constants = Mapping[str, Array]
@@ -30,7 +31,7 @@ def constants(
 
     Args:
       start: constants by name, one number or one per neuron [n]; a name that ends in "decay" is
-        a decay, the others are sizes.
+        a decay, the others are sizes; traced, they are not checked.
       learn: names of learned constants, one number per neuron, from the value in `start`.
       others: further numbers of the neuron, one or one per neuron, for their check in `init`.
 
@@ -43,10 +44,12 @@ def constants(
       ValueError: unless decays are in [0, 1] (strictly inside, if learned), sizes are >= 0
         (> 0, if learned), and `learn` holds names of `start`.
     """
-    start = {name: np.asarray(value) for name, value in start.items()}
+    fixed = lambda value: np.asarray(value) if checks.known(value) else value
+    start = {name: fixed(value) for name, value in start.items()}
     require_learnable(learn, tuple(start))
     for name, value in start.items():
-        _check(name, value, name in learn)
+        if checks.known(value):
+            _check(name, value, name in learn)
 
     def init(shape):
         for name, value in {**start, **others}.items():
@@ -84,8 +87,9 @@ def through_bounds(name: str, value: Array, value_bar: Array) -> Array:
     return value_bar * (value * (1 - value) if _is_decay(name) else value)
 
 
-def _without_bounds(name: str, value: np.ndarray) -> np.ndarray:
-    return np.log(value / (1 - value)) if _is_decay(name) else np.log(value)
+def _without_bounds(name: str, value: Any) -> Any:
+    log = np.log if checks.known(value) else jnp.log
+    return log(value / (1 - value)) if _is_decay(name) else log(value)
 
 
 def _with_bounds(name: str, param: Array) -> Array:

@@ -22,7 +22,7 @@ surrogate slope h at u = v − θ for all four: ∂H/∂v = h(u), ∂H/∂θ = �
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +30,9 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxdigits import checks
 from jaxdigits.options import require_name
-from jaxdigits.spikes.surrogates import Surrogate, heaviside
+from jaxdigits.spikes.surrogates import Surrogate, heaviside, traced_numbers, with_numbers
 
 Numbers = float | tuple[float, ...]
 
@@ -50,7 +51,8 @@ class Convention:
     input is multiplied by 1 − β: a membrane tends to a constant input, and learning β moves the
     input's weight too.
 
-    Numbers are one for all neurons, or a tuple with one per neuron [n].
+    Numbers are one for all neurons, or a tuple with one per neuron [n].  One number for all may
+    be traced.
 
     Raises:
       ValueError: for an unknown name, a reset value that is not finite, or gain <= 0.
@@ -74,16 +76,21 @@ class Convention:
     """multiply the input by 1 − decay, too"""
 
     def __post_init__(self):
-        if self.reset == "zero":
+        if isinstance(self.reset, str) and self.reset == "zero":
             object.__setattr__(self, "reset", 0.0)
-        if self.reset != "subtract" and not _are_numbers(self.reset):
+        if not self.subtracts and not _are_numbers(self.reset):
             raise ValueError(f"reset must be 'subtract', 'zero' or numbers, got {self.reset!r}")
         for name, names in CHOICES.items():
             require_name(name, names, getattr(self, name))
         if not _are_numbers(self.gain):
             raise ValueError(f"gain must be a number or a tuple of numbers, got {self.gain!r}")
-        if not np.all(np.asarray(self.gain) > 0):
+        if checks.known(self.gain) and not np.all(np.asarray(self.gain) > 0):
             raise ValueError(f"gain must be > 0, got {self.gain!r}")
+
+    @property
+    def subtracts(self) -> bool:
+        """Whether a spike subtracts the threshold, and does not restart from a potential."""
+        return isinstance(self.reset, str) and self.reset == "subtract"
 
 
 CHOICES = {
@@ -96,7 +103,7 @@ CHOICES = {
 }
 
 
-def exact_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
+def exact_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> Any:
     """Return β = e^(−dt/τ), the share of a potential left after a step of length dt.
 
     Args:
@@ -105,20 +112,20 @@ def exact_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
       dt: length of a step.
 
     Raises:
-      ValueError: unless tau > 0 and dt > 0.
+      ValueError: unless tau > 0 and dt > 0, where they are known.
     """
     tau, dt = _times(tau, dt)
-    return np.exp(-dt / tau)
+    return np.exp(-dt / tau) if checks.known(tau, dt) else jnp.exp(-dt / tau)
 
 
-def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> np.ndarray:
+def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> Any:
     """Return β = 1 − dt/τ, one step of Euler's method; arguments as for `exact_decay`.
 
     Raises:
       ValueError: unless 0 < dt <= tau: a longer step would turn the potential's sign.
     """
     tau, dt = _times(tau, dt)
-    if not np.all(dt <= tau):
+    if checks.known(tau, dt) and not np.all(dt <= tau):
         raise ValueError(f"Euler's method needs dt <= tau, got dt = {dt} and tau = {tau}")
     return 1 - dt / tau
 
@@ -137,9 +144,9 @@ def firing(surrogate: Surrogate, convention: Convention) -> Callable[[Array, Arr
     hard neurons.
     """
 
-    def count(v, theta):
+    def count(v, theta, numbers):
         if surrogate.fire is not heaviside:
-            return surrogate.fire(v - theta)
+            return with_numbers(surrogate, numbers).fire(v - theta)
         at = convention.fires == "at"
         if convention.spikes == "several":
             n = jnp.floor(v / theta) if at else jnp.ceil(v / theta) - 1
@@ -149,20 +156,24 @@ def firing(surrogate: Surrogate, convention: Convention) -> Callable[[Array, Arr
     fire = jax.custom_jvp(count)
 
     def jvp(primals, tangents):
-        (v, theta), (v_dot, theta_dot) = primals, tangents
-        return count(v, theta), surrogate.slope(v - theta) * (v_dot - theta_dot)
+        (v, theta, numbers), (v_dot, theta_dot, _) = primals, tangents
+        slope = with_numbers(surrogate, numbers).slope
+        return count(*primals), slope(v - theta) * (v_dot - theta_dot)
 
     fire.defjvp(jvp)
-    return fire
+    return lambda v, theta: fire(v, theta, traced_numbers(surrogate))
 
 
-def _times(tau: ArrayLike, dt: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+def _times(tau: ArrayLike, dt: ArrayLike) -> tuple[Any, Any]:
     for name, value in (("tau", tau), ("dt", dt)):
-        if not np.all(np.asarray(value) > 0):
+        if checks.known(value) and not np.all(np.asarray(value) > 0):
             raise ValueError(f"{name} must be > 0, got {value}")
-    return np.asarray(tau, float), np.asarray(dt, float)
+    array = lambda value: np.asarray(value, float) if checks.known(value) else value
+    return array(tau), array(dt)
 
 
 def _are_numbers(value: object) -> bool:
+    if not checks.known(value):
+        return jnp.ndim(value) == 0  # pyright: ignore[reportArgumentType]
     values = value if isinstance(value, tuple) else (value,)
     return all(isinstance(v, int | float) and np.isfinite(v) for v in values)

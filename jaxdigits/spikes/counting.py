@@ -39,7 +39,7 @@ def integrate_and_fire(
     Raises:
       ValueError: unless 0 <= start < 1 and steps >= 1; for another surrogate.
     """
-    if not 0 <= start < 1:
+    if checks.known(start) and not 0 <= start < 1:
         raise ValueError(f"start must be from 0 to below 1, the threshold, got {start}")
     if steps is not None:
         checks.at_least(1, steps=steps)

@@ -174,6 +174,7 @@ def event_dense(
 
 def require_times(duration: float, most: int, dt: float = 1.0) -> None:
     """Check the options of all event layers, or raise a ValueError."""
+    checks.static(dt=dt, duration=duration)
     for name, value in dict(dt=dt, duration=duration).items():
         if not 0 < value < float("inf"):
             raise ValueError(f"{name} must be > 0 and finite, got {value}")

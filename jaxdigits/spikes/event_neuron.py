@@ -48,6 +48,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.layer import Residual, nodes_of
 
 NEWTON = 10  # steps; 7 reach the last digit of float64 where the crossing is not a touch
@@ -58,7 +59,8 @@ class EventNeuron:
     """The constants of an event-driven neuron.
 
     Raises:
-      ValueError: unless all three are > 0 and finite.
+      ValueError: unless all three are > 0 and finite, and none is traced: the ratio of the
+        times decides how crossings are solved.
     """
 
     tau_m: float = 20.0
@@ -69,6 +71,7 @@ class EventNeuron:
     """θ; after a spike V starts again from 0, and the current continues"""
 
     def __post_init__(self):
+        checks.static(tau_m=self.tau_m, tau_s=self.tau_s, threshold=self.threshold)
         for name in ("tau_m", "tau_s", "threshold"):
             if not 0 < getattr(self, name) < float("inf"):
                 raise ValueError(f"{name} must be > 0 and finite, got {getattr(self, name)}")

@@ -44,10 +44,10 @@ one step lasts dt.
 [3] Fang et al., ICCV 2021, arXiv:2007.05785 (learned decay).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -55,6 +55,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import serial, spread
@@ -99,30 +100,30 @@ def lif_neuron(
         `forward`, for currents that are not floats.
     """
     slope = su.surrogate_of(surrogate)
-    start = {"decay": decay, "threshold": threshold}
+    start = {"decay": decay, "threshold": threshold, **traced_choices(slope, convention)}
     init, read = constants(start, learn, per_neuron(convention))
     require_reset_below(threshold, convention)
-    membrane = make_membrane(slope, convention)
+    membrane = membrane_of(slope, convention)
 
     def step(k, c_tm1, i_t):
-        c_t, v_t, z_t = membrane.step(k["decay"], k["threshold"], c_tm1, i_t)
+        c_t, v_t, z_t = membrane(k).step(k["decay"], k["threshold"], c_tm1, i_t)
         return c_t, {"v": v_t}, z_t
 
     def back(k, trace, lam_tp1, z_bar_t, m_bar_t):
         beta, theta = k["decay"], k["threshold"]
-        lam_t, i_bar_t, theta_bar, rho_bar = membrane.back(
+        lam_t, i_bar_t, theta_bar, rho_bar = membrane(k).back(
             beta, theta, trace["v"], lam_tp1, z_bar_t, m_bar_t
         )
         grads = {"decay": rho_bar, "threshold": through_bounds("threshold", theta, theta_bar)}
         return lam_t, i_bar_t, {name: grads[name] for name in learn}
 
-    fades = "always" if convention.reset == "subtract" else "silent"
+    fades = "always" if convention.subtracts else "silent"
     return Neuron(
         init, read, jnp.zeros_like, step, aligned(back),
-        lambda k, trace: membrane.fire(trace["v"], k["threshold"]),
-        lambda k, trace: membrane.end(trace["v"], k["threshold"]),
+        lambda k, trace: membrane(k).fire(trace["v"], k["threshold"]),
+        lambda k, trace: membrane(k).end(trace["v"], k["threshold"]),
         late=convention.spike_from == "old",
-        after=lambda k, trace: membrane.leave(k["decay"], trace["v"], k["threshold"]),
+        after=lambda k, trace: membrane(k).leave(k["decay"], trace["v"], k["threshold"]),
         fades="never" if convention.differentiate_reset else fades,
     )  # fmt: skip
 
@@ -145,9 +146,32 @@ class Membrane(NamedTuple):
     """(β, v, θ) -> c"""
 
 
+def traced_choices(surrogate: su.Surrogate, convention: Convention) -> dict[str, Any]:
+    """Return the traced numbers of both by name, which join the constants of a neuron."""
+    numbers = {k: v for k, v in per_neuron(convention).items() if not checks.known(v)}
+    return su.traced_numbers(surrogate) | numbers
+
+
+def membrane_of(
+    surrogate: su.Surrogate, convention: Convention
+) -> Callable[[Mapping[str, Array]], Membrane]:
+    """Return a function from a neuron's constants to its membrane, with its traced numbers."""
+    traced = traced_choices(surrogate, convention)
+    if not traced:
+        membrane = make_membrane(surrogate, convention)
+        return lambda k: membrane
+    own = [name for name in per_neuron(convention) if name in traced]
+
+    def with_constants(k: Mapping[str, Array]) -> Membrane:
+        choices: dict[str, Any] = {name: k[name] for name in own}
+        return make_membrane(su.with_numbers(surrogate, k), replace(convention, **choices))
+
+    return with_constants
+
+
 def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
     """Return the recurrence and the adjoint of this file's docstring."""
-    subtract, same = convention.reset == "subtract", convention.reset_step == "same"
+    subtract, same = convention.subtracts, convention.reset_step == "same"
     V = lambda x: 0 if subtract else spread(jnp.asarray(convention.reset, x.dtype), x)
     fire = firing(surrogate, convention)
     # A reset to V happens once, however many spikes there are.
@@ -167,7 +191,7 @@ def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
     def gain(beta, i):
         i = (1 - beta) * i if convention.normalise else i
         size = spread(jnp.asarray(convention.gain, i.dtype), i)
-        return i if convention.gain == 1 else size * i
+        return i if checks.known(convention.gain) and convention.gain == 1 else size * i
 
     def step(beta, theta, c_tm1, i_t):
         v_t = c_tm1 + gain(beta, i_t)
@@ -193,7 +217,9 @@ def make_membrane(surrogate: su.Surrogate, convention: Convention) -> Membrane:
 def require_reset_below(threshold: ArrayLike, convention: Convention) -> None:
     """Check that a neuron is below its threshold after a reset, or raise a ValueError."""
     reset = convention.reset
-    if reset != "subtract" and not np.all(np.asarray(threshold) > np.asarray(reset)):
+    if convention.subtracts or not checks.known(threshold, reset):
+        return
+    if not np.all(np.asarray(threshold) > np.asarray(reset)):
         raise ValueError(f"reset must be below the threshold {threshold}, got {reset}")
 
 

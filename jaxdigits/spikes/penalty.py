@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.layer import Layer, Residual, nodes_of, serial, spread, without_params
@@ -45,9 +46,10 @@ def rate_penalty(weight: float, target: float = 0.0) -> Layer:
     Raises:
       ValueError: unless both are finite and >= 0.
     """
-    if not 0 <= weight < float("inf") or not 0 <= target < float("inf"):
-        pair = f"{weight} and {target}"
-        raise ValueError(f"rate penalty and target must be finite and >= 0, got {pair}")
+    for value in (weight, target):
+        if checks.known(value) and not 0 <= value < float("inf"):
+            pair = f"{weight} and {target}"
+            raise ValueError(f"rate penalty and target must be finite and >= 0, got {pair}")
 
     def forward(x, key):
         above = jnp.maximum(0, x.mean(0) - target)

@@ -18,6 +18,7 @@ from typing import Literal
 import jax.numpy as jnp
 import numpy as np
 
+from jaxdigits import checks
 from jaxdigits.about import constructor
 from jaxdigits.case import Case
 from jaxdigits.fast.scan import elementwise_scan
@@ -37,17 +38,21 @@ def leaky_readout(
     Raises:
       ValueError: unless 0 <= decay <= 1 and `reduce` is one of the three.
     """
-    if not 0 <= decay <= 1:
+    if checks.known(decay) and not 0 <= decay <= 1:
         raise ValueError(f"decay must be in [0, 1], got {decay}")
     require_name("reduce", tuple(READOUTS), reduce)
 
-    # uₜ = β uₜ₋₁ + iₜ and λₜ = β λₜ₊₁ + gₜ are one step.
-    def leak(_, before, source):
-        after = decay * before + source
+    # uₜ = β uₜ₋₁ + iₜ and λₜ = β λₜ₊₁ + gₜ are one step.  A traced β is one of its arguments.
+    def leak(traced, before, source):
+        after = traced.get("decay", decay) * before + source
         return after, after
 
+    def traced(dtype):
+        return {} if checks.known(decay) else {"decay": jnp.asarray(decay, dtype)}
+
     def forward(current, key):
-        u_T, u = elementwise_scan(leak, (), jnp.zeros_like(current[0]), current)
+        k = traced(current.dtype)
+        u_T, u = elementwise_scan(leak, k, jnp.zeros_like(current[0]), current)
         if reduce == "max":
             first = jnp.argmax(u, 0, keepdims=True)
             return jnp.take_along_axis(u, first, 0)[0], u
@@ -60,7 +65,8 @@ def leaky_readout(
         else:
             step = jnp.argmax(u, 0) if reduce == "max" else len(u) - 1
             g = jnp.where(steps == spread(jnp.asarray(step), steps), y_bar[None], 0)
-        return elementwise_scan(leak, (), jnp.zeros_like(y_bar), g, reverse=True)[1]
+        k = traced(g.dtype)
+        return elementwise_scan(leak, k, jnp.zeros_like(y_bar), g, reverse=True)[1]
 
     return without_params(forward, backward)
 
@@ -80,7 +86,11 @@ def spike_count(*, mean: bool = False) -> Layer:
 
 
 def step_shares(readout: Layer, steps: int) -> np.ndarray | None:
-    """Return ∂y/∂iₜ [steps] of a readout that is linear in its currents; None for another."""
+    """Return ∂y/∂iₜ [steps] of a readout that is linear in its currents; None for another.
+
+    Raises:
+      ValueError: for a readout with a traced decay.
+    """
     about = readout.about
     if about is None:
         return None
@@ -88,7 +98,9 @@ def step_shares(readout: Layer, steps: int) -> np.ndarray | None:
         return np.full(steps, 1 / steps if about.arguments["mean"] else 1.0)
     if about.constructor is not leaky_readout or about.arguments["reduce"] == "max":
         return None
-    share = about.arguments["decay"] ** np.arange(steps, dtype=float)
+    decay = about.arguments["decay"]
+    checks.static(decay=decay)
+    share = decay ** np.arange(steps, dtype=float)
     return (np.cumsum(share) / steps if about.arguments["reduce"] == "mean" else share)[::-1]
 
 

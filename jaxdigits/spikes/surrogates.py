@@ -16,7 +16,8 @@ differences can now see.
 The output of a soft twin spans the area of its slope: from 0 to 2 with the exponential, from
 ½ − 1/γ to ½ + 1/γ with the fast sigmoid.
 
-Every number below must be > 0, or a `ValueError` names it.
+Every number below must be > 0, or a `ValueError` names it.  A traced number is not checked; it
+joins the constants of a neuron.
 
 [1] Neftci, Mostafa & Zenke, IEEE Signal Process. Mag. 36(6), 2019, arXiv:1901.09948.
 [2] Zenke & Ganguli, Neural Comput. 30(6), 2018, arXiv:1705.11146.
@@ -25,15 +26,15 @@ Every number below must be > 0, or a `ValueError` names it.
 [5] Shrestha & Orchard, NeurIPS 2018, arXiv:1810.08646.
 """
 
-from collections.abc import Callable
-from typing import Annotated, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits import checks
-from jaxdigits.about import About, constructor, describe, reduce_thing
+from jaxdigits.about import About, constructor, describe, rebuild, reduce_thing
 from jaxdigits.options import choose
 
 
@@ -127,9 +128,45 @@ def soft_twin(surrogate: Surrogate) -> Surrogate:
 
 def with_slope(surrogate: Surrogate) -> Callable[[Array], Array]:
     """Return `surrogate.fire` of u [...], which JAX differentiates with `surrogate.slope`."""
-    fire = jax.custom_jvp(surrogate.fire)
-    fire.defjvp(lambda u, du: (surrogate.fire(*u), surrogate.slope(*u) * du[0]))
-    return fire
+    fire = jax.custom_jvp(lambda u, numbers: with_numbers(surrogate, numbers).fire(u))
+
+    def jvp(primals, tangents):
+        (u, numbers), (u_dot, _) = primals, tangents
+        own = with_numbers(surrogate, numbers)
+        return own.fire(u), own.slope(u) * u_dot
+
+    fire.defjvp(jvp)
+    return lambda u: fire(u, traced_numbers(surrogate))
+
+
+def traced_numbers(surrogate: Surrogate, name: str = "surrogate") -> dict[str, Array]:
+    """Return the traced numbers of a surrogate's constructor, as "surrogate gamma".
+
+    A rule of a derivative must take them as arguments: it may not hold on to them.
+    """
+    numbers: dict[str, Array] = {}
+    for each, value in surrogate.about.arguments.items() if surrogate.about else ():
+        if isinstance(value, Surrogate):
+            numbers |= traced_numbers(value, f"{name} {each}")
+        elif not checks.known(value):
+            numbers[f"{name} {each}"] = value
+    return numbers
+
+
+def with_numbers(
+    surrogate: Surrogate, numbers: Mapping[str, Array], name: str = "surrogate"
+) -> Surrogate:
+    """Return the surrogate with other values of its traced numbers; other names are ignored."""
+    if surrogate.about is None or not traced_numbers(surrogate, name):
+        return surrogate
+
+    def other(each: str, value: Any) -> Any:
+        full = f"{name} {each}"
+        return (with_numbers(value, numbers, full) if isinstance(value, Surrogate)
+                else numbers.get(full, value))  # fmt: skip
+
+    about = surrogate.about
+    return rebuild(about.constructor, {k: other(k, v) for k, v in about.arguments.items()})
 
 
 def heaviside(u: Array) -> Array:

@@ -10,6 +10,7 @@ from jaxdigits.train.evaluate import gather_statistics as gather_statistics
 from jaxdigits.train.evaluate import logits_of as logits_of
 from jaxdigits.train.fit import Fit as Fit
 from jaxdigits.train.fit import fit as fit
+from jaxdigits.train.members import Member as Member
 from jaxdigits.train.optimizer import adamw as adamw
 from jaxdigits.train.population import Population as Population
 from jaxdigits.train.population import fit_population as fit_population

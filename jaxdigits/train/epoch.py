@@ -121,7 +121,8 @@ def train_step(
     average = state.average
     if recipe.ema is not None:
         # Young averages forget faster, so that the initial params do not linger in them.
-        keep = jnp.minimum(recipe.ema, (1 + state.step) / (10 + state.step))
+        young = (1 + state.step) / (10 + state.step)
+        keep = jnp.minimum(recipe.ema, young).astype(young.dtype)
         average = jax.tree.map(lambda a, p: a + (1 - keep) * (p - a), average, params)
     return TrainState(params, opt_state, average, state.step + 1, state.key), loss
 

@@ -1,6 +1,5 @@
 """Training one network: epochs until the last, or until validation stops improving."""
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +61,7 @@ def fit(
       DoesNotFit: if an epoch needs more memory than there is, before it runs.
       Diverged: for a training loss that is not finite, or if no validation loss was.
     """
-    optimizer = optimizer_of(recipe)
+    optimizer_of(recipe)
     check_shares(recipe.mesh, recipe.batch, recipe.microbatch)
 
     def save(now: Snapshot) -> None:
@@ -75,9 +74,8 @@ def fit(
             )
         hooks.save(now)
 
-    constant = replace(recipe, optimizer=lambda _: optimizer)
     guarded = hooks._replace(save=save)
-    last = run(constant, train, valid, key, (), guarded, many=False, start=start)
+    last = run(recipe, train, valid, key, (), guarded, start=start)
     fitted = _fit(last)
     if not fitted.best_epoch:  # a single update to infinity has a finite loss before it
         raise Diverged("no epoch had a finite validation loss: lower the learning rate", fitted)

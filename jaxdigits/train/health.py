@@ -18,6 +18,7 @@ from jaxdigits.data import as_inputs
 from jaxdigits.data.inputs import select
 from jaxdigits.layer import Layer, Params
 from jaxdigits.spikes import events, traces
+from jaxdigits.train.members import each_member, take_turns
 from jaxdigits.train.sharding import everywhere, place
 from jaxdigits.train.state import TrainState, evaluation_keys
 from jaxdigits.tree import named_leaves
@@ -78,7 +79,8 @@ def watcher(
         return mean._replace(infinite=infinite, dead=dead)
 
     few = place(select(inputs, np.arange(len(rows))), everywhere(mesh))
-    of_all = of_state if members == 1 else jax.vmap(of_state, (0, None))
+    turns = take_turns(None, network)
+    of_all = of_state if members == 1 else each_member(of_state, whole=1, turns=turns)
     program = jax.jit(of_all, out_shardings=everywhere(mesh))
 
     def watch(state: TrainState) -> dict[str, Any]:

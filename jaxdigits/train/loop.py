@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from inspect import signature
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jaxdigits.data import Dataset
 from jaxdigits.layer import Layer, Params
 from jaxdigits.train.epoch import before_first_epoch, run_epoch, run_updates
 from jaxdigits.train.examples import check_examples
+from jaxdigits.train.members import MemberOf, each_member, numbers_of, recipe_of, take_turns
 from jaxdigits.train.memory import within_memory
 from jaxdigits.train.optimizer import check_optimizer
 from jaxdigits.train.recipe import Recipe
@@ -39,15 +40,14 @@ def run(
     hyperparameters: Any,
     hooks: Hooks,
     *,
-    many: bool,
+    member: MemberOf | None = None,
     start: Params | None = None,
 ) -> Snapshot:
     """Train until the last epoch or the end of patience, and return the last snapshot.
 
     Args:
-      recipe: its optimizer is a function of the hyperparameters.
-      key, hyperparameters, start: of one network; if `many`, of a population, with a leading
-        axis [P].
+      key, hyperparameters, start: of one network; or of a population, with a leading axis [P].
+      member: as for `fit_population`.
 
     Raises:
       ValueError: for data or params that do not fit the recipe, naming the argument.
@@ -55,22 +55,22 @@ def run(
     for name, data in dict(train=train, valid=valid).items():
         if not isinstance(data, Dataset):
             raise ValueError(f"{name} must be a Dataset, got {type(data).__name__}")
-    recipe = with_classes(recipe, train, valid)
-    check_data(recipe, train, valid)
-    first = jax.tree.map(lambda a: a[0], hyperparameters) if many else hyperparameters
-    network = recipe.build(training=True)
-    params = features_of(network, train.inputs.shape)[0]
-    check_optimizer(recipe.optimizer(first), params)  # pyright: ignore[reportCallIssue]
+    many = jnp.ndim(key) == 1
+    hyper = numbers_of(hyperparameters, 0) if many else hyperparameters
+    first = with_classes(recipe_of(recipe, member, hyper), train, valid)
+    check_data(first, train, valid)
+    params = features_of(first.build(training=True), train.inputs.shape)[0]
+    check_optimizer(first.optimizer, params)  # pyright: ignore[reportArgumentType]
     if start is not None:
         check_start(start, params, len(key) if many else None)
+    every = recipe.updates_per_save or len(train) // recipe.batch
+    begin, chunk, finish = programs_of(recipe, train, valid, member, every=every, many=many)
     whole = everywhere(recipe.mesh)
     own = by_member(recipe.mesh) if many else whole
     train, valid = place((train, valid), whole)
     key, hyperparameters, start = place((key, hyperparameters, start), own)
     updates = len(train) // recipe.batch
-    every = recipe.updates_per_save or updates
-    begin, chunk, finish = compiled(recipe, every, many=many)
-    state, best = begin(key, hyperparameters, start, train)
+    state, best = begin(hyperparameters, key, start, train)
     losses = np.zeros((*jnp.shape(state.step), 0), jnp.result_type(float))
     now = resumed(hooks, Snapshot(state, best, losses, ()), own, whole)
     while len(now.history) < recipe.epochs and not out_of_patience(now, recipe.patience):
@@ -96,44 +96,77 @@ def run(
     return now
 
 
-def compiled(recipe: Recipe, every: int, *, many: bool) -> tuple[Callable, Callable, Callable]:
-    """Return the programs of a training; for a population each runs all members.
+class Programs(NamedTuple):
+    """The programs of a training, each compiled at its first call.
 
-    begin: (key, hyperparameters, start, train) -> (state, best)
-    chunk: (hyperparameters, state, train) -> (state, losses), after `every` updates
-    finish: (hyperparameters, state, best, losses, train, valid) -> (state, best, metrics),
-      the rest of the epoch whose first updates had these losses
+    For a population every array but the data has a leading axis [P], the members.  The results
+    of a member depend on its own row alone, so rows may be exchanged between two calls.
+    """
+
+    begin: Callable
+    """(hyperparameters, key, start, train) -> (state, best), before the first epoch"""
+    chunk: Callable
+    """(hyperparameters, state, train) -> (state, losses [k]), after the next k updates; the
+    state is donated"""
+    finish: Callable
+    """(hyperparameters, state, best, losses [k], train, valid) -> (state, best, metrics), the
+    rest of the epoch whose first k updates had these losses; state and best are donated"""
+
+
+def programs_of(
+    recipe: Recipe,
+    train: Dataset,
+    valid: Dataset,
+    member: MemberOf | None = None,
+    *,
+    every: int | None = None,
+    many: bool = True,
+) -> Programs:
+    """Return the programs of a population, or of one network.
+
+    Args:
+      train, valid: the data that the programs are called with, for their classes.
+      member: as for `fit_population`.
+      every: updates of a chunk; None: an epoch.
+      many: whether the programs are for a population.
     """
     mesh = recipe.mesh
-    # The members of a population share the devices, so the examples of one member do not.
-    share = None if many else mesh
+    count = every or len(train) // recipe.batch
 
-    def member(hyper: Any) -> Recipe:
-        return replace(recipe, optimizer=recipe.optimizer(hyper), mesh=share)  # pyright: ignore
+    def of(hyper: Any) -> Recipe:
+        own = with_classes(recipe_of(recipe, member, hyper), train, valid)
+        # The members of a population share the devices, so the examples of one member do not.
+        return replace(own, mesh=None) if many else own
 
-    def begin(key, hyper, start, train):
-        state = initial_state(member(hyper), train.inputs.shape, key, start)
-        return state, before_first_epoch(member(hyper), state, train)
+    def begin(hyper, key, start, train):
+        state = initial_state(of(hyper), train.inputs.shape, key, start)
+        return state, before_first_epoch(of(hyper), state, train)
 
     def chunk(hyper, state, train):
-        return run_updates(member(hyper), every, state, train)
+        return run_updates(of(hyper), count, state, train)
 
     def finish(hyper, state, best, losses, train, valid):
-        return run_epoch(member(hyper), state, best, train, valid, losses)
+        return run_epoch(of(hyper), state, best, train, valid, losses)
 
-    def of_all(f: Callable, own: int, data: int) -> Callable:
+    def of_all(f: Callable, data: int) -> Callable:
         if not many:
             return f
-        return each_its_share(mesh, jax.vmap(f, (0,) * own + (None,) * data), whole=data)
+
+        def of_members(hyper: Any, *args: Any) -> Any:
+            first = jax.tree.map(lambda leaf: leaf[0], hyper)
+            turns = take_turns(recipe.members, of(first).build(training=True))
+            return each_member(f, whole=data, turns=turns)(hyper, *args)
+
+        return each_its_share(mesh, of_members, whole=data)
 
     # The best networks and the metrics are on every device, for whoever saves and reports them.
     own, whole = by_member(mesh) if many else everywhere(mesh), everywhere(mesh)
     jit = lambda f, *shardings, **options: jax.jit(f, out_shardings=shardings, **options)
     fitting = partial(within_memory, devices=local_device_count(mesh))
-    return (
-        jit(of_all(begin, 3, 1), own, whole),
-        fitting(jit(of_all(chunk, 2, 1), own, whole, donate_argnums=1)),
-        fitting(jit(of_all(finish, 4, 2), own, whole, whole, donate_argnums=(1, 2))),
+    return Programs(
+        jit(of_all(begin, 1), own, whole),
+        fitting(jit(of_all(chunk, 1), own, whole, donate_argnums=1)),
+        fitting(jit(of_all(finish, 2), own, whole, whole, donate_argnums=(1, 2))),
     )
 
 

@@ -6,6 +6,7 @@ trains with the same key and hyperparameters, so a population is a sample of run
 same to rounding, which the training of a spiking network soon amplifies, as between machines.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -16,12 +17,14 @@ from jax import Array
 from jaxdigits.data import Dataset
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
+from jaxdigits.train.epoch import train_step
 from jaxdigits.train.fit import NO_HOOKS
-from jaxdigits.train.loop import features_of, run
-from jaxdigits.train.optimizer import update_with_loss
+from jaxdigits.train.loop import run, with_classes
+from jaxdigits.train.members import MemberOf, check_members_apart, recipe_of
 from jaxdigits.train.recipe import Recipe
 from jaxdigits.train.sharding import check_members
 from jaxdigits.train.snapshot import Hooks
+from jaxdigits.train.state import initial_state
 
 
 class Population(NamedTuple):
@@ -47,6 +50,7 @@ def fit_population(
     hyperparameters: Any = (),
     hooks: Hooks = NO_HOOKS,
     *,
+    member: MemberOf | None = None,
     start: Params | None = None,
 ) -> Population:
     """Train P networks in one compiled program and return each at its best epoch.
@@ -54,20 +58,24 @@ def fit_population(
     A member that diverges is marked, keeps its last good params, and stops nobody else.
 
     Args:
-      recipe: its optimizer is a function of a member's hyperparameters; without `patience`.
+      recipe: without `patience`; its optimizer may be a function of a member's
+        hyperparameters.
       train, valid: disjoint data sets.
       keys: [P] one key per member.
       hyperparameters: a pytree of arrays [P].
       hooks: functions to call on the way, each with all members.
+      member: a function of a member's hyperparameters, traced scalars, that returns the parts
+        of the recipe that are its own; None: the optimizer alone.  A number that decides which
+        layers there are, as 0 for noise, is not for a range.
       start: the initial params of each member, every array with a leading axis [P]; None: the
         networks draw them.
 
     Raises:
-      ValueError: for sizes that do not fit and for a hyperparameter that changes no update,
-        naming it.
+      ValueError: for sizes that do not fit, for a hyperparameter that changes no update,
+        naming it, and for one that its network refuses, naming the member.
       DoesNotFit: as `fit`.
     """
-    if not callable(recipe.optimizer):
+    if member is None and not callable(recipe.optimizer):
         raise ValueError(
             "optimizer must be a function of a member's hyperparameters, got an optimizer: "
             "write lambda h: optimizer"
@@ -81,8 +89,11 @@ def fit_population(
                 f"{jnp.shape(keys)} and {jnp.shape(leaf)}"
             )
     check_members(recipe.mesh, len(keys))
-    check_hyperparameters(recipe, train.inputs.shape, hyperparameters)
-    last = run(recipe, train, valid, keys, hyperparameters, hooks, many=True, start=start)
+    of = lambda hyper: with_classes(recipe_of(recipe, member, hyper), train, valid)
+    if member is not None:
+        check_members_apart(of, hyperparameters, len(keys))
+    check_hyperparameters(of, train, hyperparameters)
+    last = run(recipe, train, valid, keys, hyperparameters, hooks, member=member, start=start)
     best, epoch = last.best, np.asarray(last.best.epoch)
     losses = np.array([row["loss"] for row in last.history])
     diverged = ~np.isfinite(losses).all(0) | (epoch == 0)
@@ -90,11 +101,13 @@ def fit_population(
     return Population(best.params, best.statistics, accuracy, epoch, diverged, last.history)
 
 
-def check_hyperparameters(recipe: Recipe, shape: Any, hyperparameters: Any) -> None:
-    """Check that the optimizer reads each hyperparameter, by tracing one update.
+def check_hyperparameters(
+    of: Callable[[Any], Recipe], train: Dataset, hyperparameters: Any
+) -> None:
+    """Check that the first update reads each hyperparameter, by tracing it.
 
     Args:
-      shape: the feature shape of the inputs.
+      of: hyperparameters of one member -> its recipe.
 
     Raises:
       ValueError: naming the first that no update depends on.
@@ -103,16 +116,16 @@ def check_hyperparameters(recipe: Recipe, shape: Any, hyperparameters: Any) -> N
     if not named:
         return
 
-    def update(hyper, params):
-        optimizer = recipe.optimizer(hyper)  # pyright: ignore[reportCallIssue]
-        loss = jnp.zeros((), jnp.result_type(float))
-        return update_with_loss(optimizer, params, optimizer.init(params), params, loss)
+    def update(hyper, key):
+        recipe = of(hyper)
+        state = initial_state(recipe, train.inputs.shape, key)
+        state, loss = train_step(recipe, state, train, jnp.arange(recipe.batch))
+        return state.params, state.average, state.opt_state, loss
 
     member = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct((), jnp.result_type(leaf)), hyperparameters
     )
-    params, _ = features_of(recipe.build(training=True), shape)
-    jaxpr = jax.make_jaxpr(update)(member, params).jaxpr
+    jaxpr = jax.make_jaxpr(update)(member, jax.random.key(0)).jaxpr
     needed = {id(x) for x in jaxpr.outvars}
     for equation in reversed(jaxpr.eqns):
         if needed & {id(x) for x in equation.outvars}:
@@ -121,5 +134,5 @@ def check_hyperparameters(recipe: Recipe, shape: Any, hyperparameters: Any) -> N
         if id(variable) not in needed:
             raise ValueError(
                 f"hyperparameters{jax.tree_util.keystr(path)} changes no update: the optimizer "
-                "must be a function of it"
+                "or the member must be a function of it"
             )

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 import optax
 from jax.sharding import Mesh
 
+from jaxdigits import checks
 from jaxdigits.augment import Augment
 from jaxdigits.gradients import Estimator, by_hand
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss, cross_entropy
-from jaxdigits.options import Bounds, require_within
+from jaxdigits.options import Bounds, require_name, require_within
 from jaxdigits.train.microbatch import check_microbatch
 
+Members = Literal["together", "in turn"]
 Build = Callable[..., Layer]  # (training=..., statistics=...) -> Layer, as the builders are
 CROSS_ENTROPY = cross_entropy()
 
@@ -32,7 +34,7 @@ class Recipe:
     optimizer: optax.GradientTransformation | Callable[[Any], optax.GradientTransformation]
     """any optax optimizer, its schedule in updates: `len(train) // batch` an epoch; for a
     population a function of a member's hyperparameters, as
-    `lambda h: optax.adam(h["learning_rate"])`, called on traced scalars"""
+    `lambda h: optax.adam(h["learning_rate"])`, called on traced scalars (`Member` has more)"""
     _: KW_ONLY
     epochs: int
     """the most to train"""
@@ -54,6 +56,9 @@ class Recipe:
     same at a lower loss; for one network"""
     updates_per_save: int | None = None
     """save within an epoch too, after each this many updates, which then are one program"""
+    members: Members | None = None
+    """whether the members of a population are computed together, by `jax.vmap`, or in turn;
+    None: together, but on a CPU in turn for a network with convolutions"""
     mesh: Mesh | None = None
     """the devices that share the examples of a batch, or the members of a population, as
     `device_mesh(4)`; None: one"""
@@ -76,7 +81,8 @@ class Recipe:
             value = getattr(self, name)
             if not callable(value) and not (value is None and name == "augment"):
                 raise ValueError(f"{name} must be a function, got {value!r}")
-        if self.ema is not None and not 0 <= self.ema < 1:
+        require_name("members", (None, *get_args(Members)), self.members)
+        if self.ema is not None and checks.known(self.ema) and not 0 <= self.ema < 1:
             raise ValueError(f"ema must be in [0, 1), got {self.ema}")
         check_microbatch(self.microbatch, self.batch)
 
