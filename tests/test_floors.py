@@ -18,8 +18,9 @@ FLOORS = {
     "certificate": 4, "train": 4, "measure": 4,
     "reader": 5, "interop": 5,
     "runs": 6,
-    "plots": 7, "bench": 7,
-    "cli": 8,
+    "search": 7,
+    "plots": 8, "bench": 8,
+    "cli": 9,
 }  # fmt: skip
 
 
