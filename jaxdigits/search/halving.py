@@ -57,13 +57,17 @@ def order(scores: Sequence[Score]) -> list[int]:
     return sorted(range(len(scores)), key=key)
 
 
-def survivors(scores: Sequence[Score]) -> list[int]:
+def survivors(scores: Sequence[Score], ranked: Sequence[int] | None = None) -> list[int]:
     """Return the places of the trials that go on, the best first: a third, `FEWEST` at least.
 
     A trial without a finite epoch never goes on.
+
+    Args:
+      ranked: the places, the best first; None: by `order`.
     """
+    ranked = order(scores) if ranked is None else ranked
     count = max(len(scores) // FACTOR, FEWEST)
-    return [i for i in order(scores)[:count] if scores[i].accuracy >= 0]
+    return [i for i in ranked[:count] if scores[i].accuracy >= 0]
 
 
 def next_group(turns: Sequence[tuple[int, Score]], together: int, most: int) -> int:

@@ -17,6 +17,7 @@ from jaxdigits.about import children_of
 from jaxdigits.data import Dataset
 from jaxdigits.layers import conv2d
 from jaxdigits.losses import cross_entropy
+from jaxdigits.measure.synops import synops
 from jaxdigits.runs.config import Config
 from jaxdigits.search.groups import member_of
 from jaxdigits.search.journal import Pool
@@ -24,8 +25,9 @@ from jaxdigits.train.epoch import before_first_epoch, run_epoch
 from jaxdigits.train.evaluate import BATCH, logits_of
 from jaxdigits.train.loop import check_data
 from jaxdigits.train.memory import within_memory
-from jaxdigits.train.state import initial_state
+from jaxdigits.train.state import evaluation_keys, initial_state
 
+COUNTED = 64  # examples whose operations are counted
 WIDTH = 8  # lanes of a CPU: 32 are no faster a trial, and decide later
 
 
@@ -49,7 +51,7 @@ class Lanes(NamedTuple):
     epoch: Callable
     """(seeds, hyper, state, best, train, valid) -> (state, best, metrics)"""
     judge: Callable
-    """(seeds, hyper, best, valid) -> (right [K, V], cross-entropy [K])"""
+    """(seeds, hyper, best, valid) -> (right [K, V], cross-entropy [K], operations [K])"""
 
 
 class Judgement(NamedTuple):
@@ -61,16 +63,24 @@ class Judgement(NamedTuple):
     """in nats, without label smoothing"""
     right: np.ndarray
     """[V] bool"""
+    operations: float
+    """an example, accumulates and multiply-accumulates by weights and inputs that are not 0; 0
+    where they are not counted"""
 
 
 class Interrupted(Exception):
     """The search is to stop: training ended between two ticks."""
 
 
-def compiled_lanes(config: Config, train: Dataset, valid: Dataset, width: int) -> Lanes:
+def compiled_lanes(
+    config: Config, train: Dataset, valid: Dataset, width: int, *, count: bool = False
+) -> Lanes:
     """Return the programs of a group, which compile at their first calls.
 
     On a CPU convolutions take turns: many at once are two to three times as slow.
+
+    Args:
+      count: count the operations of an example, over the first `COUNTED` of `valid`.
 
     Raises:
       ValueError: for data that do not fit the network.
@@ -98,7 +108,14 @@ def compiled_lanes(config: Config, train: Dataset, valid: Dataset, width: int) -
         few = min(BATCH, recipe.microbatch or recipe.batch)
         logits, _ = logits_of(network, best.params, valid.inputs, key, batch=few)
         loss = recipe.loss if config.reads_fields else cross_entropy()
-        return recipe.loss.right(logits, valid.label), loss.value(logits, valid.label)
+        operations = jnp.zeros(())
+        if count:
+            rows = jnp.arange(min(COUNTED, len(valid)))
+            some = valid.inputs.take(rows, evaluation_keys(key, rows))
+            ops = synops(network, best.params, some, key)
+            operations = (ops.acs + ops.macs).mean()
+        right = recipe.loss.right(logits, valid.label)
+        return right, loss.value(logits, valid.label), operations
 
     over = lambda f, own: _over_lanes(f, own, turns)
     return Lanes(
@@ -166,12 +183,12 @@ def _begin(lanes: Lanes, tasks: Sequence[Task], pool: Pool, train: Dataset) -> N
 def _judged(
     lanes: Lanes, tasks: Sequence[Task], seeds: Any, hyper: Any, best: Any, valid: Dataset
 ) -> dict[int, Judgement]:
-    right, loss = map(np.asarray, lanes.judge(seeds, hyper, best, valid))
+    right, loss, operations = map(np.asarray, lanes.judge(seeds, hyper, best, valid))
     epochs = np.asarray(best.epoch)
     rows = {}
     for i, task in enumerate(tasks):
         accuracy = float(right[i].mean()) if epochs[i] and np.isfinite(loss[i]) else -1.0
-        rows[task.trial] = Judgement(accuracy, float(loss[i]), right[i])
+        rows[task.trial] = Judgement(accuracy, float(loss[i]), right[i], float(operations[i]))
     return rows
 
 
