@@ -222,8 +222,8 @@ def fit_one(
     Raises:
       Diverged, ValueError: as `fit`.
     """
-    key, recipe = jax.random.key(config.seed), recipe_of(config, _optimizer(config, train), mesh)
-    return fit(recipe, train, valid, key, hooks, start=start)
+    recipe = recipe_of(config, _optimizer(config, train), mesh)
+    return fit(recipe, train, valid, jax.random.key(config.seed), hooks, start=start)
 
 
 def predict(run: Run, inputs: Any) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""The space of each network, for somebody who knows no hyperparameter.  Each number has a reason.
+"""The space of each network, for somebody who knows no hyperparameter; numbers have reasons.
 
-A range is about ten times as wide as the spread of good values that short trainings of MNIST
-and of the bundled digits had, around the hand-tuned configuration.  Widths and steps that cost
-more than the hand-tuned ones are left out: a search of minutes could not train them.
+Ranges go around the hand-tuned configuration, by a factor of ten or so on the side of quicker
+training: a short budget wants larger rates, less smoothing and a shorter average.  Widths and
+steps stay at or below the hand-tuned ones, since a search of minutes trains no larger network.
 """
 
 from collections.abc import Mapping
@@ -13,37 +13,37 @@ from jaxdigits.search.space import Choice, Real
 AUTO = ("mlp", "cnn", "snn")
 """the networks of `auto`: one of each kind that trains in minutes on a CPU"""
 
-# Decay matters above 1e-3 only; below 1e-5 none is left in some hundred updates.
+# In some hundred updates a decay below 1e-5 changes nothing, and one of 0.3 is felt.
 DECAY = Real(1e-5, 0.3, log=True)
-# The average must not remember more than the few hundred updates of a short training.
+# The average remembers about 10, 33 or 100 updates: a short training has a few hundred.
 AVERAGE = Choice(0.9, 0.97, 0.99)
-# 0.1 is usual for ten classes; 0.2 costs confidence, and 0 is best for few updates.
+# Around the usual 0.1.
 SMOOTHING = Choice(0.0, 0.1, 0.2)
 # Small batches make more updates of few images, large ones are quicker on many.
 BATCH = Choice(32, 64, 128)
-# Above 0.6 the networks of a short training stay too small.
+# Around the hand-tuned 0.4, on a grid: each value is a program of its own.
 DROPOUT = Choice(0.0, 0.2, 0.4, 0.6)
 
 _usual = dict(weight_decay=DECAY, ema=AVERAGE, smoothing=SMOOTHING, batch=BATCH)
 SPACES: Mapping[str, Mapping[str, Any]] = {
     "mlp": _usual | dict(
-        learning_rate=Real(3e-4, 2e-2, log=True),  # diverges from about 0.03 on
+        learning_rate=Real(3e-4, 2e-2, log=True),  # around 1e-3, upwards
         dropout_rate=DROPOUT,
         hidden=Choice((256,), (800,), (256, 256), (800, 800)),
         norm=Choice(None, "batch"),
     ),
     "cnn": _usual | dict(
-        learning_rate=Real(5e-4, 3e-2, log=True),  # batch norm bears larger rates
+        learning_rate=Real(5e-4, 3e-2, log=True),  # around 2e-3; batch norm bears more
         dropout_rate=DROPOUT,
         channels=Choice((16, 32), (32, 64), (16, 32, 64), (32, 64, 128)),
     ),
     "snn": _usual | dict(
-        learning_rate=Real(5e-4, 2e-2, log=True),  # above, layers saturate
+        learning_rate=Real(5e-4, 2e-2, log=True),  # around 2e-3, upwards
         dropout_rate=DROPOUT,
         hidden=Choice((256,), (512,), (800,), (256, 256)),
-        steps=Choice(8, 15, 25),  # cost grows with them, accuracy hardly from 15 on
-        decay=Choice(0.8, 0.9, 0.95),  # 5 to 20 steps of memory, as many as there are
-        threshold=Choice(0.5, 1.0),  # above, few neurons fire at first
+        steps=Choice(8, 15, 25),  # the cost is proportional to them
+        decay=Choice(0.8, 0.9, 0.95),  # 5 to 20 steps of memory, about as many as there are
+        threshold=Choice(0.5, 1.0),  # a higher one silences a network at first
     ),
     "conv_snn": _usual | dict(
         learning_rate=Real(5e-4, 2e-2, log=True),
@@ -53,14 +53,14 @@ SPACES: Mapping[str, Mapping[str, Any]] = {
         decay=Choice(0.5, 0.8, 0.9),
     ),
     "event_snn": dict(
-        learning_rate=Real(5e-3, 0.1, log=True),  # slopes of spike times are small
+        learning_rate=Real(5e-3, 0.1, log=True),  # around 2e-2
         weight_decay=DECAY,
         smoothing=SMOOTHING,
         batch=BATCH,
     ),
 }  # fmt: skip
-# A factor of six on each side of the hand-tuned rate, for networks without a space of their own.
-WIDE = 6.0
+UPDATES, FEWEST = 8, 8  # of an epoch; images of a batch
+WIDE = 6.0  # on each side of the hand-tuned rate, where a network has no space of its own
 
 
 def space_entries(network: str, learning_rate: float) -> dict[str, Any]:
@@ -72,8 +72,16 @@ def space_entries(network: str, learning_rate: float) -> dict[str, Any]:
     own = SPACES.get(network)
     if own is None:
         rate = Real(learning_rate / WIDE, learning_rate * WIDE, log=True)
-        own = dict(learning_rate=rate, weight_decay=DECAY)
+        own = dict(learning_rate=rate, weight_decay=DECAY, batch=BATCH)
     return {"network": network, **own}
+
+
+def of_few_images(entries: Mapping[str, Any], images: int) -> dict[str, Any]:
+    """Return entries whose batches leave `UPDATES` updates in an epoch of that many images."""
+    most = max(images // UPDATES, FEWEST)
+    fitting = [size for size in BATCH.values if size <= most]
+    batch = Choice(*fitting) if len(fitting) > 1 else min(most, images)
+    return {n: batch if n == "batch" else entry for n, entry in entries.items()}
 
 
 def auto_entries() -> dict[str, Any]:
