@@ -25,6 +25,8 @@ from jaxdigits.search.records import Trial, trials_of
 BEST, SEEDS = 5, 5  # finalists besides the default, and fresh seeds of each
 FRESH = 2  # in a seed, before a number; in its place a trial has 1
 DRAWS = 2000
+# The mean of a share s, drawn without replacement, has (1 − s)/s times the variance of all.
+SPREAD = float(np.sqrt(np.exp(-1) / (1 - np.exp(-1))))
 TAIL = 2.5  # per cent on each side of an interval
 
 
@@ -143,8 +145,8 @@ def gain(final: Final, default: Final, draws: int = DRAWS) -> Claim:
 def corrected(right: np.ndarray, draws: int = DRAWS) -> Claim:
     """Return the accuracy to expect of the best of some trials on images that chose nothing.
 
-    Among equals the mean of all is taken.  The interval is of the scores on the images that
-    were not drawn, a third of all, so it is a wide one.
+    Among equals the mean of all is taken.  The images that were not drawn are a part 1/e of
+    all, so their scores spread more than a score on all: the interval is narrower by `SPREAD`.
 
     Args:
       right: [trials, V] bool, each answer of each trial that could have been chosen.
@@ -159,7 +161,8 @@ def corrected(right: np.ndarray, draws: int = DRAWS) -> Claim:
         score = right @ weight
         chosen = right[score >= score.max() - 0.5]
         values.append(chosen[:, weight == 0].mean())
-    return _claim(float(np.mean(values)), np.array(values))
+    mean = float(np.mean(values))
+    return _claim(mean, mean + SPREAD * (np.array(values) - mean))
 
 
 def claims(records: Sequence[Record]) -> tuple[float, Claim, int]:
