@@ -18,8 +18,9 @@ FLOORS = {
     "train": 4, "quantise": 4, "convert": 4,
     "measure": 5, "reader": 5, "interop": 5,
     "certificate": 6, "runs": 6,
-    "plots": 7, "bench": 7,
-    "cli": 8,
+    "search": 7,
+    "plots": 8, "bench": 8,
+    "cli": 9,
 }  # fmt: skip
 
 

@@ -24,8 +24,8 @@ from jaxdigits.options import nearest
 
 CLOSED_PIPE = 128 + 13  # as a shell gives it for SIGPIPE, after `| head -1`
 COMMANDS = (
-    "train", "evaluate", "predict", "read", "formats", "quantise", "convert", "export",
-    "import", "plot", "check", "bench", "info", "completion",
+    "train", "search", "evaluate", "predict", "read", "formats", "quantise", "convert",
+    "export", "import", "plot", "check", "bench", "info", "completion",
 )  # fmt: skip
 OVERVIEW = """\
 Reading digits the way brains and machines do: networks with hand-derived gradients.
@@ -34,6 +34,7 @@ Reading digits the way brains and machines do: networks with hand-derived gradie
 
   $ jaxdigits train                    a spiking network, half a minute
   $ jaxdigits train cnn --data mnist   another network, other data
+  $ jaxdigits search --data FOLDER     a good network for your own pictures, by trials
   $ jaxdigits evaluate RUN             test it; RUN is the folder that train printed
   $ jaxdigits COMMAND --help           its options, with their defaults
 

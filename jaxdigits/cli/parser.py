@@ -89,6 +89,11 @@ def value_before_parsing(args: Sequence[str], flag: str, default: T) -> str | T:
     return default
 
 
+def kind_of(option: Option) -> Any:
+    """int, float or str: the type of an option's value, or of each of its values."""
+    return _number(_members(option.annotation), option.default)
+
+
 def _add(group: Any, option: Option) -> None:
     # A field that Python, or the command, has another use for ends in an underscore.
     annotation, flag = option.annotation, "--" + option.name.rstrip("_").replace("_", "-")

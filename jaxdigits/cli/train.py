@@ -145,7 +145,7 @@ class Train:
         else:
             config = self.config()
             train, test = read_data(config.data, self.data_dir)
-        folder = self.out or _new_folder(config.network, Path(config.data).stem)
+        folder = self.out or new_folder(config.network, Path(config.data).stem)
         kind = config.network
         networks = f"{config.seeds} {kind} networks" if config.seeds > 1 else kind
         if is_first():
@@ -311,7 +311,7 @@ def _use_of(config, folder: Path) -> str:
     return f"it reads pictures of digits: jaxdigits predict {shlex.quote(str(folder))} IMAGE"
 
 
-def _new_folder(network: str, data: str) -> Path:
+def new_folder(network: str, data: str) -> Path:
     """runs/snn-digits-20260131-120000, with a number behind it if that is taken."""
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     base = Path("runs", f"{network}-{data}-{now}")

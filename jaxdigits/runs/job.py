@@ -222,8 +222,8 @@ def fit_one(
     Raises:
       Diverged, ValueError: as `fit`.
     """
-    key, recipe = jax.random.key(config.seed), _recipe(config, _optimizer(config, train), mesh)
-    return fit(recipe, train, valid, key, hooks, start=start)
+    recipe = recipe_of(config, _optimizer(config, train), mesh)
+    return fit(recipe, train, valid, jax.random.key(config.seed), hooks, start=start)
 
 
 def predict(run: Run, inputs: Any) -> np.ndarray:
@@ -288,7 +288,7 @@ def _train(
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
     optimizer = _optimizer(config, train)
-    recipe = _recipe(config, lambda _: optimizer, mesh)
+    recipe = recipe_of(config, lambda _: optimizer, mesh)
     keys = member_keys(config)
     many = fit_population(recipe, train, valid, keys, hooks=hooks, start=start)
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
@@ -302,7 +302,8 @@ def _optimizer(config: Config, train: Dataset) -> optax.GradientTransformation:
     return adamw(config.learning_rate, updates, weight_decay=decay, schedule=schedule)
 
 
-def _recipe(config: Config, optimizer: Any, mesh: Mesh | None) -> Recipe:
+def recipe_of(config: Config, optimizer: Any, mesh: Mesh | None = None) -> Recipe:
+    """Return the recipe of a configuration, with that optimizer."""
     return Recipe(
         config.build(), optimizer, epochs=config.epochs, batch=config.batch,
         loss=config.loss(), estimator=config.estimator(), ema=config.ema,

@@ -1,0 +1,271 @@
+"""`jaxdigits search`: any option of `train` may be a range, or a choice of values."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
+from jaxdigits.cli.report import say, say_json, say_note
+from jaxdigits.cli.search_report import progress, summary
+from jaxdigits.cli.search_space import own_entries, own_options, split_entries
+from jaxdigits.cli.source import own_place, read_data
+from jaxdigits.cli.stopping import stopping
+from jaxdigits.errors import RunError
+from jaxdigits.options import Bounds, options_of, require_name, require_within
+
+AUTO = "auto"
+MINUTES = 10.0
+FEW = 3000  # training images below which the longest trials have 27 epochs, for 9
+MANY = 6000  # training images of a search; the winner is trained on all
+UNUSED = {"seeds", "patience", "updates_per_save"}  # options of `train` that no trial has
+Goal = Annotated[str, ("accuracy", "cost", "front")]
+Sampler = Annotated[str, ("sobol", "tpe", "nsga2")]
+TEXT = """\
+Find a good network for some data, by trials in a given time.
+
+  $ jaxdigits search                                      mlp, cnn and snn on digits, 10 minutes
+  $ jaxdigits search --data FOLDER --minutes 30           your own pictures, a folder per class
+  $ jaxdigits search mlp --learning-rate 1e-4..3e-2:log --hidden "256|512|512,256"
+
+Any option of `jaxdigits train {network}` may be a range low..high, low..high:log, or values
+a|b. With a range of your own the space is yours alone; without, it is the network's usual one.
+Trials are chosen on validation data, trained anew with fresh seeds, and the test set is read
+once. Defaults stand in brackets."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """Find a good network for some data, by trials in a given time."""
+
+    out: Folder = None
+    """folder of the search; by default a new one in runs/"""
+    resume: Folder = None
+    """go on with the search in this folder, to the same trials"""
+    minutes: Annotated[float, Bounds(0)] | None = None
+    """time for everything; ten without --epochs"""
+    epochs: Annotated[int, Bounds(1)] | None = None
+    """exact budget of the trials, in epochs of one network"""
+    goal: Goal = "accuracy"
+    """the best validation accuracy, the cheapest near it, or the front of both"""
+    sampler: Sampler = "sobol"
+    """proposals of numbers; tpe and nsga2 are Optuna's"""
+    longest: Annotated[int, Bounds(1)] | None = None
+    """epochs of the longest trials, and of the winner; 9, or 27 of few images"""
+    images: Annotated[int, Bounds(1)] | None = None
+    """training images of the trials; the winner is trained on all"""
+    lanes: Annotated[int, Bounds(2, 512)] = 8
+    """trials in one program"""
+    data_dir: Folder = None
+    """folder with MNIST's files, or your own data that moved"""
+    json: bool = False
+    """print one JSON object on stdout, everything else on stderr"""
+    network: str = AUTO
+    settings: dict[str, Any] = field(default_factory=dict)
+    """fixed values of options of `train`"""
+    entries: dict[str, Any] = field(default_factory=dict)
+    """ranges and choices, by option"""
+
+    @classmethod
+    def parsed(cls, args: Sequence[str]) -> "Search":
+        """The command of these arguments.
+
+        Raises:
+          ValueError: for an unknown network, option or name, or a bad range.
+        """
+        from jaxdigits.models import NETWORKS
+
+        named = bool(args) and not args[0].startswith("-")
+        network, rest = (args[0], list(args[1:])) if named else (AUTO, list(args))
+        require_name("network", [AUTO, *NETWORKS], network)
+        texts, rest = split_entries(rest)
+        table = own_options(network, texts.get("neuron") or _value(rest, "--neuron"))
+        own = options_of(cls, without=("network", "settings", "entries"))
+        names = {option.name for option in own}
+        of_training = [o for o in table.values() if o.name not in names | UNUSED]
+        parser = make_parser(
+            f"jaxdigits search {network}", TEXT.format(network=network if named else "mlp"),
+            {"training": of_training, "search": own},
+        )  # fmt: skip
+        values = parse(parser, rest)
+        entries = own_entries(texts, table, parser, names)
+        mine = {name: values.pop(name) for name in list(values) if name in names}
+        if mine.get("resume") and (named or values or entries):
+            raise ValueError("--resume goes on as the search was begun: leave out its options")
+        return cls(**mine, network=network, settings=values, entries=entries)
+
+    def run(self) -> int:
+        """Search, and say what came of it."""
+        from jaxdigits.search.session import Session, Stopped, finished, run_session
+
+        for option in options_of(type(self), without=("network", "settings", "entries")):
+            require_within(option.name, option.annotation, getattr(self, option.name))
+        if self.minutes == 0:
+            raise ValueError("minutes must be > 0, got 0")
+        if self.minutes is not None and self.epochs is not None:
+            raise ValueError("pass --minutes or --epochs, not both")
+        more = self.minutes is not None or self.epochs is not None
+        if self.resume and not more and (result := finished(self.resume)):
+            say(f"{self.resume} has its result: go on with more --minutes")
+            return self._tell(result)
+        session, test, whole = self._resumed() if self.resume else self._begun()
+        again = f"`jaxdigits search --resume {shlex.quote(str(session.folder))}` goes on"
+        with stopping(say_note) as stop, progress(self.json) as show:
+            session = Session(session.folder, session.work, session.budget, show, stop.is_set,
+                              session.records, session.pool, session.before)  # fmt: skip
+            try:
+                result = run_session(session, lambda: test, whole)
+            except Stopped:
+                say_note(f"stopped after {len(session.records)} decisions: {again}")
+                return stop.code()
+            except KeyboardInterrupt:
+                raise KeyboardInterrupt(f": {again}") from None
+        return self._tell(result)
+
+    def _tell(self, result: Mapping[str, Any]) -> int:
+        say(summary(result), json_wanted=self.json)
+        if self.json:
+            say_json(dict(result))
+        return 0
+
+    def _begun(self):
+        """Begin a search: (session, test set, data of the winner)."""
+        from jaxdigits.search.groups import Facts, require_buildable
+        from jaxdigits.search.journal import create_journal
+        from jaxdigits.search.protocol import Plan, Work
+        from jaxdigits.search.session import Budget, Session
+
+        data, own, train, test = self._data(self.settings.get("data"))
+        parts, whole = self._parts(train, self.images or min(MANY, len(train)))
+        longest = self.longest or (27 if len(parts[0]) < FEW else 9)
+        space = self._space(len(parts[0]))
+        facts = Facts(data, own, longest)
+        require_buildable(space, facts)
+        seed = self.settings.get("seed", 0)
+        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes)
+        folder = self.out or _new_folder(self.network, Path(data).stem)
+        minutes = self.minutes or (None if self.epochs else MINUTES)
+        work = Work(plan, *parts)
+        images = None if whole is None else len(parts[0]) + len(parts[1])
+        create_journal(folder, head_of(plan, images))
+        say(
+            f"searching {self.network} on {len(parts[0]):,} images ({data}), "
+            f"{len(parts[1]):,} to choose, in {folder}",
+            json_wanted=self.json,
+        )
+        return Session(folder, work, Budget(minutes, self.epochs)), test, whole
+
+    def _resumed(self):
+        from jaxdigits.search.journal import read_journal
+        from jaxdigits.search.protocol import Work
+        from jaxdigits.search.session import Budget, Session, read_budget, resume_session
+
+        folder = self.resume
+        assert folder is not None
+        head, _ = read_journal(folder)
+        plan, images = plan_of(folder, head)
+        place = plan.facts.data if self.data_dir is None else str(self.data_dir)
+        data, own, train, test = self._data(place if plan.facts.own else plan.facts.data)
+        if own is not None and own.digest != plan.facts.own.digest:
+            raise RunError(
+                f"{data} has changed since the search began: bring the old data back"
+            )
+        parts, whole = self._parts(train, images or len(train))
+        more = self.minutes is not None or self.epochs is not None
+        budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
+        session = Session(folder, Work(plan, *parts), budget)
+        resume_session(session)
+        say(f"{folder} goes on after {len(session.records)} decisions", json_wanted=self.json)
+        return session, test, whole
+
+    def _data(self, name: str | None):
+        """Read (name or path, facts of one's own data, train, test)."""
+        from jaxdigits.data import DATASETS
+        from jaxdigits.data.own import own_data
+
+        name = "digits" if name is None else name
+        place = own_place(name, DATASETS)
+        if place is None:
+            require_name("data", [*DATASETS, "./DIR"], name)
+            return name, None, *read_data(name, self.data_dir)
+        data = own_data(place)
+        for note in data.notes:
+            say(note, json_wanted=self.json)
+        return str(place), data.own, data.train, data.test
+
+    def _parts(self, train, images: int):
+        """Return ((train, valid) of the search, the same of the winner or None)."""
+        from jaxdigits.data import split
+        from jaxdigits.runs.job import validation_split
+
+        whole = validation_split(train)
+        if images >= len(train):
+            return whole, None
+        some = min(images, len(whole[0]))
+        rest = len(whole[0]) - some
+        part = split(whole[0], (some, rest), seed=0)[0] if rest else whole[0]
+        return (part, whole[1]), whole
+
+    def _space(self, images: int):
+        """The space: one's own ranges and values, or the usual space and one's own values."""
+        from jaxdigits.runs.config import CONFIGS
+        from jaxdigits.search.defaults import auto_entries, of_few_images, space_entries
+        from jaxdigits.search.space import Entry, Space
+
+        fixed = {n: v for n, v in self.settings.items() if n not in ("data", "seed")}
+        known = [c for c in CONFIGS.values() if c.network == self.network]
+        if self.network == AUTO:
+            usual = auto_entries()
+        else:
+            usual = space_entries(self.network, known[0].learning_rate)
+        usual = of_few_images(usual, images)
+        if self.entries:
+            # A fixed batch is there because the images are too few for the usual one.
+            fitting = {} if isinstance(usual["batch"], Entry) else {"batch": usual["batch"]}
+            usual = {"network": usual["network"], **fitting}
+        usual = {n: e for n, e in usual.items() if n.rpartition(".")[2] not in fixed}
+        return Space(**{**usual, **fixed, **self.entries})
+
+
+def head_of(plan: Any, images: int | None) -> dict[str, Any]:
+    """The head of a journal: everything that decides which trials there are."""
+    from jaxdigits.search.texts import space_to_json
+
+    facts = plan.facts
+    return dict(
+        space=space_to_json(plan.space), data=facts.data,
+        own=facts.own._asdict() if facts.own else None, longest=facts.epochs, seed=plan.seed,
+        goal=plan.goal, sampler=plan.sampler, lanes=plan.width, images=images,
+    )  # fmt: skip
+
+
+def plan_of(folder: Path, head: Mapping[str, Any]):
+    """The (plan, training images) of a journal's head.
+
+    Raises:
+      RunError: for a head that is none.
+    """
+    from jaxdigits.data.own_facts import Own
+    from jaxdigits.search.groups import Facts
+    from jaxdigits.search.protocol import Plan
+    from jaxdigits.search.texts import frozen, space_from_json
+
+    try:
+        own = head["own"]
+        own = Own(**{n: frozen(v) for n, v in own.items()}) if own else None
+        facts = Facts(head["data"], own, head["longest"])
+        rest = head["seed"], head["goal"], head["sampler"], head["lanes"]
+        return Plan(space_from_json(head["space"]), facts, *rest), head["images"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{folder} has a journal that cannot be used: {error}") from error
+
+
+def _value(args: Sequence[str], flag: str) -> str | None:
+    return value_before_parsing(args, flag, None)
+
+
+def _new_folder(network: str, data: str) -> Path:
+    from jaxdigits.cli.train import new_folder
+
+    return new_folder(f"search-{network}", data)

@@ -1,0 +1,220 @@
+"""Groups: trials whose configurations differ in traced numbers alone share a compiled program.
+
+The static part of a trial's settings (network, widths, steps, batch) decides the program.  The
+numbers of `TRACED` are its arguments, one for each lane.  Nothing is masked: a masked width
+would cost the widest, and would not be the network of its own run.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdigits.data.own_facts import Own
+from jaxdigits.losses import cross_entropy
+from jaxdigits.options import require_name
+from jaxdigits.runs.config import Config, config_for
+from jaxdigits.runs.job import recipe_of
+from jaxdigits.search.cube import value_at
+from jaxdigits.search.proposals import static_points
+from jaxdigits.search.space import Choice, Entry, Real, Space, free, is_active
+from jaxdigits.train.optimizer import adamw
+from jaxdigits.train.recipe import Recipe
+
+TRACED = ("learning_rate", "weight_decay")
+"""settings that may differ between the lanes of one program; all others are static"""
+ABSENT: Mapping[str, Any] = dict(
+    adversarial=0.0, input_dropout=0.0, input_noise=0.0, hidden_noise=0.0, rate_penalty=0.0
+)
+"""the value of a setting without which a network has a layer less"""
+MOST_GROUPS = 64
+FIELDS = tuple(field.name for field in fields(Config))
+Settings = dict[str, Any]
+
+
+class Facts(NamedTuple):
+    """The part of all configurations that a search does not choose."""
+
+    data: str
+    own: Own | None
+    epochs: int
+    """of the longest trial"""
+
+
+class Group(NamedTuple):
+    """The static part of some trials."""
+
+    config: Config
+    """with the usual values of the traced numbers"""
+    static: Settings
+    names: tuple[str, ...]
+    """traced entries of the space that are active: the axes of its proposals"""
+
+
+def bare(name: str) -> str:
+    """Return the name of an option, without the network of an entry such as `snn.hidden`."""
+    return name.rpartition(".")[2]
+
+
+def config_of(settings: Mapping[str, Any], facts: Facts, seed: int = 0) -> Config:
+    """Return the configuration of a trial.
+
+    Raises:
+      ValueError: as `config_for`, naming the option.
+    """
+    values = {bare(name): value for name, value in settings.items()}
+    options = {name: values.pop(name) for name in list(values) if name not in FIELDS}
+    network = values.pop("network")
+    rest = dict(own=facts.own, epochs=facts.epochs, seed=seed, options=options)
+    return config_for(network, facts.data, **rest | values)
+
+
+def trial_seed(*place: int) -> int:
+    """Return the seed of a run, below 2³², from whole numbers that name its place."""
+    return int(np.random.SeedSequence(place).generate_state(1)[0])
+
+
+def default_settings(space: Space, facts: Facts) -> list[Settings]:
+    """Return the hand-tuned settings of each network of the space.
+
+    A fixed value stays; a range or a choice has the network's own default, which may lie
+    outside of it.
+    """
+    entry = space.entries["network"]
+    networks = entry.values if isinstance(entry, Choice) else (entry,)
+    return [_defaults(space, facts, network) for network in networks]
+
+
+def _defaults(space: Space, facts: Facts, network: str) -> Settings:
+    settings: Settings = {"network": network}
+    entries = [(n, e) for n, e in space.entries.items() if n != "network"]
+    for name, entry in entries:
+        if not isinstance(entry, Entry) and is_active(entry, settings):
+            settings[name] = entry
+    usual = config_of(settings, facts)
+    for name, entry in entries:
+        if isinstance(entry, Entry) and is_active(entry, settings):
+            settings[name] = value_of(usual, name)
+    return settings
+
+
+def value_of(config: Config, name: str) -> Any:
+    """Return the value of a configuration's field, or of its network's option."""
+    name = bare(name)
+    return getattr(config, name) if name in FIELDS else config.options[name]
+
+
+def is_traced(space: Space, name: str) -> bool:
+    """Return whether an entry is a range of a number that may be traced."""
+    return bare(name) in TRACED and isinstance(space.entries[name], Real)
+
+
+def all_groups(space: Space, facts: Facts, seed: int) -> list[Settings]:
+    """Return the static settings of each group: first the defaults, then Sobol points."""
+    names = [name for name in free(space) if not is_traced(space, name)]
+    groups: list[Settings] = []
+    usual = [{n: s[n] for n in names if n in s} for s in default_settings(space, facts)]
+    for settings in [*usual, *static_points(space, names, MOST_GROUPS, seed)]:
+        if settings not in groups:
+            groups.append(settings)
+    return groups
+
+
+def group_of(space: Space, static: Mapping[str, Any], facts: Facts) -> Group:
+    """Return the group of some static settings."""
+    settings, names = {}, []
+    for name, entry in space.entries.items():
+        if name in static:
+            settings[name] = static[name]
+        elif is_active(entry, settings) and not isinstance(entry, Entry):
+            settings[name] = entry
+        elif is_active(entry, settings) and is_traced(space, name):
+            names.append(name)
+    return Group(config_of(settings, facts), settings, tuple(names))
+
+
+def settings_in(space: Space, group: Group, point: Mapping[str, float]) -> Settings:
+    """Return the settings of a trial: those of its group, and its traced numbers."""
+    return group.static | {n: value_at(space.entries[n], point[n]) for n in group.names}
+
+
+def hyper_of(group: Group, settings: Mapping[str, Any]) -> dict[str, float]:
+    """Return the value of each traced number in a trial's settings."""
+    own = {bare(name): value for name, value in settings.items()}
+    values = {n: own.get(n, value_of(group.config, n)) for n in traced_in(group.config)}
+    return {name: float(value) for name, value in values.items()}
+
+
+def traced_in(config: Config) -> list[str]:
+    """Return the names of `TRACED` that are numbers in a configuration, and not absent."""
+    known = [name for name in TRACED if name in FIELDS or name in config.options]
+    number = lambda v: isinstance(v, int | float) and not isinstance(v, bool)
+    return [
+        n for n in known if number(v := value_of(config, n)) and v != ABSENT.get(n, None)
+    ]  # fmt: skip
+
+
+def member_of(config: Config, examples: int) -> Callable[[Mapping[str, Any]], Recipe]:
+    """Return the recipe of a lane, a function of its traced numbers.
+
+    Args:
+      examples: of the training set.
+    """
+    updates = config.epochs * (examples // config.batch)
+    usual = dict(learning_rate=config.learning_rate, weight_decay=config.weight_decay)
+
+    def member(hyper: Mapping[str, Any]) -> Recipe:
+        rates = {name: hyper.get(name, value) for name, value in usual.items()}
+        rate, decay = rates["learning_rate"], rates["weight_decay"]
+        optimizer = adamw(rate, updates, weight_decay=decay, schedule=config.schedule)
+        recipe = recipe_of(config, optimizer)
+        changes: dict[str, Any] = {"ema": hyper["ema"]} if "ema" in hyper else {}
+        if "smoothing" in hyper:
+            changes["loss"] = cross_entropy(hyper["smoothing"])
+        if options := {n: v for n, v in hyper.items() if n not in FIELDS}:
+            changes["build"] = partial(recipe.build, **options)
+        return replace(recipe, **changes) if changes else recipe
+
+    return member
+
+
+def require_buildable(space: Space, facts: Facts) -> None:
+    """Build the network at both ends of each range, and at each value of each choice.
+
+    Raises:
+      ValueError: for a value that the network refuses, and for a range that holds the value
+        without which a layer is absent, naming the option.
+    """
+    for settings in default_settings(space, facts):
+        for name, entry in space.entries.items():
+            if name == "network" or name not in settings:
+                continue
+            for value in _corners(name, entry):
+                config_of(settings | {name: value}, facts)
+
+
+def _corners(name: str, entry: Any) -> Sequence[Any]:
+    if isinstance(entry, Choice):
+        return [corner for value in entry.values for corner in _corners(name, value)]
+    if not isinstance(entry, Entry):
+        return [entry]
+    none = ABSENT.get(bare(name))
+    if none is not None and entry.low <= none <= entry.high:
+        raise ValueError(
+            f"{name} {entry.low:g}..{entry.high:g} holds {none:g}, which is no layer at all: "
+            f"write {none:g}|low..high with a low above it"
+        )
+    return [entry.low, entry.high]
+
+
+def require_network(space: Space, known: Sequence[str]) -> None:
+    """Check that the space names its network, or several.
+
+    Raises:
+      ValueError: for a space without one, or an unknown name.
+    """
+    entry = space.entries.get("network")
+    for network in entry.values if isinstance(entry, Choice) else (entry,):
+        require_name("network", known, network)

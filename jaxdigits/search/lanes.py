@@ -1,0 +1,236 @@
+"""Lanes: one compiled program that trains K trials at once, and a pool of those that wait.
+
+A lane trains one trial for an epoch a tick.  When a trial reaches its epoch, its state goes to
+the pool in host memory, and the next trial takes its lane: it may be new, or have trained
+before.  A trial is the network that `fit` trains alone with its seed, whoever its neighbours.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxdigits.about import children_of
+from jaxdigits.data import Dataset
+from jaxdigits.layers import conv2d
+from jaxdigits.losses import cross_entropy
+from jaxdigits.measure.synops import synops
+from jaxdigits.runs.config import Config
+from jaxdigits.search.groups import member_of
+from jaxdigits.search.journal import Pool
+from jaxdigits.train.epoch import before_first_epoch, run_epoch
+from jaxdigits.train.evaluate import BATCH, logits_of
+from jaxdigits.train.loop import check_data
+from jaxdigits.train.memory import within_memory
+from jaxdigits.train.state import evaluation_keys, initial_state
+
+COUNTED = 64  # examples whose operations are counted
+WIDTH = 8  # lanes of a CPU: 32 are no faster a trial, and decide later
+
+
+class Task(NamedTuple):
+    """A trial that is to train."""
+
+    trial: int
+    seed: int
+    hyper: Mapping[str, float]
+    """its traced numbers, the same names for all tasks of a program"""
+    epochs: int
+    """that it is to train on"""
+
+
+class Lanes(NamedTuple):
+    """The programs of a group.  States are without keys: `seeds` [K] makes them."""
+
+    width: int
+    begin: Callable
+    """(seeds, hyper [K], train) -> (state, best)"""
+    epoch: Callable
+    """(seeds, hyper, state, best, train, valid) -> (state, best, metrics)"""
+    judge: Callable
+    """(seeds, hyper, best, valid) -> (right [K, V], cross-entropy [K], operations [K])"""
+
+
+class Judgement(NamedTuple):
+    """The best epoch of a trial so far, on the validation data."""
+
+    accuracy: float
+    """−1 where no epoch was finite"""
+    cross_entropy: float
+    """in nats, without label smoothing"""
+    right: np.ndarray
+    """[V] bool"""
+    operations: float
+    """an example, accumulates and multiply-accumulates by weights and inputs that are not 0; 0
+    where they are not counted"""
+
+
+class Interrupted(Exception):
+    """The search is to stop: training ended between two ticks."""
+
+
+def compiled_lanes(
+    config: Config, train: Dataset, valid: Dataset, width: int, *, count: bool = False
+) -> Lanes:
+    """Return the programs of a group, which compile at their first calls.
+
+    On a CPU convolutions take turns: many at once are two to three times as slow.
+
+    Args:
+      count: count the operations of an example, over the first `COUNTED` of `valid`.
+
+    Raises:
+      ValueError: for data that do not fit the network.
+      DoesNotFit: when called, if the lanes need more memory than there is.
+    """
+    member = member_of(config, len(train))
+    network = config.build()(training=True)
+    check_data(member({}), train, valid)
+    turns = jax.default_backend() == "cpu" and _convolves(network)
+
+    def begin(seed, hyper, train):
+        recipe, key = member(hyper), jax.random.key(seed)
+        state = initial_state(recipe, train.inputs.shape, key)
+        best = before_first_epoch(recipe, state, train)
+        return state._replace(key=()), best
+
+    def epoch(seed, hyper, state, best, train, valid):
+        state = state._replace(key=jax.random.key(seed))
+        state, best, metrics = run_epoch(member(hyper), state, best, train, valid)
+        return state._replace(key=()), best, metrics
+
+    def judge(seed, hyper, best, valid):
+        recipe, key = member(hyper), jax.random.key(seed)
+        network = recipe.build(training=False, statistics=best.statistics)
+        few = min(BATCH, recipe.microbatch or recipe.batch)
+        logits, _ = logits_of(network, best.params, valid.inputs, key, batch=few)
+        loss = recipe.loss if config.reads_fields else cross_entropy()
+        operations = jnp.zeros(())
+        if count:
+            rows = jnp.arange(min(COUNTED, len(valid)))
+            some = valid.inputs.take(rows, evaluation_keys(key, rows))
+            ops = synops(network, best.params, some, key)
+            operations = (ops.acs + ops.macs).mean()
+        right = recipe.loss.right(logits, valid.label)
+        return right, loss.value(logits, valid.label), operations
+
+    over = lambda f, own: _over_lanes(f, own, turns)
+    return Lanes(
+        width,
+        jax.jit(over(begin, 2)),
+        within_memory(jax.jit(over(epoch, 4), donate_argnums=(2, 3))),
+        jax.jit(over(judge, 3)),
+    )
+
+
+def train_tasks(
+    lanes: Lanes,
+    tasks: Sequence[Task],
+    pool: Pool,
+    train: Dataset,
+    valid: Dataset,
+    tick: Callable[[list[tuple[int, dict[str, Any]]]], None] = lambda rows: None,
+) -> dict[int, Judgement]:
+    """Train each task's trial on, from its state in the pool or from its start.
+
+    The pool has their states afterwards.
+
+    Args:
+      tick: called after each epoch with (trial, metrics) of each lane; it may raise.
+    """
+    _begin(lanes, [task for task in tasks if task.trial not in pool], pool, train)
+    waiting, judged = deque(tasks), {}
+    slots: list[tuple[Task, int]] = []  # each with the epochs that are left
+    while waiting or slots:
+        while waiting and len(slots) < lanes.width:
+            task = waiting.popleft()
+            slots.append((task, task.epochs))
+        rows = [task for task, _ in slots]
+        seeds, hyper = _arguments(rows, lanes.width)
+        state, best = _gathered([pool[task.trial] for task in rows], lanes.width)
+        # Nobody joins or leaves before the nearest end.
+        together = min(left for _, left in slots)
+        for _ in range(together):
+            state, best, metrics = lanes.epoch(seeds, hyper, state, best, train, valid)
+            tick(_rows(rows, metrics))
+        slots = [(task, left - together) for task, left in slots]
+        ended = {task.trial for task, left in slots if not left}
+        judgements = _judged(lanes, rows, seeds, hyper, best, valid) if ended else {}
+        judged |= {trial: judgements[trial] for trial in ended}
+        for i, task in enumerate(rows):
+            pool[task.trial] = _lane((state, best), i)
+        slots = [(task, left) for task, left in slots if left]
+    return judged
+
+
+def like_state(lanes: Lanes, task: Task, train: Dataset) -> Any:
+    """Return the shapes and dtypes of a trial's state in the pool."""
+    seeds, hyper = _arguments([task], lanes.width)
+    shapes = jax.eval_shape(lanes.begin, seeds, hyper, train)
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), shapes)
+
+
+def _begin(lanes: Lanes, tasks: Sequence[Task], pool: Pool, train: Dataset) -> None:
+    for first in range(0, len(tasks), lanes.width):
+        some = tasks[first : first + lanes.width]
+        started = lanes.begin(*_arguments(some, lanes.width), train)
+        pool |= {task.trial: _lane(started, i) for i, task in enumerate(some)}
+
+
+def _judged(
+    lanes: Lanes, tasks: Sequence[Task], seeds: Any, hyper: Any, best: Any, valid: Dataset
+) -> dict[int, Judgement]:
+    right, loss, operations = map(np.asarray, lanes.judge(seeds, hyper, best, valid))
+    epochs = np.asarray(best.epoch)
+    rows = {}
+    for i, task in enumerate(tasks):
+        accuracy = float(right[i].mean()) if epochs[i] and np.isfinite(loss[i]) else -1.0
+        rows[task.trial] = Judgement(accuracy, float(loss[i]), right[i], float(operations[i]))
+    return rows
+
+
+def _arguments(tasks: Sequence[Task], width: int) -> tuple[Any, Any]:
+    """Return (seeds, hyper) [K]; lanes without a task repeat the first."""
+    tasks = [*tasks, *tasks[:1] * (width - len(tasks))]
+    seeds = jnp.asarray(np.array([task.seed for task in tasks], np.uint32))
+    float_ = jnp.result_type(float)
+    hyper = {n: jnp.asarray([t.hyper[n] for t in tasks], float_) for n in tasks[0].hyper}
+    return seeds, hyper
+
+
+def _gathered(states: Sequence[Any], width: int) -> Any:
+    """Return states of the pool as lanes [K, ...]: copies, which the program may take over."""
+    states = [*states, *states[:1] * (width - len(states))]
+    return jax.tree.map(lambda *leaves: jnp.array(np.stack(leaves)), *states)
+
+
+def _lane(tree: Any, i: int) -> Any:
+    """Return lane i in host memory, a copy: the program takes over its arguments' buffers."""
+    return jax.tree.map(lambda a: np.array(a[i]), jax.device_get(tree))
+
+
+def _rows(tasks: Sequence[Task], metrics: Any) -> list[tuple[int, dict[str, Any]]]:
+    values = {n: np.asarray(v).tolist() for n, v in metrics._asdict().items()}
+    return [(t.trial, {n: v[i] for n, v in values.items()}) for i, t in enumerate(tasks)]
+
+
+def _over_lanes(f: Callable, own: int, turns: bool) -> Callable:
+    """Return `f` over the first axis of its first `own` arguments: all at once, or in turn."""
+
+    def of_all(*args):
+        if turns:
+            return jax.lax.map(lambda lane: f(*lane, *args[own:]), args[:own])
+        axes = (0,) * own + (None,) * (len(args) - own)
+        return jax.vmap(f, axes)(*args)
+
+    return of_all
+
+
+def _convolves(layer: Any) -> bool:
+    if layer.about is None:
+        return False
+    within = layer.about.find(conv2d) is not None
+    return within or any(_convolves(child) for _, child in children_of(layer.about))

@@ -1,0 +1,217 @@
+"""The search itself: brackets of halving, one group after another, each decision a record.
+
+The next step is a function of the records so far, and so is each trial.  A clock decides only
+where the search ends, so a longer search goes on where a shorter one was cut.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxdigits.data import Dataset
+from jaxdigits.search.cube import point_of
+from jaxdigits.search.groups import (
+    Facts,
+    Group,
+    Settings,
+    all_groups,
+    default_settings,
+    group_of,
+    hyper_of,
+    settings_in,
+    trial_seed,
+)
+from jaxdigits.search.halving import Score, bracket, next_group, order, survivors
+from jaxdigits.search.journal import Pool, Record
+from jaxdigits.search.lanes import WIDTH, Judgement, Lanes, Task, compiled_lanes, train_tasks
+from jaxdigits.search.pareto import front_order
+from jaxdigits.search.proposals import Told, propose
+from jaxdigits.search.records import Rung, Trial, next_rung, packed, trials_of, turns_of
+from jaxdigits.search.space import Space
+
+TOGETHER = 4  # groups of a round: each is compiled anew
+SILENT, SATURATED = 0.001, 0.5  # spikes per neuron and time step
+TRIAL = 1  # in a seed, before a trial's number
+
+
+class Plan(NamedTuple):
+    """Everything that decides which trials there are, besides the data."""
+
+    space: Space
+    facts: Facts
+    seed: int = 0
+    goal: str = "accuracy"
+    sampler: str = "sobol"
+    width: int = WIDTH
+
+
+@dataclass
+class Work:
+    """The data of a search, its compiled programs, and the seconds of their ticks."""
+
+    plan: Plan
+    train: Dataset
+    valid: Dataset
+    groups: list[Settings] = field(default_factory=list)
+    lanes: dict[int, tuple[Group, Lanes]] = field(default_factory=dict)
+    seconds: dict[int, float] = field(default_factory=dict)
+    """of a tick, by group, without compiling"""
+
+    def __post_init__(self):
+        self.groups = self.groups or all_groups(
+            self.plan.space, self.plan.facts, self.plan.seed
+        )
+
+
+class Hooks(NamedTuple):
+    """Functions that a search calls; by default none does anything."""
+
+    append: Callable[[Record], None] = lambda record: None
+    """with each record, before anything follows from it"""
+    save: Callable[[Pool], None] = lambda pool: None
+    """with the states of the trials that go on, after each rung"""
+    may_start: Callable[[int, float], bool] = lambda epochs, seconds: True
+    """whether a step of so many member-epochs and seconds may start"""
+    tick: Callable[[], None] = lambda: None
+    """after each epoch of the lanes; raises `Interrupted` to stop"""
+
+
+NO_HOOKS = Hooks()
+
+
+def extend(work: Work, records: list[Record], pool: Pool, hooks: Hooks = NO_HOOKS) -> None:
+    """Go on with a search until `hooks` stop it: `records` and `pool` grow in place.
+
+    Raises:
+      Interrupted: from `hooks.tick`; the rung that was training has no record.
+    """
+    while True:
+        rung = next_rung(records)
+        epochs, seconds = (0, 0.0) if rung is None else cost_of(work, rung)
+        if not hooks.may_start(epochs, seconds):
+            return
+        record = _bracket(work, records) if rung is None else _trained(work, rung, pool, hooks)
+        records.append(record)
+        hooks.append(record)
+        if rung is not None:
+            going = record["on"] if next_rung(records) else []
+            for trial in set(pool) - set(going):
+                del pool[trial]
+            hooks.save(pool)
+
+
+def cost_of(work: Work, rung: Rung) -> tuple[int, float]:
+    """Return the member-epochs of a rung, and its seconds by the ticks of its group so far."""
+    epochs, count = rung.epoch - rung.before, len(rung.trials)
+    ticks = epochs * -(-count // work.plan.width)
+    return epochs * count, ticks * work.seconds.get(rung.group, 0.0)
+
+
+def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
+    """Return a group and its programs."""
+    if group not in work.lanes:
+        plan = work.plan
+        own = group_of(plan.space, work.groups[group], plan.facts)
+        data, count = (work.train, work.valid), plan.goal != "accuracy"
+        work.lanes[group] = own, compiled_lanes(own.config, *data, plan.width, count=count)
+    return work.lanes[group]
+
+
+def timed(work: Work, group: int, tick: Callable[[], None]) -> Callable[[Any], None]:
+    """Return a function for each tick of a group, which measures and calls `tick`."""
+    clock = time.perf_counter()
+
+    def measure(rows: Any) -> None:
+        nonlocal clock
+        now = time.perf_counter()
+        work.seconds[group] = min(now - clock, work.seconds.get(group, np.inf))
+        tick()
+        clock = time.perf_counter()
+
+    return measure
+
+
+def _bracket(work: Work, records: Sequence[Record]) -> Record:
+    """Propose the trials of the next bracket."""
+    plan, trials = work.plan, trials_of(records)
+    turns = turns_of(records, trials)
+    number = len(turns)
+    group = next_group(turns, max(TOGETHER, len(_usual(work))), len(work.groups))
+    place = sum(g == group for g, _ in turns)
+    shape = bracket(place, plan.facts.epochs)
+    own, _ = lanes_of(work, group)
+    # Without a traced number all trials of a group would be equal.
+    size = shape.size if own.names else 1
+    defaults = [s for s in _usual(work) if _static(s, work, group)] if not place else []
+    told = [_told(work, own, t, shape.rungs[-1]) for t in trials.values() if t.group == group]
+    seed = (plan.seed, group, number)
+    points = propose(plan.sampler, own.names, size - len(defaults[:size]), told, seed)
+    settings = [*defaults[:size], *(settings_in(plan.space, own, p) for p in points)]
+    numbers = list(range(len(trials), len(trials) + size))
+    return {
+        "bracket": number, "group": group, "rungs": list(shape.rungs), "trials": numbers,
+        "defaults": numbers[: len(defaults)], "settings": settings,
+    }  # fmt: skip
+
+
+def _trained(work: Work, rung: Rung, pool: Pool, hooks: Hooks) -> Record:
+    """Train and judge the trials of a rung, and decide who goes on."""
+    group, lanes = lanes_of(work, rung.group)
+    tasks = [
+        Task(trial, trial_seed(work.plan.seed, TRIAL, trial), hyper_of(group, settings),
+             rung.epoch - rung.before)
+        for trial, settings in zip(rung.trials, rung.settings, strict=True)
+    ]  # fmt: skip
+    rates: dict[int, list[float]] = {}
+    measure = timed(work, rung.group, hooks.tick)
+
+    def tick(rows):
+        rates.update({trial: row["firing_rates"] for trial, row in rows})
+        measure(rows)
+
+    judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick)
+    rows = [judged[trial] for trial in rung.trials]
+    stepped = "steps" in group.config.options
+    ended = {t: reason for t in rung.trials if (reason := _trouble(rates[t], stepped))}
+    return _rung_record(work.plan, rung, rows, ended)
+
+
+def _rung_record(plan: Plan, rung: Rung, rows: list[Judgement], ended: dict[int, str]):
+    scores = [Score(row.accuracy, row.cross_entropy) for row in rows]
+    losses = np.array([[-row.accuracy, row.operations] for row in rows])
+    ranked = front_order(losses) if plan.goal == "front" else order(scores)
+    places = survivors(scores, [i for i in ranked if rung.trials[i] not in ended])
+    return {
+        "rung": rung.epoch, "bracket": rung.bracket, "trials": list(rung.trials),
+        "accuracy": [row.accuracy for row in rows],
+        "cross_entropy": [row.cross_entropy for row in rows],
+        "operations": [row.operations for row in rows],
+        "images": len(rows[0].right), "right": [packed(row.right) for row in rows],
+        "ended": {str(trial): reason for trial, reason in ended.items()},
+        "on": [rung.trials[i] for i in places],
+    }  # fmt: skip
+
+
+def _trouble(rates: Sequence[float], stepped: bool) -> str:
+    """Return why a spiking trial ends; "" if it may go on."""
+    if any(rate < SILENT for rate in rates):
+        return "silent"
+    return "saturated" if stepped and any(rate > SATURATED for rate in rates) else ""
+
+
+def _told(work: Work, group: Group, trial: Trial, longest: int) -> Told:
+    point = point_of(work.plan.space, trial.settings)
+    scores = {epochs: score.accuracy for epochs, score in trial.scores.items()}
+    done = longest in scores
+    return Told({n: point[n] for n in group.names}, scores, done, trial.operations)
+
+
+def _usual(work: Work) -> list[Settings]:
+    return default_settings(work.plan.space, work.plan.facts)
+
+
+def _static(settings: Settings, work: Work, group: int) -> bool:
+    return all(settings.get(n, ...) == v for n, v in work.groups[group].items())

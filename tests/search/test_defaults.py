@@ -1,0 +1,28 @@
+"""The space of each network holds values that the network takes."""
+
+import pytest
+
+from jaxdigits.runs.config import CONFIGS
+from jaxdigits.search.defaults import AUTO, SPACES, auto_entries, space_entries
+from jaxdigits.search.groups import Facts, all_groups, default_settings, require_buildable
+from jaxdigits.search.space import Space
+
+FACTS = Facts("digits", None, 3)
+
+
+@pytest.mark.parametrize("network", [*SPACES, "spiking_columns"])
+def test_a_network_is_built_at_each_end_of_its_space(network):
+    data = "fields" if network == "spiking_columns" else "digits"
+    entries = space_entries(network, CONFIGS[f"{network}-{data}"].learning_rate)
+    require_buildable(Space(**entries), FACTS._replace(data=data))
+
+
+def test_auto_begins_with_the_default_of_each_network_and_has_groups_of_all():
+    space = Space(**auto_entries())
+    assert [s["network"] for s in default_settings(space, FACTS)] == list(AUTO)
+    groups = all_groups(space, FACTS, 0)
+    assert [g["network"] for g in groups[:3]] == list(AUTO)
+    assert {g["network"] for g in groups[3:]} == set(AUTO)
+    assert "batch" in space.entries, "shared by all"
+    assert not any("hidden" in name.split(".")[1] for g in groups for name in g
+                   if "." in name and not name.startswith(g["network"]))  # fmt: skip

@@ -1,0 +1,136 @@
+"""A search that was killed anywhere goes on to the same journal and the same network."""
+
+import json
+
+import numpy as np
+import pytest
+
+from jaxdigits.data import digits
+from jaxdigits.errors import RunError
+from jaxdigits.runs.folder import load_run
+from jaxdigits.search.groups import Facts
+from jaxdigits.search.journal import FILE, POOL, create_journal, read_journal
+from jaxdigits.search.protocol import Plan, Work
+from jaxdigits.search.records import member_epochs, trials_of
+from jaxdigits.search.session import (
+    Budget,
+    Session,
+    Stopped,
+    finished,
+    resume_session,
+    run_session,
+)
+from jaxdigits.search.space import Real, Space
+
+SPACE = Space(network="mlp", hidden=(8,), batch=32, learning_rate=Real(1e-3, 3e-2, log=True))
+BUDGET = Budget(None, 24 + 8 * 2 + 24)
+
+
+class Killed(BaseException):
+    """A SIGKILL: nothing after it runs, and nobody catches it."""
+
+
+@pytest.fixture(scope="module")
+def work():
+    """One work for all searches here: it holds compiled programs and data alone."""
+    train, _ = digits()
+    return Work(Plan(SPACE, Facts("digits", None, 3), seed=4), train[:160], train[200:260])
+
+
+def searched(folder, work, killed_at=None, budget=BUDGET, resume=False, stop=lambda: False):
+    calls = []
+
+    def report(session):
+        calls.append(1)
+        if len(calls) == killed_at:
+            raise Killed
+
+    session = Session(folder, work, budget, report, stop)
+    if resume:
+        resume_session(session)
+    else:
+        create_journal(folder, {"seed": 4})
+    test = digits()[1]
+    run_session(session, lambda: test[:50])
+    return len(calls)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, work):
+    folder = tmp_path_factory.mktemp("whole") / "search"
+    return folder, searched(folder, work)
+
+
+def same(a, b):
+    assert (a / FILE).read_bytes() == (b / FILE).read_bytes()
+    files = [np.load(x / "best" / "params.npz") for x in (a, b)]
+    for name in files[0].files:
+        np.testing.assert_array_equal(files[0][name], files[1][name])
+    results = [json.loads((x / "result.json").read_text()) for x in (a, b)]
+    for result in results:
+        del result["seconds"], result["run"]
+    assert results[0] == results[1]
+
+
+def test_a_search_ends_with_an_ordinary_run_and_four_numbers(whole):
+    folder, _ = whole
+    run, result = load_run(folder / "best"), finished(folder)
+    assert result is not None
+    assert run.config.options["hidden"] == (8,)
+    assert run.config.seed == result["seed"]
+    assert run.doubt is not None
+    assert 0.2 < result["test_accuracy"] <= 1
+    assert result["corrected"]["value"] <= result["claimed"]
+    assert result["corrected"]["low"] < result["corrected"]["high"]
+    assert len(result["fresh"]) == 6, "five finalists and the default"
+    assert all(len(row["accuracy"]) == 5 for row in result["fresh"])
+    assert result["member_epochs"] == 64
+    _, records = read_journal(folder)
+    assert member_epochs(records) == 64
+    trials = trials_of(records)
+    assert trials[0].default
+    assert len({t.settings["learning_rate"] for t in trials.values()}) == len(trials) == 48
+    assert "test" not in (folder / FILE).read_text(), "no test accuracy in a journal"
+    assert not (folder / POOL).exists()
+
+
+@pytest.mark.parametrize("share", [0.02, 0.2, 0.35, 0.5, 0.8, 0.97])
+def test_killed_anywhere_it_comes_to_the_same_bits(tmp_path, work, whole, share):
+    folder, calls = whole
+    mine = tmp_path / "search"
+    with pytest.raises(Killed):
+        searched(mine, work, killed_at=max(1, int(share * calls)))
+    searched(mine, work, resume=True)
+    same(folder, mine)
+
+
+def test_a_damaged_pool_and_a_torn_line_cost_time_but_no_bit(tmp_path, work, whole):
+    folder, calls = whole
+    mine = tmp_path / "search"
+    with pytest.raises(Killed):
+        searched(mine, work, killed_at=int(0.35 * calls))
+    for path in (mine / POOL).glob("*.npz"):
+        path.write_bytes(path.read_bytes()[:-50])
+    with open(mine / FILE, "ab") as file:
+        file.write(b'{"line": 9, "rung')
+    searched(mine, work, resume=True)
+    same(folder, mine)
+
+
+def test_of_two_budgets_one_journal_begins_the_other(tmp_path, work, whole):
+    folder, _ = whole
+    short = tmp_path / "search"
+    searched(short, work, budget=Budget(None, 24))
+    assert (folder / FILE).read_bytes().startswith((short / FILE).read_bytes())
+    searched(short, work, resume=True)
+    same(folder, short)
+
+
+def test_a_stop_keeps_all_decisions_and_too_little_budget_is_said(tmp_path, work):
+    with pytest.raises(Stopped):
+        searched(tmp_path / "stopped", work, stop=lambda: True)
+    assert read_journal(tmp_path / "stopped")[1] == []
+    with pytest.raises(ValueError, match="raise --minutes or --epochs"):
+        searched(tmp_path / "short", work, budget=Budget(None, 3))
+    with pytest.raises(RunError, match="has a search"):
+        searched(tmp_path / "stopped", work)
