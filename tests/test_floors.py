@@ -19,7 +19,8 @@ FLOORS = {
     "reader": 5, "interop": 5,
     "runs": 6,
     "plots": 7, "bench": 7,
-    "cli": 8,
+    "page": 8,
+    "cli": 9,
 }  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from jaxdigits.options import nearest
 CLOSED_PIPE = 128 + 13  # as a shell gives it for SIGPIPE, after `| head -1`
 COMMANDS = (
     "train", "evaluate", "predict", "read", "formats", "quantise", "convert", "export", "plot",
-    "check", "bench",
+    "check", "bench", "page",
     "info", "completion",
 )  # fmt: skip
 OVERVIEW = """\
