@@ -124,11 +124,11 @@ def refused(scope: Scope, rules: Rules) -> ASGIApp | None:
     except CookieError:
         cookies.clear()
     cookie = cookies[COOKIE].value if COOKIE in cookies else ""
-    if (scheme.lower() == "bearer" and _same(bearer, rules.token)) or _same(
-        cookie, rules.token
-    ):
+    if scheme.lower() == "bearer" and _same(bearer, rules.token):
         return None
-    return _problem(401, "the token is missing: open the address with ?token= that was printed")
+    if _same(cookie, rules.token):
+        return None
+    return _problem(401, "the token is missing: open the printed address, with its ?token=")
 
 
 def urlsplit_or_none(origin: str) -> str | None:

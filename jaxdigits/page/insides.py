@@ -118,7 +118,7 @@ def _as_json(run: Run, inputs: Any, views: dict[str, Any]) -> dict[str, Any]:
 
 
 def _layer(name: str, spikes: np.ndarray) -> dict[str, Any]:
-    """Return the spikes [T, n] of a layer; bits of some neurons, evenly taken from all firing."""
+    """Return a layer of spikes [T, n]: numbers, and the bits of some of its firing neurons."""
     firing = np.flatnonzero(spikes.any(0))
     pick = np.linspace(0, max(0, len(firing) - 1), min(ROWS, len(firing))).round().astype(int)
     rows = spikes[:, firing[pick]] > 0

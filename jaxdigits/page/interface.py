@@ -14,37 +14,33 @@ class Operation(NamedTuple):
     method: str
     path: str
     text: str
-    query: dict[str, tuple[str, str]] = {}
-    """name -> its JSON type, and a text"""
+    query: tuple[tuple[str, str, str], ...] = ()
+    """name, JSON type, and a text of each"""
     takes: str = ""
     """the files of the body; "" for none"""
     gives: str = ""
     """name of the schema of the answer"""
 
 
-RUN = ("string", "name of a run, as /health lists them; by default the first of its kind")
-ERROR = ("number", 'largest share of wrong answers, as 0.01; the answer is else "unsure"')
-NAME = ("string", "name of the file, where the body is the file itself")
+RUN = ("run", "string", "name of a run in /health; by default the first of its kind")
+ERROR = ("max_error", "number", "largest share of wrong answers; others are unsure")
+NAME = ("name", "string", "name of the file, where the body is the file itself")
 OPERATIONS = (
-    Operation("POST", "/predict", "Read the digit in each picture.",
-              {"run": RUN, "max_error": ERROR, "name": NAME},
+    Operation("POST", "/predict", "Read the digit in each picture.", (RUN, ERROR, NAME),
               "one picture as the body, or parts `file`; or the parts `image` and `sound` of "
               "one digit, for a run that hears", "Answers"),
     Operation("POST", "/read", "Read the row of digits in each picture, under a format.",
-              {"format": ("string", "as /formats lists them, for example amount:0-999999"),
-               "run": RUN, "max_error": ERROR, "name": NAME},
+              (("format", "string", "as /formats lists them, for example amount:0-999999"),
+               RUN, ERROR, NAME),
               "one picture as the body, or parts `file`", "Readings"),
     Operation("POST", "/look", "Read a digit with all networks, and show the inside of each.",
-              {"name": NAME}, "one picture as the body", "Views"),
+              (NAME,), "one picture as the body", "Views"),
     Operation("GET", "/formats", "List the formats of rows of digits.", gives="Formats"),
     Operation("GET", "/health", "List the runs.", gives="Health"),
 )  # fmt: skip
 _text, _number = {"type": "string"}, {"type": "number"}
-_rows = lambda name, item: {
-    "type": "object",
-    "properties": {name: {"type": "array", "items": item}},
-}
 _object = lambda **properties: {"type": "object", "properties": properties}
+_rows = lambda name, item: _object(**{name: {"type": "array", "items": item}})
 _share = {"type": "number", "minimum": 0, "maximum": 1}
 SCHEMAS: dict[str, dict[str, Any]] = {
     "Answers": _rows("answers", _object(
@@ -93,7 +89,7 @@ def _operation(op: Operation) -> dict[str, Any]:
     }
     parameters = [
         {"name": name, "in": "query", "schema": {"type": kind}, "description": text}
-        for name, (kind, text) in op.query.items()
+        for name, kind, text in op.query
     ]
     made: dict[str, Any] = {
         "summary": op.text,

@@ -1,8 +1,8 @@
 """The server: a port, limits for slow connections, and a good end.
 
 uvicorn answers HTTP.  It waits forever for the head of a request, so a timer of ours closes a
-connection whose head does not arrive.  At SIGTERM or Ctrl-C it takes no new request, and answers
-all that it has.
+connection whose head does not arrive.  At SIGTERM or Ctrl-C it takes no new request, and
+answers all that it has.
 """
 
 import contextlib
@@ -44,8 +44,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
-            f"cannot listen on {host}, port {port} ({reason}): pass another --port, or --port 0 "
-            "for a free one"
+            f"cannot listen on {host}, port {port} ({reason}): pass another --port, or "
+            "--port 0 for a free one"
         ) from error
 
 
