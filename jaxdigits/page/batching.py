@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 MOST = 64  # inputs of a batch
 WAITING = 1024  # inputs that may wait, of all requests
 PREPARING = 2  # threads; each may hold a picture of 64 megapixels
-SECONDS = 60.0  # that a request waits for its answer
+SECONDS = 120.0  # that a request waits for its answer, with the compilation of a first one
 
 Batch = Callable[[list], list]
 
@@ -45,7 +45,7 @@ class Pools:
         """Return `function(*arguments)`, called in a thread.
 
         Raises:
-          HTTPException: if very many wait, or after a minute.
+          HTTPException: if very many wait, or in vain.
         """
         loop = asyncio.get_running_loop()
         return await self._in_time(loop.run_in_executor(self._threads, function, *arguments))
@@ -54,7 +54,7 @@ class Pools:
         """Return the answer to an item, which `batch` gives with those of others that wait.
 
         Raises:
-          HTTPException: if very many wait, or after a minute.
+          HTTPException: if very many wait, or in vain.
         """
         loop = asyncio.get_running_loop()
         future = loop.create_future()

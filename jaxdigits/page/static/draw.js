@@ -51,6 +51,7 @@ export function makePad(canvas, { label = "paper to draw a digit on", changed = 
     event.preventDefault();
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
+    canvas.classList.add("pen"); // so no ring of focus surrounds the hand
     cursor = null;
     stroke = [place(event)];
     strokes.push(stroke);
@@ -68,6 +69,7 @@ export function makePad(canvas, { label = "paper to draw a digit on", changed = 
   canvas.addEventListener("keydown", (event) => {
     const move = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    canvas.classList.remove("pen");
     if (move) {
       cursor ??= [aspect() / 2, 0.5];
       const limit = (x, most) => Math.min(most, Math.max(0, x));

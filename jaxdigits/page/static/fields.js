@@ -8,7 +8,7 @@ const MOST_FILES = 2000;
 
 export async function start() {
   const rows = []; // {file, reading, error, text, corrected}
-  let selected = null;
+  let selected = null, turn = 0;
   const select = get("fields-format"), argument = get("fields-argument"), body = get("fields-table").querySelector("tbody");
   const { formats } = await ask("formats");
   select.append(...formats.map(({ name }) => make("option", { value: name }, name)));
@@ -30,6 +30,7 @@ export async function start() {
   });
   window.addEventListener("beforeunload", (event) => rows.some((row) => row.corrected) && event.preventDefault());
   get("fields-save").onclick = save;
+  get("fields-again").onclick = readAll;
   get("fields-clear").onclick = () => {
     if (rows.some((row) => row.corrected) && !confirm("Leave your corrections?")) return;
     rows.length = 0;
@@ -53,9 +54,9 @@ export async function start() {
     selected ??= fresh[0];
     read(fresh);
   }
-  const readAll = () => rows.length && read(rows.filter((row) => !row.corrected));
-
-  let turn = 0;
+  function readAll() {
+    if (rows.length) read(rows.filter((row) => !row.corrected));
+  }
   async function read(some) {
     const mine = ++turn, wanted = format();
     const query = new URLSearchParams({ format: wanted });
@@ -99,6 +100,7 @@ export async function start() {
   function show() {
     const none = rows.length === 0;
     for (const id of ["fields-table", "fields-save", "fields-clear"]) get(id).hidden = none;
+    get("fields-again").hidden = !rows.some((row) => row.waiting && row.error);
     rows.sort((a, b) => doubt(a) - doubt(b));
     if (!body.contains(document.activeElement) || document.activeElement.tagName !== "INPUT") body.replaceChildren(...rows.map(line));
     view(selected);

@@ -32,13 +32,15 @@ export function start() {
   function show(networks) {
     get("draw-said").textContent = networks.map(spoken).join("; ") + ".";
     get("draw-networks").replaceChildren(...networks.map((network) => card(network)));
+    let shared; // most networks see the same picture: it is shown once
     for (const network of networks) {
       if (network.error) continue;
       if (!insides.has(network.name)) {
         insides.set(network.name, makeInside());
         get("draw-inside").append(insides.get(network.name).section);
       }
-      insides.get(network.name).show(network);
+      insides.get(network.name).show(network, network.picture !== shared);
+      shared ??= network.picture;
     }
     document.body.dataset.answers = Number(document.body.dataset.answers ?? 0) + 1;
   }
@@ -99,10 +101,11 @@ function makeInside() {
   }
   return {
     section,
-    show(now) {
+    show(now, ownPicture) {
       const atEnd = !network || Number(slider.value) === Number(slider.max);
       network = now;
-      title.textContent = `Inside ${network.name}`;
+      title.textContent = `Inside ${network.name === network.kind ? "" : `${network.name} · `}${network.kind}`;
+      image.figure.hidden = !ownPicture;
       const word = Object.entries(network.probabilities).reduce((a, b) => (b[1] > a[1] ? b : a))[0];
       slope.caption.textContent = `which pixels decide: more ink in blue places speaks for ${word}, in orange places against it`;
       time.hidden = note.hidden = !network.layers;

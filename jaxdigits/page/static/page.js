@@ -16,7 +16,7 @@ async function show() {
   }
   document.title = `${get(`${name}-title`).textContent} · jaxdigits`;
   if (!started.has(name)) started.set(name, import(PARTS[name]).then((part) => part.start(health)));
-  await started.get(name);
+  await started.get(name).catch((error) => notice(error.message));
   document.body.dataset.part = name;
 }
 
