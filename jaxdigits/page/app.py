@@ -20,10 +20,12 @@ from jaxdigits.page.batching import Pools
 from jaxdigits.page.guard import Guard, Rules
 from jaxdigits.page.interface import OPERATIONS, openapi
 from jaxdigits.page.networks import (
+    NUMBER,
     Answer,
     Networks,
     as_json,
     decided,
+    number_of,
     prepare_digit,
     prepare_row,
 )
@@ -32,7 +34,6 @@ from jaxdigits.reader.formats import FORMATS
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript",
          ".svg": "image/svg+xml"}  # fmt: skip
-START = ("digits", "zip")  # a picture without ink and a format, whose programs compile first
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -132,6 +133,23 @@ class Site:
 
         files = await uploads_of(request)
         return await _all("readings", [(file.name, answer(file)) for file in files])
+
+    async def number(self, request: Request) -> Response:
+        """Answer with the number in one picture, on which two networks agree."""
+        digits = next(iter(self.networks.digits.values()))
+        strings = next(iter(self.networks.strings.values()))
+        file = (await uploads_of(request))[0]
+        try:
+            field = await self.pools.prepare(prepare_row, file.open())
+        except DataError as error:
+            raise HTTPException(422, str(error)) from error
+        try:
+            inputs = await self.pools.prepare(prepare_digit, digits, file.open(), None)
+            probability = await self.pools.answer(digits.answer, inputs)
+        except DataError:  # large pieces side by side
+            probability = None
+        reading = await self.pools.answer(strings.reader(NUMBER, None), field)
+        return JSONResponse(number_of(reading, digits.run.config.names, probability))
 
     async def look(self, request: Request) -> Response:
         """Answer with the digit of one picture by every network, and its inside."""

@@ -33,6 +33,8 @@ OPERATIONS = (
               (("format", "string", "as /formats lists them, for example amount:0-999999"),
                RUN, ERROR, NAME),
               "one picture as the body, or parts `file`", "Readings"),
+    Operation("POST", "/number", "Read a number of one to three digits, by two networks.",
+              (NAME,), "one picture as the body", "Number"),
     Operation("POST", "/look", "Read a digit with all networks, and show the inside of each.",
               (NAME,), "one picture as the body", "Views"),
     Operation("GET", "/formats", "List the formats of rows of digits.", gives="Formats"),
@@ -54,6 +56,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         spans={"type": "array", "items": {"type": "array", "items": _number}},
         refused={"type": ["string", "null"]},
     )),
+    "Number": _object(text=_text, probability=_share, refused={"type": ["string", "null"]}),
     "Views": _rows("networks", {"type": "object"}),
     "Formats": _rows("formats", _object(
         name=_text, example=_text, field=_text, blind=_text, checksum={"type": "boolean"},

@@ -23,12 +23,14 @@ from jaxdigits.errors import DataError, RunError
 from jaxdigits.measure.calibration import error_bounds
 from jaxdigits.page.insides import insides_of
 from jaxdigits.reader.formats import Format, make_format
-from jaxdigits.reader.read import Reading, read_fields
+from jaxdigits.reader.read import Reading, read_fields, whole_percent
 from jaxdigits.runs.answer import answerer, frames_of
 from jaxdigits.runs.folder import Run, load_run
 from jaxdigits.runs.promise import limit_of, reading_limit
 
 SHARE = 0.01  # of wrong answers among those that the page calls sure
+NUMBER = "digits:1-3"  # format of the answer to a sum
+SURE = 0.9  # probability above which an answer to a sum is judged (experiments/page.py)
 MOST_STATES = 20_000  # of a format's automaton
 LONGEST = 200  # characters of a format's name
 
@@ -148,6 +150,30 @@ def decided(network: Digits, probability: np.ndarray, max_error: float | None) -
         "probability": round(shares[best], 6),
         "probabilities": {name: round(p, 6) for name, p in shares.items()},
     }
+
+
+def number_of(reading: Reading, names: Sequence[str], probability: np.ndarray | None) -> Answer:
+    """Return a handwritten number on which two networks agree, or the reason for none.
+
+    The network for single digits knows a lone digit from several ones, and reads it best; the
+    network for rows reads several.  Where they disagree about that, none is trusted.
+
+    Args:
+      reading: of the network for rows.
+      names: of the classes of the network for digits.
+      probability: [K] of these classes; None where several pieces stand side by side.
+    """
+    word, share = "", 0.0
+    if probability is not None:
+        word, share = names[int(probability.argmax())], float(probability.max())
+    alone, several = word.isdigit(), len(reading.digits) > 1
+    text, sure = (word, share) if alone else (reading.digits, reading.probability)
+    refused = None
+    if alone == several or not text:
+        refused = reading.refused or "one digit, or several?"
+    elif sure <= SURE:
+        refused = f"doubt: {text} ({whole_percent(sure)})"
+    return {"text": text, "probability": round(sure, 6), "refused": refused}
 
 
 def as_json(reading: Reading) -> Answer:

@@ -8,6 +8,7 @@ answers all that it has.
 import contextlib
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -57,13 +58,19 @@ def serve(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None
       listening: of `listen`.
       ready: called once requests are answered.
     """
+    make_server(app, ready).run(sockets=[listening])
+
+
+def make_server(app: Any, ready: Callable[[], None]) -> Any:
+    """Return a server of uvicorn, whose `should_exit` ends it as a signal does."""
     import uvicorn
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
             """Take the signals, and do not raise them again: stopping is a good end."""
-            numbers = (signal.SIGINT, signal.SIGTERM)
+            mine = threading.current_thread() is threading.main_thread()
+            numbers = (signal.SIGINT, signal.SIGTERM) if mine else ()
             before = {number: signal.signal(number, self.handle_exit) for number in numbers}
             try:
                 yield
@@ -76,12 +83,11 @@ def serve(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None
             if self.started:
                 ready()
 
-    config = uvicorn.Config(
+    return Server(uvicorn.Config(
         app, http=protocol(), ws="none", lifespan="on", log_level="error", access_log=False,
         limit_concurrency=CONNECTIONS, timeout_keep_alive=IDLE, timeout_graceful_shutdown=END,
         h11_max_incomplete_event_size=1 << 15, server_header=False, proxy_headers=False,
-    )  # fmt: skip
-    Server(config).run(sockets=[listening])
+    ))  # fmt: skip
 
 
 def protocol() -> Any:

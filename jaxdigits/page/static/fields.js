@@ -43,7 +43,7 @@ export async function start() {
     const kind = formats.find(({ name }) => name === select.value);
     argument.closest("label").hidden = !kind.example.includes(":");
     argument.value = kind.example.split(":")[1] ?? "";
-    get("fields-about").textContent = `${kind.field}. It does not see: ${kind.blind}.`;
+    get("fields-about").textContent = `${kind.field}. ${kind.checksum ? `Its checksum does not see ${kind.blind}` : "It has no checksum"}.`;
   }
   const format = () => select.value + (argument.closest("label").hidden || !argument.value ? "" : `:${argument.value}`);
 

@@ -3,8 +3,6 @@
 import { ask, get, make, notice, percent } from "./common.js";
 import { inked, makePad } from "./draw.js";
 
-const DIGITS = "digits:1-3"; // of every answer, at every level
-export const SURE = 0.9; // below it the answer is not judged: experiments/page.py measures it
 const KINDS = { "+": (a, b) => a + b, "−": (a, b) => a - b, "×": (a, b) => a * b };
 
 export function start() {
@@ -46,9 +44,8 @@ export function start() {
     if (pad.empty) return say("again", "Write the answer first.");
     busy = true;
     try {
-      const { readings } = await ask(`read?format=${DIGITS}`, await pad.blob(160));
-      const { text, probability, refused } = readings[0];
-      const verdict = judge(text, probability, refused, task.expected);
+      const { text, probability, refused } = await ask("number", await pad.blob(160));
+      const verdict = refused ? "again" : Number(text) === task.expected ? "right" : "wrong";
       done.push({ ...task, read: text, probability, verdict, strokes: pad.strokes.map((stroke) => [...stroke]), aspect: pad.picture(10).width / 10 });
       notice("");
       if (verdict === "again") {
@@ -82,19 +79,12 @@ export function start() {
         make("td", {}, percent(one.probability)), make("td", {}, make("span", { class: one.verdict }, one.verdict)));
     }));
     get("sums-report").querySelector("h2").scrollIntoView();
-    done.reported = true;
   }
 }
 
-/** The verdict on a reading, which was made without the expected answer. */
-export function judge(text, probability, refused, expected) {
-  if (refused || !text || probability < SURE) return "again";
-  return Number(text) === expected ? "right" : "wrong";
-}
-
 /** A sum of a kind whose numbers, and answer, are from 0 to the level; products are of a table. */
-export function makeSum(level, kinds, random = Math.random) {
-  const upTo = (most) => Math.floor(random() * (most + 1));
+function makeSum(level, kinds) {
+  const upTo = (most) => Math.floor(Math.random() * (most + 1));
   const kind = kinds[upTo(kinds.length - 1)];
   let [a, b] = kind === "×" ? [upTo(Math.max(3, Math.floor(level / 10))), upTo(10)] : [upTo(level), 0];
   if (kind === "+") b = upTo(level - a);
