@@ -19,7 +19,7 @@ FLOORS = {
     "measure": 5, "reader": 5, "interop": 5,
     "certificate": 6, "runs": 6,
     "search": 7,
-    "plots": 8, "bench": 8,
+    "plots": 8, "bench": 8, "page": 8,
     "cli": 9,
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ from jaxdigits.options import nearest
 
 CLOSED_PIPE = 128 + 13  # as a shell gives it for SIGPIPE, after `| head -1`
 COMMANDS = (
-    "train", "search", "evaluate", "predict", "read", "formats", "quantise", "convert",
+    "train", "search", "evaluate", "predict", "read", "page", "formats", "quantise", "convert",
     "export", "import", "plot", "check", "bench", "info", "completion",
 )  # fmt: skip
 OVERVIEW = """\

@@ -117,30 +117,3 @@ def require_new_table(file: Path | None, paths: Iterable[Path]) -> None:
     """Raise a ValueError for a table that would overwrite one of the pictures."""
     if file and file.exists() and any(p.exists() and file.samefile(p) for p in paths):
         raise ValueError(f"--csv would overwrite the picture {file}: name another file")
-
-
-def limit_of(folder: Path, doubt: Any, max_error: float | None) -> float:
-    """Return the probability that an answer has to exceed, of the `Doubt` of a run.
-
-    Raises:
-      ValueError: for a share out of bounds, or one that the run cannot promise.
-    """
-    from jaxdigits.measure import error_bounds, threshold
-
-    if max_error is None:
-        return 0.0
-    if not 0 < max_error < 1:
-        raise ValueError(f"--max-error must be between 0 and 1, got {max_error}")
-    if doubt is None:
-        raise ValueError(
-            f"--max-error needs {folder}/doubt.json, which `jaxdigits train` writes at "
-            "its end: train the run to its end, or leave out --max-error"
-        )
-    limit = threshold(doubt, max_error)
-    if limit is None:
-        raise ValueError(
-            f"--max-error is {max_error}, but the validation data of {folder} promise "
-            f"no less than {min(error_bounds(doubt)):.2g}: pass a larger share, or train "
-            "with more data"
-        )
-    return limit

@@ -91,6 +91,7 @@ class Predict:
         from jaxdigits.data.catalogue import WEAKNESS
         from jaxdigits.runs.answer import answerer
         from jaxdigits.runs.folder import load_run
+        from jaxdigits.runs.promise import limit_of
 
         run = load_run(folder)
         if run.config.reads_fields:
@@ -99,7 +100,7 @@ class Predict:
                 f"--run {folder}"
             )
         self._check_senses(folder, run.config, images)
-        limit = pictures.limit_of(folder, run.doubt, self.max_error)
+        limit = limit_of(folder, run.doubt, self.max_error)
         if weakness := WEAKNESS.get(run.config.data):
             say_note(f"{folder} {weakness}")
         read = answerer(run)

@@ -12,7 +12,6 @@ from jaxdigits.cli.parser import POSITIONAL, File
 from jaxdigits.cli.pictures import (
     Answer,
     answers,
-    limit_of,
     listed,
     require_new_table,
     write_table,
@@ -21,9 +20,7 @@ from jaxdigits.cli.report import printable, say, say_json, say_note
 from jaxdigits.errors import DataError, RunError, require_run
 
 if TYPE_CHECKING:
-    from jaxdigits.reader.formats import Format
     from jaxdigits.reader.read import Reading
-    from jaxdigits.runs.folder import Run
 
 BOX = Path(__file__).parent.parent / "box" / "fields"  # the run that comes with the package
 HEAD = ("file", "text", "probability", "second", "second_probability", "reason")
@@ -82,6 +79,7 @@ class Read:
         from jaxdigits.reader.read import read_fields
         from jaxdigits.runs.answer import frames_of
         from jaxdigits.runs.folder import load_run
+        from jaxdigits.runs.promise import reading_limit
 
         folder = self.run_ or BOX
         if not self.run_ and not (BOX / "config.json").is_file():
@@ -96,7 +94,7 @@ class Read:
                 f"{folder} reads single digits, not fields: pass a run of `jaxdigits train "
                 "columns --data fields`"
             )
-        temperature, limit = doubt_of(folder, run, format, self.max_error)
+        temperature, limit = reading_limit(folder, run, format, self.max_error)
         logits = frames_of(run)
         answer = lambda some: read_fields(
             logits, list(some), format, temperature=temperature, limit=limit
@@ -139,20 +137,6 @@ class Read:
         else:
             say(printable(f"{path}: no answer   {reading.refused}"))
         return REFUSED if reading.refused else 0
-
-
-def doubt_of(
-    folder: Path, run: "Run", format: "Format", max_error: float | None
-) -> tuple[float, float]:
-    """Return (temperature, limit) for a format, from the doubt of a run.
-
-    Raises:
-      ValueError: for a share of errors out of bounds, or one that the run cannot promise.
-    """
-    doubt = run.doubt
-    if doubt and doubt.checked and format.has_checksum:
-        doubt = doubt._replace(steps=doubt.checked)
-    return run.temperature, limit_of(folder, doubt, max_error)
 
 
 def _prepared(path: Path) -> np.ndarray:

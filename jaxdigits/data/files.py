@@ -9,6 +9,9 @@ import os
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
 from os import PathLike
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -38,6 +41,43 @@ def require_file(path: str | PathLike[str], most: int) -> int:
     if status.st_size > most:
         raise DataError(f"{path}: over {most:,} bytes, the limit for such a file")
     return status.st_size
+
+
+Source = str | PathLike[str] | BinaryIO
+"""a path, or a binary file that is open, as `in_memory` makes"""
+
+
+def in_memory(content: bytes, name: str) -> BinaryIO:
+    """Return bytes as a binary file; errors of its reader begin with the name."""
+    file: Any = BytesIO(content)
+    file.name = name
+    return file
+
+
+def name_of(source: Source) -> str:
+    """Return the name of a file, for errors."""
+    if isinstance(source, str | PathLike):
+        return os.fsdecode(source)
+    return str(getattr(source, "name", "the file"))
+
+
+@contextmanager
+def opened(source: Source, most: int) -> Iterator[BinaryIO]:
+    """Yield a file of at most `most` bytes, at its start; one that is open already stays open.
+
+    Raises:
+      DataError: as `require_file`.
+    """
+    if isinstance(source, str | PathLike):
+        require_file(source, most)
+        with open(source, "rb") as file:
+            yield file
+        return
+    size = source.seek(0, os.SEEK_END)
+    if size > most:
+        raise DataError(f"{name_of(source)}: over {most:,} bytes, the limit for such a file")
+    source.seek(0)
+    yield source
 
 
 def read_file(path: str | PathLike[str], most: int) -> bytes:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdigits.data.dataset import Dataset, split
-from jaxdigits.data.files import BROKEN, open_archive, require_file
+from jaxdigits.data.files import BROKEN, Source, name_of, open_archive, require_file
 from jaxdigits.data.geometry import SIDE, edge
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import find_idx
@@ -87,7 +87,7 @@ def facts_of(train: Dataset, names: Sequence[str] | None = None) -> Own:
     return Own(tuple(train.inputs.shape), tuple(map(str, names)))
 
 
-def read_as(path: str | PathLike[str], own: Own) -> np.ndarray:
+def read_as(path: Source, own: Own) -> np.ndarray:
     """Read a picture as the images of one's own data were read: [H, W] uint8.
 
     Raises:
@@ -100,7 +100,7 @@ def read_as(path: str | PathLike[str], own: Own) -> np.ndarray:
         if own.shape != (SIDE, SIDE):
             h, w = own.shape
             raise DataError(
-                f"{path}: {grey.shape[0]}×{grey.shape[1]} pixels, or dark on light; "
+                f"{name_of(path)}: {grey.shape[0]}×{grey.shape[1]} pixels, or dark on light; "
                 f"this run reads {h}×{w}, light on dark: resize or invert it"
             )
     return read_picture(path)

@@ -5,12 +5,11 @@ with one digit on it.  `jaxdigits.data.ink` says which light and which lines it 
 """
 
 import warnings
-from os import PathLike
 from types import ModuleType
 
 import numpy as np
 
-from jaxdigits.data.files import require_file
+from jaxdigits.data.files import Source, name_of, opened
 from jaxdigits.data.geometry import averaging_step, edge
 from jaxdigits.data.ink import to_mnist_geometry
 from jaxdigits.data.segments import MAX_EXIF, MAX_LENGTH, MAX_PIXELS, SCANS, Excess, scans_of
@@ -20,11 +19,14 @@ MAX_BYTES = 50_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 
 
-def read_picture(path: str | PathLike[str]) -> np.ndarray:
+def read_picture(path: Source) -> np.ndarray:
     """Read the digit in a picture file as [28, 28] uint8, as MNIST would show it.
 
     PNG, JPEG, WebP, BMP, TIFF and GIF are read, of several frames or pages the first.  Any mode
     of pixel is read; transparency is paper, and a camera's rotation is undone.
+
+    Args:
+      path: of the file, or a binary file that is open.
 
     Raises:
       DataError: if the file is missing, over 50 MB or 64 megapixels, of another format,
@@ -36,10 +38,10 @@ def read_picture(path: str | PathLike[str]) -> np.ndarray:
     try:
         return to_mnist_geometry(grey)
     except DataError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{name_of(path)}: {error}") from error
 
 
-def read_grey(path: str | PathLike[str]) -> np.ndarray:
+def read_grey(path: Source) -> np.ndarray:
     """Read [H, W] brightness, 0 black to 255 white, uint8 or float32, upright.
 
     A large picture with transparency comes averaged down to 1,024 pixels a side.
@@ -47,11 +49,10 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
     Raises:
       DataError, ImportError: as `read_picture`.
     """
-    pil = _pillow()
-    require_file(path, MAX_BYTES)
-    too_large = f"{path}: over {MAX_PIXELS} pixels, or {MAX_LENGTH} in a line; make it smaller"
+    pil, name = _pillow(), name_of(path)
+    too_large = f"{name}: over {MAX_PIXELS} pixels, or {MAX_LENGTH} in a line; make it smaller"
     try:
-        with warnings.catch_warnings(), open(path, "rb") as file:
+        with warnings.catch_warnings(), opened(path, MAX_BYTES) as file:
             # Pillow warns of big or odd files; here they are either rejected or read.
             warnings.simplefilter("ignore")
             scans = scans_of(file)
@@ -60,30 +61,30 @@ def read_grey(path: str | PathLike[str]) -> np.ndarray:
                 if pixels > MAX_PIXELS or max(image.size) > MAX_LENGTH:
                     raise DataError(too_large)
                 if pixels * scans > MAX_PIXELS * SCANS:
-                    raise DataError(f"{path}: {scans} scans of {pixels} pixels; save it again")
+                    raise DataError(f"{name}: {scans} scans of {pixels} pixels; save it again")
                 if len(image.info.get("Raw profile type exif", "")) > 2 * MAX_EXIF:
-                    raise DataError(f"{path}: has over {MAX_EXIF} bytes of EXIF data")
+                    raise DataError(f"{name}: has over {MAX_EXIF} bytes of EXIF data")
                 pil.ImageOps.exif_transpose(image, in_place=True)
                 return _grey(image)
     except DataError as error:
         raise DataError(
-            str(error) if str(path) in str(error) else f"{path}: {error}"
+            str(error) if str(error).startswith(name) else f"{name}: {error}"
         ) from error
     except Excess as error:
-        raise DataError(f"{path}: {error}; save it again") from error
+        raise DataError(f"{name}: {error}; save it again") from error
     except pil.UnidentifiedImageError as error:
-        raise DataError(f"{path}: {_unknown(path)}") from error
+        raise DataError(f"{name}: {_unknown(path)}") from error
     except pil.Image.DecompressionBombError as error:
         raise DataError(too_large) from error
     # For a damaged file decoders raise every kind of exception, from OSError to IndexError.
     except Exception as error:
         reason = type(error).__name__
-        raise DataError(f"{path}: not a whole picture ({reason}); save it again") from error
+        raise DataError(f"{name}: not a whole picture ({reason}); save it again") from error
 
 
-def _unknown(path: str | PathLike[str]) -> str:
+def _unknown(path: Source) -> str:
     """Return what is wrong with a file that no decoder takes."""
-    with open(path, "rb") as file:
+    with opened(path, MAX_BYTES) as file:
         start = file.read(12)
     known = (b"\x89PNG", b"\xff\xd8", b"BM", b"II*\0", b"MM\0*", b"GIF8")
     if start.startswith(known) or (start[:4] == b"RIFF" and start[8:] == b"WEBP"):

@@ -8,13 +8,12 @@ import os
 from collections.abc import Iterator
 from io import BytesIO
 from math import gcd
-from os import PathLike
 from types import ModuleType
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 import numpy as np
 
-from jaxdigits.data.files import require_file
+from jaxdigits.data.files import Source, name_of, opened
 from jaxdigits.errors import DataError
 
 RATE = 8000  # samples a second, as in the Free Spoken Digit Dataset
@@ -39,8 +38,11 @@ class Recording(NamedTuple):
     """one line for each change, for a user to read; empty if the sound is unchanged"""
 
 
-def read_sound(path: str | PathLike[str]) -> Recording:
+def read_sound(path: Source) -> Recording:
     """Read the sound in a WAV, FLAC or OGG file.
+
+    Args:
+      path: of the file, or a binary file that is open.
 
     Raises:
       DataError: if the file is missing, over 50 MB, no sound, damaged, shorter than its header
@@ -50,8 +52,9 @@ def read_sound(path: str | PathLike[str]) -> Recording:
     """
     soundfile = load_soundfile()
     _check_file(path)
+    source, path = _with_length(path) or _plain(path), name_of(path)
     try:
-        with soundfile.SoundFile(_with_length(path) or os.fspath(path)) as file:
+        with soundfile.SoundFile(source) as file:
             rate, count, channels = file.samplerate, file.frames, file.channels
             _check_length(path, rate, count, channels)
             samples = file.read(count, dtype="float32", always_2d=True)
@@ -92,11 +95,21 @@ def fixed_length(wave: np.ndarray, samples: int) -> np.ndarray:
     return wave[start : start + samples]
 
 
-def _check_file(path: str | PathLike[str]) -> None:
+def _plain(source: Source) -> Any:
+    """Return a path, or the content of an open file without its name: it may end in `.raw`."""
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    with opened(source, MAX_BYTES) as file:
+        return BytesIO(file.read())
+
+
+def _check_file(source: Source) -> None:
     """Reject a file that is too large, of another kind, or a WAV with too few bytes."""
-    size = require_file(path, MAX_BYTES)
+    path = name_of(source)
     try:
-        with open(path, "rb") as file:
+        with opened(source, MAX_BYTES) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
             head = file.read(12)
             end = max(_ends(file, head)) if head[:4] in RIFF else size
     except OSError as error:
@@ -130,12 +143,12 @@ def _samples_size(file: BinaryIO, head: bytes) -> int | None:
     return None
 
 
-def _with_length(path: str | PathLike[str]) -> BytesIO | None:
+def _with_length(path: Source) -> BytesIO | None:
     """Return a WAV whose header says that it has no samples, with their length; else None.
 
     A program that streams writes the header before it knows the length, and may leave a 0.
     """
-    with open(path, "rb") as file:
+    with opened(path, MAX_BYTES) as file:
         head = file.read(12)
         if head[:4] not in RIFF or _samples_size(file, head) != 0:
             return None

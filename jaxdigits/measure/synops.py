@@ -96,7 +96,7 @@ def synops(
     examples = len(jax.tree.leaves(image)[0])
     acs = macs = dense = updates = zeros = inputs = jnp.zeros(examples, jnp.int32)
     weights, absent = 0, jnp.zeros((), jnp.int32)
-    for product in _products(network, params, inner):
+    for product in products_of(network, params, inner):
         count, all_ops, binary = _count(product)
         acs, macs = acs + count * binary, macs + count * ~binary
         dense = dense + all_ops
@@ -155,8 +155,17 @@ def _to_unit() -> Layer:
     return ly.standardise(0.0, 1.0)
 
 
-def _products(layer: Layer, params: Any, inner: Residual) -> Iterator[Product]:
-    """Yield the weights of a layer and all layers in it, with their inputs."""
+def products_of(layer: Layer, params: Any, inner: Residual) -> Iterator[Product]:
+    """Yield the weights of a layer and all layers in it, with their inputs.
+
+    Args:
+      layer: a network in evaluation, or a layer.
+      params: of the layer.
+      inner: the residual of its forward pass.
+
+    Raises:
+      ValueError: for a layer whose weights or inputs are not known, as with recompute.
+    """
     about: Any = layer.about
     make, options = (about.constructor, about.arguments) if about else (None, {})
     if make in (ly.dense, ly.conv2d):
@@ -166,18 +175,20 @@ def _products(layer: Layer, params: Any, inner: Residual) -> Iterator[Product]:
         plain = ly.dense(spikes.shape[-1], bias=False)
         yield Product(plain, params["weight"], spikes)
     elif make is sp.spikes_stored:
-        yield from _products(options["layer"], params, stored_input(inner, options["storage"]))
+        yield from products_of(
+            options["layer"], params, stored_input(inner, options["storage"])
+        )
     elif make in (sp.at_each_step, residual):
-        yield from _products(options["layer"], params, inner)
+        yield from products_of(options["layer"], params, inner)
     elif make is quantised:
         few = rounded(params, options["bits"], per=options["per"])
-        yield from _products(options["layer"], few, inner)
+        yield from products_of(options["layer"], few, inner)
     elif make is parallel:
         for name, branch in options["branches"].items():
-            yield from _products(branch, params[name], inner[0][name])
+            yield from products_of(branch, params[name], inner[0][name])
     elif about and (children := [child for _, child in children_of(about)]):
         for child, p, r in zip(children, params, inner, strict=True):
-            yield from _products(child, p, r)
+            yield from products_of(child, p, r)
     elif any(name.endswith("weight") for name in named_leaves(params)):
         name = about.name if about else "a layer of your own"
         text = f"{name}: its operations cannot be counted"

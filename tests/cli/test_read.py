@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxdigits.cli.read import BOX, doubt_of
+from jaxdigits.cli.read import BOX
 from jaxdigits.data import prepare_field
 from jaxdigits.measure import Doubt
 from jaxdigits.measure.calibration import Step
@@ -18,6 +18,7 @@ from jaxdigits.reader import FORMATS, make_format
 from jaxdigits.runs import Config
 from jaxdigits.runs.answer import frames_of
 from jaxdigits.runs.folder import create_run, load_run, save_doubt, save_params
+from jaxdigits.runs.promise import reading_limit
 
 FORMAT = ("--format", "digits:1-4")
 TEXTS = ("314", "27", "1828")
@@ -128,12 +129,12 @@ def test_a_promise_that_the_run_cannot_keep_is_one_line(one_line, run, pictures)
 
 
 def test_a_checksum_has_limits_of_its_own(run):
-    limit = lambda name: doubt_of(run, load_run(run), make_format(name), 0.1)
+    limit = lambda name: reading_limit(run, load_run(run), make_format(name), 0.1)
     assert limit("digits:1-4") == (2.0, 0.9)
     assert limit("luhn:4") == (2.0, 0.5)
     without = load_run(run)._replace(doubt=DOUBT._replace(checked=()))
-    assert doubt_of(run, without, make_format("luhn:4"), 0.1) == (2.0, 0.9)
-    assert doubt_of(run, without, make_format("luhn:4"), None) == (2.0, 0.0)
+    assert reading_limit(run, without, make_format("luhn:4"), 0.1) == (2.0, 0.9)
+    assert reading_limit(run, without, make_format("luhn:4"), None) == (2.0, 0.0)
 
 
 @pytest.fixture

@@ -1,0 +1,124 @@
+"""Requests that arrive together are answered together, by one thread.
+
+JAX's programs run in one thread, so a program is compiled once and never waits for another.
+While it runs, further requests come in; all of one kind that wait are its next batch.
+Preparing a picture needs no JAX: other threads do that (`Pools.prepare`).
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+
+MOST = 64  # inputs of a batch
+WAITING = 1024  # inputs that may wait, of all requests
+PREPARING = 2  # threads; each may hold a picture of 64 megapixels
+SECONDS = 120.0  # that a request waits for its answer, with the compilation of a first one
+
+Batch = Callable[[list], list]
+
+
+class _Job(NamedTuple):
+    """An input that waits for its answer."""
+
+    batch: Batch
+    item: Any
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future
+
+
+class Pools:
+    """The threads behind a page: two that prepare, and one that answers."""
+
+    def __init__(self):
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads = ThreadPoolExecutor(PREPARING, "prepare")
+        self._waiting = 0
+        self._thread = threading.Thread(target=self._work, name="answer", daemon=True)
+        self._thread.start()
+
+    async def prepare(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Return `function(*arguments)`, called in a thread.
+
+        Raises:
+          HTTPException: if very many wait, or in vain.
+        """
+        loop = asyncio.get_running_loop()
+        return await self._in_time(loop.run_in_executor(self._threads, function, *arguments))
+
+    async def answer(self, batch: Batch, item: Any) -> Any:
+        """Return the answer to an item, which `batch` gives with those of others that wait.
+
+        Raises:
+          HTTPException: if very many wait, or in vain.
+        """
+        loop = asyncio.get_running_loop()
+        future = loop.create_future()
+        self._jobs.put(_Job(batch, item, loop, future))
+        return await self._in_time(future)
+
+    def close(self) -> None:
+        """End the threads when they have done their work."""
+        self._jobs.put(None)
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_time(self, future: Any) -> Any:
+        if self._waiting >= WAITING:
+            future.cancel()
+            raise HTTPException(503, "too many pictures wait: try again in a second")
+        self._waiting += 1
+        try:
+            return await asyncio.wait_for(future, SECONDS)
+        except TimeoutError as error:
+            raise HTTPException(503, f"no answer in {SECONDS:g} seconds: try again") from error
+        finally:
+            self._waiting -= 1
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            kinds: dict[Batch, list[_Job]] = {job.batch: [job]}
+            ended = False
+            for _ in range(MOST - 1):
+                try:
+                    more = self._jobs.get_nowait()
+                except Empty:
+                    break
+                if more is None:
+                    ended = True
+                    break
+                kinds.setdefault(more.batch, []).append(more)
+            for batch, jobs in kinds.items():
+                _answer(batch, [job for job in jobs if not job.future.cancelled()])
+            if ended:
+                return
+
+
+def _answer(batch: Batch, jobs: list[_Job]) -> None:
+    """Answer all jobs; an error of the batch is the answer to each of them."""
+    if not jobs:
+        return
+    try:
+        answers = batch([job.item for job in jobs])
+    except Exception as error:  # which the request that waits for it raises
+        answers = [error] * len(jobs)
+    rows = list(zip(jobs, answers, strict=True))
+    for loop in {job.loop for job in jobs}:
+        mine = [(job.future, answer) for job, answer in rows if job.loop is loop]
+        try:
+            loop.call_soon_threadsafe(_deliver, mine)
+        except RuntimeError:  # the loop has ended
+            continue
+
+
+def _deliver(rows: list[tuple[asyncio.Future, Any]]) -> None:
+    for future, answer in rows:
+        if future.done():
+            continue
+        if isinstance(answer, Exception):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)

@@ -1,0 +1,122 @@
+"""The server: a port, limits for slow connections, and a good end.
+
+uvicorn answers HTTP.  It waits forever for the head of a request, so a timer of ours closes a
+connection whose head does not arrive.  At SIGTERM or Ctrl-C it takes no new request, and
+answers all that it has.
+"""
+
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from jaxdigits.errors import DataError
+
+HEAD = 10.0  # seconds in which the head of a request has to arrive
+IDLE = 30  # seconds that a connection may wait for its next request
+CONNECTIONS = 800  # at once: the usual limit of open files is 1,024
+END = 60  # seconds that requests have to end after SIGTERM
+
+
+def require_extra() -> None:
+    """Raise an ImportError that says how to install the page's packages, if one is missing."""
+    try:
+        import python_multipart
+        import starlette
+        import uvicorn
+    except ImportError as error:
+        raise ImportError('the page needs more: pip install "jaxdigits[page]"') from error
+    del python_multipart, starlette, uvicorn
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens, before anything is loaded; port 0 takes a free one.
+
+    Raises:
+      DataError: if the port is in use, or the address is not one of this machine.
+    """
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OverflowError:
+        raise ValueError(f"port must be in 0..65535, got {port}") from None
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(
+            f"cannot listen on {host}, port {port} ({reason}): pass another --port, or "
+            "--port 0 for a free one"
+        ) from error
+
+
+def serve(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None:
+    """Answer requests until SIGTERM or Ctrl-C; all that were accepted are answered.
+
+    Args:
+      app: of `make_app`.
+      listening: of `listen`.
+      ready: called once requests are answered.
+    """
+    make_server(app, ready).run(sockets=[listening])
+
+
+def make_server(app: Any, ready: Callable[[], None]) -> Any:
+    """Return a server of uvicorn, whose `should_exit` ends it as a signal does."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            """Take the signals, and do not raise them again: stopping is a good end."""
+            mine = threading.current_thread() is threading.main_thread()
+            numbers = (signal.SIGINT, signal.SIGTERM) if mine else ()
+            before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                ready()
+
+    return Server(uvicorn.Config(
+        app, http=protocol(), ws="none", lifespan="on", log_level="error", access_log=False,
+        limit_concurrency=CONNECTIONS, timeout_keep_alive=IDLE, timeout_graceful_shutdown=END,
+        h11_max_incomplete_event_size=1 << 15, server_header=False, proxy_headers=False,
+    ))  # fmt: skip
+
+
+def protocol() -> Any:
+    """Return uvicorn's protocol with a timer for the head of each request."""
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Timed(H11Protocol):
+        timer: Any = None
+
+        def connection_made(self, transport: Any) -> None:
+            super().connection_made(transport)
+            self.timer = self.loop.call_later(HEAD, self.close_if_late)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self.timer is None and not self.answering() and not self.timeout_keep_alive_task:
+                self.timer = self.loop.call_later(HEAD, self.close_if_late)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            if self.timer is not None:
+                self.timer.cancel()
+            super().connection_lost(exc)
+
+        def answering(self) -> bool:
+            return self.cycle is not None and not self.cycle.response_complete
+
+        def close_if_late(self) -> None:
+            self.timer = None
+            if not self.answering() and not self.timeout_keep_alive_task:
+                self.transport.close()
+
+    return Timed
