@@ -18,7 +18,7 @@ FLOORS = {
     "certificate": 4, "train": 4, "measure": 4,
     "reader": 5, "interop": 5,
     "runs": 6,
-    "plots": 7, "bench": 7,
+    "plots": 7, "bench": 7, "page": 7,
     "cli": 8,
 }  # fmt: skip
 

@@ -45,6 +45,37 @@ class Comparison(NamedTuple):
     """remarks on the file for other readers"""
 
 
+class Member(NamedTuple):
+    """One of a run's networks, in evaluation."""
+
+    seed: int
+    network: Layer
+    params: Params
+    key: Array
+    plain: Layer
+    """the same network without rounding, which other programs do not know"""
+    weights: Params
+    """of `plain`: rounded, where the run has few bits"""
+
+
+def member_of(run: Run, seed: int | None = None) -> Member:
+    """Return one of a run's networks; seed None: the first.
+
+    Raises:
+      ValueError: for a seed that the run does not have.
+    """
+    config = run.config
+    seed = config.seed if seed is None else seed
+    if not 0 <= seed - config.seed < config.seeds:
+        last = config.seed + config.seeds - 1
+        raise ValueError(f"--seed must be from {config.seed} to {last}, got {seed}")
+    params, statistics, key = members_of(run)[seed - config.seed]
+    bare = without_rounding(run)
+    build = lambda each: each.config.build()(training=False, statistics=statistics)
+    weights = members_of(bare)[seed - config.seed][0]
+    return Member(seed, build(run), params, key, build(bare), weights)
+
+
 def export_run(
     run: Run,
     kind: Kind,
@@ -66,17 +97,8 @@ def export_run(
       ValueError: for a seed that the run does not have, or a network that this kind of file
         cannot express.
     """
-    config = run.config
-    seed = config.seed if seed is None else seed
-    if not 0 <= seed - config.seed < config.seeds:
-        last = config.seed + config.seeds - 1
-        raise ValueError(f"--seed must be from {config.seed} to {last}, got {seed}")
-    params, statistics, key = members_of(run)[seed - config.seed]
-    network = config.build()(training=False, statistics=statistics)
-    example = blank(config.features, 1)
-    bare = without_rounding(run)  # other programs do not round
-    plain = bare.config.build()(training=False, statistics=statistics)
-    weights = members_of(bare)[seed - config.seed][0]
+    config, example = run.config, blank(run.config.features, 1)
+    seed, network, params, key, plain, weights = member_of(run, seed)
     notes: tuple[str, ...] = ()
     if kind == "onnx":
         data = to_onnx(plain, weights, config.features)
@@ -89,7 +111,7 @@ def export_run(
         notes = graph.notes
         write_graph(path, graph)
         data, program = path.read_bytes(), _nir_program(plain, read_graph(path))
-    compared = _compare(network, params, program, test, key)._replace(notes=notes)
+    compared = compare(network, params, program, test, key)._replace(notes=notes)
     write_artefact(
         path, data, example, kind=kind, seed=seed, network=config.network,
         options=dict(config.options), data=config.data, classes=list(config.names),
@@ -153,10 +175,10 @@ def _reduction(readout: Layer) -> Callable[[Array], Array]:
     return {"mean": lambda y: y.mean(0), "max": lambda y: y.max(0)}.get(options["reduce"], last)
 
 
-def _compare(
+def compare(
     network: Layer, params: Params, program: Program, test: Dataset, key: Array
 ) -> Comparison:
-    """Compare a program with its network on all examples."""
+    """Compare a program with a network on all examples of a test set."""
 
     @jax.jit
     def by_run(inputs, keys):
