@@ -23,8 +23,8 @@ class Export:
 
     A StableHLO program draws spikes itself; `jaxdigits.load_exported(FILE)` runs it. An ONNX
     model of a rate-coded network takes its spikes as input, and so does a NIR graph, which says
-    how long a step is. They need the extras `export`, `onnx` and `nir`. An HTML page needs none,
-    nor a server: open it in a browser, and draw.
+    how long a step is. They need the extras `export`, `onnx` and `nir`. An HTML page needs no
+    extra and no server: open it in a browser, and draw.
     """
 
     run_folder: Run

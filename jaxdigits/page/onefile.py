@@ -28,9 +28,10 @@ from jaxdigits.page.onefile_ops import FLOAT, operations, rounded_weights
 from jaxdigits.runs.export import Comparison, Member, compare, member_of
 from jaxdigits.runs.folder import Run
 from jaxdigits.train.state import evaluation_keys
+from jaxdigits.tree import named_leaves
 
 LARGEST = 1_000_000  # bytes of a page
-PRECISIONS = (FLOAT, 3, 2, 1)  # bytes of a weight, the best first
+LEAST, MOST = 8, 24  # bits of a weight that is no float32
 SHAPE = (28, 28)  # of the pictures that the page's preparation makes
 UNSURE = 0.01  # the share of wrong answers that the page promises, where the run can
 SCRIPTS = ("onefile_prepare.js", "onefile_network.js", "onefile_page.js")
@@ -83,16 +84,28 @@ def to_page(run: Run, member: Member) -> Page:
             f"{config.data} takes other inputs: export the run to stablehlo"
         )
     key = evaluation_keys(member.key, jnp.zeros(1, int))[0]  # as `answerer`: a first example
-    size = 0
-    for bytes in PRECISIONS:
-        row = operations(member.plain, member.weights, SHAPE, key, bytes=bytes)
-        html = _html(run, row)
-        if (size := len(html.encode())) <= LARGEST:
-            return Page(html, rounded_weights(member.weights, bytes), 8 * bytes)
+
+    def page(bits):
+        row = operations(member.plain, member.weights, SHAPE, key, bits=bits)
+        return Page(_html(run, row), rounded_weights(member.weights, bits), bits)
+
+    if len((best := page(FLOAT)).html) <= LARGEST:
+        return best
+    # Base64 has six bits in a byte.
+    weights = _count_weights(member.weights)
+    rest = len(best.html) - weights * FLOAT // 6
+    for bits in range(min(MOST, 6 * (LARGEST - rest) // weights), LEAST - 1, -1):
+        if len((best := page(bits)).html) <= LARGEST:
+            return best
     raise ValueError(
-        f"the network is too large for a page: {size:,} bytes with weights of 8 bits, and a "
-        f"page has {LARGEST:,}; export the run to onnx, or train a smaller one"
+        f"the network has {weights:,} weights, too many for a page of {LARGEST:,} bytes with "
+        f"{LEAST} bits for each: export the run to onnx, or train a smaller network"
     )
+
+
+def _count_weights(params: Params) -> int:
+    leaves = named_leaves(params).items()
+    return sum(leaf.size for name, leaf in leaves if name.endswith("weight"))
 
 
 def _html(run: Run, row: list[dict[str, Any]]) -> str:

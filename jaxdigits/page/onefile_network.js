@@ -17,17 +17,17 @@ const network = (() => {
     return bytes;
   }
 
-  /* Floats as they are; or whole numbers of 1 to 3 bytes, low byte first, times the step of
-     their column. */
-  function numbersOf({bytes, data, step}) {
-    const raw = bytesOf(data), view = new DataView(raw.buffer);
-    if (bytes === 4)
-      return Float32Array.from({length: raw.length / 4}, (_, i) => view.getFloat32(4 * i, true));
-    const steps = numbersOf(step), numbers = new Float32Array(raw.length / bytes);
-    for (let i = 0; i < numbers.length; i++) {
-      let whole = view.getInt8((i + 1) * bytes - 1);
-      for (let k = bytes - 2; k >= 0; k--) whole = whole * 256 + raw[i * bytes + k];
-      numbers[i] = whole * steps[i % steps.length];
+  /* Floats as they are; or whole numbers, bit behind bit, times the step of their column. */
+  function numbersOf({bits, data, step}) {
+    const raw = bytesOf(data), view = new DataView(raw.buffer), steps = step && numbersOf(step);
+    const numbers = new Float32Array(Math.floor(8 * raw.length / bits));
+    for (let i = 0, at = 0, word = 0, held = 0; i < numbers.length; i++) {
+      if (bits === 32) { numbers[i] = view.getFloat32(4 * i, true); continue; }
+      for (; held < bits; held += 8) word = word * 256 + raw[at++];
+      const whole = Math.floor(word / 2 ** (held - bits));
+      held -= bits;
+      word -= whole * 2 ** held;
+      numbers[i] = (whole - 2 ** (bits - 1)) * steps[i % steps.length];
     }
     return numbers;
   }

@@ -1,14 +1,14 @@
 """A network as a row of operations that a page interprets (`onefile_network.js`).
 
 An operation is a dict of JSON: its name under "op", the shape behind it under "after", its
-options, and its arrays as base64 of bytes in row-major order, low byte first:
+options, and its arrays as base64, in row-major order:
 
-    {"bytes": 4, "data": ...}               float32
-    {"bytes": 1 to 3, "data": ..., "step"}  whole numbers q; the weight is q · step, in float32
+    {"bits": 32, "data": ...}               float32, low byte first
+    {"bits": 8 to 24, "data": ..., "step"}  q + 2^(bits − 1), bit behind bit, the high bit first
 
-Weights of dense layers and convolutions take the precision that a page has room for.  A step
-belongs to one neuron, as in `jaxdigits.quantise`; of a column of weights w it is
-max |w| / (2^(bits − 1) − 1).
+Weights of dense layers and convolutions take the precision that a page has room for.  A weight
+is the whole number q times the step of its neuron, in float32; for a neuron's weights w the
+step is max |w| / (2^(bits − 1) − 1).
 """
 
 import base64
@@ -31,7 +31,7 @@ from jaxdigits.spikes.counting import COUNTING
 from jaxdigits.spikes.lif import lif_neuron
 from jaxdigits.spikes.synapse import cuba_lif_neuron
 
-FLOAT = 4  # bytes of a float32
+FLOAT = 32  # bits of a float32
 Operation = dict[str, Any]
 
 
@@ -42,48 +42,48 @@ class Place(NamedTuple):
     """of the features before it"""
     key: Array
     """of its random numbers"""
-    bytes: int
-    """of a weight: 1 to 4"""
+    bits: int
+    """of a weight"""
 
 
 def operations(
-    network: Layer, params: Params, features: Sequence[int], key: Array, *, bytes: int = FLOAT
+    network: Layer, params: Params, features: Sequence[int], key: Array, *, bits: int = FLOAT
 ) -> list[Operation]:
     """Return a network in evaluation as a row of operations.
 
     Args:
       features: the shape (H, W) of an image.
       key: of the one example whose random numbers every image draws.
-      bytes: of a weight: 4 for float32, or 1 to 3 for whole numbers.
+      bits: of a weight: 32 for float32, or 8 to 24 for whole numbers.
 
     Raises:
       ValueError: for a layer that a page cannot compute, with its name.
     """
     row, shape = [], tuple(features)
     for i, (layer, p) in enumerate(zip(layers_in_a_row(network), params, strict=True)):
-        place = Place(shape, fold_in(key, i), bytes)
+        place = Place(shape, fold_in(key, i), bits)
         shape = layer.init(jax.random.key(0), shape)[1]
         row += [{"after": shape, **op} for op in _of_layer(layer, p, place)]
     return row
 
 
-def rounded_weights(params: Params, bytes: int) -> Params:
-    """Return params whose weights are those of a page with that many bytes each."""
-    if bytes == FLOAT:
+def rounded_weights(params: Params, bits: int) -> Params:
+    """Return params whose weights are those of a page with that many bits each."""
+    if bits == FLOAT:
         return params
 
     def of_leaf(path, leaf):
         if getattr(path[-1], "key", None) != "weight":
             return leaf
-        whole, step = _whole(np.asarray(leaf, np.float32), bytes)
+        whole, step = _whole(np.asarray(leaf, np.float32), bits)
         return (whole * step).astype(np.float32)
 
     return jax.tree_util.tree_map_with_path(of_leaf, params)
 
 
-def _whole(weight: np.ndarray, bytes: int) -> tuple[np.ndarray, np.ndarray]:
+def _whole(weight: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Return whole numbers [..., n] and the step float64 [n] of each column."""
-    most = 2 ** (8 * bytes - 1) - 1
+    most = 2 ** (bits - 1) - 1
     largest = np.abs(weight).max(tuple(range(weight.ndim - 1)))
     step = np.where(largest > 0, largest / most, 1).astype(np.float32).astype(float)
     return np.clip(np.rint(weight / step), -most, most).astype(np.int64), step
@@ -91,16 +91,17 @@ def _whole(weight: np.ndarray, bytes: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _numbers(value: Any) -> dict[str, Any]:
     raw = np.asarray(value, "<f4").tobytes()
-    return {"bytes": FLOAT, "data": base64.b64encode(raw).decode()}
+    return {"bits": FLOAT, "data": base64.b64encode(raw).decode()}
 
 
-def _weight(value: Any, bytes: int) -> dict[str, Any]:
-    if bytes == FLOAT:
+def _weight(value: Any, bits: int) -> dict[str, Any]:
+    if bits == FLOAT:
         return _numbers(value)
-    whole, step = _whole(np.asarray(value, np.float32), bytes)
-    low = whole.astype("<i8").view(np.uint8).reshape(-1, 8)[:, :bytes]
-    data = base64.b64encode(low.tobytes()).decode()
-    return {"bytes": bytes, "data": data, "step": _numbers(step)}
+    whole, step = _whole(np.asarray(value, np.float32), bits)
+    places = np.arange(bits)[::-1]
+    ones = ((whole.reshape(-1, 1) + 2 ** (bits - 1)) >> places & 1).astype(np.uint8)
+    data = base64.b64encode(np.packbits(ones).tobytes()).decode()
+    return {"bits": bits, "data": data, "step": _numbers(step)}
 
 
 def _of_layer(layer: Layer, params: Params, place: Place) -> list[Operation]:
@@ -124,7 +125,7 @@ def _plain(name: str, *fields: str) -> Callable[..., list[Operation]]:
 
 def _sums(params: Mapping[str, Any], place: Place) -> Operation:
     bias = {"bias": _numbers(params["bias"])} if "bias" in params else {}
-    return {"weight": _weight(params["weight"], place.bytes), **bias}
+    return {"weight": _weight(params["weight"], place.bits), **bias}
 
 
 def _dense(options, params, place) -> list[Operation]:
@@ -169,18 +170,15 @@ def _rate(options, params, place) -> list[Operation]:
     return [dict(op="rate", steps=options["steps"], key=words)]
 
 
+_repeat = _plain("repeat", "steps")
+
+
 def _direct(options, params, place) -> list[Operation]:
-    return [
-        dict(op="standardise", mean=0.0, std=1.0),
-        dict(op="repeat", steps=options["steps"]),
-    ]
+    return [dict(op="standardise", mean=0.0, std=1.0), *_repeat(options, params, place)]
 
 
 def _at_each_step(options, params, place) -> list[Operation]:
-    return [
-        *_of_layer(options["layer"], params, place),
-        dict(op="repeat", steps=options["steps"]),
-    ]
+    return [*_of_layer(options["layer"], params, place), *_repeat(options, params, place)]
 
 
 def _neurons(make: Callable[..., Any]) -> Callable[..., list[Operation]]:
@@ -203,7 +201,7 @@ def _lif(constants: Mapping[str, Any], rules: Convention, **own: Any) -> Operati
 
 
 def _integrate_and_fire(options, params, place) -> list[Operation]:
-    entry = [dict(op="repeat", steps=options["steps"])] if options["steps"] else []
+    entry = _repeat(options, params, place) if options["steps"] else []
     return [*entry, _lif(dict(decay=1, threshold=1), COUNTING, start=options["start"])]
 
 
@@ -222,7 +220,8 @@ LAYERS: dict[Any, Callable[..., list[Operation]]] = {
     ly.standardise: _plain("standardise", "mean", "std"), ly.image_norm: _image_norm,
     ly.add_channel: _same, ly.flatten: _same, ly.dropout: _same, ly.gaussian_noise: _same,
     sp.rate_penalty: _same, ly.dense: _dense, ly.conv2d: _conv2d,
-    ly.max_pool: _plain("max_pool", "window"), ly.average_pool: _plain("average_pool", "window"),
+    ly.max_pool: _plain("max_pool", "window"),
+    ly.average_pool: _plain("average_pool", "window"),
     ly.batch_norm: _batch_norm, ly.layer_norm: _group_norm, ly.group_norm: _group_norm,
     ly.relu: _plain("relu"), ly.leaky_relu: _plain("leaky_relu", "slope"),
     ly.gelu: _plain("gelu"), ly.tanh: _plain("tanh"),

@@ -5,7 +5,8 @@
   const PEN = 0.075;  // width of the pen, of the paper's side
   const ROWS = 98;    // most rows of a raster; neurons share a row beyond that
   const KEY = 0.03;   // a step of the arrow keys, of the paper's side
-  const LARGEST = 64e6; // pixels of a picture
+  const LARGEST = 64e6, LONGEST = 16384; // pixels of a picture, and of its side
+  const STRIP = 256;  // rows of a picture that are read at once
   const FRAME = 90;   // milliseconds of a time step in play
 
   const at = (id) => document.getElementById(id);
@@ -52,7 +53,9 @@
     plain.fillRect(0, 0, SIDE, SIDE);
     plain.strokeStyle = "#000";
     drawStrokes(plain, SIDE);
-    return prepare.greyOf(plain.getImageData(0, 0, SIDE, SIDE).data, SIDE, SIDE);
+    const reader = prepare.reader(SIDE, SIDE);
+    reader.add(plain.getImageData(0, 0, SIDE, SIDE).data, 0);
+    return reader.grey();
   }
 
   function changed(event) { // answer once a frame, however many events there are
@@ -120,26 +123,41 @@
 
   // ---- pictures ----------------------------------------------------------------------------
 
-  async function open(file) {
+  const refuse = (name, reason) => { nothing(); say("–", `${name || "The picture"} ${reason}.`); };
+
+  async function bitmapOf(file) {
+    const options = {colorSpaceConversion: "none", premultiplyAlpha: "none"};
     try {
-      photo = await createImageBitmap(file, {
-        imageOrientation: "from-image", colorSpaceConversion: "none", premultiplyAlpha: "none",
-      });
+      return await createImageBitmap(file, {imageOrientation: "from-image", ...options});
     } catch {
-      return say("–", `This browser cannot read ${file.name || "the picture"}: try a PNG or a JPEG.`);
+      return null;
     }
-    const {width, height} = photo;
-    if (width * height > LARGEST) {
-      photo = null;
-      return say("–", `${file.name || "The picture"} is too large: make it smaller.`);
+  }
+
+  function greyOfBitmap(bitmap) { // in strips, as a camera's picture is large
+    const {width, height} = bitmap, reader = prepare.reader(height, width);
+    const strip = reader.step * Math.ceil(STRIP / reader.step);
+    for (let top = 0; top < height; top += strip) {
+      const rows = Math.min(strip, height - top);
+      const canvas = Object.assign(document.createElement("canvas"), {width, height: rows});
+      const context = canvas.getContext("2d", {willReadFrequently: true});
+      context.drawImage(bitmap, 0, -top);
+      reader.add(context.getImageData(0, 0, width, rows).data, top);
     }
+    return reader.grey();
+  }
+
+  async function open(file) {
+    const bitmap = await bitmapOf(file);
     strokes = [];
-    cursor = null;
-    const canvas = Object.assign(document.createElement("canvas"), {width, height});
-    const context = canvas.getContext("2d", {willReadFrequently: true});
-    context.drawImage(photo, 0, 0);
+    photo = cursor = null;
     paint();
-    answer(prepare.greyOf(context.getImageData(0, 0, width, height).data, height, width));
+    if (!bitmap) return refuse(file.name, "is no picture for this browser: try a PNG or a JPEG");
+    if (bitmap.width * bitmap.height > LARGEST || Math.max(bitmap.width, bitmap.height) > LONGEST)
+      return refuse(file.name, "is too large: make it smaller");
+    photo = bitmap;
+    paint();
+    return answer(greyOfBitmap(bitmap));
   }
 
   const imageIn = (list) => Array.from(list || []).find((f) => f.type.startsWith("image/"));
@@ -217,7 +235,9 @@
       nothing();
       return say("–", `${error.message[0].toUpperCase()}${error.message.slice(1)}.`);
     }
+    clearInterval(playing);
     shown = network.predict(net, bytes);
+    at("step").max = at("step").value = shown.growing.length;
     see(bytes);
     conclude(shown.probabilities);
     showSpikes();
@@ -233,8 +253,9 @@
 
   function raster({spikes, n}, steps, now) {
     const group = Math.ceil(n / ROWS), rows = Math.ceil(n / group);
-    const canvas = Object.assign(document.createElement("canvas"), {width: steps, height: rows});
-    const context = canvas.getContext("2d"), counts = new Float32Array(steps * rows);
+    const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
+    Object.assign(canvas, {width: 4 * steps, height: rows});
+    const counts = new Float32Array(steps * rows);
     for (let t = 0; t < steps; t++) for (let i = 0; i < n; i++)
       counts[Math.floor(i / group) * steps + t] += spikes[t * n + i];
     const most = counts.reduce((a, b) => Math.max(a, b), 1);
@@ -242,7 +263,7 @@
     counts.forEach((v, i) => {
       const t = i % steps;
       context.globalAlpha = (0.25 + 0.75 * v / most) * (t < now ? 1 : 0.15);
-      if (v) context.fillRect(t, Math.floor(i / steps), 1, 1);
+      if (v) context.fillRect(4 * t, Math.floor(i / steps), 3, 1);
     });
     canvas.setAttribute("role", "img");
     return canvas;
@@ -269,14 +290,13 @@
     const steps = shown ? shown.growing.length : 0;
     at("spikes").hidden = !steps;
     if (!steps) return;
-    if (+at("step").max !== steps) { at("step").max = steps; at("step").value = steps; }
-    const now = Math.min(+at("step").value, steps);
+    const now = +at("step").value;
     at("at").textContent = `${now} of ${steps}`;
     let hidden = 0;
     const parts = shown.layers.flatMap((layer) => {
-      const total = layer.spikes.reduce((a, b) => a + b, 0), rate = total / layer.spikes.length;
-      const name = layer.name === "pixels" ? "Pixels" : `Layer ${++hidden}, ${layer.n} neurons`;
-      const text = `${name}: ${total} spikes, ${percent(rate)} of all steps`;
+      const total = layer.spikes.reduce((a, b) => a + b, 0), each = (total / layer.n).toFixed(1);
+      const name = layer.name === "pixels" ? "Pixels" : `Layer ${++hidden}`;
+      const text = `${name}: ${layer.n} with ${each} spikes each on average`;
       const canvas = raster(layer, steps, now);
       canvas.setAttribute("aria-label", text);
       return [heading(text), canvas];

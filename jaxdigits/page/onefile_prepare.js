@@ -243,8 +243,7 @@ const prepare = (() => {
 
   // ---- light -------------------------------------------------------------------------------
 
-  function averagedDown(g) {
-    const k = Math.ceil(longer(g) / MAX_SIDE);
+  function averagedDown(g, k = Math.ceil(longer(g) / MAX_SIDE)) {
     if (k === 1) return g;
     const small = picture(Math.ceil(g.h / k), Math.ceil(g.w / k), Float32Array);
     for (let y = 0; y < small.h; y++) for (let x = 0; x < small.w; x++) {
@@ -630,25 +629,35 @@ const prepare = (() => {
     return inkToMnistGeometry(widenStrokes(findDigit(ink)));
   }
 
-  /* Return brightness {h, w, a} of the colours of a canvas, as read_grey does of a file: of
-     transparent pixels the paper shows. */
-  function greyOf(rgba, h, w) {
-    const grey = picture(h, w, Float32Array), alpha = picture(h, w, Float32Array);
-    for (let i = 0; i < h * w; i++) {
-      const [r, g, b] = [rgba[4 * i], rgba[4 * i + 1], rgba[4 * i + 2]];
-      grey.a[i] = (r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16;
-      alpha.a[i] = f32(rgba[4 * i + 3] / 255);
+  /* Return a reader of a picture's colours, row by row, as read_grey is one of a file.
+
+     step: rows that belong together.  add(rgba, top): take the rows from `top` on, a multiple of
+     step.  grey(): the brightness {h, w, a}; of transparent pixels the paper shows. */
+  function reader(h, w) {
+    const step = Math.ceil(Math.max(h, w) / MAX_SIDE);
+    const small = () => picture(Math.ceil(h / step), Math.ceil(w / step), Float32Array);
+    const seen = small(), alpha = small(); // seen: the brightness times alpha
+    function add(rgba, top) {
+      const rows = rgba.length / (4 * w), at = top / step * seen.w;
+      const parts = [picture(rows, w, Float32Array), picture(rows, w, Float32Array)];
+      for (let i = 0; i < rows * w; i++) {
+        const j = 4 * i, share = f32(rgba[j + 3] / 255);
+        const grey = (rgba[j] * 19595 + rgba[j + 1] * 38470 + rgba[j + 2] * 7471 + 0x8000) >> 16;
+        parts[0].a[i] = share * grey;
+        parts[1].a[i] = share;
+      }
+      [seen, alpha].forEach((to, i) => to.a.set(averagedDown(parts[i], step).a, at));
     }
-    if (least(alpha.a) === 1) return grey;
-    const around = edge(grey), opaque = edge(alpha).map((v) => (v >= 0.5 ? 1 : 0));
-    let paper;
-    if (sum(opaque) > opaque.length / 2) paper = median(around.filter((_, i) => opaque[i]));
-    else {
-      const ink = sum(grey.a.map((v, i) => v * alpha.a[i]));
-      paper = ink > 127.5 * sum(alpha.a) ? 0 : 255;
-    }
-    return like(grey, (v, i) => f32(alpha.a[i] * v) + f32(f32(1 - alpha.a[i]) * paper));
+    return {step, add, grey: () => (least(alpha.a) === 1 ? seen : overPaper(seen, alpha))};
   }
 
-  return {toMnistGeometry, greyOf, NoDigit, steps: {evenlyLit, flattenLight, eraseLines, findDigit, widenStrokes, uniform}};
+  function overPaper(seen, alpha) { // paper is as the edge; or, if one sees through that, unlike ink
+    const around = edge(like(seen, (v, i) => (alpha.a[i] ? v / alpha.a[i] : 0)));
+    const opaque = edge(alpha).map((v) => (v >= 0.5 ? 1 : 0)), total = sum(seen.a);
+    const paper = sum(opaque) > opaque.length / 2 ? median(around.filter((_, i) => opaque[i]))
+      : total > 127.5 * sum(alpha.a) ? 0 : 255;
+    return like(seen, (v, i) => v + f32(f32(1 - alpha.a[i]) * paper));
+  }
+
+  return {toMnistGeometry, reader, NoDigit};
 })();
