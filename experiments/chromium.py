@@ -10,10 +10,12 @@ A message is JSON that ends in a zero byte, from file 3 and to file 4 of the bro
 """
 
 import base64
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +26,13 @@ FLAGS = (
     "--no-first-run", "--disable-extensions", "--disable-background-networking",
     "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
+START = """
+import os, sys
+own, theirs, *command = sys.argv[1:]
+os.dup2(int(own), 3)
+os.dup2(int(theirs), 4)
+os.execv(command[0], command)
+"""
 
 
 def find_browser():
@@ -121,12 +130,16 @@ class Browser:
 @contextmanager
 def chromium():
     """Start a browser with a tab, and end it at the end."""
-    (from_us, to_browser), (from_browser, to_us) = os.pipe(), os.pipe()
+    # Away from 3 and 4, which `START` gives to the browser.
+    above = lambda pipe: [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in pipe]
+    pipes = os.pipe(), os.pipe()
+    (from_us, to_browser), (from_browser, to_us) = map(above, pipes)
+    for end in (*pipes[0], *pipes[1]):
+        os.close(end)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [find_browser(), *FLAGS, f"--user-data-dir={folder}", "about:blank"]
-        shell = ["/bin/sh", "-c", f'exec "$@" 3<&{from_us} 4>&{to_us}', "sh", *command]
         process = subprocess.Popen(
-            shell, pass_fds=(from_us, to_us), stdout=subprocess.DEVNULL,
+            [sys.executable, "-c", START, str(from_us), str(to_us), *command], pass_fds=(from_us, to_us), stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(from_us)

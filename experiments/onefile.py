@@ -3,13 +3,13 @@
     JAXDIGITS_DATA=FOLDER python experiments/onefile.py NAME RUN
     python experiments/onefile.py table
 
-FOLDER has MNIST and `pictures`, the 50 that people took.  Each row of onefile.json is a run that
-was exported with `jaxdigits export RUN --to html`:
+FOLDER has MNIST and `pictures`, the 50 that people took.  Each row of onefile.json is a run
+that was exported with `jaxdigits export RUN --to html`:
 
 * answers: to MNIST's first 1,000 test digits as they are, and to the same digits as pictures,
   dark on light, which the page prepares; `predict` answers both in Python;
-* pictures: the 50 files, opened in the page as a person opens them: the answer that it shows, and
-  the digit's 784 pixels beside those of `read_picture`;
+* pictures: the 50 files, opened in the page as a person opens them: the answer that it shows,
+  and the digit's 784 pixels beside those of `read_picture`;
 * latency: from a pointer event to the answer in the page, of strokes drawn with a mouse.
 """
 
@@ -55,8 +55,8 @@ ANSWERS = """(async (text, prepared) => {
 SHOWN = """(() => {
   const seen = document.getElementById("seen");
   const data = seen.getContext("2d").getImageData(0, 0, 28, 28).data;
-  const shares = [...document.querySelectorAll("#bars li")].map((li) => li.className === "best");
-  return [shares.indexOf(true), [...data].filter((_, i) => i % 4 === 0).map((v) => 255 - v),
+  const best = [...document.querySelectorAll("#bars li")].map((li) => li.className);
+  return [best.indexOf("best"), [...data].filter((_, i) => i % 4 === 0).map((v) => 255 - v),
           document.getElementById("note").textContent];
 })()"""
 

@@ -8,6 +8,8 @@ from jaxdigits.cli.report import say, say_json, say_note
 from jaxdigits.cli.source import data_to_test
 from jaxdigits.errors import require_run
 
+Kind = Literal["onnx", "stablehlo", "nir", "html"]
+
 
 @dataclass(frozen=True)
 class Export:
@@ -29,7 +31,7 @@ class Export:
 
     run_folder: Run
     """Folder of a run, as `train` printed it."""
-    to: Literal["onnx", "stablehlo", "nir", "html"] | None = None
+    to: Kind | None = None
     """Kind of file."""
     out: File = None
     """File to write; by default RUN/network with the kind behind it, as RUN/network.onnx."""
@@ -57,7 +59,7 @@ class Export:
             )
         path = self.out or self.run_folder / f"network.{self.to}"
         test = data_to_test(run.config, None, self.data_dir)
-        compared = self._export(run, path, test)
+        compared = self._export(self.to, run, path, test)
         if self.json:
             say_json(dict(file=str(path), **compared._asdict()))
             return 0
@@ -72,12 +74,12 @@ class Export:
             say_note(note)
         return 0
 
-    def _export(self, run, path, test):
+    def _export(self, kind: Kind, run, path, test):
         """Write the file, and return the comparison."""
-        if self.to == "html":
+        if kind == "html":
             from jaxdigits.page.onefile import export_page
 
             return export_page(run, path, test, seed=self.seed)
         from jaxdigits.runs.export import export_run
 
-        return export_run(run, self.to, path, test, seed=self.seed, dt=self.dt)
+        return export_run(run, kind, path, test, seed=self.seed, dt=self.dt)

@@ -1,7 +1,7 @@
 "use strict";
 /* The page: strokes or a picture -> the answer, its probabilities, and the spikes behind it. */
 (() => {
-  const SIDE = 128;   // pixels of the drawing that is read: so few are read within a frame
+  const SIDE = 96;    // pixels of the drawing that is read: so few are read within a frame
   const PEN = 0.075;  // width of the pen, of the paper's side
   const ROWS = 98;    // most rows of a raster; neurons share a row beyond that
   const KEY = 0.03;   // a step of the arrow keys, of the paper's side
