@@ -11,6 +11,8 @@ from jaxdigits.options import Bounds, require_within
 
 Bits = Annotated[int | None, Bounds(1, 8)]
 
+Kind = Literal["onnx", "stablehlo", "nir", "html"]
+
 
 @dataclass(frozen=True)
 class Export:
@@ -23,15 +25,17 @@ class Export:
       $ jaxdigits export runs/snn --to stablehlo --out snn.stablehlo
       $ jaxdigits export runs/snn --to nir --dt 1e-3
       $ jaxdigits export runs/cnn --to onnx --bits 8
+      $ jaxdigits export runs/cnn --to html --out digits.html
 
     A StableHLO program draws spikes itself; `jaxdigits.load_exported(FILE)` runs it. An ONNX
     model of a rate-coded network takes its spikes as input, and so does a NIR graph, which says
-    how long a step is. They need the extras `export`, `onnx` and `nir`.
+    how long a step is. They need the extras `export`, `onnx` and `nir`. An HTML page needs no
+    extra and no server: open it in a browser, and draw.
     """
 
     run_folder: Run
     """Folder of a run, as `train` printed it."""
-    to: Literal["onnx", "stablehlo", "nir"] | None = None
+    to: Kind | None = None
     """Kind of file."""
     out: File = None
     """File to write; by default RUN/network with the kind behind it, as RUN/network.onnx."""
@@ -50,9 +54,8 @@ class Export:
         """Export, compare, and print the differences."""
         require_run(self.run_folder)
         if self.to is None:
-            raise ValueError("export needs --to onnx, --to stablehlo or --to nir")
+            raise ValueError("export needs --to onnx, --to stablehlo, --to nir or --to html")
         require_within("bits", Bits, self.bits)
-        from jaxdigits.runs.export import export_run
         from jaxdigits.runs.folder import load_run
 
         run = load_run(self.run_folder)
@@ -63,8 +66,7 @@ class Export:
             )
         path = self.out or self.run_folder / f"network.{self.to}"
         test = data_to_test(run.config, None, self.data_dir)
-        compared = export_run(run, self.to, path, test, seed=self.seed, dt=self.dt,
-                              bits=self.bits)  # fmt: skip
+        compared = self._export(self.to, run, path, test)
         if self.json:
             say_json(dict(file=str(path), **compared._asdict()))
             return 0
@@ -81,3 +83,15 @@ class Export:
         for note in compared.notes:
             say_note(note)
         return 0
+
+    def _export(self, kind: Kind, run, path, test):
+        """Write the file, and return the comparison."""
+        if kind == "html":
+            if self.bits:
+                raise ValueError("a page has as many bits as fit: leave out --bits")
+            from jaxdigits.page.onefile import export_page
+
+            return export_page(run, path, test, seed=self.seed)
+        from jaxdigits.runs.export import export_run
+
+        return export_run(run, kind, path, test, seed=self.seed, dt=self.dt, bits=self.bits)

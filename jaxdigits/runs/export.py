@@ -57,6 +57,44 @@ class Comparison(NamedTuple):
     """remarks on the file for other readers"""
 
 
+class Member(NamedTuple):
+    """One of a run's networks, in evaluation."""
+
+    seed: int
+    network: Layer
+    params: Params
+    key: Array
+    plain: Layer
+    """the same network without rounding, which other programs do not know"""
+    weights: Params
+    """of `plain`: rounded, where the run has few bits"""
+
+
+def member_of(run: Run, seed: int | None = None, bits: int | None = None) -> Member:
+    """Return one of a run's networks; seed None: the first.
+
+    Args:
+      bits: of each of `weights`, rounded per neuron; None: those of the run.
+
+    Raises:
+      RunError: for `bits` of a run whose weights have other bits already.
+      ValueError: for a seed that the run does not have.
+    """
+    config = run.config
+    seed = config.seed if seed is None else seed
+    if not 0 <= seed - config.seed < config.seeds:
+        last = config.seed + config.seeds - 1
+        raise ValueError(f"--seed must be from {config.seed} to {last}, got {seed}")
+    if bits is not None and config.bits not in (None, bits):
+        raise RunError(f"the run has weights of {config.bits} bits already: leave out --bits")
+    bits = config.bits or bits
+    params, statistics, key = members_of(run)[seed - config.seed]
+    build = lambda each: each.build()(training=False, statistics=statistics)
+    weights = params if bits is None else rounded(params, bits)
+    plain = build(replace(config, bits=None))
+    return Member(seed, build(config), params, key, plain, weights)
+
+
 def export_run(
     run: Run,
     kind: Kind,
@@ -81,18 +119,9 @@ def export_run(
       ValueError: for a seed that the run does not have, or a network that this kind of file
         cannot express.
     """
-    config = run.config
-    seed = config.seed if seed is None else seed
-    if not 0 <= seed - config.seed < config.seeds:
-        last = config.seed + config.seeds - 1
-        raise ValueError(f"--seed must be from {config.seed} to {last}, got {seed}")
-    if bits is not None and config.bits not in (None, bits):
-        raise RunError(f"the run has weights of {config.bits} bits already: leave out --bits")
-    bits = config.bits or bits
-    params, statistics, key = members_of(run)[seed - config.seed]
-    plain = replace(config, bits=None).build()(training=False, statistics=statistics)
-    weights = params if bits is None else rounded(params, bits)  # other programs do not round
-    example, notes = blank(config.features, 1), ()
+    config, example, bits = run.config, blank(run.config.features, 1), run.config.bits or bits
+    seed, network, params, key, plain, weights = member_of(run, seed, bits)
+    notes: tuple[str, ...] = ()
     if kind == "onnx":
         data = to_onnx(plain, params, config.features, bits=bits)
         program = _onnx_program(plain, data)
@@ -104,8 +133,8 @@ def export_run(
         notes = graph.notes
         write_graph(path, graph)
         data, program = path.read_bytes(), _nir_program(plain, read_graph(path))
-    networks = (plain, weights), (config.build()(training=False, statistics=statistics), params)
-    compared = _compare(networks, program, test, key)._replace(notes=notes)
+    networks = (plain, weights), (network, params)
+    compared = compare(networks, program, test, key)._replace(notes=notes)
     stored = "int8 levels and a scale" if kind == "onnx" else "rounded, as float32"
     write_artefact(
         path, data, example, kind=kind, seed=seed, network=config.network,
@@ -170,13 +199,13 @@ def _reduction(readout: Layer) -> Callable[[Array], Array]:
     return {"mean": lambda y: y.mean(0), "max": lambda y: y.max(0)}.get(options["reduce"], last)
 
 
-def _compare(
+def compare(
     networks: tuple[tuple[Layer, Params], tuple[Layer, Params]],
     program: Program,
     test: Dataset,
     key: Array,
 ) -> Comparison:
-    """Compare a program with its network, and both with the run's, on all examples.
+    """Compare a program with its network, and with the run's, on all examples of a test set.
 
     Args:
       networks: the program's network with its params, and the run's.

@@ -75,10 +75,19 @@ def test_the_lines_for_people_name_the_file_and_the_seed(cli, two, tmp_path):
     assert third.endswith("spikes of hidden neurons differ")
 
 
+def test_a_page_answers_as_the_run_and_says_its_bits(cli, two, tmp_path):
+    answer = cli("export", two[1], "--to", "html", "--out", tmp_path / "a.html")
+    assert answer.code == 0
+    assert "its weights have 32 bits" in answer.err
+    size, compared = answer.out.splitlines()
+    assert size.startswith(f"{tmp_path / 'a.html'}: ")
+    assert "0 answers differ from the run's, logits by up to 0.0e+00" in compared
+
+
 def test_one_line_says_what_is_wrong(one_line, trained, tmp_path):
     for args, text in {
-        (): "export needs --to onnx, --to stablehlo or --to nir",
-        ("--to", "nir2"): "onnx, stablehlo, nir",
+        (): "export needs --to onnx, --to stablehlo, --to nir or --to html",
+        ("--to", "nir2"): "onnx, stablehlo, nir, html",
         ("--to", "onnx", "--seed", "9"): "--seed must be from 0 to 0, got 9",
         ("--to", "onnx", "--out", tmp_path / "no" / "a"): "No such file or directory",
         ("--to", "onnx", "--bits", 33): "bits must be in [1, 8], got 33",
