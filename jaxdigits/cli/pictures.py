@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxdigits.cli.report import say_note
 from jaxdigits.cli.workers import read_each
 from jaxdigits.errors import DataError
 
@@ -96,7 +97,7 @@ def write_table(
       head: of the columns.
 
     Raises:
-      OSError: if the file cannot be written.
+      OSError, DataError: if the file cannot be written.
     """
     count = [0, 0]
     open(file, "a").close()  # fail now rather than at the end
@@ -106,10 +107,15 @@ def write_table(
         for path, answer, error in rows:
             count[answer is None] += 1
             cells = [""] * (len(head) - 2) if answer is None else decide(answer)
+            if answer is None:
+                say_note(error)
             shown = [cell if isinstance(cell, str) else f"{cell:.4f}" for cell in cells]
             table.writerow([path, *shown, error])
         text = out.getvalue().encode("utf-8", errors="backslashreplace")
-    file.write_bytes(text)
+    try:
+        file.write_bytes(text)
+    except OSError as error:  # of a full disk it names no file
+        raise DataError(f"cannot write {file}: {error.strerror}; pass another file") from error
     return count[0], count[1]
 
 

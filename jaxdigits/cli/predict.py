@@ -85,7 +85,6 @@ class Predict:
             raise ValueError("--csv is for pictures without --image and --audio: pass some")
         if self.csv and (self.json or self.all):
             raise ValueError("--csv writes a table: leave out --json and --all")
-        pictures.require_new_table(self.csv, images)
         if not (images or self.image or self.audio):
             raise ValueError("predict needs a picture or a recording, got none")
         from jaxdigits.data.catalogue import WEAKNESS
@@ -112,7 +111,9 @@ class Predict:
             return self._show(self.image, self.audio, decide(read(inputs)[0]), alone)
         look = partial(_picture, own=run.config.own)
         inputs_of = lambda picture: _inputs(picture, None, run.config)
-        with closing(pictures.answers(pictures.listed(images), look, inputs_of, read)) as rows:
+        paths = pictures.listed(images)
+        pictures.require_new_table(self.csv, paths)
+        with closing(pictures.answers(paths, look, inputs_of, read)) as rows:
             return self._answer_all(rows, decide)
 
     def _answer_all(

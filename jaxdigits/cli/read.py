@@ -72,7 +72,6 @@ class Read:
             raise ValueError("read needs --format NAME; `jaxdigits formats` lists the names")
         if self.csv and self.json:
             raise ValueError("--csv writes a table: leave out --json")
-        require_new_table(self.csv, self.fields)
         from jaxdigits.reader.formats import make_format
 
         format = make_format(self.format)
@@ -99,7 +98,9 @@ class Read:
         answer = lambda some: read_fields(
             logits, list(some), format, temperature=temperature, limit=limit
         )
-        with closing(answers(listed(self.fields), _prepared, lambda one: one, answer)) as rows:
+        paths = listed(self.fields)
+        require_new_table(self.csv, paths)
+        with closing(answers(paths, _prepared, lambda one: one, answer)) as rows:
             return self._answer_all(rows)
 
     def _answer_all(self, rows: Iterable[Answer]) -> int:
@@ -115,7 +116,8 @@ class Read:
             return *shown, *second
 
         good, bad = write_table(self.csv, _with_reasons(rows), cells, HEAD)
-        say(f"{good} pictures read, {bad} not: {self.csv}")
+        unsure = sum(map(bool, reasons))
+        say(f"{good - unsure} answered, {unsure} without an answer, {bad} not read: {self.csv}")
         return 1 if bad else REFUSED if any(reasons) else 0
 
     def _show(self, row: Answer) -> int:

@@ -80,7 +80,7 @@ def ctc(blank: int | None = None) -> Loss:
         share = jax.nn.softmax(both, axis=-1)
         hot = jax.nn.one_hot(places.label, logits.shape[-1], dtype=logp.dtype)
         gamma = jnp.einsum("tbs,bsk->btk", share, hot)
-        possible = jnp.isfinite(_log_sum(both[-1]))[:, None, None]
+        possible = (_log_sum(both[-1]) != -jnp.inf)[:, None, None]  # NaN stays NaN
         slope = jnp.where(possible, jnp.exp(logp) - gamma, 0) / len(logits)
         return slope.astype(logits.dtype)
 
@@ -121,6 +121,9 @@ def _prepared(logits: Array, labels: Any, blank: int | None) -> tuple[Array, Pla
             f"ctc needs logits [B, T, K] and labels [B, L], got {jnp.shape(logits)} and "
             f"{jnp.shape(labels)}"
         )
+    kind = jnp.result_type(labels)
+    if not jnp.issubdtype(kind, jnp.integer):
+        raise ValueError(f"labels must be whole numbers, got {kind}: pass labels.astype(int)")
     classes = logits.shape[-1]
     blank = classes - 1 if blank is None else blank
     if isinstance(blank, bool) or int(blank) != blank or not 0 <= blank < classes:
@@ -218,7 +221,7 @@ def _log_sum_of(a: Array, b: Array, c: Array) -> Array:
 def _log_sum(x: Array) -> Array:
     """Return log Σ_s exp x [B, S] -> [B], and −∞ for a sum of zeros."""
     total = jax.nn.logsumexp(x, axis=-1)
-    return jnp.where(total > LOW / 2, total, -jnp.inf)
+    return jnp.where(total <= LOW / 2, -jnp.inf, total)
 
 
 CASES = {"ctc": Case(ctc, (7, 4))}

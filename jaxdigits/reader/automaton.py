@@ -18,17 +18,35 @@ import numpy as np
 
 S = TypeVar("S", bound=Hashable)
 DEAD = -1
+DIGITS = tuple("0123456789")
 LARGEST = 10_000  # states; a mistake in a function would never end
 
 
 @dataclass(frozen=True, eq=False)
 class Automaton:
-    """The strings of digits that lead from state 0 to an accepting state."""
+    """The strings of digits that lead from state 0 to an accepting state.
+
+    Raises:
+      ValueError: for arrays of another shape, a state that is not there, or no string.
+    """
 
     step: np.ndarray
     """[Q, 10] int32, the next state by digit; −1 where no string of the format goes on"""
     accept: np.ndarray
     """[Q] bool"""
+
+    def __post_init__(self):
+        step, accept = np.asarray(self.step), np.asarray(self.accept)
+        if step.ndim != 2 or step.shape[1] != 10 or step.dtype.kind not in "iu":
+            raise ValueError(f"step must be [Q, 10] int, got {step.dtype} {list(step.shape)}")
+        if accept.shape != step.shape[:1] or accept.dtype != bool:
+            raise ValueError(
+                f"accept must be [{len(step)}] bool, got {accept.dtype} {list(accept.shape)}"
+            )
+        if not DEAD <= step.min(initial=0) <= step.max(initial=0) < len(step):
+            raise ValueError(f"step must be from −1 to {len(step) - 1}, the last state")
+        if not any(accept[q] for q in _reached(step)):
+            raise ValueError("the format accepts no string")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Automaton):
@@ -44,7 +62,7 @@ class Automaton:
         """Return whether a string is one of the automaton's."""
         state = 0
         for digit in digits:
-            state = self.step[state, int(digit)]
+            state = self.step[state, int(digit)] if str(digit) in DIGITS else DEAD
             if state == DEAD:
                 return False
         return bool(self.accept[state])
@@ -183,16 +201,9 @@ def _minimal(step: np.ndarray, accept: np.ndarray) -> Automaton:
     if not alive[0]:
         raise ValueError("the format accepts no string")
     step = np.where((step != DEAD) & alive[step], step, DEAD)
-    # Moore: states are alike until a digit tells them apart.  A dead state is the last kind.
-    kind = np.append(accept.astype(int), -1)
-    while True:
-        rows = np.concatenate([kind[:-1, None], kind[step]], axis=1)
-        _, new = np.unique(rows, axis=0, return_inverse=True)
-        new = np.append(new.ravel(), -1)
-        if len(np.unique(new)) == len(np.unique(kind)):
-            break
-        kind = new
-    first = {int(k): i for i, k in reversed(list(enumerate(kind[:-1]))) if alive[i]}
+    order = _ordered(step)
+    kind = _kinds(step, accept) if order is None else _kinds_in_order(step, accept, order)
+    first = {int(k): i for i, k in reversed(list(enumerate(kind))) if alive[i]}
     number, waiting = {int(kind[0]): 0}, deque([int(kind[0])])
     rows, accepting = [], []
     while waiting:
@@ -210,6 +221,42 @@ def _minimal(step: np.ndarray, accept: np.ndarray) -> Automaton:
             row.append(number[k])
         rows.append(row)
     return Automaton(np.array(rows, np.int32), np.array(accepting))
+
+
+def _kinds(step: np.ndarray, accept: np.ndarray) -> np.ndarray:
+    """Return equal numbers [Q] for states that begin the same strings, by Moore's method.
+
+    States are alike until a digit tells them apart.  A dead state is the last kind.
+    """
+    kind = np.append(accept.astype(int), -1)
+    while True:
+        rows = np.concatenate([kind[:-1, None], kind[step]], axis=1)
+        _, new = np.unique(rows, axis=0, return_inverse=True)
+        new = np.append(new.ravel(), -1)
+        if len(np.unique(new)) == len(np.unique(kind)):
+            return kind[:-1]
+        kind = new
+
+
+def _kinds_in_order(step: np.ndarray, accept: np.ndarray, order: list[int]) -> np.ndarray:
+    """Return what `_kinds` returns, of states without a circle: the last states first."""
+    kind = np.full(len(step) + 1, -1)  # its last entry is that of a dead state
+    numbers: dict[tuple, int] = {}
+    for q in reversed(order):
+        row = bool(accept[q]), *kind[step[q]].tolist()
+        kind[q] = numbers.setdefault(row, len(numbers))
+    return kind[:-1]
+
+
+def _reached(step: np.ndarray) -> set[int]:
+    """Return the states that strings lead to."""
+    reached, waiting = {0} if len(step) else set(), [0] if len(step) else []
+    while waiting:
+        for r in step[waiting.pop()].tolist():
+            if r != DEAD and r not in reached:
+                reached.add(r)
+                waiting.append(r)
+    return reached
 
 
 def _ordered(step: np.ndarray) -> list[int] | None:

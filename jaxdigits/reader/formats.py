@@ -21,7 +21,7 @@ from jaxdigits.reader.automaton import (
     union,
     weighted_sum,
 )
-from jaxdigits.reader.pattern import pattern
+from jaxdigits.reader.pattern import SHOWN, pattern
 
 NO_CHECKSUM = "no checksum: any other string of the format"
 
@@ -79,12 +79,17 @@ def make_format(name: str) -> Format:
         raise ValueError(f"format must be one of {', '.join(FORMATS)}, got {name!r}{hint}")
     kind = FORMATS[word]
     takes = ":" in kind.example
-    if (colon and not takes) or (colon and not argument):
+    if colon and not takes:
+        raise ValueError(f"format {name!r}: {word} takes nothing behind a colon")
+    if colon and not argument:
         raise ValueError(f"format {name!r}: write it as {kind.example}")
     try:
         automaton = kind.make(argument)
+        if automaton.accept[0]:
+            raise ValueError("it accepts the empty string, and a field has a digit")
     except ValueError as error:
-        raise ValueError(f"format {name!r}: {error}; as {kind.example}") from None
+        shown = name if len(name) <= SHOWN else f"{name[:SHOWN]}…"
+        raise ValueError(f"format {shown!r}: {error}; as {kind.example}") from None
     return Format(name, automaton, kind.text, kind.blind, partial(kind.show, argument))
 
 
@@ -162,10 +167,8 @@ def iban(country: str) -> Automaton:
     """
     country = country.upper()
     if country not in IBAN:
-        raise ValueError(
-            f"country {country or 'none'!r} is not one of those whose IBAN has digits only: "
-            f"{', '.join(IBAN)}"
-        )
+        unknown = f"{country} is not" if country else "give"
+        raise ValueError(f"{unknown} a country whose IBAN has digits only: {', '.join(IBAN)}")
     size = IBAN[country]
     letters = int("".join(str(int(letter, 36)) for letter in country)) * 100
     weights = [10, 1, *(pow(10, n, 97) for n in range(size + 3, 5, -1))]

@@ -16,6 +16,7 @@ from jaxdigits.reader.automaton import Automaton, explore
 
 Node = Any  # a tuple: its kind, and its parts
 LONGEST, MOST_WORK = 20_000, 2_000_000
+SHOWN = 40  # characters of a pattern, in an error
 NEVER: Node = ("any of", frozenset())
 EMPTY: Node = ("empty",)
 
@@ -28,19 +29,19 @@ def pattern(text: str) -> Automaton:
         empty one, or strings without end.
     """
     if len(text) > LONGEST:
-        raise ValueError(f"pattern {text[:40]!r}… has over {LONGEST} characters: shorten it")
+        raise ValueError(f"pattern {_short(text)} has over {LONGEST} characters: shorten it")
     try:
         automaton = _automaton(text)
     except RecursionError:
         raise ValueError(
-            f"pattern {text[:40]!r}… has too many parts in a row or within"
+            f"pattern {_short(text)} has too many parts in a row or within"
         ) from None
     longest = automaton.lengths()[1]
     if longest is None:
         hint = "give a limit, as {1,9}"
-        raise ValueError(f"pattern {text!r} accepts strings without end: {hint}")
+        raise ValueError(f"pattern {_short(text)} accepts strings without end: {hint}")
     if not longest:
-        raise ValueError(f"pattern {text!r} accepts the empty string alone: add digits")
+        raise ValueError(f"pattern {_short(text)} accepts the empty string alone: add digits")
     return automaton
 
 
@@ -58,14 +59,19 @@ def _automaton(text: str) -> Automaton:
         nonlocal work
         work += _size(node)
         if work > MOST_WORK:
-            raise ValueError("it has too many parts within parts: write it with fewer")
+            raise ValueError("it is too large: write it with fewer choices and repeats")
         rest = _rest(node, digit)
         return None if rest == NEVER else rest
 
     try:
         return explore(node, step, _may_end)
     except ValueError as error:
-        raise ValueError(f"pattern {text!r}: {error}") from None
+        raise ValueError(f"pattern {_short(text)}: {error}") from None
+
+
+def _short(text: str) -> str:
+    """Return a text as it stands in an error."""
+    return repr(text) if len(text) <= SHOWN else f"{text[:SHOWN]!r}…"
 
 
 def _size(node: Node) -> int:
@@ -75,7 +81,7 @@ def _size(node: Node) -> int:
 
 
 def _at(text: str, at: int, problem: str) -> str:
-    return f"pattern {text!r}, character {at + 1}: {problem}"
+    return f"pattern {_short(text)}, character {at + 1}: {problem}"
 
 
 def _alternatives(text: str, at: int) -> tuple[Node, int]:

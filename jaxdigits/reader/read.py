@@ -90,7 +90,7 @@ def read_fields(
         frames = _aligned(logp[: len(rows)], digits[:, 0])
         for n, i in enumerate(rows):
             if not fits[n]:
-                reason = f"no path in the format: nothing like {format.text} in the picture"
+                reason = f"no path in the format: the picture has nothing like {format.name}"
                 readings[i] = Reading("", "", 0.0, refused=reason)
                 continue
             ranked = [

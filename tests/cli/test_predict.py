@@ -263,6 +263,7 @@ def test_folders_and_tables_that_cannot_be_are_one_line(one_line, trained, tmp_p
     assert one_line("predict", BOX, tmp_path / "empty") == (1, line)
     line = f"--csv would overwrite the picture {pictures[0]}: name another file"
     assert one_line("predict", pictures[0], "--csv", pictures[0]) == (2, line)
+    assert one_line("predict", pictures[0].parent, "--csv", pictures[0]) == (2, line)
     code, said = one_line("predict", pictures[0], "--csv", tmp_path / "no" / "a.csv")
     assert (code, said) == (1, f"{tmp_path / 'no' / 'a.csv'}: No such file or directory")
     code, said = one_line("predict", trained[1], "--image", pictures[0], "--csv", "a.csv")

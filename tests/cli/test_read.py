@@ -164,7 +164,8 @@ def test_a_table_has_a_row_a_field(cli, knowing, run, pictures, bad, tmp_path):
     args = (*bad, *pictures[:2], *FORMAT, "--run", run, "--max-error", "0.1", "--csv", file)
     answer = cli("read", *args)
     assert answer.code == 1
-    assert answer.out == f"3 pictures read, 2 not: {file}\n"
+    assert answer.out == f"1 answered, 2 without an answer, 2 not read: {file}\n"
+    assert [line.split(": ")[1] for line in answer.err.splitlines()] == list(map(str, bad[:2]))
     rows = list(csv.DictReader(file.read_text().splitlines()))
     assert list(rows[0]) == [
         "file", "text", "probability", "second", "second_probability", "reason"
@@ -197,6 +198,8 @@ def test_bad_commands_are_one_line(one_line, run, trained, pictures, tmp_path):
     assert both == (2, "--csv writes a table: leave out --json")
     over = one_line("read", path, *FORMAT, "--run", run, "--csv", path)
     assert (over[0], "overwrite the picture" in over[1]) == (2, True)
+    inside = one_line("read", path.parent, *FORMAT, "--run", run, "--csv", path)
+    assert (inside[0], "overwrite the picture" in inside[1]) == (2, True)
 
 
 def test_the_frames_of_a_run_do_not_depend_on_their_place(run):

@@ -95,9 +95,19 @@ def test_inside_a_program_an_impossible_string_is_infinite_and_moves_nothing():
     np.testing.assert_array_equal(slope[1], 0)
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_network_that_diverged_has_no_finite_loss_and_no_slope_of_zero(bad):
+    z = jnp.asarray(LOGITS[:1], jnp.float32).at[0, 2, 1].set(bad)
+    loss = ctc()
+    value, slope = jax.jit(lambda z: (loss.value(z, LABELS[:1]), loss.slope(z, LABELS[:1])))(z)
+    assert np.isnan(value)
+    assert np.isnan(slope).any()
+
+
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
+        ([[0.0, 1.5]], r"labels must be whole numbers, got float.*: pass labels.astype\(int\)"),
         ([[0, 5]], r"labels\[0\] is \[0, 5\]: each must be in 0..4 and not 4, the blank"),
         ([[0, 4]], r"labels\[0\] is \[0, 4\]"),
         ([[0, -2]], r"labels\[0\] is \[0, -2\]"),

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxdigits.reader import explore, product, union
+from jaxdigits.reader import Automaton, explore, product, union
 from jaxdigits.reader.automaton import LARGEST, between, weighted_sum
 from jaxdigits.reader.formats import digits
 
@@ -84,3 +84,36 @@ def test_every_state_leads_to_an_end():
     for _ in range(len(reach)):
         reach |= np.where(automaton.step < 0, False, reach[automaton.step]).any(1)
     assert reach.all()
+
+
+@pytest.mark.parametrize(
+    ("step", "accept", "message"),
+    [
+        (np.full((1, 10), -1), [False], "the format accepts no string"),
+        (np.array([[-1] * 10, [1] * 10]), [False, True], "the format accepts no string"),
+        (np.full((1, 10), 5), [True], "step must be from −1 to 0, the last state"),
+        (np.full((1, 10), -2), [True], "step must be from −1 to 0"),
+        (np.zeros((1, 9), int), [True], r"step must be \[Q, 10\] int, got int64 \[1, 9\]"),
+        (np.zeros((1, 10)), [True], r"step must be \[Q, 10\] int, got float64"),
+        (np.zeros((1, 10), int), [1], r"accept must be \[1\] bool, got int64 \[1\]"),
+        (np.zeros((0, 10), int), [], r"accept must be \[0\] bool|accepts no string"),
+    ],
+)
+def test_arrays_that_are_no_automaton_are_refused(step, accept, message):
+    with pytest.raises(ValueError, match=message):
+        Automaton(step, np.array(accept))
+
+
+@pytest.mark.parametrize("other", ["12a45", [-1, 2, 3, 4, 5], [10, 2, 3, 4, 5], "1234٥"])
+def test_what_is_no_digit_is_in_no_string(other):
+    assert not digits(5).accepts(other)
+    assert digits(5).accepts([1, 2, 3, 4, np.int32(5)])
+
+
+def test_states_in_a_row_are_joined_as_states_in_a_circle_are():
+    rule = lambda n, d: (n[0] + 1, (n[1] + d) % 3) if n[0] < 4 else None
+    in_a_row = explore((0, 0), rule, lambda n: n == (4, 0))
+    assert len(in_a_row.step) == 2 + 3 * 3  # the start, three sums at each place, the end
+    assert strings(in_a_row) == []
+    assert in_a_row.lengths() == (4, 4)
+    assert in_a_row.count() == sum(sum(map(int, f"{n:04}")) % 3 == 0 for n in range(10_000))

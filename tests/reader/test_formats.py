@@ -118,7 +118,7 @@ def test_each_format_has_an_example_and_its_words(name):
     ("name", "message"),
     [
         ("abba", "format must be one of aba, .*, got 'abba'; perhaps aba"),
-        ("aba:3", "format 'aba:3': write it as aba"),
+        ("aba:3", "format 'aba:3': aba takes nothing behind a colon"),
         ("amount:", "format 'amount:': write it as amount:0-999999"),
         ("amount:5", "'5' is not two numbers with a hyphen between; as amount:0-999999"),
         ("amount:9-5", "got 9-5"),
@@ -126,10 +126,11 @@ def test_each_format_has_an_example_and_its_words(name):
         ("digits:0", "from 1 to 100, got 0-0"),
         ("digits:200", "from 1 to 100, got 200-200"),
         ("digits", "'' is not a number"),
-        ("iban:XX", "country 'XX' is not one of those whose IBAN has digits only: AT, "),
-        ("iban", "country 'none' is not"),
+        ("iban:XX", "XX is not a country whose IBAN has digits only: AT, "),
+        ("iban", "give a country whose IBAN has digits only: AT, .*; as iban:DE"),
         ("date:dym", "order must be one of dmy, .*, got 'dym'"),
         ("mrz:1", "from 2 to 100, got 1"),
+        ("pattern:1|", "it accepts the empty string, and a field has a digit; as pattern:"),
         ("pattern:[", "a set of digits looks like"),
     ],
 )
