@@ -169,14 +169,9 @@ class Search:
         plan, images = plan_of(folder, head)
         place = plan.facts.data if self.data_dir is None else str(self.data_dir)
         data, own, train, test = self._data(place if plan.facts.own else plan.facts.data)
-        if (
-            own is not None
-            and plan.facts.own is not None
-            and own.digest != plan.facts.own.digest
-        ):
-            raise RunError(
-                f"{data} has changed since the search began: bring the old data back"
-            )
+        if own and plan.facts.own and own.digest != plan.facts.own.digest:
+            changed = f"{data} has changed since the search began"
+            raise RunError(f"{changed}: bring the old data back, or begin a new search")
         parts, whole = self._parts(train, images or len(train))
         more = self.minutes is not None or self.epochs is not None
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)

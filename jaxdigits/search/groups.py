@@ -15,7 +15,7 @@ import numpy as np
 from jaxdigits.data.own_facts import Own
 from jaxdigits.losses import cross_entropy
 from jaxdigits.runs.config import Config, config_for
-from jaxdigits.runs.job import recipe_of
+from jaxdigits.runs.job import recipe_for
 from jaxdigits.search.cube import value_at
 from jaxdigits.search.proposals import static_points
 from jaxdigits.search.space import Choice, Entry, Real, Space, free, is_active
@@ -168,7 +168,7 @@ def member_of(config: Config, examples: int) -> Callable[[Mapping[str, Any]], Re
         rates = {name: hyper.get(name, value) for name, value in usual.items()}
         rate, decay = rates["learning_rate"], rates["weight_decay"]
         optimizer = adamw(rate, updates, weight_decay=decay, schedule=config.schedule)
-        recipe = recipe_of(config, optimizer)
+        recipe = recipe_for(config, optimizer)
         changes: dict[str, Any] = {"ema": hyper["ema"]} if "ema" in hyper else {}
         if "smoothing" in hyper:
             changes["loss"] = cross_entropy(hyper["smoothing"])

@@ -21,7 +21,7 @@ def searched(cli, tmp_path_factory):
     return cli("search", "mlp", *SMALL, "--out", folder, "--json"), folder
 
 
-def parsed(line):
+def parsed(line: str) -> Search:
     return Search.parsed(line.split())
 
 
@@ -71,7 +71,8 @@ def test_a_search_of_the_journal_goes_on_with_a_larger_budget(searched, cli, tmp
 
 def test_options_become_ranges_choices_and_fixed_values():
     command = parsed("snn --steps 4..9 --hidden 16|32,16 --norm none|batch --ema none|0.9 "
-                     "--neuron lif|alif --threshold 0.5..1 --recompute true|false --batch=32|64")  # fmt: skip
+                     "--neuron lif|alif --threshold 0.5..1 --recompute true|false "
+                     "--batch=32|64")  # fmt: skip
     assert command.entries == {
         "steps": Whole(4, 9), "hidden": Choice((16,), (32, 16)),
         "norm": Choice(None, "batch"), "ema": Choice(None, 0.9),
