@@ -26,6 +26,7 @@ state.  The map:
     jaxdigits.interop      neuromorphic graphs (NIR), read and written with their step; networks
                            for other programs: ONNX, StableHLO
     jaxdigits.runs         configurations, run folders, checkpoints, exports
+    jaxdigits.search       a network for some data: spaces, halving, an honest claim
     jaxdigits.plots        figures, and the report of a run
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products
     jaxdigits.cli          the command line

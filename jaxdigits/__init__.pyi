@@ -12,6 +12,7 @@ from . import plots as plots
 from . import quantise as quantise
 from . import reader as reader
 from . import runs as runs
+from . import search as search
 from . import spikes as spikes
 from . import train as train
 from .gradients import by_autodiff as by_autodiff

@@ -32,14 +32,14 @@ class Completion:
 
 
 def _program() -> argparse.ArgumentParser:
-    """The whole program as one parser; `train` has the options of all networks."""
-    from jaxdigits.cli import COMMANDS, class_of
-    from jaxdigits.cli.train import every_option
+    """The whole program as one parser, with the options of all networks."""
+    from jaxdigits.cli import COMMANDS, class_of, search, train
 
     program = Parser("jaxdigits", add_help=False)
     commands = program.add_subparsers()
     for name in COMMANDS:
-        options = every_option() if name == "train" else options_of(class_of(name))
+        every = {"train": train.every_option, "search": search.every_option}.get(name)
+        options = every() if every else options_of(class_of(name))
         # Only a command with a help text is public to shtab.
         add_options(commands.add_parser(name, add_help=False, help=name), options)
     return program

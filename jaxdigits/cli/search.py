@@ -13,7 +13,7 @@ from jaxdigits.cli.search_space import own_entries, own_options, split_entries
 from jaxdigits.cli.source import own_place, read_data
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.errors import RunError
-from jaxdigits.options import Bounds, options_of, require_name, require_within
+from jaxdigits.options import Bounds, Option, options_of, require_name, require_within
 
 AUTO = "auto"
 MINUTES = 10.0
@@ -97,7 +97,8 @@ class Search:
 
     def run(self) -> int:
         """Search, and say what came of it."""
-        from jaxdigits.search.session import Session, Stopped, finished, run_session
+        from jaxdigits.search.folder import finished, search_in
+        from jaxdigits.search.session import Stopped
 
         for option in options_of(type(self), without=("network", "settings", "entries")):
             require_within(option.name, option.annotation, getattr(self, option.name))
@@ -109,13 +110,12 @@ class Search:
         if self.resume and not more and (result := finished(self.resume)):
             say(f"{self.resume} has its result: go on with more --minutes")
             return self._tell(result)
-        session, test, whole = self._resumed() if self.resume else self._begun()
-        again = f"`jaxdigits search --resume {shlex.quote(str(session.folder))}` goes on"
+        folder, session, test, whole = self._resumed() if self.resume else self._begun()
+        again = f"`jaxdigits search --resume {shlex.quote(str(folder))}` goes on"
         with stopping(say_note) as stop, progress(self.json) as show:
-            session = Session(session.folder, session.work, session.budget, show, stop.is_set,
-                              session.records, session.pool, session.before)  # fmt: skip
+            session.report, session.stop = show, stop.is_set
             try:
-                result = run_session(session, lambda: test, whole)
+                result = search_in(folder, session, lambda: test, whole)
             except Stopped:
                 say_note(f"stopped after {len(session.records)} decisions: {again}")
                 return stop.code()
@@ -130,8 +130,9 @@ class Search:
         return 0
 
     def _begun(self):
-        """Begin a search: (session, test set, data of the winner)."""
-        from jaxdigits.search.groups import Facts, require_buildable
+        """Begin a search: (folder, session, test set, data of the winner)."""
+        from jaxdigits.search.buildable import require_buildable
+        from jaxdigits.search.groups import Facts
         from jaxdigits.search.journal import create_journal
         from jaxdigits.search.protocol import Plan, Work
         from jaxdigits.search.session import Budget, Session
@@ -154,12 +155,13 @@ class Search:
             f"{len(parts[1]):,} to choose, in {folder}",
             json_wanted=self.json,
         )
-        return Session(folder, work, Budget(minutes, self.epochs)), test, whole
+        return folder, Session(work, Budget(minutes, self.epochs)), test, whole
 
     def _resumed(self):
+        from jaxdigits.search.folder import read_budget, resume_session
         from jaxdigits.search.journal import read_journal
         from jaxdigits.search.protocol import Work
-        from jaxdigits.search.session import Budget, Session, read_budget, resume_session
+        from jaxdigits.search.session import Budget, Session
 
         folder = self.resume
         assert folder is not None
@@ -167,17 +169,16 @@ class Search:
         plan, images = plan_of(folder, head)
         place = plan.facts.data if self.data_dir is None else str(self.data_dir)
         data, own, train, test = self._data(place if plan.facts.own else plan.facts.data)
-        if own is not None and own.digest != plan.facts.own.digest:
-            raise RunError(
-                f"{data} has changed since the search began: bring the old data back"
-            )
+        if own and plan.facts.own and own.digest != plan.facts.own.digest:
+            changed = f"{data} has changed since the search began"
+            raise RunError(f"{changed}: bring the old data back, or begin a new search")
         parts, whole = self._parts(train, images or len(train))
         more = self.minutes is not None or self.epochs is not None
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
-        session = Session(folder, Work(plan, *parts), budget)
-        resume_session(session)
+        session = Session(Work(plan, *parts), budget)
+        resume_session(folder, session)
         say(f"{folder} goes on after {len(session.records)} decisions", json_wanted=self.json)
-        return session, test, whole
+        return folder, session, test, whole
 
     def _data(self, name: str | None):
         """Read (name or path, facts of one's own data, train, test)."""
@@ -259,6 +260,15 @@ def plan_of(folder: Path, head: Mapping[str, Any]):
         return Plan(space_from_json(head["space"]), facts, *rest), head["images"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder} has a journal that cannot be used: {error}") from error
+
+
+def every_option() -> list[Option]:
+    """The options of all networks, and those of a search, each once."""
+    from jaxdigits.cli import train
+
+    own = options_of(Search, without=("network", "settings", "entries"))
+    names = {option.name for option in own} | UNUSED
+    return [*own, *(o for o in train.every_option() if o.name not in names)]
 
 
 def _value(args: Sequence[str], flag: str) -> str | None:

@@ -14,13 +14,13 @@ def progress(json_wanted: bool) -> Iterator[Callable[[Any], None]]:
 
     In a pipe there is a line for each decision.
     """
-    terminal, lines = sys.stderr.isatty(), [-1]
+    terminal, stages = sys.stderr.isatty(), [(-1, -1)]
 
     def show(session: Any) -> None:
         if terminal:
             print(f"\r\033[K{_line(session)}", end="", file=sys.stderr, flush=True)
-        elif (stage := (len(session.records), len(session.finals))) != lines[0]:
-            lines[0] = stage
+        elif (stage := (len(session.records), len(session.finals))) != stages[0]:
+            stages[0] = stage
             say(_line(session), json_wanted=json_wanted)
 
     try:

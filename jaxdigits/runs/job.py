@@ -222,7 +222,7 @@ def fit_one(
     Raises:
       Diverged, ValueError: as `fit`.
     """
-    recipe = recipe_of(config, _optimizer(config, train), mesh)
+    recipe = recipe_for(config, _optimizer(config, train), mesh)
     return fit(recipe, train, valid, jax.random.key(config.seed), hooks, start=start)
 
 
@@ -288,7 +288,7 @@ def _train(
         best = fitted.history[fitted.best_epoch - 1]["valid_accuracy"]
         return fitted.params, fitted.statistics, [best], [fitted.best_epoch], []
     optimizer = _optimizer(config, train)
-    recipe = recipe_of(config, lambda _: optimizer, mesh)
+    recipe = recipe_for(config, lambda _: optimizer, mesh)
     keys = member_keys(config)
     many = fit_population(recipe, train, valid, keys, hooks=hooks, start=start)
     lost = (config.seed + np.flatnonzero(many.diverged)).tolist()
@@ -302,7 +302,7 @@ def _optimizer(config: Config, train: Dataset) -> optax.GradientTransformation:
     return adamw(config.learning_rate, updates, weight_decay=decay, schedule=schedule)
 
 
-def recipe_of(config: Config, optimizer: Any, mesh: Mesh | None = None) -> Recipe:
+def recipe_for(config: Config, optimizer: Any, mesh: Mesh | None = None) -> Recipe:
     """Return the recipe of a configuration, with that optimizer."""
     return Recipe(
         config.build(), optimizer, epochs=config.epochs, batch=config.batch,

@@ -57,20 +57,19 @@ class Claim(NamedTuple):
 
 
 def finalists(trials: Sequence[Trial], goal: str, best: int = BEST) -> list[Trial]:
-    """Return the best of the trials that trained longest, and the best default last.
+    """Return the best of the trials that no rung has dropped, and the best default last.
 
+    In a bracket that was cut they trained for fewer epochs, which is to their disadvantage.
     Trials with the settings of one before are passed over.
     """
     scored = [trial for trial in trials if trial.scores]
-    longest = max(max(trial.scores) for trial in scored)
-    able = [t for t in scored if longest in t.scores and t.scores[longest].accuracy >= 0]
-    ranked = [able[i] for i in order([t.scores[longest] for t in able])]
-    if goal == "front":
-        losses = [[-t.scores[longest].accuracy, t.operations] for t in able]
-        ranked = [able[i] for i in front_order(np.array(losses))] if able else []
+    able = [t for t in scored if t.last and last_score(t).accuracy >= 0]
+    ranked = [able[i] for i in order([last_score(t) for t in able])]
+    if goal == "front" and able:
+        losses = [[-last_score(t).accuracy, t.operations] for t in able]
+        ranked = [able[i] for i in front_order(np.array(losses))]
     usual = [trial for trial in scored if trial.default]
-    last = [t.scores[max(t.scores)] for t in usual]
-    default = usual[order(last)[0]] if usual else None
+    default = usual[order([last_score(t) for t in usual])[0]] if usual else None
     chosen: list[Trial] = []
     for trial in ranked:
         if all(trial.settings != other.settings for other in [*chosen, default] if other):
@@ -168,10 +167,14 @@ def corrected(right: np.ndarray, draws: int = DRAWS) -> Claim:
 def claims(records: Sequence[Record]) -> tuple[float, Claim, int]:
     """Return (the search's own claim, the corrected one, the number of trials)."""
     trials = [trial for trial in trials_of(records).values() if trial.scores]
-    longest = max(max(trial.scores) for trial in trials)
-    able = [t for t in trials if longest in t.scores]
-    best = max(trial.scores[longest].accuracy for trial in able)
+    able = [trial for trial in trials if trial.last]
+    best = max(last_score(trial).accuracy for trial in able)
     return best, corrected(np.array([trial.right for trial in able])), len(trials)
+
+
+def last_score(trial: Trial) -> Score:
+    """Return the score of a trial after the most epochs that it trained."""
+    return trial.scores[max(trial.scores)]
 
 
 def sealed(test: Callable[[], Dataset]) -> Callable[[], Dataset]:

@@ -5,7 +5,7 @@ numbers of `TRACED` are its arguments, one for each lane.  Nothing is masked: a 
 would cost the widest, and would not be the network of its own run.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,9 +14,8 @@ import numpy as np
 
 from jaxdigits.data.own_facts import Own
 from jaxdigits.losses import cross_entropy
-from jaxdigits.options import require_name
 from jaxdigits.runs.config import Config, config_for
-from jaxdigits.runs.job import recipe_of
+from jaxdigits.runs.job import recipe_for
 from jaxdigits.search.cube import value_at
 from jaxdigits.search.proposals import static_points
 from jaxdigits.search.space import Choice, Entry, Real, Space, free, is_active
@@ -169,7 +168,7 @@ def member_of(config: Config, examples: int) -> Callable[[Mapping[str, Any]], Re
         rates = {name: hyper.get(name, value) for name, value in usual.items()}
         rate, decay = rates["learning_rate"], rates["weight_decay"]
         optimizer = adamw(rate, updates, weight_decay=decay, schedule=config.schedule)
-        recipe = recipe_of(config, optimizer)
+        recipe = recipe_for(config, optimizer)
         changes: dict[str, Any] = {"ema": hyper["ema"]} if "ema" in hyper else {}
         if "smoothing" in hyper:
             changes["loss"] = cross_entropy(hyper["smoothing"])
@@ -178,43 +177,3 @@ def member_of(config: Config, examples: int) -> Callable[[Mapping[str, Any]], Re
         return replace(recipe, **changes) if changes else recipe
 
     return member
-
-
-def require_buildable(space: Space, facts: Facts) -> None:
-    """Build the network at both ends of each range, and at each value of each choice.
-
-    Raises:
-      ValueError: for a value that the network refuses, and for a range that holds the value
-        without which a layer is absent, naming the option.
-    """
-    for settings in default_settings(space, facts):
-        for name, entry in space.entries.items():
-            if name == "network" or name not in settings:
-                continue
-            for value in _corners(name, entry):
-                config_of(settings | {name: value}, facts)
-
-
-def _corners(name: str, entry: Any) -> Sequence[Any]:
-    if isinstance(entry, Choice):
-        return [corner for value in entry.values for corner in _corners(name, value)]
-    if not isinstance(entry, Entry):
-        return [entry]
-    none = ABSENT.get(bare(name))
-    if none is not None and entry.low <= none <= entry.high:
-        raise ValueError(
-            f"{name} {entry.low:g}..{entry.high:g} holds {none:g}, which is no layer at all: "
-            f"write {none:g}|low..high with a low above it"
-        )
-    return [entry.low, entry.high]
-
-
-def require_network(space: Space, known: Sequence[str]) -> None:
-    """Check that the space names its network, or several.
-
-    Raises:
-      ValueError: for a space without one, or an unknown name.
-    """
-    entry = space.entries.get("network")
-    for network in entry.values if isinstance(entry, Choice) else (entry,):
-        require_name("network", known, network)

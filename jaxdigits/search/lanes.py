@@ -194,7 +194,7 @@ def _judged(
 
 def _arguments(tasks: Sequence[Task], width: int) -> tuple[Any, Any]:
     """Return (seeds, hyper) [K]; lanes without a task repeat the first."""
-    tasks = [*tasks, *tasks[:1] * (width - len(tasks))]
+    tasks = [*tasks, *(tasks[0] for _ in range(width - len(tasks)))]
     seeds = jnp.asarray(np.array([task.seed for task in tasks], np.uint32))
     float_ = jnp.result_type(float)
     hyper = {n: jnp.asarray([t.hyper[n] for t in tasks], float_) for n in tasks[0].hyper}
@@ -203,7 +203,7 @@ def _arguments(tasks: Sequence[Task], width: int) -> tuple[Any, Any]:
 
 def _gathered(states: Sequence[Any], width: int) -> Any:
     """Return states of the pool as lanes [K, ...]: copies, which the program may take over."""
-    states = [*states, *states[:1] * (width - len(states))]
+    states = [*states, *(states[0] for _ in range(width - len(states)))]
     return jax.tree.map(lambda *leaves: jnp.array(np.stack(leaves)), *states)
 
 

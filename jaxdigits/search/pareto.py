@@ -20,7 +20,7 @@ def front_ranks(losses: np.ndarray) -> np.ndarray:
     losses = np.asarray(losses, float)
     no_worse = (losses[:, None] <= losses[None]).all(-1)
     better = (losses[:, None] < losses[None]).any(-1)
-    dominates = no_worse & better  # [by, point]
+    dominates = np.asarray(no_worse & better)  # [by, point]
     ranks = np.full(len(losses), -1)
     for rank in range(len(losses)):
         open_ = ranks < 0

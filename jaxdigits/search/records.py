@@ -29,6 +29,8 @@ class Trial(NamedTuple):
     right: np.ndarray
     """[V] bool, of its best epoch; [0] before the first rung"""
     operations: float
+    last: bool = False
+    """whether it trained to the last rung of its bracket so far"""
 
 
 class Rung(NamedTuple):
@@ -66,13 +68,18 @@ def needs_pool(records: Sequence[Record]) -> list[int]:
 def trials_of(records: Sequence[Record]) -> dict[int, Trial]:
     """Return all trials by number."""
     trials: dict[int, Trial] = {}
+    bracket: list[int] = []
     for record in records:
         if "group" in record:
+            bracket = record["trials"]
             for number, values in zip(record["trials"], record["settings"], strict=True):
                 default, right = number in record["defaults"], np.zeros(0, bool)
                 settings, group = _settings(values), record["group"]
                 trials[number] = Trial(number, group, settings, default, {}, right, 0.0)
             continue
+        trained = set(record["trials"])
+        for number in bracket:
+            trials[number] = trials[number]._replace(last=number in trained)
         for number, *row in _rows(record):
             accuracy, loss, right, operations = row
             trial = trials[number]

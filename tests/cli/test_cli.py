@@ -14,6 +14,8 @@ from jaxdigits.layers import relu
 HELP = {
     "train": ["--data", "--epochs", "--learning-rate", "--seeds", "--gradient", "--out",
               "--json", "--hidden", "--dropout-rate", "--steps", "--encoder", "--learn"],
+    "search": ["--data", "--minutes", "--epochs", "--goal", "--sampler", "--resume", "--hidden",
+               "--learning-rate", "low..high"],
     "completion": ["SHELL", "bash"],
     "evaluate": ["--data", "--data-dir", "--figure", "--json"],
     "predict": ["--json", "--max-error", "--csv", "IMAGE"],

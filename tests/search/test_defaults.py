@@ -3,8 +3,9 @@
 import pytest
 
 from jaxdigits.runs.config import CONFIGS
+from jaxdigits.search.buildable import require_buildable
 from jaxdigits.search.defaults import AUTO, SPACES, auto_entries, space_entries
-from jaxdigits.search.groups import Facts, all_groups, default_settings, require_buildable
+from jaxdigits.search.groups import Facts, all_groups, default_settings
 from jaxdigits.search.space import Space
 
 FACTS = Facts("digits", None, 3)

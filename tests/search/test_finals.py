@@ -8,9 +8,10 @@ from jaxdigits.search.halving import Score
 from jaxdigits.search.records import Trial
 
 
-def trial(number, scores, default=False, settings=None):
+def trial(number, scores, default=False, settings=None, last=True):
     scores = {epochs: Score(accuracy, 1.0) for epochs, accuracy in scores.items()}
-    return Trial(number, 0, settings or {"lr": number}, default, scores, np.zeros(4, bool), 0.0)
+    return Trial(number, 0, settings or {"lr": number}, default, scores, np.zeros(4, bool), 0.0,
+                 last)  # fmt: skip
 
 
 def final(number, rows, operations=1.0, default=False):
@@ -47,11 +48,12 @@ def test_one_clearly_best_trial_keeps_its_accuracy():
 
 def test_finalists_are_the_best_of_the_longest_and_the_default_comes_last():
     trials = [
-        trial(0, {1: 0.4}, default=True), trial(1, {1: 0.99}), trial(2, {1: 0.5, 9: 0.7}),
-        trial(3, {1: 0.5, 9: 0.9}), trial(4, {1: 0.5, 9: 0.8}), trial(5, {9: -1.0}),
-        trial(6, {9: 0.85}, settings={"lr": 3}), trial(7, {}),
+        trial(0, {1: 0.4}, default=True), trial(1, {1: 0.99}, last=False),
+        trial(2, {1: 0.5, 9: 0.7}), trial(3, {1: 0.5, 9: 0.9}), trial(4, {1: 0.5, 9: 0.8}),
+        trial(5, {9: -1.0}), trial(6, {9: 0.85}, settings={"lr": 3}), trial(7, {}),
+        trial(8, {3: 0.75}),
     ]  # fmt: skip
-    assert [t.number for t in finalists(trials, "accuracy")] == [3, 4, 2, 0]
+    assert [t.number for t in finalists(trials, "accuracy")] == [3, 4, 8, 2, 0]
     assert [t.number for t in finalists(trials, "accuracy", best=1)] == [3, 0]
 
 
@@ -70,7 +72,7 @@ def test_a_gain_has_an_interval_that_tells_luck_from_difference():
     same = gain(final(0, rows(0.9)), final(1, rows(0.9)), draws=300)
     assert same.low < 0 < same.high
     better = gain(final(0, rows(0.95)), final(1, rows(0.8)), draws=300)
-    assert 0.1 < better.low < better.value < better.high < 0.2
+    assert 0.1 < better.low < better.value < better.high < 0.25
     assert isinstance(better, Claim)
 
 

@@ -8,6 +8,7 @@ import pytest
 from jaxdigits.data import digits
 from jaxdigits.losses import cross_entropy
 from jaxdigits.runs.config import config_for
+from jaxdigits.search.buildable import require_buildable
 from jaxdigits.search.groups import (
     Facts,
     all_groups,
@@ -16,7 +17,6 @@ from jaxdigits.search.groups import (
     group_of,
     hyper_of,
     member_of,
-    require_buildable,
     settings_in,
     trial_seed,
 )

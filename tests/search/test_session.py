@@ -8,21 +8,16 @@ import pytest
 from jaxdigits.data import digits
 from jaxdigits.errors import RunError
 from jaxdigits.runs.folder import load_run
+from jaxdigits.search.folder import finished, resume_session, search_in
 from jaxdigits.search.groups import Facts
 from jaxdigits.search.journal import FILE, POOL, create_journal, read_journal
 from jaxdigits.search.protocol import Plan, Work
 from jaxdigits.search.records import member_epochs, trials_of
-from jaxdigits.search.session import (
-    Budget,
-    Session,
-    Stopped,
-    finished,
-    resume_session,
-    run_session,
-)
+from jaxdigits.search.session import Budget, Session, Stopped, search
 from jaxdigits.search.space import Real, Space
 
 SPACE = Space(network="mlp", hidden=(8,), batch=32, learning_rate=Real(1e-3, 3e-2, log=True))
+SPACE_OF_RATES = Space(learning_rate=Real(1e-3, 3e-2, log=True))
 BUDGET = Budget(None, 24 + 8 * 2 + 24)
 
 
@@ -45,13 +40,13 @@ def searched(folder, work, killed_at=None, budget=BUDGET, resume=False, stop=lam
         if len(calls) == killed_at:
             raise Killed
 
-    session = Session(folder, work, budget, report, stop)
+    session = Session(work, budget, report, stop)
     if resume:
-        resume_session(session)
+        resume_session(folder, session)
     else:
         create_journal(folder, {"seed": 4})
     test = digits()[1]
-    run_session(session, lambda: test[:50])
+    search_in(folder, session, lambda: test[:50])
     return len(calls)
 
 
@@ -134,3 +129,15 @@ def test_a_stop_keeps_all_decisions_and_too_little_budget_is_said(tmp_path, work
         searched(tmp_path / "short", work, budget=Budget(None, 3))
     with pytest.raises(RunError, match="has a search"):
         searched(tmp_path / "stopped", work)
+
+
+def test_in_python_a_search_knows_no_files(work):
+    found = search("mlp", SPACE, work.train, work.valid, epochs=24, longest=3, seed=4)
+    assert found.trials == 24
+    network = found.config.build()(training=False, statistics=found.statistics)
+    logits, _ = network.forward(found.params, work.valid.inputs[:])
+    assert (logits.argmax(-1) == work.valid.label).mean() > 0.3
+    with pytest.raises(ValueError, match="pass minutes > 0 or epochs > 0, got 0 and None"):
+        search("mlp", SPACE, work.train, work.valid, minutes=0)
+    with pytest.raises(ValueError, match="network must be one of"):
+        search("mpl", SPACE_OF_RATES, work.train, work.valid, epochs=24)

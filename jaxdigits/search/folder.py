@@ -1,0 +1,177 @@
+"""A search in a folder: its journal, its clock, and the network that it chose.
+
+SEARCH/journal.jsonl, pool/   the decisions, and the states that wait
+SEARCH/clock.json             the budget, and the seconds that are spent
+SEARCH/best/                  the winner, an ordinary run
+SEARCH/result.json            the claim, the fresh seeds, the correction and the test
+"""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jaxdigits.data import Dataset
+from jaxdigits.errors import RunError
+from jaxdigits.measure import score
+from jaxdigits.runs.folder import Run, load_run, read_result, save_doubt, write_json, writing
+from jaxdigits.runs.job import doubt_of, finish_run, fit_one, predictor
+from jaxdigits.runs.save import save_run
+from jaxdigits.search.finals import Final, sealed
+from jaxdigits.search.groups import hyper_of
+from jaxdigits.search.journal import (
+    POOL,
+    append_record,
+    cut_journal,
+    pool_file,
+    read_journal,
+    read_pool,
+    save_pool,
+)
+from jaxdigits.search.lanes import Task, like_state
+from jaxdigits.search.protocol import lanes_of
+from jaxdigits.search.records import member_epochs, needs_pool, next_rung
+from jaxdigits.search.session import Budget, Found, Session, found_of, run_session
+from jaxdigits.search.texts import text_of
+from jaxdigits.train.fit import Fit
+from jaxdigits.tree import parameter_count
+
+CLOCK = "clock.json"
+
+
+def resume_session(folder: Path, session: Session) -> None:
+    """Read the journal into a session, cut to its newest record that can go on.
+
+    Raises:
+      RunError: as `read_journal`.
+    """
+    work = session.work
+    _, records = read_journal(folder)
+    session.before = float(_read_clock(folder).get("seconds", 0.0))
+    count = len(records)
+    for count in range(len(records), -1, -1):
+        trials = needs_pool(records[:count])
+        if not trials:
+            break
+        if pool_file(folder, count).exists():
+            rung = next_rung(records[:count])
+            assert rung is not None
+            group, lanes = lanes_of(work, rung.group)
+            task = Task(trials[0], 0, hyper_of(group, rung.settings[0]), 1)
+            pool = read_pool(folder, count, trials, like_state(lanes, task, work.train))
+            if pool is not None:
+                session.pool = pool
+                break
+    session.records = records[:count]
+    cut_journal(folder, count)
+
+
+def search_in(
+    folder: Path,
+    session: Session,
+    test: Callable[[], Dataset],
+    whole: tuple[Dataset, Dataset] | None = None,
+) -> dict[str, Any]:
+    """Run a session whose journal is in the folder, write the winner as a run, and test it.
+
+    Args:
+      test: reads the test set; it is called once.
+      whole: (train, valid) on which the winner is trained; None: on the data of the search.
+
+    Raises:
+      Stopped: where `session.stop` returned True.
+      RunError: if the folder cannot be written.
+    """
+
+    def append(session, record):
+        append_record(folder, record, len(session.records))
+        _write_clock(folder, session)
+
+    session.append = append
+    session.save = lambda session: save_pool(folder, session.pool, len(session.records))
+    try:
+        final = run_session(session)
+    finally:
+        _write_clock(folder, session)
+    return _finish(folder, session, final, sealed(test), whole)
+
+
+def _finish(
+    search: Path, session: Session, final: Final, read_test: Callable[[], Dataset],
+    whole: tuple[Dataset, Dataset] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """Write the winner as a run, and test it once."""
+    folder, work, found = search / "best", session.work, found_of(session, final)
+    config = found.config
+    with writing(search):
+        shutil.rmtree(folder, ignore_errors=True)  # that a killed process left
+    params, statistics, epoch = final.network
+    fitted = Fit(params, statistics, epoch, final.history, None)  # pyright: ignore
+    if whole is not None:
+        fitted = fit_one(config, *whole)
+    save_run(fitted, config, folder)
+    logits_of = predictor(Run(config, fitted.params, fitted.statistics))
+    valid = work.valid if whole is None else whole[1]
+    save_doubt(folder, doubt_of(config, logits_of, valid))
+    test = read_test()
+    tested = score(logits_of(test.inputs), test.label, config.loss().right)._asdict()
+    row = fitted.history[fitted.best_epoch - 1] if fitted.history else {}
+    run = tested | dict(
+        valid_accuracy=[row.get("valid_accuracy", float(final.accuracy.max()))],
+        best_epoch=[fitted.best_epoch], parameters=parameter_count(fitted.params),
+        seconds=round(session.seconds(), 2), run=str(folder),
+    )  # fmt: skip
+    finish_run(folder, run)
+    result = _summary(found, final) | tested | {"run": str(folder)}
+    with writing(search):
+        write_json(search / "result.json", result)
+        shutil.rmtree(search / POOL, ignore_errors=True)
+    return result
+
+
+def _summary(found: Found, final: Final) -> dict[str, Any]:
+    session = found.session
+    fresh = [
+        dict(trial=f.trial.number, default=f.trial.default, accuracy=f.accuracy.tolist(),
+             operations=f.operations, settings=f.trial.settings)
+        for f in session.finals
+    ]  # fmt: skip
+    settings = {name: text_of(value) for name, value in final.trial.settings.items()}
+    return dict(
+        trials=found.trials, member_epochs=member_epochs(session.records),
+        network=found.config.network, winner=final.trial.number, settings=settings,
+        seed=final.seed, claimed=found.claimed, corrected=found.corrected._asdict(),
+        fresh=fresh, fresh_mean=found.fresh,
+        better_than_default=found.better._asdict() if found.better else None,
+        seconds=round(session.seconds(), 2),
+    )  # fmt: skip
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """Return the result of a search that has ended; None of one that may go on."""
+    result = read_result(folder)
+    if result is None or "claimed" not in result:
+        return None
+    load_run(folder / "best")
+    return result
+
+
+def read_budget(folder: Path) -> Budget:
+    """Return the budget that a search was begun with."""
+    clock = _read_clock(folder)
+    return Budget(clock.get("minutes"), clock.get("epochs"))
+
+
+def _read_clock(folder: Path) -> dict[str, Any]:
+    try:
+        clock = json.loads((folder / CLOCK).read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{folder / CLOCK} cannot be read: begin a new search") from error
+    return clock if isinstance(clock, dict) else {}
+
+
+def _write_clock(folder: Path, session: Session) -> None:
+    values = session.budget._asdict() | {"seconds": round(session.seconds(), 3)}
+    with writing(folder):
+        write_json(folder / CLOCK, values)

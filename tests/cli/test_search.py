@@ -1,0 +1,125 @@
+"""`jaxdigits search`: ranges of options, a winner that `predict` knows, and what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxdigits.cli.search import AUTO, Search
+from jaxdigits.data import digits
+from jaxdigits.search.session import Budget
+from jaxdigits.search.space import Choice, Real, Whole
+
+SMALL = ("--hidden", 8, "--learning-rate", "1e-3..3e-2:log", "--longest", 1, "--epochs", 24)
+
+
+@pytest.fixture(scope="module")
+def searched(cli, tmp_path_factory):
+    """(answer, folder) of a search of one rung."""
+    folder = tmp_path_factory.mktemp("searched") / "search"
+    return cli("search", "mlp", *SMALL, "--out", folder, "--json"), folder
+
+
+def parsed(line: str) -> Search:
+    return Search.parsed(line.split())
+
+
+def test_a_search_prints_its_four_numbers_and_writes_a_run(searched, cli):
+    answer, folder = searched
+    assert answer.code == 0, answer.err
+    result = answer.json()
+    assert result["trials"] == result["member_epochs"] == 24
+    assert result["run"] == str(folder / "best")
+    lines = answer.err.splitlines()
+    assert lines[0].startswith("searching mlp on 1,318 images (digits), 119 to choose, in ")
+    assert "best" in lines[2]
+    assert "24 trials  24 of 24 epochs" in lines[2]
+    for text in ("claimed by", "corrected for", "fresh seeds", "test set", "the default"):
+        assert text in answer.err
+    assert cli("evaluate", folder / "best", "--json").json()["test_accuracy"] == pytest.approx(
+        result["test_accuracy"]
+    )
+
+
+def test_the_winner_reads_pictures(searched, cli, tmp_path):
+    _, folder = searched
+    image = np.asarray(digits()[1].inputs[:1])[0]
+    Image.fromarray(255 - image).resize((112, 112)).save(tmp_path / "x.png")
+    answer = cli("predict", folder / "best", tmp_path / "x.png", "--json")
+    assert answer.code == 0, answer.err
+
+
+def test_a_finished_search_is_said_to_be_so(searched, cli, one_line):
+    _, folder = searched
+    answer = cli("search", "--resume", folder)
+    assert answer.code == 0
+    assert answer.out.startswith(f"{folder} has its result")
+    assert one_line("search", "mlp", *SMALL, "--out", folder)[1].startswith(
+        f"{folder} has a search: go on with --resume"
+    )
+    assert "leave out its options" in one_line("search", "--resume", folder, "--seed", 3)[1]
+
+
+def test_a_search_of_the_journal_goes_on_with_a_larger_budget(searched, cli, tmp_path):
+    _, folder = searched
+    answer = cli("search", "--resume", folder, "--epochs", 48, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json()["trials"] == 48
+    assert json.loads((folder / "result.json").read_text())["trials"] == 48
+
+
+def test_options_become_ranges_choices_and_fixed_values():
+    command = parsed("snn --steps 4..9 --hidden 16|32,16 --norm none|batch --ema none|0.9 "
+                     "--neuron lif|alif --threshold 0.5..1 --recompute true|false "
+                     "--batch=32|64")  # fmt: skip
+    assert command.entries == {
+        "steps": Whole(4, 9), "hidden": Choice((16,), (32, 16)),
+        "norm": Choice(None, "batch"), "ema": Choice(None, 0.9),
+        "neuron": Choice("lif", "alif"), "threshold": Real(0.5, 1.0),
+        "recompute": Choice(True, False), "batch": Choice(32, 64),
+    }  # fmt: skip
+    mixed = parsed("mlp --input-noise none|0.01..0.3 --seed 4 --dropout-rate 0.1")
+    assert mixed.entries == {"input_noise": Choice(0.0, Real(0.01, 0.3))}
+    assert mixed.settings == {"seed": 4, "dropout_rate": 0.1}
+    assert parsed("").network == AUTO
+
+
+def test_an_option_of_one_neuron_alone_depends_on_it():
+    command = parsed("snn --neuron lif|alif --adaptation 0..1")
+    assert command.entries["adaptation"] == Real(0.0, 1.0, when=("neuron", "alif"))
+
+
+def test_a_space_of_few_images_has_batches_that_fit():
+    space = parsed("mlp")._space(90)
+    assert space.entries["batch"] == 11
+    assert parsed("mlp")._space(600).entries["batch"] == Choice(32, 64)
+    own = parsed("mlp --hidden 8|16")
+    assert list(own._space(5000).entries) == ["network", "hidden"]
+    assert own._space(90).entries["batch"] == 11
+    assert Budget(1.0, None).minutes == 1.0
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("mlp --learning-rate 3e-2..1e-4", "the range 0.03..0.0001 is reversed"),
+        ("mlp --learning-rate 1..1", "is empty: pass 1.0 as a fixed value"),
+        ("mlp --hidden a|b", "--hidden must be a whole number, got 'a'"),
+        ("mlp --hiden 8|16", "unknown option --hiden; perhaps --hidden"),
+        ("mlp --minutes 1..2", "--minutes takes a single value, got '1..2'"),
+        ("mlp --minutes 0", "minutes must be > 0, got 0"),
+        ("mlp --minutes 1 --epochs 9", "pass --minutes or --epochs, not both"),
+        ("mpl", "network must be one of auto, "),
+        ("mlp --input-noise 0..0.3", "input_noise 0..0.3 holds 0"),
+        ("mlp --dropout-rate 0.5..1.5", "dropout_rate must be in [0, 1), got 1.5"),
+        ("mlp --goal speed", "goal must be one of accuracy, cost, front, got 'speed'"),
+        ("--resume nowhere", "nowhere has no journal.jsonl of a search"),
+        ("--data ./nowhere", "no such file or folder"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(one_line, line, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, text = one_line("search", *line.split())
+    assert code in (1, 2)
+    assert message in text
