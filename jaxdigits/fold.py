@@ -15,6 +15,10 @@ from jaxdigits.about import children_of, rebuild
 from jaxdigits.layer import Layer, Params, serial
 
 WEIGHTS = (ly.dense, ly.conv2d)
+REASON = (
+    "batch_norm folds into the weights before it by its statistics: build the network with "
+    "training=False, and each norm behind weights"
+)
 AROUND = (sp.spikes_stored, sp.at_each_step)  # layers whose params are those of weights inside
 
 
@@ -46,7 +50,7 @@ def fold(network: Layer, params: Params) -> Params:
             continue
         options: Any = layer.about and layer.about.arguments
         if not made or not made[-1] or options["statistics"] is None:
-            raise ValueError("a batch norm folds into weights before it, by its statistics")
+            raise ValueError(REASON)
         mean, variance = map(np.asarray, options["statistics"])
         factor = p["scale"] / np.sqrt(variance + options["epsilon"])
         bias = made[-1].get("bias", np.zeros_like(mean))
@@ -93,5 +97,5 @@ def _with_bias(layer: Layer) -> Layer:
         inner = _with_bias(about.arguments["layer"])
         return rebuild(about.constructor, {**about.arguments, "layer": inner})
     if not is_made_by(layer, *WEIGHTS):
-        raise ValueError("a batch norm folds into weights before it, by its statistics")
+        raise ValueError(REASON)
     return rebuild(about.constructor, {**about.arguments, "bias": True})
