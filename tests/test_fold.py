@@ -16,7 +16,10 @@ STATISTICS = lambda *sizes: tuple(
 NETWORKS = {
     "rate": (snn, dict(hidden=(8, 6), statistics=STATISTICS(8, 6))),
     "direct": (snn, dict(hidden=(8,), encoder="direct", statistics=STATISTICS(8))),
-    "images": (conv_snn, dict(channels=(3, 4), kernel=3, statistics=STATISTICS(3, 4))),
+    "images": (
+        conv_snn,
+        dict(channels=(3, 4), kernel=3, pool="average", statistics=STATISTICS(3, 4)),
+    ),
 }
 
 
@@ -48,6 +51,9 @@ def test_a_norm_needs_weights_before_it_and_its_statistics():
     behind = serial(layers.dense(3), layers.relu(), layers.batch_norm(statistics))
     with pytest.raises(ValueError, match="folds into the weights before it"):
         folded(behind)
+    largest = serial(layers.conv2d(3), layers.max_pool(2), layers.batch_norm(statistics))
+    with pytest.raises(ValueError, match="folds into the weights before it"):
+        folded(largest)
     training = serial(layers.dense(3), layers.batch_norm())
     params, _ = training.init(KEY, (4,))
     with pytest.raises(ValueError, match="build the network with training=False"):
