@@ -22,6 +22,7 @@ state.  The map:
     jaxdigits.measure      intervals, confusion, saliency, corruptions, costs
     jaxdigits.reader       fields: the row of digits in a picture, formats as automata, exact
                            search for the best string
+    jaxdigits.fold         batch norms folded into the weights before them
     jaxdigits.convert      networks of rectifiers as spiking networks
     jaxdigits.interop      neuromorphic graphs (NIR), read and written with their step; networks
                            for other programs: ONNX, StableHLO

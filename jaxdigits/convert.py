@@ -44,7 +44,7 @@ def spiking(network: Layer, *, steps: int, start: float = 0.5) -> Layer:
       ValueError: for a layer that has no spiking form, with its name.
     """
     checks.at_least(1, steps=steps)
-    layers = _checked(network)
+    layers = _checked(layers_in_a_row(network))
     first = next(i for i, layer in enumerate(layers) if is_made_by(layer, ly.relu))
     last = max(i for i, layer in enumerate(layers) if is_made_by(layer, *WEIGHTS))
 
@@ -76,7 +76,8 @@ def convert(network: Layer, params: Params, image: Any, *, percentile: float = 9
         raise ValueError(
             "image must have at least one example, whose activations are the units"
         )
-    layers = _checked(folded(network))
+    _checked([x for x in layers_in_a_row(network) if not is_made_by(x, ly.batch_norm)])
+    layers = layers_in_a_row(folded(network))
     params = fold(network, params)
     before, scaled, last = np.ones(1, np.float32), list(params), 0
     for i, (layer, activation) in enumerate(_activations(layers, params, image)):
@@ -117,9 +118,8 @@ def _in_units(p: Params, before: np.ndarray, unit: np.ndarray) -> Params:
     return scaled | ({"bias": jnp.asarray(p["bias"] / unit)} if "bias" in p else {})
 
 
-def _checked(network: Layer) -> list[Layer]:
-    """Return the layers of a network that has a spiking form."""
-    layers = layers_in_a_row(network)
+def _checked(layers: list[Layer]) -> list[Layer]:
+    """Return the layers of a network, if it has a spiking form."""
     for layer in layers:
         if not is_made_by(layer, ly.relu, *WEIGHTS, *LINEAR):
             name = layer.about.name if layer.about else "a layer without `about`"

@@ -5,6 +5,7 @@ With the norm's scale γ and shift β, and the statistics μ and σ² of evaluat
     W'[i, o] = W[i, o] γ_o / σ_o,    b'[o] = (b[o] − μ_o) γ_o / σ_o + β_o
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,10 @@ from jaxdigits.about import children_of, rebuild
 from jaxdigits.layer import Layer, Params, serial
 
 WEIGHTS = (ly.dense, ly.conv2d)
+REASON = (
+    "batch_norm folds into the weights before it by its statistics: build the network with "
+    "training=False, and each norm behind weights or their average pool"
+)
 AROUND = (sp.spikes_stored, sp.at_each_step)  # layers whose params are those of weights inside
 
 
@@ -24,13 +29,10 @@ def folded(network: Layer) -> Layer:
     Raises:
       ValueError: for layers that are not in a row, or a norm without weights before it.
     """
-    layers, made = layers_in_a_row(network), []
-    for layer in layers:
-        if is_made_by(layer, ly.batch_norm):
-            made[-1:] = [_with_bias(made[-1] if made else layer)]
-        else:
-            made.append(layer)
-    return serial(*made)
+    layers = layers_in_a_row(network)
+    weights = _weights_of_norms(layers)
+    return serial(*(_with_bias(layer) if i in weights.values() else layer
+                    for i, layer in enumerate(layers) if i not in weights))  # fmt: skip
 
 
 def fold(network: Layer, params: Params) -> Params:
@@ -39,20 +41,11 @@ def fold(network: Layer, params: Params) -> Params:
     Raises:
       ValueError: as `folded`, and for a norm without statistics.
     """
-    made: list[Any] = []
-    for layer, p in zip(layers_in_a_row(network), params, strict=True):
-        if not is_made_by(layer, ly.batch_norm):
-            made.append(p)
-            continue
-        options: Any = layer.about and layer.about.arguments
-        if not made or not made[-1] or options["statistics"] is None:
-            raise ValueError("a batch norm folds into weights before it, by its statistics")
-        mean, variance = map(np.asarray, options["statistics"])
-        factor = p["scale"] / np.sqrt(variance + options["epsilon"])
-        bias = made[-1].get("bias", np.zeros_like(mean))
-        made[-1] = {"weight": made[-1]["weight"] * factor,
-                    "bias": (bias - mean) * factor + p["shift"]}  # fmt: skip
-    return tuple(made)
+    layers, made = layers_in_a_row(network), list(params)
+    weights = _weights_of_norms(layers)
+    for at, i in weights.items():
+        made[i] = _joined(made[i], layers[at], made[at])
+    return tuple(p for i, p in enumerate(made) if i not in weights)
 
 
 def without_norms(network: Layer, params: Params) -> tuple[Layer, Params]:
@@ -86,6 +79,30 @@ def is_made_by(layer: Layer, *constructors: Any) -> bool:
     return layer.about is not None and layer.about.constructor in constructors
 
 
+def _weights_of_norms(layers: Sequence[Layer]) -> dict[int, int]:
+    """Return the place of the weights before each norm, by the norm's place.
+
+    A mean of pixels may stand between: it is the same before a norm and behind it.
+    """
+    places = {}
+    for at, layer in enumerate(layers):
+        if is_made_by(layer, ly.batch_norm):
+            before = (i for i in range(at)[::-1] if not is_made_by(layers[i], ly.average_pool))
+            places[at] = next(before, at)
+    return places
+
+
+def _joined(p: Any, norm: Layer, own: Any) -> dict[str, Any]:
+    """Return weights with a norm in them."""
+    options: Any = norm.about and norm.about.arguments
+    if options["statistics"] is None or not isinstance(p, Mapping) or "weight" not in p:
+        raise ValueError(REASON)
+    mean, variance = map(np.asarray, options["statistics"])
+    factor = own["scale"] / np.sqrt(variance + options["epsilon"])
+    bias = p.get("bias", np.zeros_like(mean))
+    return {"weight": p["weight"] * factor, "bias": (bias - mean) * factor + own["shift"]}
+
+
 def _with_bias(layer: Layer) -> Layer:
     """Return weights with a bias, also inside of a layer around them."""
     about: Any = layer.about
@@ -93,5 +110,5 @@ def _with_bias(layer: Layer) -> Layer:
         inner = _with_bias(about.arguments["layer"])
         return rebuild(about.constructor, {**about.arguments, "layer": inner})
     if not is_made_by(layer, *WEIGHTS):
-        raise ValueError("a batch norm folds into weights before it, by its statistics")
+        raise ValueError(REASON)
     return rebuild(about.constructor, {**about.arguments, "bias": True})

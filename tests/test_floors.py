@@ -16,11 +16,12 @@ FLOORS = {
     "spikes": 2, "data": 2,
     "models": 3, "gradients": 3, "fold": 3,
     "train": 4, "quantise": 4, "convert": 4,
-    "measure": 5, "reader": 5, "interop": 5,
-    "certificate": 6, "runs": 6,
-    "search": 7,
-    "plots": 8, "bench": 8, "page": 8,
-    "cli": 9,
+    "measure": 5, "interop": 5,
+    "reader": 6, "certificate": 6,
+    "runs": 7,
+    "search": 8,
+    "plots": 9, "bench": 9, "page": 9,
+    "cli": 10,
 }  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from jaxdigits.interop.discretise import (
     require_discretisation,
 )
 from jaxdigits.interop.graph import Graph, complete
-from jaxdigits.interop.network import Unit, run, run_back
+from jaxdigits.interop.network import Unit, run, run_back, with_traces
 from jaxdigits.interop.nodes import sizes_of, units_of
 from jaxdigits.interop.wiring import wire
 from jaxdigits.layer import Layer, Params, Residual, Shape
@@ -136,7 +136,7 @@ def node_potentials(network: Layer, residual: Residual) -> dict[str, Array]:
     Raises:
       ValueError: for a layer that is no imported graph.
     """
-    units = _units_of_layer(network)
+    units, residual = _units_of_layer(network), with_traces(residual)
     neurons: Any = {k: units[k].neuron for k, r in residual.items() if _traced(r)}
     return {
         name: neuron.potential(neuron.constants({}, trace["v"].dtype), trace)

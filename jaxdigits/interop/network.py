@@ -22,7 +22,7 @@ from jax import Array
 from jaxdigits.interop.wiring import Wiring, is_cycle
 from jaxdigits.layer import Layer, Residual, Shape
 from jaxdigits.spikes import unroll
-from jaxdigits.spikes.unroll import Neuron
+from jaxdigits.spikes.unroll import Neuron, Traces
 
 
 class Unit(NamedTuple):
@@ -42,6 +42,13 @@ class Unit(NamedTuple):
     """whether it always runs step by step"""
 
 
+class Integrated(NamedTuple):
+    """The traces of a node that never fires: no layer of spikes, whose silence would matter."""
+
+    v: Array
+    spikes: Array
+
+
 Units = Mapping[str, Unit]
 
 
@@ -53,14 +60,18 @@ def run(wiring: Wiring, units: Units, params: Any, x: Array) -> tuple[Array, Res
         ys, residuals = run_group(group, wiring, units, params, y)
         y |= ys
         residual |= residuals
-    return y[wiring.output], residual
+    silent = {name for name in residual if units[name].emit == "potential"}
+    return y[wiring.output], {
+        name: _renamed(r, Traces, Integrated) if name in silent else r
+        for name, r in residual.items()
+    }
 
 
 def run_back(
     wiring: Wiring, units: Units, params: Any, residual: Residual, y_bar: Array
 ) -> tuple[Any, Array]:
     """Return (∂L/∂params, ∂L/∂input [T, B, ...]) from ∂L/∂output [T, B, ...]."""
-    bars, grads = {wiring.output: y_bar}, {}
+    bars, grads, residual = {wiring.output: y_bar}, {}, with_traces(residual)
     for group in reversed(wiring.groups[1:]):
         if bars.keys().isdisjoint(group):  # it leads nowhere
             continue
@@ -74,6 +85,16 @@ def run_back(
     zeros = lambda name: jax.tree.map(jnp.zeros_like, params[name])
     grads = {name: grads[name] if name in grads else zeros(name) for name in params}
     return grads, bars[wiring.input]
+
+
+def with_traces(residual: Residual) -> Residual:
+    """Return a residual in which nodes that never fire have traces, too."""
+    return _renamed(residual, Integrated, Traces)
+
+
+def _renamed(residual: Residual, before: Any, after: Any) -> Residual:
+    of_kind = lambda node: isinstance(node, before)
+    return jax.tree.map(lambda r: after(*r) if of_kind(r) else r, residual, is_leaf=of_kind)
 
 
 def _run_node(group, wiring, units, params, y):

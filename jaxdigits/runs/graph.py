@@ -30,7 +30,6 @@ def graph_file(path: Path) -> GraphFile:
     return GraphFile(str(path.absolute()), _digest(path))
 
 
-@lru_cache(maxsize=8)
 def graph_of(file: GraphFile) -> Graph:
     """Read the graph of a file.
 
@@ -40,7 +39,12 @@ def graph_of(file: GraphFile) -> Graph:
     path = Path(file.path)
     if _digest(path) != file.digest:
         raise DataError(f"{path} has changed: bring the file back")
-    return read_graph(path)
+    return _read(file)
+
+
+@lru_cache(maxsize=8)
+def _read(file: GraphFile) -> Graph:
+    return read_graph(file.path)
 
 
 def _digest(path: Path) -> str:

@@ -102,7 +102,7 @@ def test_one_line_says_what_is_wrong(one_line, origin, imported, tmp_path):
         (origin[1], "--discretisation", "nengo"): "discretisation must be one of snntorch",
         (origin[1], "--out", imported[1]): "is not empty",
         (origin[1], "--dt", -1): "dt must be > 0, got -1.0",
-        (tmp_path / "absent.nir",): "No such file",
+        (tmp_path / "absent.nir",): "absent.nir: no such file",
     }.items():
         assert text in one_line("import", *args)[1]
     assert "spiking form" in one_line("convert", imported[1], "--out", tmp_path / "c")[1]

@@ -31,6 +31,9 @@ INNER = {
                             threshold=0.0625)),
     "conv rate": (conv_snn, dict(channels=(3,), kernel=3, norm=None, pool="average",
                                  encoder="rate", threshold=0.0625)),
+    "conv norm": (conv_snn, dict(channels=(3,), kernel=3, norm="batch", pool="average",
+                                 encoder="rate", threshold=0.25,
+                                 statistics=[layers.Statistics(np.ones(3) / 8, np.ones(3))])),
 }  # fmt: skip
 
 
@@ -130,7 +133,7 @@ def test_what_a_graph_cannot_say_is_refused_by_name():
         r"layer 3, alif: NIR has no neuron 'alif_neuron'": snn(neuron="alif", **options),
         r"layer \d, dropout: drops neurons; build .*training=False": snn(steps=STEPS),
         r"layer 3, max_pool: NIR has no such node": conv_snn(norm=None, **options),
-        r"batch_norm: NIR has no such node": conv_snn(pool="average", steps=STEPS),
+        r"batch_norm folds into .* with training=False": conv_snn(pool="average", steps=STEPS),
         r"relu: NIR has no such node": mlp(training=False),
         r"layer 3, max_pool": cnn(norm=None, training=False),
         r"event_lif: NIR has no such node": event_snn(),

@@ -10,7 +10,7 @@ import pytest
 from jaxdigits import mlp, serial, snn
 from jaxdigits import spikes as sp
 from jaxdigits.layer import nodes_of
-from jaxdigits.layers import conv2d, dense, flatten, relu
+from jaxdigits.layers import Statistics, conv2d, dense, flatten, relu
 from jaxdigits.quantise import (
     CHIPS,
     Xylo,
@@ -121,6 +121,18 @@ def test_few_bits_and_small_states_are_in_the_report():
     )
     assert again.accuracy[0] == 1
     assert again.accuracy[1] > 0.85
+
+
+def test_norms_are_folded_before_a_network_is_placed():
+    statistics = [Statistics(np.full(n, 0.1), np.full(n, 0.25)) for n in (12, 9)]
+    network = snn(hidden=(12, 9), classes=4, steps=STEPS, decay=0.5, norm="batch",
+                  statistics=statistics, training=False, **ZERO)  # fmt: skip
+    params, _ = network.init(jax.random.key(0), (4, 4))
+    for place in (to_integers, to_loihi):
+        twin = place(network, params, images=IMAGES)
+        for report in twin.layers[:2]:
+            assert report.spikes > 100
+            assert report.changed < 0.05 * report.spikes
 
 
 def test_a_network_that_is_quantised_already_keeps_its_levels():
