@@ -50,8 +50,10 @@ def latency(runs: list[Path], small: bool) -> dict[str, Any]:
 
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,900",
-                     "--disable-dev-shm-usage"):  # fmt: skip
+    for argument in (
+        "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--window-size=1100,900",
+    ):  # fmt: skip
         options.add_argument(argument)
     service = webdriver.ChromeService(executable_path="/usr/bin/chromedriver")
     driver = webdriver.Chrome(options=options, service=service)
@@ -83,9 +85,12 @@ def latency(runs: list[Path], small: bool) -> dict[str, Any]:
 
 
 WATCH = """
-window.times = []; let last = 0;
-document.getElementById("draw-canvas").addEventListener("pointermove", () => last = performance.now());
-new MutationObserver(() => requestAnimationFrame(() => window.times.push(performance.now() - last)))
+window.times = [];
+let last = 0;
+const canvas = document.getElementById("draw-canvas");
+canvas.addEventListener("pointermove", () => (last = performance.now()));
+const painted = () => window.times.push(performance.now() - last);
+new MutationObserver(() => requestAnimationFrame(painted))
   .observe(document.body, { attributes: true, attributeFilter: ["data-answers"] });
 """
 
@@ -125,7 +130,9 @@ def _of_wrk(out: str) -> dict[str, Any]:
         re.search(r"(\d+) requests in", out),
         re.search(r"Requests/sec:\s+([\d.]+)", out),
     )
-    assert p99 and requests and rate, out
+    assert p99, out
+    assert requests, out
+    assert rate, out
     errors = sum(
         int(n) for n in re.findall(r"(?:Non-2xx.*: |connect |read |write |timeout )(\d+)", out)
     )

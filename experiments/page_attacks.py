@@ -54,7 +54,8 @@ def damaged(rng: random.Random) -> bytes:
         parts = [
             b"--" + boundary + b'\r\nContent-Disposition: form-data; name="'
             + rng.choice([b"file", b"image", b"sound", b"\xff"]) + b'"; filename="'
-            + rng.choice([b"a.png", b"../../a", b"\xf0\x9f", b""]) + b'"\r\n\r\n' + body + b"\r\n"
+            + rng.choice([b"a.png", b"../../a", b"\xf0\x9f", b""]) + b'"\r\n\r\n' + body
+            + b"\r\n"
             for _ in range(rng.randrange(4))
         ]  # fmt: skip
         body = b"".join(parts) + b"--" + boundary + rng.choice([b"--\r\n", b"", b"\r\n"])

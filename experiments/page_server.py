@@ -1,4 +1,4 @@
-"""A page in a process of its own, for the experiments that draw on it, load it and attack it."""
+"""A page in a process of its own, for experiments that draw on it, load it and attack it."""
 
 import http.client
 import io

@@ -1,10 +1,11 @@
-"""Handwritten answers to sums, by writers not seen: right marked wrong, and wrong marked right."""
+"""Answers to sums, by writers not seen: right marked wrong, and wrong marked right."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
@@ -46,7 +47,8 @@ def harms(data: Any, count: int) -> dict[str, Any]:
     outcome: Counter[str] = Counter()
     for begin in range(0, count, AT_ONCE):
         which = np.arange(begin, min(begin + AT_ONCE, count))
-        ink = np.asarray(rows.take(which, example_keys(jax.random.key(9), which)))
+        keys = example_keys(jax.random.key(9), jnp.asarray(which))
+        ink = np.asarray(rows.take(jnp.asarray(which), keys))
         greys = [
             np.asarray(Image.fromarray(255 - x).resize((4 * x.shape[1], 128))) for x in ink
         ]
