@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from jaxdigits.cli import predict, read
-from jaxdigits.data import DataError, fields, prepare_field
+from jaxdigits.data import fields, prepare_field
 from jaxdigits.data.drawing import Style
 from jaxdigits.data.fields import with_texts
 from jaxdigits.data.ink import to_mnist_geometry
 from jaxdigits.keys import example_keys
 from jaxdigits.measure import wilson
-from jaxdigits.page.networks import NUMBER, load_networks, number_of
+from jaxdigits.page.networks import NUMBER, attempt, load_networks, number_of
 from jaxdigits.runs.job import validation_split
 
 CLEAN = Style(touching=0, boxed=0, lined=0, marked=0, patterned=0, soiled=0)
@@ -52,8 +52,8 @@ def harms(data: Any, count: int) -> dict[str, Any]:
         greys = [
             np.asarray(Image.fromarray(255 - x).resize((4 * x.shape[1], 128))) for x in ink
         ]
-        readings = batch([attempt(prepare_field, grey) for grey in greys])
-        alone = [attempt(to_mnist_geometry, grey) for grey in greys]
+        readings = batch([attempt(prepare_field, grey, lines=False) for grey in greys])
+        alone = [attempt(to_mnist_geometry, grey, lines=False) for grey in greys]
         lone = [x for x in alone if isinstance(x, np.ndarray)]
         shares = iter(digit.answer([x[None] for x in lone]) if lone else ())
         for n, reading, x in zip(numbers[which], readings, alone, strict=True):
@@ -68,14 +68,6 @@ def harms(data: Any, count: int) -> dict[str, Any]:
         kind: share_of(outcome[kind], judged)
         for kind in ("right marked wrong", "wrong marked right")
     }
-
-
-def attempt(prepare: Any, grey: np.ndarray) -> Any:
-    """Return the prepared picture, or the DataError of its preparation."""
-    try:
-        return prepare(grey)
-    except DataError as error:
-        return error
 
 
 def share_of(part: int, whole: int) -> dict[str, Any]:
