@@ -111,7 +111,7 @@ def _as_json(run: Run, inputs: Any, views: dict[str, Any]) -> dict[str, Any]:
         shown["layers"] = [_layer(name, layers[name]) for name in names]
         shown["steps"] = len(layers[names[0]])
     if "growth" in views:
-        shown["growth"] = np.round(views["growth"], 4).tolist()
+        shown["growth"] = np.round(views["growth"], 6).tolist()
     if ops := views.get("operations"):
         names = ("accumulates", "multiply_accumulates", "dense", "energy_nj")
         shown["operations"] = {n: round(float(o), 2) for n, o in zip(names, ops, strict=True)}
