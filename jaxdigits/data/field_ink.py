@@ -51,11 +51,12 @@ class Field(NamedTuple):
         return self.left + self.scale * column
 
 
-def prepare_field(grey: np.ndarray) -> Field:
+def prepare_field(grey: np.ndarray, *, lines: bool = True) -> Field:
     """Return the row of digits in a picture [H, W], as the network reads it.
 
     Args:
       grey: [H, W] brightness, uint8 or float, 0 black to 255 white.
+      lines: erase base lines, rules and boxes; paper without any keeps all strokes.
 
     Raises:
       DataError: if there is no ink, or no row of digits, or more than one, or a very long one.
@@ -64,7 +65,8 @@ def prepare_field(grey: np.ndarray) -> Field:
     require_grey(grey)
     small, step = _averaged(grey)
     ink = flat_ink(small)
-    ink = np.where(lines_around_row(ink), 0, ink)
+    if lines:
+        ink = np.where(lines_around_row(ink), 0, ink)
     ink, row = row_of_digits(ink)
     fine, left, scale = _levelled(ink, row)
     return Field(_widened(fine), step * left, step * scale)

@@ -59,18 +59,20 @@ STROKE = 0.08
 FINE = 60
 
 
-def to_mnist_geometry(grey: np.ndarray) -> np.ndarray:
+def to_mnist_geometry(grey: np.ndarray, *, lines: bool = True) -> np.ndarray:
     """Return the digit in `grey` as [28, 28] uint8, ink 255 on paper 0, in MNIST's geometry.
 
     Args:
       grey: [H, W] brightness, uint8 or float, 0 black to 255 white.
+      lines: erase frames, rules and axes; paper without any keeps all strokes.
 
     Raises:
       DataError: if nothing stands out from the paper, or large pieces stand side by side.
       ValueError: if grey is not of rank 2, or is empty, or not all in 0..255.
     """
     require_grey(grey)
-    ink = erase_lines(flatten_light(averaged_down(grey)))
+    ink = flatten_light(averaged_down(grey))
+    ink = erase_lines(ink) if lines else ink
     return ink_to_mnist_geometry(widen_strokes(find_digit(ink)))
 
 

@@ -27,6 +27,7 @@ from jaxdigits.page.networks import (
     decided,
     number_of,
     prepare_digit,
+    prepare_number,
     prepare_row,
 )
 from jaxdigits.page.uploads import Upload, uploads_of
@@ -140,14 +141,11 @@ class Site:
         strings = next(iter(self.networks.strings.values()))
         file = (await uploads_of(request))[0]
         try:
-            field = await self.pools.prepare(prepare_row, file.open())
+            field, digit = await self.pools.prepare(prepare_number, file.open())
         except DataError as error:
             raise HTTPException(422, str(error)) from error
-        try:
-            inputs = await self.pools.prepare(prepare_digit, digits, file.open(), None)
-            probability = await self.pools.answer(digits.answer, inputs)
-        except DataError:  # large pieces side by side
-            probability = None
+        several = digit is None  # large pieces stand side by side
+        probability = None if several else await self.pools.answer(digits.answer, digit)
         reading = await self.pools.answer(strings.reader(NUMBER, None), field)
         return JSONResponse(number_of(reading, digits.run.config.names, probability))
 

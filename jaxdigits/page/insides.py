@@ -1,7 +1,7 @@
 """The inside of a network as it reads one picture: spikes, the growing answer, saliency.
 
-All of it is in the residual of one forward pass, and one hand-derived backward pass; nothing
-is hooked.
+Spikes, the growing answer and the operations are in the residual of an ordinary forward pass;
+saliency comes from the hand-derived backward pass.  Nothing is hooked.
 """
 
 from base64 import b64encode
@@ -14,7 +14,8 @@ import numpy as np
 
 from jaxdigits import spikes as sp
 from jaxdigits.about import children_of
-from jaxdigits.layer import Layer, Residual, to_unit
+from jaxdigits.layer import Layer, Residual
+from jaxdigits.measure.saliency import saliency
 from jaxdigits.measure.synops import TABLES, energy, products_of, synops
 from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of
@@ -37,10 +38,10 @@ def insides_of(run: Run) -> Callable[[Any], dict[str, Any]]:
     def see(params, statistics, key, inputs):
         network = run.config.build()(training=False, statistics=statistics)
         keys = evaluation_keys(key, jnp.arange(1))
-        x = jax.tree.map(to_unit, inputs)
-        logits, residual = network.forward(params, x, keys)
-        y_bar = jax.nn.one_hot(logits.argmax(-1), logits.shape[-1], dtype=logits.dtype)
-        views: dict[str, Any] = {"saliency": network.backward(params, residual, y_bar)[1]}
+        # Bytes and floats draw other spikes: these are the spikes of the answer, from bytes.
+        logits, residual = network.forward(params, inputs, keys)
+        slope = saliency(network, params, inputs, logits.argmax(-1), keys)
+        views: dict[str, Any] = {"saliency": slope}
         traces = sp.traces(residual)
         if not traces:
             return views
@@ -50,7 +51,7 @@ def insides_of(run: Run) -> Callable[[Any], dict[str, Any]]:
             views["layers"] = {"pixels": flat(entry)} | views["layers"]
         if (u := _growth(network, residual)) is not None:
             views["growth"] = jax.nn.softmax(u / run.temperature, -1)
-        views["operations"] = _operations(network, params, x, keys)
+        views["operations"] = _operations(network, params, inputs, keys)
         return views
 
     def look(inputs: Any) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def _as_json(run: Run, inputs: Any, views: dict[str, Any]) -> dict[str, Any]:
         shown["layers"] = [_layer(name, layers[name]) for name in names]
         shown["steps"] = len(layers[names[0]])
     if "growth" in views:
-        shown["growth"] = np.round(views["growth"], 4).tolist()
+        shown["growth"] = np.round(views["growth"], 6).tolist()
     if ops := views.get("operations"):
         names = ("accumulates", "multiply_accumulates", "dense", "energy_nj")
         shown["operations"] = {n: round(float(o), 2) for n, o in zip(names, ops, strict=True)}

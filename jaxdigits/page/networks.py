@@ -16,6 +16,7 @@ import numpy as np
 
 from jaxdigits.data.catalogue import blank
 from jaxdigits.data.field_ink import Field, prepare_field
+from jaxdigits.data.ink import to_mnist_geometry
 from jaxdigits.data.own import read_as
 from jaxdigits.data.picture import read_grey, read_picture
 from jaxdigits.data.sound import RATE, fixed_length, read_sound
@@ -126,9 +127,26 @@ def prepare_row(image: BinaryIO) -> Field | DataError:
     Raises:
       DataError: for a file that cannot be read.
     """
+    return attempt(prepare_field, read_grey(image))
+
+
+def prepare_number(image: BinaryIO) -> tuple[Field | DataError, np.ndarray | None]:
+    """Return a drawn number as a row, and [1, 28, 28] as a lone digit if it can be one.
+
+    Paper on a screen has no lines: a bar or an upright stroke that looks like one is ink.
+
+    Raises:
+      DataError: for a file that cannot be read.
+    """
     grey = read_grey(image)
+    row, digit = (attempt(f, grey, lines=False) for f in (prepare_field, to_mnist_geometry))
+    return row, None if isinstance(digit, DataError) else digit[None]
+
+
+def attempt(prepare: Callable[..., Any], grey: np.ndarray, **options: bool) -> Any:
+    """Return a prepared picture, or the DataError of its preparation."""
     try:
-        return prepare_field(grey)
+        return prepare(grey, **options)
     except DataError as error:
         return error
 

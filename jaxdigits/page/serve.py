@@ -17,6 +17,7 @@ from jaxdigits.errors import DataError
 HEAD = 10.0  # seconds in which the head of a request has to arrive
 IDLE = 30  # seconds that a connection may wait for its next request
 CONNECTIONS = 800  # at once: the usual limit of open files is 1,024
+GRACE = 0.3  # seconds after SIGTERM in which a request that is on its way still arrives
 END = 60  # seconds that requests have to end after SIGTERM
 
 
@@ -96,6 +97,7 @@ def protocol() -> Any:
 
     class Timed(H11Protocol):
         timer: Any = None
+        stopping = False
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -103,6 +105,8 @@ def protocol() -> Any:
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
+            if self.stopping and self.answering():
+                self.cycle.keep_alive = False
             if self.timer is None and not self.answering() and not self.timeout_keep_alive_task:
                 self.timer = self.loop.call_later(HEAD, self.close_if_late)
 
@@ -110,6 +114,14 @@ def protocol() -> Any:
             if self.timer is not None:
                 self.timer.cancel()
             super().connection_lost(exc)
+
+        def shutdown(self) -> None:
+            self.stopping = True
+            end = super().shutdown
+            if self.answering():
+                end()
+            else:
+                self.loop.call_later(GRACE, end)
 
         def answering(self) -> bool:
             return self.cycle is not None and not self.cycle.response_complete

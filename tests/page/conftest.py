@@ -74,7 +74,7 @@ def networks(tmp_path_factory):
     return load_networks(predict.BOX, read.BOX, [folder])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def app(networks):
     """The application of a page on this machine only."""
     return make_app(networks, Rules())

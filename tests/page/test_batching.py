@@ -40,7 +40,7 @@ def test_those_that_wait_are_answered_together_and_in_order():
 
     assert run(work) == [2 * i for i in range(100)]
     assert sum(sizes) == 100
-    assert max(sizes) == MOST
+    assert 30 < max(sizes) <= MOST
     assert len(sizes) <= 4
     assert names == {"answer"}
 
