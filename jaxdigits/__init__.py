@@ -27,6 +27,7 @@ state.  The map:
                            for other programs: ONNX, StableHLO
     jaxdigits.runs         configurations, run folders, checkpoints, exports
     jaxdigits.plots        figures, and the report of a run
+    jaxdigits.page         a run as a page for a browser, in one file without a server
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products
     jaxdigits.cli          the command line
 
