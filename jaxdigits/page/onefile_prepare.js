@@ -28,13 +28,21 @@ const prepare = (() => {
     return out;
   }
   const maskOf = (g, f) => like(g, (v, i) => (f(v, i) ? 1 : 0), Uint8Array);
-  function fold(a, start, f) {
-    for (let i = 0; i < a.length; i++) start = f(start, a[i]);
-    return start;
+  function sum(a) {
+    let total = 0;
+    for (let i = 0; i < a.length; i++) total += a[i];
+    return total;
   }
-  const sum = (a) => fold(a, 0, (s, v) => s + v);
-  const largest = (a) => fold(a, -Infinity, (m, v) => (v > m ? v : m));
-  const least = (a) => fold(a, Infinity, (m, v) => (v < m ? v : m));
+  function largest(a) {
+    let most = -Infinity;
+    for (let i = 0; i < a.length; i++) if (a[i] > most) most = a[i];
+    return most;
+  }
+  function least(a) {
+    let low = Infinity;
+    for (let i = 0; i < a.length; i++) if (a[i] < low) low = a[i];
+    return low;
+  }
   const longer = (g) => Math.max(g.h, g.w);
   const clip = (x, low, high) => Math.min(Math.max(x, low), high);
 
@@ -107,16 +115,16 @@ const prepare = (() => {
 
   // ---- filters -----------------------------------------------------------------------------
 
-  function alongLines(g, extra, filter) { // filter(wide, out, n) on each row, then each column
-    const byRows = (p) => {
-      const q = picture(p.h, p.w, p.a.constructor), {before, size} = extra(p);
-      const wide = new p.a.constructor(p.w + size - 1);
+  function alongLines(g, sizeOf, mode, filter) { // on each row, and on each column
+    const byRows = (p) => { // filter(wide, out, start, n, size): n values from `start` on
+      const q = picture(p.h, p.w, p.a.constructor), size = sizeOf(p.w), before = size >> 1;
+      const wide = new Float32Array(p.w + size - 1);
       for (let y = 0; y < p.h; y++) {
-        const row = p.a.subarray(y * p.w, (y + 1) * p.w), nearest = extra.mode !== "constant";
-        wide.set(row, before);
-        wide.fill(nearest ? row[0] : 0, 0, before);
-        wide.fill(nearest ? row[p.w - 1] : 0, before + p.w);
-        filter(wide, q.a.subarray(y * p.w, (y + 1) * p.w), size);
+        const start = y * p.w, end = start + p.w - 1;
+        for (let i = 0; i < p.w; i++) wide[before + i] = p.a[start + i];
+        wide.fill(mode === "nearest" ? p.a[start] : 0, 0, before);
+        wide.fill(mode === "nearest" ? p.a[end] : 0, before + p.w);
+        filter(wide, q.a, start, p.w, size);
       }
       return q;
     };
@@ -124,11 +132,10 @@ const prepare = (() => {
   }
 
   function extreme(g, sizeOf, sign) { // van Herk: extremes of blocks from both of their ends
-    const extra = (p) => { const size = sizeOf(p.w); return {size, before: size >> 1}; };
-    let from = new Float32Array(0), to = from;
-    return alongLines(g, extra, (wide, out, size) => {
+    const most = Math.max(g.h + sizeOf(g.h), g.w + sizeOf(g.w));
+    const from = new Float32Array(most), to = new Float32Array(most);
+    return alongLines(g, sizeOf, "nearest", (wide, out, first, count, size) => {
       const n = wide.length;
-      if (from.length < n) { from = new Float32Array(n); to = new Float32Array(n); }
       for (let start = 0; start < n; start += size) {
         const last = Math.min(start + size, n) - 1;
         for (let i = start, most = -Infinity; i <= last; i++) {
@@ -140,9 +147,9 @@ const prepare = (() => {
           from[i] = most = v > most ? v : most;
         }
       }
-      for (let i = 0; i < out.length; i++) {
+      for (let i = 0; i < count; i++) {
         const a = from[i], b = to[i + size - 1];
-        out[i] = sign * (a > b ? a : b);
+        out[first + i] = sign * (a > b ? a : b);
       }
     });
   }
@@ -150,15 +157,13 @@ const prepare = (() => {
 
   function uniform(g, size, mode = "nearest") {
     if (size === 1) return g;
-    const extra = () => ({size, before: size >> 1});
-    extra.mode = mode;
-    return alongLines(g, extra, (wide, out) => {
+    return alongLines(g, () => size, mode, (wide, out, first, count) => {
       let total = 0;
       for (let i = 0; i < size; i++) total += wide[i];
-      out[0] = total / size;
-      for (let i = 1; i < out.length; i++) {
+      out[first] = total / size;
+      for (let i = 1; i < count; i++) {
         total += wide[i + size - 1] - wide[i - 1];
-        out[i] = total / size;
+        out[first + i] = total / size;
       }
     });
   }
@@ -356,8 +361,10 @@ const prepare = (() => {
 
   function strongest(ink) { // but for one pixel in 2,000
     const few = Math.max(1, Math.floor(ink.a.length / 2000)), half = largest(ink.a) / 2;
-    const strong = ink.a.filter((v) => v > f32(half));
-    const values = strong.length >= few ? strong : ink.a.slice();
+    let count = 0;
+    const strong = ink.a.slice(), limit = f32(half);
+    for (let i = 0; i < strong.length; i++) if (strong[i] > limit) strong[count++] = strong[i];
+    const values = count >= few ? strong.subarray(0, count) : ink.a.slice();
     return kth(values, values.length - few);
   }
 
