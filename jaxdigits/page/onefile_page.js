@@ -3,7 +3,6 @@
 (() => {
   const SIDE = 96;    // pixels of the drawing that is read: so few are read within a frame
   const PEN = 0.075;  // width of the pen, of the paper's side
-  const ROWS = 98;    // most rows of a raster; neurons share a row beyond that
   const KEY = 0.03;   // a step of the arrow keys, of the paper's side
   const LARGEST = 64e6, LONGEST = 16384; // pixels of a picture, and of its side
   const STRIP = 256;  // rows of a picture that are read at once
@@ -245,7 +244,7 @@
 
   // ---- spikes ------------------------------------------------------------------------------
 
-  const SVG = "http://www.w3.org/2000/svg", panels = [];
+  const panels = [];
   const colour = {}; // of ink, as [red, green, blue]
 
   function readColour() {
@@ -266,39 +265,6 @@
     figure.setAttribute("aria-label", text);
   }
 
-  function drawRaster(canvas, {spikes, n}, steps, now) {
-    const group = Math.ceil(n / ROWS), rows = Math.ceil(n / group), width = 4 * steps;
-    const counts = new Float32Array(steps * rows), image = new ImageData(width, rows);
-    for (let t = 0; t < steps; t++) for (let i = 0; i < n; i++)
-      counts[Math.floor(i / group) * steps + t] += spikes[t * n + i];
-    const most = counts.reduce((a, b) => Math.max(a, b), 1);
-    counts.forEach((v, i) => {
-      const t = i % steps, alpha = 255 * (0.25 + 0.75 * v / most) * (t < now ? 1 : 0.15);
-      if (v) for (let k = 0; k < 3; k++)
-        image.data.set([...colour.ink, alpha], 4 * (Math.floor(i / steps) * width + 4 * t + k));
-    });
-    if (canvas.width !== width || canvas.height !== rows)
-      Object.assign(canvas, {width, height: rows});
-    canvas.getContext("2d").putImageData(image, 0, 0);
-  }
-
-  function makeGrowth() {
-    const svg = document.createElementNS(SVG, "svg");
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.append(...net.names.map(() => document.createElementNS(SVG, "polyline")));
-    return svg;
-  }
-
-  function drawGrowth(svg, growing, now) {
-    const last = growing[now - 1], best = last.indexOf(Math.max(...last));
-    svg.setAttribute("viewBox", `0 0 ${growing.length} 1`);
-    net.names.forEach((_, j) => {
-      svg.children[j].setAttribute("points", growing.slice(0, now).map((p, t) =>
-        `${t + 0.5},${(0.97 - 0.94 * p[j]).toFixed(4)}`).join(" "));
-      svg.children[j].setAttribute("class", j === best ? "best" : "");
-    });
-  }
-
   function showSpikes() {
     const steps = shown ? shown.growing.length : 0, now = +at("step").value;
     at("spikes").hidden = !steps;
@@ -310,11 +276,11 @@
       const name = layer.name === "pixels" ? "Pixels" : `Layer ${i + numbered}`;
       const own = panel(i, () => document.createElement("canvas"));
       describe(own, `${name}: ${layer.n} with ${each} spikes each on average`);
-      drawRaster(own.figure, layer, steps, now);
+      figures.drawRaster(own.figure, layer, {steps, now, ink: colour.ink});
     });
-    const answers = panel(shown.layers.length, makeGrowth);
+    const answers = panel(shown.layers.length, () => figures.makeGrowth(net.names.length));
     describe(answers, "The answer so far: the probability of each class");
-    drawGrowth(answers.figure, shown.growing, now);
+    figures.drawGrowth(answers.figure, shown.growing, now);
     at("counts").textContent = `${shown.sums.toLocaleString("en")} weights added in all.`;
     conclude(shown.growing[now - 1]);
   }

@@ -7,6 +7,8 @@ from importlib.resources import files
 
 import pytest
 
+from jaxdigits.page.onefile import SCRIPTS
+
 
 @pytest.fixture(scope="session")
 def javascript(tmp_path_factory):
@@ -15,7 +17,7 @@ def javascript(tmp_path_factory):
     if node is None:
         pytest.skip("needs node, to run the page's scripts")
     folder = tmp_path_factory.mktemp("javascript")
-    names = ("onefile_prepare.js", "onefile_network.js")
+    names = SCRIPTS[:-2]  # the last two are the page itself
     source = "".join((files("jaxdigits.page") / name).read_text("utf-8") for name in names)
 
     def run(body, data):
