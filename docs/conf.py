@@ -9,7 +9,11 @@ import shutil
 from importlib.metadata import metadata
 from pathlib import Path
 
-import jaxdigits.runs  # noqa: F401  (configurations read signatures before autodoc rewrites them)
+# Configurations read signatures before autodoc rewrites them.
+import jaxdigits
+from jaxdigits.page.onefile import to_page
+from jaxdigits.runs import load_run
+from jaxdigits.runs.export import member_of
 
 HERE = Path(__file__).parent
 SECTIONS = {"Args:", "Raises:", "Returns:", "Yields:", "Attributes:"}
@@ -81,6 +85,14 @@ def copy_notebooks(app):
     shutil.copytree(HERE.parent / "notebooks", HERE / "notebooks", dirs_exist_ok=True)
 
 
+def write_page(app, exception):
+    """The first page shows the network that comes with the package."""
+    if exception is None and app.builder.format == "html":
+        run = load_run(Path(jaxdigits.__file__).parent / "box")
+        path = Path(app.outdir, "_static", "draw.html")
+        path.write_text(to_page(run, member_of(run)).html, "utf-8")
+
+
 def of_others(app, what, name, obj, skip, options):
     """Skip the names that a folder imports from other libraries."""
     ours = getattr(obj, "__module__", None) or "jaxdigits"
@@ -89,6 +101,7 @@ def of_others(app, what, name, obj, skip, options):
 
 def setup(app):
     app.connect("builder-inited", copy_notebooks)
+    app.connect("build-finished", write_page)
     app.connect("autodoc-skip-member", of_others)
     app.connect("autodoc-process-docstring", equations, priority=400)  # napoleon has 500
     app.connect("autodoc-process-docstring", paragraphs, priority=600)

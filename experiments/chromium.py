@@ -139,8 +139,8 @@ def chromium():
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         command = [find_browser(), *FLAGS, f"--user-data-dir={folder}", "about:blank"]
         process = subprocess.Popen(
-            [sys.executable, "-c", START, str(from_us), str(to_us), *command], pass_fds=(from_us, to_us), stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            [sys.executable, "-c", START, str(from_us), str(to_us), *command],
+            pass_fds=(from_us, to_us), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         os.close(from_us)
         os.close(to_us)

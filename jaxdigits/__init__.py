@@ -29,6 +29,7 @@ state.  The map:
     jaxdigits.runs         configurations, run folders, checkpoints, exports
     jaxdigits.search       a network for some data: spaces, halving, an honest claim
     jaxdigits.plots        figures, and the report of a run
+    jaxdigits.page         a run as a page for a browser, in one file without a server
     jaxdigits.bench        workloads, each timed beside the floor of its matrix products
     jaxdigits.cli          the command line
 

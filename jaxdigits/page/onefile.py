@@ -34,7 +34,10 @@ LARGEST = 1_000_000  # bytes of a page
 LEAST, MOST = 8, 24  # bits of a weight that is no float32
 SHAPE = (28, 28)  # of the pictures that the page's preparation makes
 UNSURE = 0.01  # the share of wrong answers that the page promises, where the run can
-SCRIPTS = ("onefile_prepare.js", "onefile_network.js", "onefile_page.js")
+SCRIPTS = tuple(
+    f"onefile_{name}.js"
+    for name in ("pixels", "lines", "prepare", "network", "figures", "page")
+)
 
 
 class Page(NamedTuple):

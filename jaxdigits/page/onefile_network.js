@@ -176,7 +176,8 @@ const network = (() => {
 
   function spikeCount(v, theta, rules, several) {
     const at = rules.fires === "at";
-    if (several) return Math.max(0, at ? Math.floor(f32(v / theta)) : Math.ceil(f32(v / theta)) - 1);
+    const held = f32(v / theta);
+    if (several) return Math.max(0, at ? Math.floor(held) : Math.ceil(held) - 1);
     const over = f32(v - theta);
     return (at ? over >= 0 : over > 0) ? 1 : 0;
   }
@@ -185,7 +186,8 @@ const network = (() => {
      have one; the equations are those of spikes/lif.py, synapse.py and adaptive.py. */
   function lif(s, op) {
     const n = size(s.shape), x = new Float32Array(s.x.length), rules = op.rules, k = op.constants;
-    const c = new Float32Array(n).fill(op.start || 0), a = new Float32Array(n), synapse = new Float32Array(n);
+    const c = new Float32Array(n).fill(op.start || 0);
+    const a = new Float32Array(n), synapse = new Float32Array(n);
     const of = (constant, i) => constant[constant.length > 1 ? i % constant.length : 0];
     const subtract = rules.reset === "subtract", same = rules.reset_step === "same";
     const several = rules.spikes === "several";
@@ -221,7 +223,8 @@ const network = (() => {
 
   function leakyReadout(s, op) {
     const n = size(s.shape), decay = f32(op.decay);
-    const u = new Float32Array(n), total = new Float64Array(n), top = new Float32Array(n).fill(-Infinity);
+    const u = new Float32Array(n), total = new Float64Array(n);
+    const top = new Float32Array(n).fill(-Infinity);
     return over(s, (x, t) => Float32Array.from(x, (v, j) => {
       u[j] = f32(decay * u[j]) + v;
       total[j] += u[j];
@@ -271,7 +274,8 @@ const network = (() => {
   const read = (facts) => ({...facts, ops: facts.ops.map(withNumbers)});
 
   function softmax(logits, temperature) {
-    const top = Math.max(...logits), e = Array.from(logits, (v) => Math.exp((v - top) / temperature));
+    const top = Math.max(...logits);
+    const e = Array.from(logits, (v) => Math.exp((v - top) / temperature));
     const total = e.reduce((a, b) => a + b, 0);
     return e.map((v) => v / total);
   }

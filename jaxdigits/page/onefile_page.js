@@ -3,10 +3,10 @@
 (() => {
   const SIDE = 96;    // pixels of the drawing that is read: so few are read within a frame
   const PEN = 0.075;  // width of the pen, of the paper's side
-  const ROWS = 98;    // most rows of a raster; neurons share a row beyond that
   const KEY = 0.03;   // a step of the arrow keys, of the paper's side
   const LARGEST = 64e6, LONGEST = 16384; // pixels of a picture, and of its side
   const STRIP = 256;  // rows of a picture that are read at once
+  const WARM = 12;    // rehearsals before the first stroke
   const FRAME = 90;   // milliseconds of a time step in play
 
   const at = (id) => document.getElementById(id);
@@ -239,69 +239,48 @@
     shown = network.predict(net, bytes);
     at("step").max = at("step").value = shown.growing.length;
     see(bytes);
-    conclude(shown.probabilities);
-    showSpikes();
+    if (shown.growing.length) showSpikes(); else conclude(shown.probabilities);
   }
 
   // ---- spikes ------------------------------------------------------------------------------
 
-  function heading(text) {
-    const h = document.createElement("h2");
-    h.textContent = text;
-    return h;
+  const panels = [];
+  const colour = {}; // of ink, as [red, green, blue]
+
+  function readColour() {
+    colour.ink = style("--ink").match(/[0-9a-f]{2}/gi).map((digits) => parseInt(digits, 16));
   }
 
-  function raster({spikes, n}, steps, now) {
-    const group = Math.ceil(n / ROWS), rows = Math.ceil(n / group);
-    const canvas = document.createElement("canvas"), context = canvas.getContext("2d");
-    Object.assign(canvas, {width: 4 * steps, height: rows});
-    const counts = new Float32Array(steps * rows);
-    for (let t = 0; t < steps; t++) for (let i = 0; i < n; i++)
-      counts[Math.floor(i / group) * steps + t] += spikes[t * n + i];
-    const most = counts.reduce((a, b) => Math.max(a, b), 1);
-    context.fillStyle = style("--ink");
-    counts.forEach((v, i) => {
-      const t = i % steps;
-      context.globalAlpha = (0.25 + 0.75 * v / most) * (t < now ? 1 : 0.15);
-      if (v) context.fillRect(4 * t, Math.floor(i / steps), 3, 1);
-    });
-    canvas.setAttribute("role", "img");
-    return canvas;
+  function panel(i, make) { // the i-th heading and figure, which stay from one answer to the next
+    if (!panels[i]) {
+      panels[i] = {heading: document.createElement("h2"), figure: make()};
+      panels[i].figure.setAttribute("role", "img");
+      at("rasters").append(panels[i].heading, panels[i].figure);
+    }
+    return panels[i];
   }
 
-  function growth(growing, now) {
-    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-    svg.setAttribute("viewBox", `0 0 ${growing.length} 1`);
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("role", "img");
-    const last = growing[now - 1], best = last.indexOf(Math.max(...last));
-    net.names.forEach((_, j) => {
-      const line = document.createElementNS(svg.namespaceURI, "polyline");
-      line.setAttribute("points", growing.slice(0, now).map((p, t) =>
-        `${t + 0.5},${0.97 - 0.94 * p[j]}`).join(" "));
-      if (j === best) line.setAttribute("class", "best");
-      svg.append(line);
-    });
-    svg.setAttribute("aria-label", `Probability of each class at each step; best: ${net.names[best]}`);
-    return svg;
+  function describe({heading, figure}, text) {
+    heading.textContent = text;
+    figure.setAttribute("aria-label", text);
   }
 
   function showSpikes() {
-    const steps = shown ? shown.growing.length : 0;
+    const steps = shown ? shown.growing.length : 0, now = +at("step").value;
     at("spikes").hidden = !steps;
     if (!steps) return;
-    const now = +at("step").value;
     at("at").textContent = `${now} of ${steps}`;
-    let hidden = 0;
-    const parts = shown.layers.flatMap((layer) => {
-      const total = layer.spikes.reduce((a, b) => a + b, 0), each = (total / layer.n).toFixed(1);
-      const name = layer.name === "pixels" ? "Pixels" : `Layer ${++hidden}`;
-      const text = `${name}: ${layer.n} with ${each} spikes each on average`;
-      const canvas = raster(layer, steps, now);
-      canvas.setAttribute("aria-label", text);
-      return [heading(text), canvas];
+    const numbered = shown.layers[0].name === "pixels" ? 0 : 1;
+    shown.layers.forEach((layer, i) => {
+      const each = (layer.spikes.reduce((a, b) => a + b, 0) / layer.n).toFixed(1);
+      const name = layer.name === "pixels" ? "Pixels" : `Layer ${i + numbered}`;
+      const own = panel(i, () => document.createElement("canvas"));
+      describe(own, `${name}: ${layer.n} with ${each} spikes each on average`);
+      figures.drawRaster(own.figure, layer, {steps, now, ink: colour.ink});
     });
-    at("rasters").replaceChildren(...parts, heading("The answer so far"), growth(shown.growing, now));
+    const answers = panel(shown.layers.length, () => figures.makeGrowth(net.names.length));
+    describe(answers, "The answer so far: the probability of each class");
+    figures.drawGrowth(answers.figure, shown.growing, now);
     at("counts").textContent = `${shown.sums.toLocaleString("en")} weights added in all.`;
     conclude(shown.growing[now - 1]);
   }
@@ -319,13 +298,18 @@
   };
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    readColour();
     paint();
     showSpikes();
   });
   addEventListener("resize", paint);
+  readColour();
   nothing();
   paint();
-  // Once for nothing: an engine compiles functions that it has run.
-  prepare.toMnistGeometry({h: SIDE, w: SIDE, a: Float32Array.from({length: SIDE ** 2}, (_, i) =>
-    (Math.abs(i % SIDE - SIDE / 2) < 5 ? 0 : 255))});
+  // An engine compiles functions that it has run some times: before the first stroke, not in it.
+  const bar = Float32Array.from({length: SIDE ** 2}, (_, i) => (i % SIDE >> 2 === 12 ? 0 : 255));
+  (function rehearse(times) {
+    network.predict(net, prepare.toMnistGeometry({h: SIDE, w: SIDE, a: bar}));
+    if (times > 1) setTimeout(rehearse, 20, times - 1);
+  })(WARM);
 })();

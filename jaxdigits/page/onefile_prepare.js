@@ -3,243 +3,20 @@
 
      grey [h, w] -> flattenLight -> eraseLines -> findDigit -> widenStrokes -> [28, 28] uint8
 
-   Every step has the name and the numbers of its twin in ink.py, lines.py, morphology.py and
-   geometry.py, which give the reasons.  A picture is {h, w, a}, with a its pixels row by row.
-   NumPy's float32 is Math.fround or a Float32Array here, so both find the same pixels. */
+   Every step has the name and the numbers of its twin in ink.py and geometry.py, which give the
+   reasons. */
 const prepare = (() => {
+  const {boxesOf, clip, cut, depth, dilated, edge, extreme, kth, label, largest, least, like,
+         longer, maskOf, median, picture, quantile, resized, roundEven, scaledSides, spans, sum,
+         uniform} = pixels;
   const f32 = Math.fround;
   const MIN_CONTRAST = 16, WIDEST = 0.5, PHOTOGRAPH = 64, TELLING = 0.1, LEVEL = 0.35;
   const DRAWN = 128, EVEN = 0.5, GRAIN = 6, GAP = 0.012, SPECK = 0.03, FAR_SPECK = 0.15;
   const FAR = 0.25, BORDER = 0.1, TALL = 0.4, APART = 0.06, STROKE = 0.08, FINE = 60;
   const SIDE = 28, BOX = 20, MIDDLE = 14, MAX_SIDE = 1024, FLOOR = 0.1;
-  const COARSE = 96, LONG = 0.2, NEAR = 0.05, THIN = 0.06, CLEAR = 0.008, SPARE = 0.03;
-  const LEAST = 0.1, CROSSED = 1.7;
-  const SLOPES = Array.from({length: 17}, (_, i) => i * ((1 / 12 + 1 / 12) / 16) - 1 / 12);
   const NO_INK = "no ink found: nothing stands out from the paper";
 
   class NoDigit extends Error {}
-
-  // ---- arrays ------------------------------------------------------------------------------
-
-  const picture = (h, w, make) => ({h, w, a: new make(h * w)});
-  function like({h, w, a}, f, make = a.constructor) {
-    const out = picture(h, w, make); // a loop is ten times as fast as `from`
-    for (let i = 0; i < a.length; i++) out.a[i] = f(a[i], i);
-    return out;
-  }
-  const maskOf = (g, f) => like(g, (v, i) => (f(v, i) ? 1 : 0), Uint8Array);
-  function fold(a, start, f) {
-    for (let i = 0; i < a.length; i++) start = f(start, a[i]);
-    return start;
-  }
-  const sum = (a) => fold(a, 0, (s, v) => s + v);
-  const largest = (a) => fold(a, -Infinity, (m, v) => (v > m ? v : m));
-  const least = (a) => fold(a, Infinity, (m, v) => (v < m ? v : m));
-  const longer = (g) => Math.max(g.h, g.w);
-  const clip = (x, low, high) => Math.min(Math.max(x, low), high);
-
-  function roundEven(x) { // of two whole numbers as near, the even one: as Python and NumPy
-    const r = Math.round(x);
-    return r - x === 0.5 && r % 2 ? r - 1 : r;
-  }
-
-  function transposed({h, w, a}) {
-    const t = picture(w, h, a.constructor);
-    for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) t.a[x * h + y] = a[y * w + x];
-    return t;
-  }
-
-  function edge({h, w, a}) { // the outermost pixels; corners come twice
-    const e = new a.constructor(2 * (h + w));
-    for (let x = 0; x < w; x++) { e[x] = a[x]; e[w + x] = a[(h - 1) * w + x]; }
-    for (let y = 0; y < h; y++) { e[2 * w + y] = a[y * w]; e[2 * w + h + y] = a[(y + 1) * w - 1]; }
-    return e;
-  }
-
-  function kth(values, k) { // quickselect: the value of rank k, from 0; `values` are reordered
-    let low = 0, high = values.length - 1;
-    while (low < high) {
-      const pivot = values[(low + high) >> 1];
-      let i = low, j = high;
-      while (i <= j) {
-        while (values[i] < pivot) i++;
-        while (values[j] > pivot) j--;
-        if (i <= j) { const v = values[i]; values[i++] = values[j]; values[j--] = v; }
-      }
-      if (k <= j) high = j; else if (k >= i) low = i; else break;
-    }
-    return values[k];
-  }
-
-  function median(array) { // in the precision of the array; NaN of none
-    const values = array.slice(), half = values.length >> 1;
-    const upper = kth(values, half);
-    if (values.length % 2 || !values.length) return values.length ? upper : NaN;
-    const both = largest(values.subarray(0, half)) + upper;
-    return values instanceof Float32Array ? f32(f32(both) / 2) : both / 2;
-  }
-
-  function quantile(array, q) {
-    const values = new Float64Array(array).sort(), at = q * (values.length - 1);
-    const i = Math.floor(at);
-    return values[i] + (at - i) * (values[Math.min(i + 1, values.length - 1)] - values[i]);
-  }
-
-  function spanOf(flags) { // [first, last] of the flags that are set
-    let first = -1, last = -1;
-    flags.forEach((flag, i) => { if (flag) { last = i; if (first < 0) first = i; } });
-    return [first, last];
-  }
-
-  function spans({h, w, a}, test = (v) => v) { // of the rows and of the columns with such a pixel
-    const rows = new Uint8Array(h), columns = new Uint8Array(w);
-    for (let y = 0, i = 0; y < h; y++) for (let x = 0; x < w; x++, i++)
-      if (test(a[i])) rows[y] = columns[x] = 1;
-    return [spanOf(rows), spanOf(columns)];
-  }
-
-  function cut(g, [[top, bottom], [left, right]]) {
-    const c = picture(bottom - top + 1, right - left + 1, g.a.constructor);
-    for (let y = 0; y < c.h; y++)
-      c.a.set(g.a.subarray((top + y) * g.w + left, (top + y) * g.w + right + 1), y * c.w);
-    return c;
-  }
-
-  // ---- filters -----------------------------------------------------------------------------
-
-  function alongLines(g, extra, filter) { // filter(wide, out, n) on each row, then each column
-    const byRows = (p) => {
-      const q = picture(p.h, p.w, p.a.constructor), {before, size} = extra(p);
-      const wide = new p.a.constructor(p.w + size - 1);
-      for (let y = 0; y < p.h; y++) {
-        const row = p.a.subarray(y * p.w, (y + 1) * p.w), nearest = extra.mode !== "constant";
-        wide.set(row, before);
-        wide.fill(nearest ? row[0] : 0, 0, before);
-        wide.fill(nearest ? row[p.w - 1] : 0, before + p.w);
-        filter(wide, q.a.subarray(y * p.w, (y + 1) * p.w), size);
-      }
-      return q;
-    };
-    return byRows(transposed(byRows(transposed(g)))); // columns first, as SciPy
-  }
-
-  function extreme(g, sizeOf, sign) { // van Herk: extremes of blocks from both of their ends
-    const extra = (p) => { const size = sizeOf(p.w); return {size, before: size >> 1}; };
-    let from = new Float32Array(0), to = from;
-    return alongLines(g, extra, (wide, out, size) => {
-      const n = wide.length;
-      if (from.length < n) { from = new Float32Array(n); to = new Float32Array(n); }
-      for (let start = 0; start < n; start += size) {
-        const last = Math.min(start + size, n) - 1;
-        for (let i = start, most = -Infinity; i <= last; i++) {
-          const v = sign * wide[i];
-          to[i] = most = v > most ? v : most;
-        }
-        for (let i = last, most = -Infinity; i >= start; i--) {
-          const v = sign * wide[i];
-          from[i] = most = v > most ? v : most;
-        }
-      }
-      for (let i = 0; i < out.length; i++) {
-        const a = from[i], b = to[i + size - 1];
-        out[i] = sign * (a > b ? a : b);
-      }
-    });
-  }
-  const dilated = (g, size) => (size > 1 ? extreme(g, () => size, 1) : g);
-
-  function uniform(g, size, mode = "nearest") {
-    if (size === 1) return g;
-    const extra = () => ({size, before: size >> 1});
-    extra.mode = mode;
-    return alongLines(g, extra, (wide, out) => {
-      let total = 0;
-      for (let i = 0; i < size; i++) total += wide[i];
-      out[0] = total / size;
-      for (let i = 1; i < out.length; i++) {
-        total += wide[i + size - 1] - wide[i - 1];
-        out[i] = total / size;
-      }
-    });
-  }
-
-  function label(mask) { // numbers of the connected parts, from 1 on
-    const {h, w} = mask, numbers = picture(h, w, Int32Array), stack = [];
-    let count = 0;
-    const push = (i) => {
-      if (mask.a[i] && !numbers.a[i]) { numbers.a[i] = count; stack.push(i); }
-    };
-    for (let start = 0; start < h * w; start++) {
-      if (!mask.a[start] || numbers.a[start]) continue;
-      count++;
-      push(start);
-      while (stack.length) {
-        const i = stack.pop(), x = i % w;
-        if (x) push(i - 1);
-        if (x < w - 1) push(i + 1);
-        if (i >= w) push(i - w);
-        if (i < (h - 1) * w) push(i + w);
-      }
-    }
-    return [numbers, count];
-  }
-
-  function boxesOf(numbers, count) { // {y0, y1, x0, x1} of each part, y1 and x1 behind its last
-    const boxes = Array.from({length: count}, () => ({y0: Infinity, y1: 0, x0: Infinity, x1: 0}));
-    numbers.a.forEach((n, i) => {
-      if (!n) return;
-      const b = boxes[n - 1], y = Math.floor(i / numbers.w), x = i % numbers.w;
-      b.y0 = Math.min(b.y0, y); b.y1 = Math.max(b.y1, y + 1);
-      b.x0 = Math.min(b.x0, x); b.x1 = Math.max(b.x1, x + 1);
-    });
-    return boxes;
-  }
-
-  function depth(mask) { // distances to the nearest pixel outside of the mask
-    const {h, w} = mask, far = h + w, down = new Int32Array(h * w);
-    for (let x = 0; x < w; x++) {
-      for (let y = 0, last = -far; y < h; y++) {
-        if (!mask.a[y * w + x]) last = y;
-        down[y * w + x] = y - last;
-      }
-      for (let y = h - 1, next = h + far; y >= 0; y--) {
-        if (!mask.a[y * w + x]) next = y;
-        down[y * w + x] = Math.min(down[y * w + x], next - y) ** 2;
-      }
-    }
-    const out = picture(h, w, Float64Array);
-    for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) {
-      let square = down[y * w + x];
-      for (let d = 1; d * d < square && d < w; d++) {
-        if (x >= d) square = Math.min(square, down[y * w + x - d] + d * d);
-        if (x + d < w) square = Math.min(square, down[y * w + x + d] + d * d);
-      }
-      out.a[y * w + x] = Math.sqrt(square);
-    }
-    return out;
-  }
-
-  function resampling(n, m) { // weights [m][n] of pixels
-    const scale = n / m;
-    return Array.from({length: m}, (_, i) => {
-      const at = clip((i + 0.5) * scale - 0.5, 0, n - 1);
-      return Float64Array.from({length: n}, (_, j) => Math.max(0, scale >= 1
-        ? (Math.min(j + 1, (i + 1) * scale) - Math.max(j, i * scale)) / scale
-        : 1 - Math.abs(at - j)));
-    });
-  }
-
-  function resized(g, h, w) {
-    const rows = resampling(g.h, h), columns = resampling(g.w, w);
-    const half = picture(h, g.w, Float64Array), out = picture(h, w, Float64Array);
-    for (let i = 0; i < h; i++) for (let y = 0; y < g.h; y++) if (rows[i][y])
-      for (let x = 0; x < g.w; x++) half.a[i * g.w + x] += rows[i][y] * g.a[y * g.w + x];
-    for (let i = 0; i < h; i++) for (let j = 0; j < w; j++)
-      for (let x = 0; x < g.w; x++) out.a[i * w + j] += columns[j][x] * half.a[i * g.w + x];
-    return out;
-  }
-  const scaledSides = (g, side) =>
-    [g.h, g.w].map((n) => Math.max(1, roundEven(side * n / longer(g))));
 
   // ---- light -------------------------------------------------------------------------------
 
@@ -287,7 +64,8 @@ const prepare = (() => {
     const height = (i) => coarse[i].reduce((s, v, k) => s + v * fit[k], 0);
     for (let round = 0; round < 6; round++) {
       const root = weight.map(Math.sqrt);
-      fit = solve(coarse.map((row, i) => row.map((v) => v * root[i])), log.map((v, i) => v * root[i]));
+      const weighted = coarse.map((row, i) => row.map((v) => v * root[i]));
+      fit = solve(weighted, log.map((v, i) => v * root[i]));
       weight = log.map((v, i) => 1 / (1 + (Math.max(height(i) - v, 0) / 0.05) ** 2));
     }
     if (quantile(log.map((v, i) => Math.abs(height(i) - v)), 0.7) > 0.05) return grey;
@@ -356,8 +134,10 @@ const prepare = (() => {
 
   function strongest(ink) { // but for one pixel in 2,000
     const few = Math.max(1, Math.floor(ink.a.length / 2000)), half = largest(ink.a) / 2;
-    const strong = ink.a.filter((v) => v > f32(half));
-    const values = strong.length >= few ? strong : ink.a.slice();
+    let count = 0;
+    const strong = ink.a.slice(), limit = f32(half);
+    for (let i = 0; i < strong.length; i++) if (strong[i] > limit) strong[count++] = strong[i];
+    const values = count >= few ? strong.subarray(0, count) : ink.a.slice();
     return kth(values, values.length - few);
   }
 
@@ -378,164 +158,12 @@ const prepare = (() => {
     return like(ink, (v, i) => (near.a[i] ? v : 0));
   }
 
-  // ---- lines -------------------------------------------------------------------------------
-
-  const atOf = (line, x) => line.start + line.slope * x;
-
-  function anyOfBlocks(mask, step) {
-    const small = picture(Math.ceil(mask.h / step), Math.ceil(mask.w / step), Uint8Array);
-    mask.a.forEach((v, i) => {
-      const y = Math.floor(Math.floor(i / mask.w) / step), x = Math.floor((i % mask.w) / step);
-      if (v) small.a[y * small.w + x] = 1;
-    });
-    return small;
-  }
-
-  function longLines(mask) { // the lines across a mask, the longest first, without near copies
-    const {h, w} = mask, needed = Math.ceil(LONG * w), [rows, columns] = spans(mask);
-    if (rows[0] < 0 || columns[1] - columns[0] + 1 < needed) return [];
-    const shift = SLOPES.map((s) => Int32Array.from({length: w}, (_, x) => roundEven(s * x)));
-    const reach = largest(shift.map(largest)), all = [];
-    const on = new Uint8Array(w);
-    shift.forEach((shifts, s) => {
-      for (let first = rows[0] - reach; first <= rows[1] + reach; first++) {
-        for (let x = 0; x < w; x++) {
-          const y = first + shifts[x];
-          on[x] = y >= 0 && y < h ? mask.a[y * w + x] : 0;
-        }
-        let run = 0, length = 0, right = 0;
-        for (let x = 0; x < w; x++) { // a gap of one pixel is none
-          run = on[x] || (x && x < w - 1 && on[x - 1] && on[x + 1]) ? run + 1 : 0;
-          if (run > length) { length = run; right = x + 1; }
-        }
-        if (length >= needed)
-          all.push({start: first, slope: SLOPES[s], left: right - length, right, length});
-      }
-    });
-    all.sort((a, b) => b.length - a.length || Math.abs(a.slope) - Math.abs(b.slope));
-    const lines = [];
-    for (let rest = all; rest.length;) {
-      const line = rest[0];
-      lines.push(line);
-      rest = rest.filter((other) => {
-        const from = Math.max(other.left, line.left), to = Math.min(other.right, line.right);
-        const [a, b] = [from, to].map((x) => atOf(other, x) - atOf(line, x));
-        return !(from < to && (Math.min(Math.abs(a), Math.abs(b)) <= 3 || a * b < 0));
-      });
-    }
-    return lines;
-  }
-
-  function inkOf(mask) { // with the first and the last row of the run around each pixel
-    const {h, w} = mask, first = new Int32Array(h * w), last = new Int32Array(h * w);
-    for (let x = 0; x < w; x++) {
-      for (let y = 0, gap = -1; y < h; y++) {
-        if (!mask.a[y * w + x]) gap = y;
-        first[y * w + x] = gap + 1;
-      }
-      for (let y = h - 1, gap = h; y >= 0; y--) {
-        if (!mask.a[y * w + x]) gap = y;
-        last[y * w + x] = gap - 1;
-      }
-    }
-    return {mask, first, last, thin: Math.max(2, THIN * longer(mask))};
-  }
-
-  function columnsOf({mask, first, last}, line, step) { // [x, first, last] of ink on the line
-    const {h, w} = mask, found = [];
-    for (let x = line.left * step; x < Math.min(line.right * step, w); x++) {
-      const middle = Math.floor((line.start + line.slope * (x / step) + 0.5) * step);
-      for (let k = 0; k <= 4 * step + 1; k++) { // the nearest row first
-        const y = clip(middle + (k % 2 ? -(k >> 1) : k >> 1), 0, h - 1), i = y * w + x;
-        if (mask.a[i]) { found.push([x, first[i], last[i]]); break; }
-      }
-    }
-    return found;
-  }
-  const thicknesses = (columns) => Float64Array.from(columns, ([, from, to]) => to - from + 1);
-
-  function mayBeThin(ink, length) {
-    const thin = maskOf(ink.mask, (v, i) => v && ink.last[i] - ink.first[i] <= ink.thin - 1);
-    const columns = new Uint8Array(thin.w);
-    thin.a.forEach((v, i) => { if (v) columns[i % thin.w] = 1; });
-    return 4 * sum(columns) >= length;
-  }
-
-  function pixelsOf(inks, across, down, step) {
-    const pixels = picture(inks[0].mask.h, inks[0].mask.w, Uint8Array);
-    [across, down].forEach((lines, turned) => {
-      for (const line of lines) {
-        const columns = columnsOf(inks[turned], line, step), thick = thicknesses(columns);
-        const most = CROSSED * median(thick) + 1;
-        columns.forEach(([x, first, last], i) => {
-          if (!(thick[i] <= most)) return;
-          for (let y = first; y <= last; y++)
-            pixels.a[turned ? x * pixels.w + y : y * pixels.w + x] = 1;
-        });
-      }
-    });
-    return pixels;
-  }
-
-  function clearSides(rest, outer) { // sides of the outer box that large pieces keep clear of
-    const [numbers, count] = label(rest), sizes = new Float64Array(count + 1);
-    for (const n of numbers.a) if (n) sizes[n]++;
-    const enough = SPARE * sum(sizes), large = maskOf(numbers, (n) => n && sizes[n] >= enough);
-    if (!sum(large.a)) return 0;
-    const inner = spans(large), ends = spans(outer), margin = CLEAR * longer(rest);
-    return [0, 1].reduce((clear, k) => clear + (inner[k][0] - ends[k][0] > margin)
-      + (ends[k][1] - inner[k][1] > margin), 0);
-  }
-
-  function rulesOf(inks, across, down, step) {
-    const rules = pixelsOf(inks, across, down, step);
-    const rest = maskOf(inks[0].mask, (v, i) => v && !rules.a[i]);
-    const needed = across.length + down.length === 1 ? 1 : LEAST;
-    const few = sum(rest.a) < needed * sum(rules.a);
-    return few || clearSides(rest, like(rest, () => 1)) < 4 ? like(rest, () => 0) : rules;
-  }
-
-  function inBox(line, others, near, thin) { // both ends are corners with a line that is thin
-    return [line.left, line.right - 1].every((x) => {
-      const y = atOf(line, x);
-      return others.some((other) => Math.abs(atOf(other, y) - x) <= near
-        && Math.min(Math.abs(other.left - y), Math.abs(other.right - 1 - y)) <= near
-        && thin(other));
-    });
-  }
-
-  function linesOf(mask) {
-    const step = Math.ceil(longer(mask) / COARSE), coarse = anyOfBlocks(mask, step);
-    const near = Math.max(1, roundEven(NEAR * longer(coarse)));
-    const inks = [inkOf(mask), inkOf(transposed(mask))];
-    const lines = [coarse, transposed(coarse)].map((each, i) =>
-      (mayBeThin(inks[i], LONG * each.w) ? longLines(each) : []));
-    const isThin = [0, 1].map((i) => {
-      const known = new Map();
-      return (line) => {
-        if (!known.has(line))
-          known.set(line, median(thicknesses(columnsOf(inks[i], line, step))) <= inks[i].thin);
-        return known.get(line);
-      };
-    });
-    const pick = (test) => lines.map((own, i) => own.filter((l) => test(l, i) && isThin[i](l)));
-    const through = pick((line, i) =>
-      line.left <= near && line.right >= (i ? coarse.h : coarse.w) - near);
-    const boxed = pick((line, i) => inBox(line, lines[1 - i], near, isThin[1 - i]));
-    if (![...through, ...boxed].some((some) => some.length)) return like(mask, () => 0);
-    const rules = rulesOf(inks, ...through, step), boxes = pixelsOf(inks, ...boxed, step);
-    const rest = maskOf(mask, (v, i) => v && !rules.a[i] && !boxes.a[i]);
-    const outer = maskOf(mask, (v, i) => (v && !rules.a[i]) || boxes.a[i]);
-    if (sum(rest.a) < LEAST * sum(boxes.a) || clearSides(rest, outer) < 3) return rules;
-    return maskOf(mask, (_, i) => rules.a[i] || boxes.a[i]);
-  }
+  // ---- the digit ---------------------------------------------------------------------------
 
   function eraseLines(ink) {
-    const lines = linesOf(maskOf(ink, (v) => v >= f32(LEVEL / 2)));
+    const lines = paperLines.linesOf(maskOf(ink, (v) => v >= f32(LEVEL / 2)));
     return like(ink, (v, i) => (lines.a[i] ? 0 : v));
   }
-
-  // ---- the digit ---------------------------------------------------------------------------
 
   function piecesOf(mask, radius) { // pieces nearer than 2 radii are one
     const near = dilated(mask, 2 * Math.max(1, roundEven(radius)) + 1);
@@ -651,7 +279,7 @@ const prepare = (() => {
     return {step, add, grey: () => (least(alpha.a) === 1 ? seen : overPaper(seen, alpha))};
   }
 
-  function overPaper(seen, alpha) { // paper is as the edge; or, if one sees through that, unlike ink
+  function overPaper(seen, alpha) { // as the edge; or, if one sees through that, unlike the ink
     const around = edge(like(seen, (v, i) => (alpha.a[i] ? v / alpha.a[i] : 0)));
     const opaque = edge(alpha).map((v) => (v >= 0.5 ? 1 : 0)), total = sum(seen.a);
     const paper = sum(opaque) > opaque.length / 2 ? median(around.filter((_, i) => opaque[i]))

@@ -1,11 +1,7 @@
-"""Networks of a page, pictures to read, a server in a thread, and scripts without a browser."""
+"""Networks of a page, pictures to read, and a server in a thread."""
 
 import io
-import json
-import shutil
-import subprocess
 import threading
-from importlib.resources import files
 
 import jax
 import pytest
@@ -112,29 +108,3 @@ def served():
     yield start
     for end in ends:
         end()
-
-
-@pytest.fixture(scope="session")
-def javascript(tmp_path_factory):
-    """Return a function (body, data) -> the JSON that the body, which sees `data`, returns."""
-    node = shutil.which("node") or shutil.which("nodejs")
-    if node is None:
-        pytest.skip("needs node, to run the page's scripts")
-    folder = tmp_path_factory.mktemp("javascript")
-    names = ("onefile_prepare.js", "onefile_network.js")
-    source = "".join((files("jaxdigits.page") / name).read_text("utf-8") for name in names)
-
-    def run(body, data):
-        (folder / "data.json").write_text(json.dumps(data))
-        (folder / "script.js").write_text(
-            f"{source}\nconst data = JSON.parse(require('fs').readFileSync(process.argv[2]));\n"
-            f"console.log(JSON.stringify((() => {{ {body} }})()));"
-        )
-        done = subprocess.run(
-            [node, folder / "script.js", folder / "data.json"],
-            capture_output=True, text=True, timeout=100, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxdigits
+from jaxdigits.data import digits
 from jaxdigits.page.onefile import LARGEST, export_page, to_page
 from jaxdigits.runs import Config, config_for, load_run
 from jaxdigits.runs.export import member_of
@@ -59,8 +60,8 @@ def test_a_large_network_has_the_most_bits_that_fit():
     assert 10 <= page.bits <= 24
     weights = sum(p["weight"].size for p in run.params if "weight" in p)
     assert LARGEST - weights / 6 <= len(page.html) <= LARGEST  # one bit more would not fit
-    differ = [np.abs(a["weight"] - b["weight"]).max()
-              for a, b in zip(page.params, run.params, strict=True) if "weight" in a]  # fmt: skip
+    pairs = [pair for pair in zip(page.params, run.params, strict=True) if "weight" in pair[0]]
+    differ = [np.abs(a["weight"] - b["weight"]).max() for a, b in pairs]
     assert all(0 < d < 2 ** (2 - page.bits) for d in differ)
 
 
@@ -81,10 +82,7 @@ def test_a_run_without_a_page_is_refused_in_a_line(run, text):
 
 
 def test_the_manifest_says_the_bits_and_the_comparison(tmp_path):
-    run = run_of(hidden=(4,))
-    from jaxdigits.data import digits
-
-    test = digits()[1]
+    run, test = run_of(hidden=(4,)), digits()[1]
     compared = export_page(run, tmp_path / "page.html", test)
     assert compared[:3] == (len(test), 0, 0.0)
     facts = json.loads((tmp_path / "page.html.json").read_text())

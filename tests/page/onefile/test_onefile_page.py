@@ -13,7 +13,7 @@ from jaxdigits.runs import load_run
 from jaxdigits.runs.answer import answerer
 from jaxdigits.runs.export import member_of
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 DRIVER = runpy.run_path(str(ROOT / "experiments" / "chromium.py"))
 BOX = Path(jaxdigits.__file__).parent / "box"
 SPIKING = dict(network="snn", hidden=(20,), steps=7, threshold=0.25)

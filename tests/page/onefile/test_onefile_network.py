@@ -41,7 +41,8 @@ NETWORKS = {
     "snn, direct, last": lambda: snn(**_snn, encoder="direct", readout="last", training=False),
     "snn, latency, max": lambda: snn(**_snn, encoder="latency", readout="max", training=False),
     "snn, learned, a step late": lambda: snn(
-        **(_snn | dict(threshold=0.15)), learn=("decay", "threshold"), spike_from="old", training=False
+        **(_snn | dict(threshold=0.15)), learn=("decay", "threshold"), spike_from="old",
+        training=False,
     ),
     "snn, several spikes, same step": lambda: snn(
         **_snn, spikes="several", reset_step="same", fires="at", training=False
