@@ -26,7 +26,8 @@ MODULES = [
 def names(package):
     """The names that a folder hands on; those of the whole package stand in its stub."""
     own = getattr(package, "__all__", None)
-    ours = lambda value: getattr(value, "__module__", "jaxdigits").startswith("jaxdigits")
+    home = lambda value: getattr(value, "__module__", "jaxdigits") or "builtins"
+    ours = lambda value: home(value).startswith("jaxdigits")
     return own or [
         name
         for name, value in vars(package).items()

@@ -22,7 +22,11 @@ END = 60  # seconds that requests have to end after SIGTERM
 
 
 def require_extra() -> None:
-    """Raise an ImportError that says how to install the page's packages, if one is missing."""
+    """Check that the packages of the page are there.
+
+    Raises:
+      ImportError: for one that is missing; it says how to install them.
+    """
     try:
         import python_multipart
         import starlette
@@ -37,6 +41,7 @@ def listen(host: str, port: int) -> socket.socket:
 
     Raises:
       DataError: if the port is in use, or the address is not one of this machine.
+      ValueError: for a port that is no port.
     """
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
