@@ -1,5 +1,5 @@
 """A page in the browser, and an interface for programs, that read digits on this machine."""
 
-from jaxdigits.page.serve import listen as listen
-from jaxdigits.page.serve import require_extra as require_extra
-from jaxdigits.page.serve import serve as serve
+from jaxdigits.page.server import listen as listen
+from jaxdigits.page.server import require_extra as require_extra
+from jaxdigits.page.server import serve as serve
