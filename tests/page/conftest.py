@@ -13,7 +13,7 @@ from jaxdigits.page import listen
 from jaxdigits.page.app import make_app
 from jaxdigits.page.guard import Rules
 from jaxdigits.page.networks import load_networks
-from jaxdigits.page.serve import make_server
+from jaxdigits.page.server import make_server
 from jaxdigits.runs import Config
 from jaxdigits.runs.folder import create_run, save_params
 

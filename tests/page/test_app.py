@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import tempfile
+from functools import partial
 
 import jax
 import numpy as np
@@ -104,7 +105,7 @@ def test_a_look_shows_the_spikes_of_the_network_that_answers(client, png, networ
     run, picture = networks.digits["spiking"].run, read_picture(in_memory(png("7"), "7"))[None]
     network = run.config.build()(training=False)
     keys = evaluation_keys(jax.random.key(run.config.seed), np.arange(1))
-    _, residual = network.forward(run.params, picture, keys)
+    _, residual = jax.jit(network.forward)(run.params, picture, keys)
     spikes = np.asarray(traces(residual)[0].spikes)[:, 0]
     pixels, hidden = row["layers"]
     assert (pixels["name"], pixels["neurons"], hidden["neurons"]) == ("pixels", 784, 12)
@@ -116,9 +117,10 @@ def test_a_look_shows_the_spikes_of_the_network_that_answers(client, png, networ
     np.testing.assert_allclose(
         row["growth"][-1], list(row["probabilities"].values()), atol=1e-3
     )
-    ops = synops(network, run.params, picture, keys)
+    ops = jax.jit(partial(synops, network))(run.params, picture, keys)
     assert row["operations"]["accumulates"] == int(ops.acs[0])
-    slope = saliency(network, run.params, picture, np.array([row["digit"]]), keys)[0]
+    digit = np.array([row["digit"]])
+    slope = jax.jit(partial(saliency, network))(run.params, picture, digit, keys)[0]
     sent = np.frombuffer(base64.b64decode(row["saliency"]), np.int8).reshape(28, 28)
     np.testing.assert_allclose(sent / 127, slope / np.abs(slope).max(), atol=0.01)
     assert np.frombuffer(base64.b64decode(row["picture"]), np.uint8).tolist() == list(

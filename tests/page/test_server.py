@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from jaxdigits.page import guard, serve
+from jaxdigits.page import guard, server
 from jaxdigits.page.guard import Guard, Rules
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -38,7 +38,7 @@ def left_to_itself(port, sent):
 
 
 def test_a_slow_head_is_closed_and_a_slow_body_has_an_answer(served, monkeypatch):
-    monkeypatch.setattr(serve, "HEAD", 0.5)
+    monkeypatch.setattr(server, "HEAD", 0.5)
     monkeypatch.setattr(guard, "SECONDS", 0.5)
     port = served(APP)
     for sent in (b"", b"POST / HTT", HEAD):
@@ -68,7 +68,8 @@ def test_a_request_on_its_way_is_answered_at_the_end(served):
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_damaged_heads_have_an_answer_or_a_clean_close(served):
+def test_damaged_heads_have_an_answer_or_a_clean_close(served, monkeypatch):
+    monkeypatch.setattr(server, "HEAD", 0.5)
     port = served(APP)
     for sent in (b"\0\r\n\r\n", b"GET / HTTP/9\r\n\r\n", HEAD + b"X" * 40_000, b"\xff" * 99):
         reply, _ = left_to_itself(port, sent)
