@@ -27,24 +27,24 @@ DRAWN = {
 }
 
 
-def sheet(strokes, width=9, size=(150, 130), lines=()):
+def sheet(strokes, width=9, size=(152, 132), lines=(), rule=2):
     """Ink [H, W] in 0..1 of strokes and thin lines."""
     image = Image.new("L", size[::-1])
     draw = ImageDraw.Draw(image)
     for stroke in strokes:
         draw.line(stroke, fill=255, width=width, joint="curve")
     for line in lines:
-        draw.line(line, fill=200, width=2)
+        draw.line(line, fill=200, width=rule)
     return np.asarray(image, float) / 255
 
 
 def pictures():
     """Yield (name, grey [H, W]): every step of the preparation has work in some of them."""
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[0:150, 0:130]
+    y, x = np.mgrid[0:152, 0:132]
     slope = 220 - 0.5 * x - 0.002 * y**2
     frame = [[(5, 4), (125, 6), (124, 145), (6, 143), (5, 4)]]
-    rules = [[(0, h), (130, h + 4)] for h in (15, 60, 105, 140)]
+    rules = [[(0, h), (132, h + 4)] for h in (15, 60, 105, 140)]
     for i, (name, strokes) in enumerate(DRAWN.items()):
         ink = sheet(strokes)
         grain = rng.normal(0, 3, ink.shape)
@@ -54,6 +54,7 @@ def pictures():
         yield f"{name}, a shadow", slope * (1 - 0.7 * ink) * np.where(x < 30 + 9 * i, 0.6, 1)
         yield f"{name}, a thin pen in a frame", 240 - 200 * sheet(strokes, 3, lines=frame)
         yield f"{name}, on rules", 230 - 180 * sheet(strokes, 12, lines=rules)
+        yield f"{name}, on thick rules", 230 - 180 * sheet(strokes, 12, lines=rules, rule=5)
         yield f"{name}, small", 255 - 255 * np.asarray(Image.fromarray(ink).resize((28, 28)))
         specks = ink + (rng.random(ink.shape) < 0.002)
         yield f"{name}, specks", 255 * (1 - np.minimum(specks, 1))
