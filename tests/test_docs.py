@@ -16,6 +16,7 @@ from jaxdigits.bench import WORKLOADS
 from jaxdigits.data.cache import places
 from jaxdigits.measure import cost
 from jaxdigits.reader import FORMATS
+from jaxdigits.train.members import take_turns
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -171,6 +172,17 @@ def test_what_devices_do_is_that_of_its_experiment(monkeypatch):
     assert all(row["loss_apart"] <= 0.002 for row in rows)
     exact = results["float64"].values()
     assert all(row["params_apart"] <= 1e-12 * row["largest_param"] for row in exact)
+
+
+def test_the_way_of_members_is_that_of_its_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / "members.py"))
+    results = json.loads((ROOT / "experiments" / "members.json").read_text())
+    assert experiment["table"](results) in (ROOT / "docs" / "many-devices.md").read_text()
+    for name, build in experiment["NETWORKS"].items():
+        row = results["networks"][name]["processor"]
+        together, in_turn = (row[way][1] for way in ("together", "in turn"))
+        assert take_turns(None, build()) == (together > 1.5 * in_turn), name
 
 
 def test_the_tutorials_of_others_are_those_of_the_experiment(monkeypatch):

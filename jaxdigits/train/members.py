@@ -3,9 +3,9 @@
 A member's recipe is a function of its hyperparameters, which are traced scalars: one program
 serves all members.  Which layers there are, and all sizes, are the same for all.
 
-`jax.vmap` computes all members together.  It makes a convolution with a kernel of each member's
-own, which XLA has no fast code for on a CPU: there members with convolutions take turns.
-`experiments/members.json` has both times for each network.
+`jax.vmap` computes all members together.  On a CPU some layers take longer so than one member
+after another: convolutions, each with a kernel of its own, and event-driven neurons.  Members of
+such networks take turns.  `experiments/members.json` has both times of each network.
 """
 
 from collections.abc import Callable
@@ -23,9 +23,10 @@ from jaxdigits.gradients import Estimator
 from jaxdigits.layer import Layer
 from jaxdigits.layers import conv2d
 from jaxdigits.losses import Loss
+from jaxdigits.spikes import event_dense, event_lif
 from jaxdigits.train.recipe import Build, Members, Recipe
 
-SLOW_TOGETHER = (conv2d,)  # on a CPU
+SLOW_TOGETHER = (conv2d, event_lif, event_dense)  # on a CPU
 
 
 class Member(NamedTuple):

@@ -21,7 +21,8 @@ from jaxdigits.train.epoch import train_step
 from jaxdigits.train.fit import NO_HOOKS
 from jaxdigits.train.loop import run, with_classes
 from jaxdigits.train.members import MemberOf, check_members_apart, recipe_of
-from jaxdigits.train.recipe import Recipe
+from jaxdigits.train.optimizer import update_with_loss
+from jaxdigits.train.recipe import Recipe, optimizer_of
 from jaxdigits.train.sharding import check_members
 from jaxdigits.train.snapshot import Hooks
 from jaxdigits.train.state import initial_state
@@ -92,7 +93,7 @@ def fit_population(
     of = lambda hyper: with_classes(recipe_of(recipe, member, hyper), train, valid)
     if member is not None:
         check_members_apart(of, hyperparameters, len(keys))
-    check_hyperparameters(of, train, hyperparameters)
+    check_hyperparameters(of, train, hyperparameters, whole=member is not None)
     last = run(recipe, train, valid, keys, hyperparameters, hooks, member=member, start=start)
     best, epoch = last.best, np.asarray(last.best.epoch)
     losses = np.array([row["loss"] for row in last.history])
@@ -102,12 +103,13 @@ def fit_population(
 
 
 def check_hyperparameters(
-    of: Callable[[Any], Recipe], train: Dataset, hyperparameters: Any
+    of: Callable[[Any], Recipe], train: Dataset, hyperparameters: Any, *, whole: bool
 ) -> None:
     """Check that the first update reads each hyperparameter, by tracing it.
 
     Args:
       of: hyperparameters of one member -> its recipe.
+      whole: whether to trace the whole update, or its optimizer alone.
 
     Raises:
       ValueError: naming the first that no update depends on.
@@ -119,6 +121,10 @@ def check_hyperparameters(
     def update(hyper, key):
         recipe = of(hyper)
         state = initial_state(recipe, train.inputs.shape, key)
+        if not whole:
+            grads, loss = state.params, jnp.zeros((), jnp.result_type(float))
+            optimizer = optimizer_of(recipe)
+            return update_with_loss(optimizer, grads, state.opt_state, state.params, loss)
         state, loss = train_step(recipe, state, train, jnp.arange(recipe.batch))
         return state.params, state.average, state.opt_state, loss
 

@@ -58,7 +58,7 @@ class Recipe:
     """save within an epoch too, after each this many updates, which then are one program"""
     members: Members | None = None
     """whether the members of a population are computed together, by `jax.vmap`, or in turn;
-    None: together, but on a CPU in turn for a network with convolutions"""
+    None: together, but on a CPU in turn for convolutions and event-driven neurons"""
     mesh: Mesh | None = None
     """the devices that share the examples of a batch, or the members of a population, as
     `device_mesh(4)`; None: one"""

@@ -13,7 +13,7 @@ from jaxdigits import augment as au
 from jaxdigits import gradients, losses
 from jaxdigits import layers as ly
 from jaxdigits.layer import Layer, serial
-from jaxdigits.models import cnn, conv_snn, mlp, snn
+from jaxdigits.models import cnn, conv_snn, event_snn, mlp, snn
 from jaxdigits.quantise import quantised
 from jaxdigits.train import Member, Recipe, fit, fit_population
 from jaxdigits.train.loop import programs_of
@@ -70,11 +70,11 @@ def test_members_in_turn_are_the_members_together_and_those_of_fit(small, float6
     same(both["in turn"].params, both["together"].params, 1e-12)
 
 
-def test_convolutions_take_turns_on_a_cpu_wherever_they_are(monkeypatch):
+def test_convolutions_and_events_take_turns_on_a_cpu_wherever_they_are(monkeypatch):
     stored = partial(conv_snn, channels=(2, 2), storage="byte")
-    slow = [cnn(), conv_snn(), stored(), quantised(cnn(), 3)]
+    slow = [cnn(), conv_snn(), stored(), quantised(cnn(), 3), event_snn()]
     quick = [mlp(), snn(), serial(ly.dense(3)), Layer(*mlp()[:3])]
-    assert [take_turns(None, network) for network in slow + quick] == 4 * [True] + 4 * [False]
+    assert [take_turns(None, network) for network in slow + quick] == 5 * [True] + 4 * [False]
     assert [take_turns("together", slow[0]), take_turns("in turn", quick[0])] == [False, True]
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
     assert not any(take_turns(None, network) for network in slow)
