@@ -96,7 +96,7 @@ def train_anew(
             rows[i].append({"epoch": len(rows[i]) + 1, **row, "seconds": 0.0})
         measure(lines)
         for i, _ in lines:
-            rows[i][-1]["seconds"] = work.seconds[trial.group] / len(lines)
+            rows[i][-1]["seconds"] = work.seconds.get(trial.group, 0.0) / len(lines)
 
     judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick)
     judgements = [judged[i] for i in range(len(seeds))]

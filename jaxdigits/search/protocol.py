@@ -121,13 +121,17 @@ def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
 
 
 def timed(work: Work, group: int, tick: Callable[[], None]) -> Callable[[Any], None]:
-    """Return a function for each tick of a group, which measures and calls `tick`."""
-    clock = time.perf_counter()
+    """Return a function for each tick of a group, which measures and calls `tick`.
+
+    The first tick is not measured: its program may have been compiled in it.
+    """
+    clock: float | None = None
 
     def measure(rows: Any) -> None:
         nonlocal clock
-        now = time.perf_counter()
-        work.seconds[group] = min(now - clock, work.seconds.get(group, np.inf))
+        if clock is not None:
+            seconds = time.perf_counter() - clock
+            work.seconds[group] = min(seconds, work.seconds.get(group, np.inf))
         tick()
         clock = time.perf_counter()
 

@@ -30,6 +30,7 @@ from jaxdigits.search.finals import (
     winner,
 )
 from jaxdigits.search.groups import Facts, config_of
+from jaxdigits.search.halving import SIZES
 from jaxdigits.search.journal import Pool, Record
 from jaxdigits.search.lanes import Interrupted
 from jaxdigits.search.protocol import Hooks, Plan, Work, extend
@@ -159,8 +160,7 @@ def found_of(session: Session, final: Final) -> Found:
 
 
 def _search(session: Session) -> None:
-    minutes, epochs = session.budget
-    deadline = 60 * minutes * SHARE if minutes is not None else float("inf")
+    epochs = session.budget.epochs
 
     def append(record):
         session.append(session, record)
@@ -171,13 +171,13 @@ def _search(session: Session) -> None:
             raise Interrupted
         if epochs is not None:
             return member_epochs(session.records) + more <= epochs
-        return not _scored(session) or session.seconds() + seconds <= deadline
+        return not _scored(session) or session.seconds() + seconds <= _deadline(session)
 
     def tick():
         session.report(session)
         if session.stop():
             raise Interrupted
-        if _scored(session) and session.seconds() > deadline:
+        if session.seconds() > _deadline(session):
             raise _TimeIsOver
 
     def save(pool):
@@ -191,12 +191,29 @@ def _search(session: Session) -> None:
         session.pool.clear()
     if not _scored(session):
         raise ValueError(
-            "the budget ended before one epoch of the first trials: raise --minutes or --epochs"
+            f"the budget ends before the first trials are compared{_minutes_needed(session)}: "
+            "raise --minutes or --epochs, or lower --longest or --images"
         )
 
 
 class _TimeIsOver(Exception):
     pass
+
+
+def _deadline(session: Session) -> float:
+    """Return the second at which the search ends, so that a finalist still has its time."""
+    if session.budget.minutes is None:
+        return float("inf")
+    total, slowest = 60 * session.budget.minutes, max(session.work.seconds.values(), default=0)
+    return min(SHARE * total, total - session.work.plan.facts.epochs * slowest)
+
+
+def _minutes_needed(session: Session) -> str:
+    if session.budget.minutes is None or not session.work.seconds:
+        return ""
+    ticks = session.work.plan.facts.epochs + SIZES[0] // session.work.plan.width
+    seconds = session.seconds() + ticks * max(session.work.seconds.values())
+    return f" (they and a finalist take about {seconds / 60:.1f} minutes here)"
 
 
 def _scored(session: Session) -> bool:

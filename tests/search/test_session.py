@@ -125,7 +125,7 @@ def test_a_stop_keeps_all_decisions_and_too_little_budget_is_said(tmp_path, work
     with pytest.raises(Stopped):
         searched(tmp_path / "stopped", work, stop=lambda: True)
     assert read_journal(tmp_path / "stopped")[1] == []
-    with pytest.raises(ValueError, match="raise --minutes or --epochs"):
+    with pytest.raises(ValueError, match="first trials are compared: raise --minutes"):
         searched(tmp_path / "short", work, budget=Budget(None, 3))
     with pytest.raises(RunError, match="has a search"):
         searched(tmp_path / "stopped", work)
@@ -141,3 +141,9 @@ def test_in_python_a_search_knows_no_files(work):
         search("mlp", SPACE, work.train, work.valid, minutes=0)
     with pytest.raises(ValueError, match="network must be one of"):
         search("mpl", SPACE_OF_RATES, work.train, work.valid, epochs=24)
+
+
+def test_minutes_that_do_not_hold_the_first_trials_end_early_with_an_estimate(tmp_path, work):
+    work.seconds[0] = 0.1  # of a tick, as an earlier search here measured it
+    with pytest.raises(ValueError, match=r"\(they and a finalist take about \d+\.\d minutes"):
+        searched(tmp_path / "search", work, budget=Budget(1e-6, None))
