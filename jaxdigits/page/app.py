@@ -48,6 +48,7 @@ def make_app(networks: Networks, rules: Rules) -> Guard:
 
     @asynccontextmanager
     async def life(_: Any) -> AsyncIterator[None]:
+        site.pools = Pools()
         warming = asyncio.create_task(site.warm())
         yield
         warming.cancel()
@@ -60,8 +61,10 @@ def make_app(networks: Networks, rules: Rules) -> Guard:
 class Site:
     """The networks of a page and their threads; a method for each path of the interface."""
 
+    pools: Pools  # while the application lives
+
     def __init__(self, networks: Networks):
-        self.networks, self.pools = networks, Pools()
+        self.networks = networks
 
     async def warm(self) -> None:
         """Compile the programs of a first drawing, before somebody draws it."""

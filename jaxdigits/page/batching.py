@@ -38,8 +38,8 @@ class Pools:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads = ThreadPoolExecutor(PREPARING, "prepare")
         self._waiting = 0
-        self._thread = threading.Thread(target=self._work, name="answer", daemon=True)
-        self._thread.start()
+        # Not a daemon: a program that compiles as the interpreter ends would abort it.
+        threading.Thread(target=self._work, name="answer").start()
 
     async def prepare(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return `function(*arguments)`, called in a thread.

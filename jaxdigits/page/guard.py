@@ -79,16 +79,14 @@ class Guard:
                 async with asyncio.timeout_at(end):
                     message = await receive()
             except TimeoutError as error:
-                raise HTTPException(
-                    408, f"the body did not arrive in {SECONDS:g} seconds"
-                ) from error
+                raise _cut(408, f"the body did not arrive in {SECONDS:g} seconds") from error
             if message["type"] == "http.request":
                 size = len(message.get("body", b""))
                 mine, self.held = mine + size, self.held + size
                 if mine > MOST_BYTES:
                     raise too_large()
                 if self.held > MOST_HELD:
-                    raise HTTPException(503, "too many bytes at once: try again in a second")
+                    raise _cut(503, "too many bytes at once: try again in a second")
             return message
 
         try:
@@ -99,7 +97,12 @@ class Guard:
 
 def too_large() -> HTTPException:
     """Return the error for a body over the limit."""
-    return HTTPException(413, f"the body has over {MOST_BYTES:,} bytes: send fewer pictures")
+    return _cut(413, f"the body has over {MOST_BYTES:,} bytes: send fewer pictures")
+
+
+def _cut(status: int, line: str) -> HTTPException:
+    """Return an error that closes the connection: the rest of the body is not read."""
+    return HTTPException(status, line, {"connection": "close"})
 
 
 def refused(scope: Scope, rules: Rules) -> ASGIApp | None:

@@ -40,14 +40,15 @@ def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens, before anything is loaded; port 0 takes a free one.
 
     Raises:
+      ValueError: for a number that is no port.
       DataError: if the port is in use, or the address is not one of this machine.
       ValueError: for a port that is no port.
     """
+    if not 0 <= port <= 65535:
+        raise ValueError(f"port must be in 0..65535, got {port}")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family, backlog=1024)
-    except OverflowError:
-        raise ValueError(f"port must be in 0..65535, got {port}") from None
     except OSError as error:
         reason = error.strerror or error
         raise DataError(

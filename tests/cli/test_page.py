@@ -63,9 +63,11 @@ def test_it_answers_all_that_it_has_and_ends_well(started):
     codes, sent = [], threading.Barrier(9)
 
     def ask():
-        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(PICTURE)}"
+        head = "POST /predict HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue"
+        head += f"\r\nContent-Length: {len(PICTURE)}"
         with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
             connection.sendall(f"{head}\r\n\r\n".encode())
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # it is accepted
             sent.wait(60)
             connection.sendall(PICTURE)
             codes.append(connection.recv(100)[9:12])
