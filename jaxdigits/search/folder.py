@@ -89,6 +89,7 @@ def search_in(
         _write_clock(folder, session)
 
     session.append = append
+    session.growth = len(whole[0]) / len(session.work.train) if whole else 0.0
     session.save = lambda session: save_pool(folder, session.pool, len(session.records))
     try:
         final = run_session(session)

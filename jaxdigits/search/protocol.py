@@ -59,6 +59,8 @@ class Work:
     lanes: dict[int, tuple[Group, Lanes]] = field(default_factory=dict)
     seconds: dict[int, float] = field(default_factory=dict)
     """of a tick, by group, without compiling"""
+    compiling: float = 0.0
+    """seconds of the longest first tick"""
 
     def __post_init__(self):
         self.groups = self.groups or all_groups(
@@ -123,14 +125,16 @@ def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
 def timed(work: Work, group: int, tick: Callable[[], None]) -> Callable[[Any], None]:
     """Return a function for each tick of a group, which measures and calls `tick`.
 
-    The first tick is not measured: its program may have been compiled in it.
+    The first tick is apart: its program may have been compiled in it.
     """
-    clock: float | None = None
+    clock, first = time.perf_counter(), True
 
     def measure(rows: Any) -> None:
-        nonlocal clock
-        if clock is not None:
-            seconds = time.perf_counter() - clock
+        nonlocal clock, first
+        seconds = time.perf_counter() - clock
+        if first:
+            work.compiling, first = max(seconds, work.compiling), False
+        else:
             work.seconds[group] = min(seconds, work.seconds.get(group, np.inf))
         tick()
         clock = time.perf_counter()

@@ -37,6 +37,7 @@ from jaxdigits.search.protocol import Hooks, Plan, Work, extend
 from jaxdigits.search.records import Trial, member_epochs, trials_of
 from jaxdigits.search.space import Space
 
+ALONE = 1.25  # times the share of a lane's tick, for a network that trains alone
 SHARE = 2 / 3  # of the minutes are for the search; the rest for finalists and the test
 
 
@@ -70,6 +71,8 @@ class Session:
     """seconds that earlier processes spent"""
     began: float = field(default_factory=time.perf_counter)
     finals: list[Final] = field(default_factory=list)
+    growth: float = 0.0
+    """images that the winner is trained on in the end, in units of the search's; 0: none"""
 
     def seconds(self) -> float:
         """Seconds since the search began, without those between two processes."""
@@ -204,8 +207,19 @@ def _deadline(session: Session) -> float:
     """Return the second at which the search ends, so that a finalist still has its time."""
     if session.budget.minutes is None:
         return float("inf")
-    total, slowest = 60 * session.budget.minutes, max(session.work.seconds.values(), default=0)
-    return min(SHARE * total, total - session.work.plan.facts.epochs * slowest)
+    total, work = 60 * session.budget.minutes, session.work
+    slowest = max(work.seconds.values(), default=0.0)
+    left = total - _last_seconds(session) - work.plan.facts.epochs * slowest
+    return min(SHARE * total, left)
+
+
+def _last_seconds(session: Session) -> float:
+    """Return the seconds for which the winner trains in the end, in a program of its own."""
+    work = session.work
+    if not session.growth:
+        return 0.0
+    epoch = ALONE * max(work.seconds.values(), default=0.0) / work.plan.width
+    return work.compiling + work.plan.facts.epochs * session.growth * epoch
 
 
 def _minutes_needed(session: Session) -> str:
@@ -223,7 +237,8 @@ def _scored(session: Session) -> bool:
 def _train_finalists(session: Session, chosen: list[Trial]) -> None:
     """Train the default, then the best first, for as long as there is time."""
     work, minutes = session.work, session.budget.minutes
-    deadline = 60 * minutes if minutes is not None else float("inf")
+    total = 60 * minutes if minutes is not None else float("inf")
+    deadline = total - _last_seconds(session)
     seeds = fresh_seeds(work.plan.seed)
     ticks = work.plan.facts.epochs * -(-SEEDS // work.plan.width)
 
