@@ -119,8 +119,8 @@ def export_run(
       ValueError: for a seed that the run does not have, or a network that this kind of file
         cannot express.
     """
-    config, example, bits = run.config, blank(run.config.features, 1), run.config.bits or bits
     seed, network, params, key, plain, weights = member_of(run, seed, bits)
+    config, example, bits = run.config, blank(run.config.features, 1), run.config.bits or bits
     notes: tuple[str, ...] = ()
     if kind == "onnx":
         data = to_onnx(plain, params, config.features, bits=bits)
