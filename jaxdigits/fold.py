@@ -68,9 +68,7 @@ def layers_in_a_row(network: Layer) -> list[Layer]:
     """
     layers = [layer for _, layer in children_of(network.about)] if network.about else []
     if not layers:
-        raise ValueError(
-            "the network must remember its layers in a row: make it by serial(...)"
-        )
+        raise ValueError("this needs a network that remembers its layers: a serial(...)")
     return layers
 
 

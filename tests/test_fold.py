@@ -58,5 +58,5 @@ def test_a_norm_needs_weights_before_it_and_its_statistics():
     params, _ = training.init(KEY, (4,))
     with pytest.raises(ValueError, match="build the network with training=False"):
         fold(training, params)
-    with pytest.raises(ValueError, match="must remember its layers in a row"):
+    with pytest.raises(ValueError, match="remembers its layers"):
         folded(layers.dense(3))

@@ -126,7 +126,7 @@ def test_few_bits_and_small_states_are_in_the_report():
 def test_norms_are_folded_before_a_network_is_placed():
     statistics = [Statistics(np.full(n, 0.1), np.full(n, 0.25)) for n in (12, 9)]
     network = snn(hidden=(12, 9), classes=4, steps=STEPS, decay=0.5, norm="batch",
-                  statistics=statistics, training=False, **ZERO)  # fmt: skip
+                  threshold=0.25, statistics=statistics, training=False, **ZERO)  # fmt: skip
     params, _ = network.init(jax.random.key(0), (4, 4))
     for place in (to_integers, to_loihi):
         twin = place(network, params, images=IMAGES)
