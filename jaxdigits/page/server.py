@@ -22,7 +22,11 @@ END = 60  # seconds that requests have to end after SIGTERM
 
 
 def require_extra() -> None:
-    """Raise an ImportError that says how to install the page's packages, if one is missing."""
+    """Check that the page's packages are installed.
+
+    Raises:
+      ImportError: if one is missing, saying how to install it.
+    """
     try:
         import python_multipart
         import starlette
