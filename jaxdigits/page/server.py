@@ -22,10 +22,10 @@ END = 60  # seconds that requests have to end after SIGTERM
 
 
 def require_extra() -> None:
-    """Check that the packages of the page are there.
+    """Check that the page's packages are installed.
 
     Raises:
-      ImportError: for one that is missing; it says how to install them.
+      ImportError: if one is missing, saying how to install it.
     """
     try:
         import python_multipart

@@ -1,16 +1,18 @@
 """The files of a request, in memory: the body itself, or the parts of a form."""
 
+import logging
 from typing import BinaryIO, NamedTuple
 
 from python_multipart.exceptions import FormParserError
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from jaxdigits.data.files import in_memory
 from jaxdigits.page.guard import MOST_BYTES, too_large
 from jaxdigits.page.interface import MOST_FILES
 
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes bodies
 LONGEST = 200  # characters of a file's name that an answer repeats
 
 
@@ -36,12 +38,15 @@ async def uploads_of(request: Request) -> list[Upload]:
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length) > MOST_BYTES:
         raise too_large()
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        content = b"".join([chunk async for chunk in request.stream()])
-        name = request.query_params.get("name", "picture")
-        files = [Upload("file", _short(name), content)]
-    else:
-        files = await _parts(request)
+    try:
+        if request.headers.get("content-type", "").startswith("multipart/form-data"):
+            files = await _parts(request)
+        else:
+            content = b"".join([chunk async for chunk in request.stream()])
+            name = request.query_params.get("name", "picture")
+            files = [Upload("file", _short(name), content)]
+    except ClientDisconnect as error:
+        raise HTTPException(400, "the request ended early") from error
     if not any(file.content for file in files):
         raise HTTPException(400, "the request has no file: send a picture as its body")
     return files

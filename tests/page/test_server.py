@@ -39,6 +39,7 @@ def left_to_itself(port, sent):
 
 def test_a_slow_head_is_closed_and_a_slow_body_has_an_answer(served, monkeypatch):
     monkeypatch.setattr(server, "HEAD", 0.5)
+    monkeypatch.setattr(server, "IDLE", 0.5)
     monkeypatch.setattr(guard, "SECONDS", 0.5)
     port = served(APP)
     for sent in (b"", b"POST / HTT", HEAD):
