@@ -42,7 +42,6 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
       ValueError: for a number that is no port.
       DataError: if the port is in use, or the address is not one of this machine.
-      ValueError: for a port that is no port.
     """
     if not 0 <= port <= 65535:
         raise ValueError(f"port must be in 0..65535, got {port}")
