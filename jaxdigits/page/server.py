@@ -115,6 +115,13 @@ def protocol() -> Any:
             if self.timer is None and not self.answering() and not self.timeout_keep_alive_task:
                 self.timer = self.loop.call_later(HEAD, self.close_if_late)
 
+        def eof_received(self) -> Any:
+            """Keep the connection of a client that has sent all, and waits for the answer."""
+            if not self.answering() or self.cycle.more_body:
+                return None
+            self.cycle.keep_alive = False
+            return True
+
         def connection_lost(self, exc: Exception | None) -> None:
             if self.timer is not None:
                 self.timer.cancel()

@@ -69,6 +69,15 @@ def test_a_request_on_its_way_is_answered_at_the_end(served):
         socket.create_connection(("127.0.0.1", port))
 
 
+def test_a_client_that_half_closes_has_its_answer(served):
+    port = served(APP)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(HEAD + b"\r\nabcd")
+        connection.shutdown(socket.SHUT_WR)
+        with connection.makefile("rb") as reply:
+            assert reply.read().endswith(b"abcd")
+
+
 def test_damaged_heads_have_an_answer_or_a_clean_close(served, monkeypatch):
     monkeypatch.setattr(server, "HEAD", 0.5)
     port = served(APP)
