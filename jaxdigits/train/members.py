@@ -3,9 +3,9 @@
 A member's recipe is a function of its hyperparameters, which are traced scalars: one program
 serves all members.  Which layers there are, and all sizes, are the same for all.
 
-`jax.vmap` computes all members together.  On a CPU some layers take longer so than one member
-after another: convolutions, each with a kernel of its own, and event-driven neurons.  There the
-members of such networks take turns.  `experiments/members.json` has both times of each network.
+`jax.vmap` computes all members together.  On a CPU convolutions, each with a kernel of its own,
+and event-driven neurons take longer together, so members of such networks take turns.
+`experiments/members.json` has both times of each network.
 """
 
 from collections.abc import Callable
