@@ -79,7 +79,7 @@ def test_a_member_that_came_late_and_moved_is_fit_alone_in_float64(float64, netw
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * max(scale, 1))
 
 
-def test_the_width_changes_only_rounding_and_no_neighbour_disturbs(parts):
+def test_the_width_changes_last_bits_alone_and_no_neighbour_disturbs(parts):
     config = config_for("mlp", "digits", epochs=2, batch=32, options=dict(hidden=(16,)))
     tasks = tasks_of(config, 5, [2] * 5)
     tasks[2] = tasks[2]._replace(hyper={"learning_rate": 1e30, "weight_decay": 0.0})
@@ -92,7 +92,7 @@ def test_the_width_changes_only_rounding_and_no_neighbour_disturbs(parts):
         for a, b in zip(*(jax.tree.leaves(pool[trial]) for pool in pools), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
         a, b = (judged[trial] for judged in judgements)
-        np.testing.assert_allclose(a[:2], b[:2], rtol=1e-5)
+        assert a[:2] == b[:2]
     assert judgements[0][2].accuracy == -1
 
 
@@ -106,7 +106,7 @@ def test_a_judgement_is_without_smoothing(parts):
     key, valid = jax.random.key(task.seed), parts[1]
     logits, _ = logits_of(network, pool[0][1].params, valid.inputs, key)
     assert judged.cross_entropy == pytest.approx(
-        float(cross_entropy().value(logits, valid.label)), rel=1e-5
+        float(cross_entropy().value(logits, valid.label)), rel=1e-3
     )
     assert judged.accuracy == pytest.approx(ticks[0][0][1]["valid_accuracy"])
     assert judged.right.tolist() == (np.argmax(logits, -1) == valid.label).tolist()
