@@ -10,7 +10,7 @@ from jaxdigits import spikes as sp
 from jaxdigits.layer import residual
 from jaxdigits.layers import conv2d, dense, relu
 from jaxdigits.measure import TABLES, ann_of, cost, energy, synops
-from jaxdigits.measure.synops import products_of
+from jaxdigits.measure.synops import products_of as products_of
 from jaxdigits.quantise import quantised
 from jaxdigits.tree import parameter_count
 
