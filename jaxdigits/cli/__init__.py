@@ -7,12 +7,12 @@ JAXDIGITS_CACHE names a folder for compiled programs, which the next start then 
 """
 
 import ast
+import keyword
 import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
-from keyword import iskeyword
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,7 @@ def class_of(name: str) -> Any:
 
 
 def _file(name: str) -> str:
-    return f"{name}_" if iskeyword(name) else name
+    return f"{name}_" if keyword.iskeyword(name) else name
 
 
 def _overview() -> str:

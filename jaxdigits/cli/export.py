@@ -1,15 +1,14 @@
 """`jaxdigits export`."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Literal
 
 from jaxdigits.cli.parser import File, Folder, Run
+from jaxdigits.cli.quantise import Bits
 from jaxdigits.cli.report import say, say_json, say_note
 from jaxdigits.cli.source import data_to_test
 from jaxdigits.errors import require_run
-from jaxdigits.options import Bounds, require_within
-
-Bits = Annotated[int | None, Bounds(1, 8)]
+from jaxdigits.options import require_within
 
 Kind = Literal["onnx", "stablehlo", "nir", "html"]
 
@@ -41,7 +40,7 @@ class Export:
     """File to write; by default RUN/network with the kind behind it, as RUN/network.onnx."""
     dt: float = 1e-4
     """Length of a step of a NIR graph, in seconds."""
-    bits: Bits = None
+    bits: Bits | None = None
     """Bits of each weight, rounded per neuron: int8 in ONNX; by default those of the run."""
     seed: int | None = None
     """Seed of the network, in a run of several; by default the first."""
@@ -55,7 +54,7 @@ class Export:
         require_run(self.run_folder)
         if self.to is None:
             raise ValueError("export needs --to onnx, --to stablehlo, --to nir or --to html")
-        require_within("bits", Bits, self.bits)
+        require_within("bits", Bits | None, self.bits)
         from jaxdigits.runs.folder import load_run
 
         run = load_run(self.run_folder)
