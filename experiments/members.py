@@ -26,9 +26,9 @@ import jax
 import numpy as np
 from core import machine
 
-from jaxdigits import cnn, conv_snn, event_snn, mlp, snn
 from jaxdigits.data import digits
 from jaxdigits.fast.flags import set_flags
+from jaxdigits.models import NETWORKS as BUILDERS
 from jaxdigits.train import Recipe, adamw, initial_state
 from jaxdigits.train.loop import programs_of
 from jaxdigits.train.members import take_turns
@@ -37,12 +37,12 @@ RESULTS = Path(__file__).with_suffix(".json")
 MEMBERS, BATCH, UPDATES, FEWEST = 8, 64, 2, 7
 WAYS = ("together", "in turn", "one by one")
 NETWORKS: dict[str, Callable] = {
-    "mlp 128": partial(mlp, hidden=(128,)),
-    "mlp 512": partial(mlp, hidden=(512,)),
-    "snn 128": partial(snn, hidden=(128,), steps=10),
-    "event_snn 64": partial(event_snn, hidden=(64,)),
-    "cnn 8-16": partial(cnn, channels=(8, 16), hidden=(64,)),
-    "conv_snn 6-12": partial(conv_snn, channels=(6, 12), steps=4),
+    "mlp 128": partial(BUILDERS["mlp"], hidden=(128,)),
+    "mlp 512": partial(BUILDERS["mlp"], hidden=(512,)),
+    "snn 128": partial(BUILDERS["snn"], hidden=(128,), steps=10),
+    "event_snn 64": partial(BUILDERS["event_snn"], hidden=(64,)),
+    "cnn 8-16": partial(BUILDERS["cnn"], channels=(8, 16), hidden=(64,)),
+    "conv_snn 6-12": partial(BUILDERS["conv_snn"], channels=(6, 12), steps=4),
 }
 
 
@@ -55,7 +55,7 @@ def ways_of(build: Callable) -> dict[str, Callable[[], None]]:
     start = jax.jit(jax.vmap(lambda key: initial_state(recipe, (28, 28), key)))
 
     def way(members: Any) -> Callable[[], None]:
-        own = recipe if members is None else replace(recipe, members=members)
+        own: Any = replace(recipe, members=members)
         many = members is not None
         chunk = programs_of(own, train, valid, every=UPDATES, many=many).chunk
         state = start(keys)
@@ -113,7 +113,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = argparse.ArgumentParser(description="Members together and in turn")
     parser.add_argument("networks", nargs="*", default=list(NETWORKS))
     parser.add_argument("--seconds", type=float, default=20.0)
     args = parser.parse_args()

@@ -114,8 +114,8 @@ def exact_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> Any:
     Raises:
       ValueError: unless tau > 0 and dt > 0, where they are known.
     """
-    tau_, dt_ = _times(tau, dt)
-    return (np if checks.known(tau, dt) else jnp).exp(-dt_ / tau_)
+    constant, step = _times(tau, dt)
+    return (np if checks.known(tau, dt) else jnp).exp(-step / constant)
 
 
 def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> Any:
@@ -124,10 +124,12 @@ def euler_decay(tau: ArrayLike, dt: ArrayLike = 1.0) -> Any:
     Raises:
       ValueError: unless 0 < dt <= tau: a longer step would turn the potential's sign.
     """
-    tau_, dt_ = _times(tau, dt)
-    if checks.known(tau, dt) and not np.all(dt_ <= tau_):
-        raise ValueError(f"Euler's method needs dt <= tau, got dt = {dt} and tau = {tau}")
-    return 1 - dt_ / tau_
+    constant, step = _times(tau, dt)
+    if checks.known(tau, dt) and not np.all(step <= constant):
+        raise ValueError(
+            f"Euler's method needs dt <= tau, got dt = {step} and tau = {constant}"
+        )
+    return 1 - step / constant
 
 
 def per_neuron(convention: Convention) -> dict[str, object]:
