@@ -126,7 +126,9 @@ def smoke() -> None:
             runs[name] = load_run(place)
         spikes = next(_converted([Path(folder, "mlp")], 4))
         of = zip(KINDS, [runs["snn"], runs["snn, 2 bits"], spikes, runs["mlp"]], strict=True)
-        results = {run.config.network + kind: measure(kind, iter([run])) for kind, run in of}
+        results = {
+            f"{run.config.network}, {kind}": measure(kind, iter([run])) for kind, run in of
+        }
         print(table(results))
         draw(results, Path(folder, "front.png"))
 

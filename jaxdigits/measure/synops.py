@@ -141,11 +141,11 @@ def _artificial(layer: Layer, p: Any) -> tuple[Layer, Any]:
         raise ValueError(f"an artificial network of this shape has no {name}: leave it out")
     if about.constructor in (sp.rate, sp.latency, sp.direct):
         return _to_unit(), ()
-    if about.find(sp.over_time):
+    if about.find(sp.over_time, sp.integrate_and_fire):
         return ly.relu(), ()
     if about.constructor in (sp.leaky_readout, sp.spike_count, sp.rate_penalty):
         return ly.dropout(0.0), ()
-    if about.constructor in (sp.spikes_stored, sp.at_each_step):
+    if about.constructor in (sp.spikes_stored, sp.at_each_step, sp.of_mean):
         return _artificial(about.arguments["layer"], p)
     return layer, p
 
@@ -180,6 +180,9 @@ def products_of(layer: Layer, params: Any, inner: Residual) -> Iterator[Product]
         )
     elif make in (sp.at_each_step, residual):
         yield from products_of(options["layer"], params, inner)
+    elif make is sp.of_mean:
+        mean, steps = inner
+        yield from products_of(options["layer"], params, _spikes_of(mean, steps.value))
     elif make is quantised:
         few = rounded(params, options["bits"], per=options["per"])
         yield from products_of(options["layer"], few, inner)
@@ -193,6 +196,15 @@ def products_of(layer: Layer, params: Any, inner: Residual) -> Iterator[Product]
         name = about.name if about else "a layer of your own"
         text = f"{name}: its operations cannot be counted"
         raise ValueError(f"{text}; build it of dense and conv2d, with recompute=False")
+
+
+def _spikes_of(mean: Array, steps: int) -> Array:
+    """Return spikes [T, ..., n] with these means, for their number: their steps do not count.
+
+    A chip adds a weight for each spike, where a processor multiplies it by the mean once.
+    """
+    step = jnp.arange(steps).reshape(-1, *[1] * mean.ndim)
+    return (step < jnp.round(mean * steps)).astype(mean.dtype)
 
 
 def _count(product: Product) -> tuple[Array, Array, Array]:

@@ -7,8 +7,9 @@ import pytest
 
 from jaxdigits import conv_snn, event_snn, mlp, multimodal, parallel, serial, snn
 from jaxdigits import spikes as sp
+from jaxdigits.convert import spiking
 from jaxdigits.layer import residual
-from jaxdigits.layers import conv2d, dense, relu
+from jaxdigits.layers import conv2d, dense, relu, standardise
 from jaxdigits.measure import TABLES, ann_of, cost, energy, synops
 from jaxdigits.measure.synops import products_of as products_of
 from jaxdigits.quantise import quantised
@@ -108,6 +109,24 @@ def test_a_direct_input_is_multiplied_once():
     ops = synops(network, params, IMAGES, KEYS)
     np.testing.assert_array_equal(ops.macs, (IMAGES > 0).sum((1, 2)) * 12)
     np.testing.assert_array_equal(ops.dense, [64 * 12 + 4 * (12 * 9 + 9 * 10)] * 5)
+
+
+def test_a_converted_network_adds_a_weight_for_each_spike():
+    rectifiers, params = made(mlp(hidden=(12,), training=False))
+    network = spiking(rectifiers, steps=6)
+    ops = synops(network, params, IMAGES)
+    _, residual = network.forward(params, IMAGES, None)
+    spikes = sp.traces(residual)[0].spikes
+    assert spikes.any()
+    np.testing.assert_array_equal(ops.acs, 10 * spikes.sum((0, 2)))
+    own, artificial = synops(rectifiers, params, IMAGES), ann_of(network, params)
+    np.testing.assert_array_equal(ops.macs, np.count_nonzero(_unit(IMAGES), (1, 2)) * 12)
+    for count, again in zip(own, synops(*artificial, IMAGES), strict=True):
+        np.testing.assert_array_equal(count, again)
+
+
+def _unit(images):
+    return standardise(0.1307, 0.3081).forward((), images, None)[0]
 
 
 def test_layers_around_beside_and_among_each_other():
