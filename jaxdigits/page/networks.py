@@ -21,17 +21,17 @@ from jaxdigits.data.own import read_as
 from jaxdigits.data.picture import read_grey, read_picture
 from jaxdigits.data.sound import RATE, fixed_length, read_sound
 from jaxdigits.errors import DataError, RunError
-from jaxdigits.measure.calibration import error_bounds
 from jaxdigits.page.insides import insides_of
 from jaxdigits.reader.formats import Format, make_format
 from jaxdigits.reader.read import Reading, read_fields, whole_percent
 from jaxdigits.runs.answer import answerer, frames_of
 from jaxdigits.runs.folder import Run, load_run
-from jaxdigits.runs.promise import limit_of, reading_limit
+from jaxdigits.runs.promise import limit_of, page_share, reading_limit
 
-SHARE = 0.01  # of wrong answers among those that the page calls sure
 NUMBER = "digits:1-3"  # format of the answer to a sum
-SURE = 0.9  # probability above which an answer to a sum is judged (experiments/page.py)
+# Probability above which an answer to a sum is judged: a first choice, which `experiments/page.py
+# sums` measures on validation writers.
+SURE = 0.9
 MOST_STATES = 20_000  # of a format's automaton
 LONGEST = 200  # characters of a format's name
 
@@ -236,14 +236,12 @@ def _digits(name: str, run: Run) -> Digits:
     def answer(rows: list) -> list:
         return list(read(jax.tree.map(lambda *a: np.concatenate(a), *rows)))
 
-    share = SHARE
-    if run.doubt:
-        share = max(SHARE, min(error_bounds(run.doubt)))
+    share = page_share(run.doubt) if run.doubt else None
 
     def seen(rows: list) -> list:
         return [(read(row)[0], look(row)) for row in rows]
 
-    return Digits(name, run, answer, seen, share if run.doubt and share < 1 else None)
+    return Digits(name, run, answer, seen, share if share and share < 1 else None)
 
 
 def _strings(name: str, run: Run) -> Strings:

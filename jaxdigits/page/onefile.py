@@ -23,17 +23,17 @@ from jaxdigits.data import Dataset
 from jaxdigits.data.catalogue import blank
 from jaxdigits.interop.artefact import write_artefact
 from jaxdigits.layer import Params
-from jaxdigits.measure import error_bounds, threshold
+from jaxdigits.measure import threshold
 from jaxdigits.page.onefile_ops import FLOAT, operations, rounded_weights
 from jaxdigits.runs.export import Comparison, Member, compare, member_of
 from jaxdigits.runs.folder import Run
+from jaxdigits.runs.promise import page_share
 from jaxdigits.train.state import evaluation_keys
 from jaxdigits.tree import named_leaves
 
 LARGEST = 1_000_000  # bytes of a page
 LEAST, MOST = 8, 24  # bits of a weight that is no float32
 SHAPE = (28, 28)  # of the pictures that the page's preparation makes
-UNSURE = 0.01  # the share of wrong answers that the page promises, where the run can
 SCRIPTS = tuple(
     f"onefile_{name}.js"
     for name in ("pixels", "lines", "prepare", "network", "figures", "page")
@@ -136,7 +136,7 @@ def _unsure(run: Run) -> dict[str, float] | None:
     """Return the probability that an answer has to exceed; None where none is promised."""
     if run.doubt is None:
         return None
-    error = max(UNSURE, min(error_bounds(run.doubt)))
+    error = page_share(run.doubt)
     limit = threshold(run.doubt, error)
     return None if limit is None else dict(error=error, limit=limit)
 

@@ -6,6 +6,13 @@ from jaxdigits.measure.calibration import Doubt, error_bounds, threshold
 from jaxdigits.reader.formats import Format
 from jaxdigits.runs.folder import Run
 
+SHARE = 0.01  # of wrong answers among those that a page calls sure, where a run can promise it
+
+
+def page_share(doubt: Doubt) -> float:
+    """Return the share of wrong answers that a page promises of a run."""
+    return max(SHARE, min(error_bounds(doubt)))
+
 
 def limit_of(folder: Path, doubt: Doubt | None, max_error: float | None) -> float:
     """Return the probability that an answer has to exceed, of the `Doubt` of a run.
