@@ -29,8 +29,8 @@ from jaxdigits.runs.folder import Run, load_run
 from jaxdigits.runs.promise import limit_of, page_share, reading_limit
 
 NUMBER = "digits:1-3"  # format of the answer to a sum
-# Probability above which an answer to a sum is judged: a first choice, which `experiments/page.py
-# sums` measures on validation writers.
+# Probability above which an answer to a sum is judged: a first choice.  `experiments/sums.py`
+# measures it on validation writers.
 SURE = 0.9
 MOST_STATES = 20_000  # of a format's automaton
 LONGEST = 200  # characters of a format's name
