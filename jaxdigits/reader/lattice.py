@@ -70,7 +70,10 @@ def marginals(logp: ArrayLike, automaton: Automaton) -> Array:
       ValueError: as `log_partition`.
     """
     logp = checked_frames(logp)
-    unrolled, place = _unrolled(automaton, logp.shape[1])
+    batch, frames, _ = logp.shape
+    if automaton.lengths()[0] > frames:  # no string fits
+        return jnp.zeros((batch, frames, BLANK), logp.dtype)
+    unrolled, place = _unrolled(automaton, frames)
     options = (("place", tuple(place.tolist())),)
     return of_each(_marginals, logp, unrolled, options)
 

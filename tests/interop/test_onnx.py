@@ -120,7 +120,7 @@ def test_what_has_no_model_is_named():
         "residual has no ONNX": serial(ly.flatten(), residual(ly.relu())),
         "full precision here": mlp(hidden=3, precision="mixed"),
         "without `about` has no ONNX": serial(ly.flatten(), Layer(*ly.relu()[:3])),
-        "must remember its layers in a row": ly.relu(),
+        "a network that remembers its layers": ly.relu(),
     }
     for text, network in refused.items():
         params, _ = network.init(jax.random.key(0), FEATURES)

@@ -9,12 +9,24 @@ import pytest
 from scipy.special import log_softmax
 
 from jaxdigits.losses import ctc
-from jaxdigits.reader import best_alignment, log_partition, make_format, marginals, search
+from jaxdigits.reader import (
+    best_alignment,
+    log_partition,
+    make_format,
+    marginals,
+    pattern,
+    search,
+)
 from jaxdigits.reader.lattice import of_each
 
 BATCH, FRAMES = 3, 5
 STRINGS = [s for n in range(4) for s in itertools.product(range(10), repeat=n)]
-NAMES = ["digits:1-3", "amount:7-120", "pattern:1{0,2}2?", "pattern:(19|91)0?"]
+AUTOMATA = {
+    "digits:1-3": make_format("digits:1-3").automaton,
+    "amount:7-120": make_format("amount:7-120").automaton,
+    "with an empty string": pattern("1{0,2}2?"),
+    "(19|91)0?": pattern("(19|91)0?"),
+}
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -42,10 +54,10 @@ def chances(logp):
         return np.stack([np.asarray(of_one(jnp.asarray(z), labels)) for z in logp])
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=AUTOMATA)
 def known(request, chances):
     """(automaton, log P of its strings and −∞ of others [B, strings], log Z [B])"""
-    automaton = make_format(request.param).automaton
+    automaton = AUTOMATA[request.param]
     allowed = np.array([automaton.accepts(s) for s in STRINGS])
     log_p = np.where(allowed, chances, -np.inf)
     return automaton, log_p, np.logaddexp.reduce(log_p, axis=1)
@@ -98,7 +110,7 @@ def test_the_best_alignment_is_not_the_best_string():
     """Two frames: blank is likeliest in both, but "1" has three alignments."""
     p = np.full((1, 2, 11), 1e-9)
     p[..., 10], p[..., 1] = 0.55, 0.45
-    automaton = make_format("pattern:1?").automaton
+    automaton = pattern("1?")
     alignment, score = best_alignment(np.log(p), automaton)
     assert alignment.tolist() == [[10, 10]]
     assert np.exp(score[0]) == pytest.approx(0.55**2)
