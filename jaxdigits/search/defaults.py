@@ -18,11 +18,11 @@ DECAY = Real(1e-5, 0.3, log=True)
 # The average remembers about 10, 33 or 100 updates: a short training has a few hundred.
 AVERAGE = Choice(0.9, 0.97, 0.99)
 # Around the usual 0.1.
-SMOOTHING = Choice(0.0, 0.1, 0.2)
+SMOOTHING = Real(0.0, 0.2)
 # Small batches make more updates of few images, large ones are quicker on many.
 BATCH = Choice(32, 64, 128)
-# Around the hand-tuned 0.4, on a grid: each value is a program of its own.
-DROPOUT = Choice(0.0, 0.2, 0.4, 0.6)
+# Around the hand-tuned 0.4.
+DROPOUT = Real(0.0, 0.6)
 
 _usual = dict(weight_decay=DECAY, ema=AVERAGE, smoothing=SMOOTHING, batch=BATCH)
 SPACES: Mapping[str, Mapping[str, Any]] = {
@@ -42,15 +42,15 @@ SPACES: Mapping[str, Mapping[str, Any]] = {
         dropout_rate=DROPOUT,
         hidden=Choice((256,), (512,), (800,), (256, 256)),
         steps=Choice(8, 15, 25),  # the cost is proportional to them
-        decay=Choice(0.8, 0.9, 0.95),  # 5 to 20 steps of memory, about as many as there are
-        threshold=Choice(0.5, 1.0),  # a higher one silences a network at first
+        decay=Real(0.7, 0.97),  # 3 to 30 steps of memory; there are 8 to 25
+        threshold=Real(0.4, 1.2),  # a higher one silences a network at first
     ),
     "conv_snn": _usual | dict(
         learning_rate=Real(5e-4, 2e-2, log=True),
         dropout_rate=DROPOUT,
         channels=Choice((8, 32), (12, 64)),
         steps=Choice(4, 8),
-        decay=Choice(0.5, 0.8, 0.9),
+        decay=Real(0.5, 0.95),
     ),
     "event_snn": dict(
         learning_rate=Real(5e-3, 0.1, log=True),  # around 2e-2

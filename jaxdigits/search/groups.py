@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdigits.data.own_facts import Own
+from jaxdigits.gradients import ESTIMATORS
 from jaxdigits.losses import cross_entropy
 from jaxdigits.runs.config import Config, config_for
 from jaxdigits.runs.job import recipe_for
@@ -22,7 +23,9 @@ from jaxdigits.search.space import Choice, Entry, Real, Space, free, is_active
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.train.recipe import Recipe
 
-TRACED = ("learning_rate", "weight_decay")
+TRACED = (
+    "learning_rate", "weight_decay", "smoothing", "ema", "dropout_rate", "decay", "threshold",
+)  # fmt: skip
 """settings that may differ between the lanes of one program; all others are static"""
 ABSENT: Mapping[str, Any] = dict(
     adversarial=0.0, input_dropout=0.0, input_noise=0.0, hidden_noise=0.0, rate_penalty=0.0
@@ -106,8 +109,13 @@ def value_of(config: Config, name: str) -> Any:
 
 
 def is_traced(space: Space, name: str) -> bool:
-    """Return whether an entry is a range of a number that may be traced."""
-    return bare(name) in TRACED and isinstance(space.entries[name], Real)
+    """Return whether an entry is a range of a number that may be traced.
+
+    A learning rule builds its own chain of layers, whose options are static.
+    """
+    by_rule = space.entries.get("gradient", "by_hand") not in ESTIMATORS
+    number = bare(name) in TRACED and isinstance(space.entries[name], Real)
+    return number and (bare(name) in FIELDS or not by_rule)
 
 
 def all_groups(space: Space, facts: Facts, seed: int) -> list[Settings]:
@@ -140,19 +148,10 @@ def settings_in(space: Space, group: Group, point: Mapping[str, float]) -> Setti
 
 
 def hyper_of(group: Group, settings: Mapping[str, Any]) -> dict[str, float]:
-    """Return the value of each traced number in a trial's settings."""
+    """Return the numbers of a trial that the group's program takes as arguments."""
     own = {bare(name): value for name, value in settings.items()}
-    values = {n: own.get(n, value_of(group.config, n)) for n in traced_in(group.config)}
-    return {name: float(value) for name, value in values.items()}
-
-
-def traced_in(config: Config) -> list[str]:
-    """Return the names of `TRACED` that are numbers in a configuration, and not absent."""
-    known = [name for name in TRACED if name in FIELDS or name in config.options]
-    number = lambda v: isinstance(v, int | float) and not isinstance(v, bool)
-    return [
-        n for n in known if number(v := value_of(config, n)) and v != ABSENT.get(n, None)
-    ]  # fmt: skip
+    names = ("learning_rate", "weight_decay", *map(bare, group.names))
+    return {name: float(own.get(name, value_of(group.config, name))) for name in names}
 
 
 def member_of(config: Config, examples: int) -> Callable[[Mapping[str, Any]], Recipe]:

@@ -66,8 +66,12 @@ def survivors(scores: Sequence[Score], ranked: Sequence[int] | None = None) -> l
       ranked: the places, the best first; None: by `order`.
     """
     ranked = order(scores) if ranked is None else ranked
-    count = max(len(scores) // FACTOR, FEWEST)
-    return [i for i in ranked[:count] if scores[i].accuracy >= 0]
+    return [i for i in ranked[: places(len(scores))] if scores[i].accuracy >= 0]
+
+
+def places(trials: int) -> int:
+    """Return how many of a rung's trials go on at the most."""
+    return max(trials // FACTOR, FEWEST)
 
 
 def next_group(turns: Sequence[tuple[int, Score]], together: int, most: int) -> int:

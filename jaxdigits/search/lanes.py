@@ -6,16 +6,14 @@ before.  A trial is the network that `fit` trains alone with its seed, whoever i
 """
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.about import children_of
 from jaxdigits.data import Dataset
-from jaxdigits.layers import conv2d
 from jaxdigits.losses import cross_entropy
 from jaxdigits.measure.synops import synops
 from jaxdigits.runs.config import Config
@@ -24,6 +22,7 @@ from jaxdigits.search.journal import Pool
 from jaxdigits.train.epoch import before_first_epoch, run_epoch
 from jaxdigits.train.evaluate import BATCH, logits_of
 from jaxdigits.train.loop import check_data
+from jaxdigits.train.members import each_member, take_turns
 from jaxdigits.train.memory import within_memory
 from jaxdigits.train.state import evaluation_keys, initial_state
 
@@ -90,7 +89,7 @@ def compiled_lanes(
     member = member_of(config, len(train))
     network = config.build()(training=True)
     check_data(member({}), train, valid)
-    turns = jax.default_backend() == "cpu" and _convolves(network)
+    turns = take_turns(None, network)
 
     def begin(seed, hyper, train):
         recipe, key = member(hyper), jax.random.key(seed)
@@ -118,12 +117,12 @@ def compiled_lanes(
         right = recipe.loss.right(logits, valid.label)
         return right, loss.value(logits, valid.label), operations
 
-    over = lambda f, own: _over_lanes(f, own, turns)
+    over = lambda f, whole: each_member(f, whole=whole, turns=turns)
     return Lanes(
         width,
-        jax.jit(over(begin, 2)),
-        within_memory(jax.jit(over(epoch, 4), donate_argnums=(2, 3))),
-        jax.jit(over(judge, 3)),
+        jax.jit(over(begin, 1)),
+        within_memory(jax.jit(over(epoch, 2), donate_argnums=(2, 3))),
+        jax.jit(over(judge, 1)),
     )
 
 
@@ -134,15 +133,16 @@ def train_tasks(
     train: Dataset,
     valid: Dataset,
     tick: Callable[[list[tuple[int, dict[str, Any]]]], None] = lambda rows: None,
+    forget: Callable[[dict[int, Judgement]], Iterable[int]] = lambda judged: (),
 ) -> dict[int, Judgement]:
     """Train each task's trial on, from its state in the pool or from its start.
 
-    The pool has their states afterwards.
+    The pool has their states afterwards, but for those that are forgotten.
 
     Args:
       tick: called after each epoch with (trial, metrics) of each lane; it may raise.
+      forget: called with the judgements so far; returns trials whose states are not needed.
     """
-    _begin(lanes, [task for task in tasks if task.trial not in pool], pool, train)
     waiting, judged = deque(tasks), {}
     slots: list[tuple[Task, int]] = []  # each with the epochs that are left
     while waiting or slots:
@@ -150,6 +150,7 @@ def train_tasks(
             task = waiting.popleft()
             slots.append((task, task.epochs))
         rows = [task for task, _ in slots]
+        _begin(lanes, [task for task in rows if task.trial not in pool], pool, train)
         seeds, hyper = _arguments(rows, lanes.width)
         state, best = _gathered([pool[task.trial] for task in rows], lanes.width)
         # Nobody joins or leaves before the nearest end.
@@ -163,6 +164,8 @@ def train_tasks(
         judged |= {trial: judgements[trial] for trial in ended}
         for i, task in enumerate(rows):
             pool[task.trial] = _lane((state, best), i)
+        for trial in forget(judged):
+            pool.pop(trial, None)
         slots = [(task, left) for task, left in slots if left]
     return judged
 
@@ -175,10 +178,9 @@ def like_state(lanes: Lanes, task: Task, train: Dataset) -> Any:
 
 
 def _begin(lanes: Lanes, tasks: Sequence[Task], pool: Pool, train: Dataset) -> None:
-    for first in range(0, len(tasks), lanes.width):
-        some = tasks[first : first + lanes.width]
-        started = lanes.begin(*_arguments(some, lanes.width), train)
-        pool |= {task.trial: _lane(started, i) for i, task in enumerate(some)}
+    if tasks:
+        started = lanes.begin(*_arguments(tasks, lanes.width), train)
+        pool |= {task.trial: _lane(started, i) for i, task in enumerate(tasks)}
 
 
 def _judged(
@@ -218,22 +220,3 @@ def _lane(tree: Any, i: int) -> Any:
 def _rows(tasks: Sequence[Task], metrics: Any) -> list[tuple[int, dict[str, Any]]]:
     values = {n: np.asarray(v).tolist() for n, v in metrics._asdict().items()}
     return [(t.trial, {n: v[i] for n, v in values.items()}) for i, t in enumerate(tasks)]
-
-
-def _over_lanes(f: Callable, own: int, turns: bool) -> Callable:
-    """Return `f` over the first axis of its first `own` arguments: all at once, or in turn."""
-
-    def of_all(*args):
-        if turns:
-            return jax.lax.map(lambda lane: f(*lane, *args[own:]), args[:own])
-        axes = (0,) * own + (None,) * (len(args) - own)
-        return jax.vmap(f, axes)(*args)
-
-    return of_all
-
-
-def _convolves(layer: Any) -> bool:
-    if layer.about is None:
-        return False
-    within = layer.about.find(conv2d) is not None
-    return within or any(_convolves(child) for _, child in children_of(layer.about))

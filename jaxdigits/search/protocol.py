@@ -24,7 +24,14 @@ from jaxdigits.search.groups import (
     settings_in,
     trial_seed,
 )
-from jaxdigits.search.halving import Score, bracket, next_group, order, survivors
+from jaxdigits.search.halving import (
+    Score,
+    bracket,
+    next_group,
+    order,
+    places,
+    survivors,
+)
 from jaxdigits.search.journal import Pool, Record
 from jaxdigits.search.lanes import WIDTH, Judgement, Lanes, Task, compiled_lanes, train_tasks
 from jaxdigits.search.pareto import front_order
@@ -180,18 +187,36 @@ def _trained(work: Work, rung: Rung, pool: Pool, hooks: Hooks) -> Record:
         rates.update({trial: row["firing_rates"] for trial, row in rows})
         measure(rows)
 
-    judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick)
-    rows = [judged[trial] for trial in rung.trials]
     stepped = "steps" in group.config.options
-    ended = {t: reason for t in rung.trials if (reason := _trouble(rates[t], stepped))}
+    trouble = lambda trial: _trouble(rates[trial], stepped)
+    forget = lambda judged: _lost(work.plan, rung, judged, trouble)
+    judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick, forget)
+    rows = [judged[trial] for trial in rung.trials]
+    ended = {trial: reason for trial in rung.trials if (reason := trouble(trial))}
     return _rung_record(work.plan, rung, rows, ended)
+
+
+def _lost(
+    plan: Plan, rung: Rung, judged: dict[int, Judgement], trouble: Callable[[int], str]
+) -> list[int]:
+    """Return the trials that cannot go on, whoever comes: their states need no memory.
+
+    A rank by accuracy only gets worse as others come; a rank on a front may not.
+    """
+    known = [trial for trial in rung.trials if trial in judged]
+    if rung.last or plan.goal == "front":
+        return known if rung.last else []
+    able = [trial for trial in known if not trouble(trial)]
+    ranked = order([Score(*judged[trial][:2]) for trial in able])
+    staying = {able[i] for i in ranked[: places(len(rung.trials))]}
+    return [trial for trial in known if trial not in staying]
 
 
 def _rung_record(plan: Plan, rung: Rung, rows: list[Judgement], ended: dict[int, str]):
     scores = [Score(row.accuracy, row.cross_entropy) for row in rows]
     losses = np.array([[-row.accuracy, row.operations] for row in rows])
     ranked = front_order(losses) if plan.goal == "front" else order(scores)
-    places = survivors(scores, [i for i in ranked if rung.trials[i] not in ended])
+    going = survivors(scores, [i for i in ranked if rung.trials[i] not in ended])
     return {
         "rung": rung.epoch, "bracket": rung.bracket, "trials": list(rung.trials),
         "accuracy": [row.accuracy for row in rows],
@@ -199,7 +224,7 @@ def _rung_record(plan: Plan, rung: Rung, rows: list[Judgement], ended: dict[int,
         "operations": [row.operations for row in rows],
         "images": len(rows[0].right), "right": [packed(row.right) for row in rows],
         "ended": {str(trial): reason for trial, reason in ended.items()},
-        "on": [rung.trials[i] for i in places],
+        "on": [rung.trials[i] for i in going],
     }  # fmt: skip
 
 

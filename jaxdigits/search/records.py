@@ -42,6 +42,8 @@ class Rung(NamedTuple):
     epoch: int
     trials: tuple[int, ...]
     settings: tuple[Settings, ...]
+    last: bool
+    """whether nobody goes on from it"""
 
 
 def next_rung(records: Sequence[Record]) -> Rung | None:
@@ -56,7 +58,9 @@ def next_rung(records: Sequence[Record]) -> Rung | None:
     trials = done[-1]["on"] if done else plan["trials"]
     before = rungs[len(done) - 1] if done else 0
     own = tuple(_settings(settings[trial]) for trial in trials)
-    return Rung(plan["bracket"], plan["group"], before, rungs[len(done)], tuple(trials), own)
+    last = len(done) == len(rungs) - 1
+    place = plan["bracket"], plan["group"], before, rungs[len(done)]
+    return Rung(*place, tuple(trials), own, last)
 
 
 def needs_pool(records: Sequence[Record]) -> list[int]:

@@ -214,12 +214,14 @@ def _deadline(session: Session) -> float:
 
 
 def _last_seconds(session: Session) -> float:
-    """Return the seconds for which the winner trains in the end, in a program of its own."""
+    """Return the seconds that the winner needs after the finalists.
+
+    Its test is a program of its own, and so is a training on more images.
+    """
     work = session.work
-    if not session.growth:
-        return 0.0
     epoch = ALONE * max(work.seconds.values(), default=0.0) / work.plan.width
-    return work.compiling + work.plan.facts.epochs * session.growth * epoch
+    programs = 2 if session.growth else 1
+    return programs * work.compiling + work.plan.facts.epochs * session.growth * epoch
 
 
 def _minutes_needed(session: Session) -> str:

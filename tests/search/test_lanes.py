@@ -1,5 +1,7 @@
 """A trial in a lane is the network that `fit` trains alone, however late it came there."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -77,6 +79,22 @@ def test_a_member_that_came_late_and_moved_is_fit_alone_in_float64(float64, netw
         ):  # fmt: skip
             scale = np.abs(theirs).max()
             np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12 * max(scale, 1))
+
+
+@pytest.mark.parametrize("network", ["mlp", "snn"])
+def test_traced_numbers_are_those_of_a_configuration(float64, network, parts):
+    own = dict(mlp={}, snn=dict(steps=4))[network]
+    base = config_for(network, "digits", epochs=2, batch=32, options=dict(hidden=(16,)) | own)
+    fields = dict(smoothing=0.15, ema=0.8)
+    options = dict(dropout_rate=0.3) | (dict(decay=0.7, threshold=0.8) if own else {})
+    rates = dict(learning_rate=3e-3, weight_decay=0.05)
+    lanes, pool = compiled_lanes(base, *parts, 2), {}
+    train_tasks(lanes, [Task(0, 9, rates | fields | options, 2)], pool, *parts)
+    config = replace(base, **fields, options=dict(base.options) | options)
+    fitted = alone(config, Task(0, 9, rates, 2), parts)
+    trained = jax.tree.leaves(pool[0][1].params), jax.tree.leaves(fitted.params)
+    for ours, theirs in zip(*trained, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
 
 
 def test_the_width_changes_last_bits_alone_and_no_neighbour_disturbs(parts):

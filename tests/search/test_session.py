@@ -121,6 +121,13 @@ def test_of_two_budgets_one_journal_begins_the_other(tmp_path, work, whole):
     same(folder, short)
 
 
+def test_states_that_cannot_go_on_are_forgotten(tmp_path, work):
+    most = []
+    session = Session(work, Budget(None, 24), lambda s: most.append(len(s.pool)))
+    search_in(tmp_path, session, lambda: digits()[1][:50])
+    assert 8 < max(most) <= 8 + work.plan.width, "of 24 trials"
+
+
 def test_a_stop_keeps_all_decisions_and_too_little_budget_is_said(tmp_path, work):
     with pytest.raises(Stopped):
         searched(tmp_path / "stopped", work, stop=lambda: True)
