@@ -215,7 +215,10 @@ def draw(results: dict[str, Any], plan: Plan, path: Path = FIGURE) -> None:
     for name, (kind, _) in plan.rows().items():
         seeds = [row for row in results["rows"].get(name, {}).values() if "acs" in row]
         if seeds:
-            mid = {f: float(np.mean([row[f] for row in seeds])) for f in ("acs", "macs", "nJ", "test")}
+            mid = {
+                f: float(np.mean([row[f] for row in seeds]))
+                for f in ("acs", "macs", "nJ", "test")
+            }
             error = max(100 * (1 - mid["test"]), 0.01)
             points[kind].append((mid["acs"] + mid["macs"], mid["nJ"], error))
     of_kind = {kind: np.array(sorted(rows)) for kind, rows in points.items() if rows}

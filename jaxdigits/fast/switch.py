@@ -1,16 +1,18 @@
-"""The switch of the workarounds.
+"""The switch of the workarounds, and the platform that programs are traced for.
 
-`JAXDIGITS_FAST=0` in the environment switches all of them off, XLA's flags included.  The
-context `without()` switches them off for the programs that are traced in it.  `jax.jit`
-keeps programs with and without apart.
+`JAXDIGITS_FAST=0` in the environment switches all workarounds off, XLA's flags included.  The
+context `without()` switches them off for the programs that are traced in it.  `jax.jit` keeps
+programs with and without apart.  The kernel of a GPU is off until `with_kernel()`: nobody has
+measured its gain.
 """
 
 import os
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Literal
 
 import jax
 
+Platform = Literal["cpu", "gpu", "tpu"]
 WORKAROUNDS = (
     "row in pieces", "narrow transposed", "bfloat16 rewritten", "sum as product",
     "barrier dense", "barrier conv", "barrier epoch", "bands", "conv weight by hand",
@@ -18,12 +20,13 @@ WORKAROUNDS = (
 )  # fmt: skip
 
 _off: Any = jax.make_user_context(
-    WORKAROUNDS if os.environ.get("JAXDIGITS_FAST") == "0" else ()
+    WORKAROUNDS if os.environ.get("JAXDIGITS_FAST") == "0" else ("kernel",)
 )
+_target: Any = jax.make_user_context(None)
 
 
 def without(*names: str) -> AbstractContextManager[None]:
-    """Trace programs without these workarounds, or without any if none is named.
+    """Trace programs without these workarounds too, or without any if none is named.
 
     Raises:
       ValueError: for a name that is not in `WORKAROUNDS`.
@@ -32,9 +35,24 @@ def without(*names: str) -> AbstractContextManager[None]:
         raise ValueError(
             f"unknown workaround {unknown.pop()!r}: choose from {', '.join(WORKAROUNDS)}"
         )
-    return _off(tuple(sorted(names)) or WORKAROUNDS)
+    return _off(tuple(sorted({*names, *_off.value})) if names else WORKAROUNDS)
+
+
+def with_kernel() -> AbstractContextManager[None]:
+    """Trace programs whose recurrences are one kernel each, where a GPU has it."""
+    return _off(tuple(name for name in _off.value if name != "kernel"))
 
 
 def uses(name: str) -> bool:
     """Whether programs that are traced now have this workaround."""
     return name not in _off.value
+
+
+def for_platform(name: Platform) -> AbstractContextManager[None]:
+    """Trace programs for another platform than JAX's default, as for an absent device."""
+    return _target(name)
+
+
+def platform() -> str:
+    """Return the platform that programs are traced for: cpu, gpu or tpu."""
+    return _target.value or jax.default_backend()

@@ -19,6 +19,7 @@ from jax import Array
 
 from jaxdigits.about import constructors_in
 from jaxdigits.augment import Augment
+from jaxdigits.fast.switch import platform
 from jaxdigits.gradients import Estimator
 from jaxdigits.layer import Layer
 from jaxdigits.layers import conv2d
@@ -114,7 +115,7 @@ def take_turns(members: Members | None, network: Layer) -> bool:
     if members is not None:
         return members == "in turn"
     slow = any(make in SLOW_TOGETHER for make in constructors_in(network.about))
-    return slow and jax.default_backend() == "cpu"
+    return slow and platform() == "cpu"
 
 
 def each_member(f: Callable, *, whole: int, turns: bool) -> Callable:

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 from jax import Array
 
+from jaxdigits.fast.switch import platform
 from jaxdigits.layer import Layer, Params
 from jaxdigits.layers import batch_statistics
 
@@ -40,7 +41,7 @@ def microbatches(network: Layer, params: Params, inputs: Any, keys: Array) -> in
 
     One for a network with batch norm, which mixes examples.
     """
-    if jax.default_backend() != "cpu":
+    if platform() != "cpu":
         return 1
     pass_of = jax.make_jaxpr(network.forward, return_shape=True)
     jaxpr, (_, residual) = pass_of(params, inputs, keys)

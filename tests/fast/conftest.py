@@ -4,6 +4,7 @@ import jax
 import pytest
 
 from jaxdigits.fast import kernel, scan
+from jaxdigits.fast.switch import with_kernel
 
 
 @pytest.fixture
@@ -19,10 +20,13 @@ def kernels(monkeypatch):
     monkeypatch.setattr(kernel, "kernel_scan", interpreted)
     on_cuda = lambda *args, cuda, default: cuda(*args)
     monkeypatch.setattr(jax.lax, "platform_dependent", on_cuda)
-    return launched
+    with with_kernel():
+        yield launched
 
 
 @pytest.fixture
 def one_gpu(monkeypatch):
     """As on a machine with a GPU, whatever a program is lowered for."""
     monkeypatch.setattr(scan, "has_kernels", lambda: True)
+    with with_kernel():
+        yield

@@ -19,6 +19,7 @@ from jaxdigits.fast.kernel import (
     step_of,
 )
 from jaxdigits.fast.scan import elementwise_scan
+from jaxdigits.fast.switch import with_kernel
 from jaxdigits.spikes import (
     Convention,
     alif,
@@ -251,15 +252,14 @@ def test_and_so_has_that_of_cuda():
 
 @on_gpu
 @pytest.mark.parametrize("name", DYADIC)
-def test_the_kernel_itself_is_the_scan(name, monkeypatch):
+def test_the_kernel_itself_is_the_scan(name):
     for shape in ((5, 2, 70), (25, 33, 70)):
         layer, x, y_bar = DYADIC[name](triangle()), halves(shape), halves(shape, 1)
-        run = both(layer, x, y_bar)
-        assert run.func.lower(*run.args).as_text().count(LAUNCH) == 2
-        ours = run()
-        with monkeypatch.context() as without:
-            without.setattr("jaxdigits.fast.scan.has_kernels", lambda: False)
-            theirs = both(layer, x, y_bar)()
+        with with_kernel():
+            run = both(layer, x, y_bar)
+            assert run.func.lower(*run.args).as_text().count(LAUNCH) == 2
+            ours = run()
+        theirs = both(layer, x, y_bar)()
         assert ours[0].mean() > 0.1
         (assert_equal if shape[0] == 5 else assert_close)(ours, theirs)
 
@@ -267,5 +267,6 @@ def test_the_kernel_itself_is_the_scan(name, monkeypatch):
 @on_gpu
 def test_arrays_on_the_cpu_of_a_machine_with_a_gpu_find_the_scan():
     x = jax.device_put(halves((5, 2, 70)), jax.devices("cpu")[0])
-    layer = DYADIC["subtract next"](triangle())
-    assert_equal(layer.forward((), x, None)[0], layer.forward((), halves((5, 2, 70)), None)[0])
+    layer, there = DYADIC["subtract next"](triangle()), halves((5, 2, 70))
+    with with_kernel():
+        assert_equal(layer.forward((), x, None)[0], layer.forward((), there, None)[0])

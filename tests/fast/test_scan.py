@@ -9,7 +9,8 @@ import pytest
 
 from jaxdigits.fast.in_place import in_place
 from jaxdigits.fast.kernel import has_kernels, step_of
-from jaxdigits.fast.scan import elementwise_scan
+from jaxdigits.fast.scan import UNROLL, elementwise_scan
+from jaxdigits.fast.switch import for_platform
 from jaxdigits.spikes import lif
 
 
@@ -74,6 +75,19 @@ def test_64_bits_are_a_scan(kernels):
     y, _ = lif().forward((), x, None)
     assert y.dtype == float
     assert kernels == []
+
+
+def test_a_gpu_unrolls_blocks_and_a_tpu_scans_to_the_same_bits():
+    x, add = halves((25, 2, 3)), lambda k, c, x: (k * c + x,) * 2
+    run = jax.jit(lambda x: elementwise_scan(add, 0.5, x[0], x))
+    texts = {"cpu": str(run.trace(x).jaxpr)}
+    for name, steps in {"gpu": UNROLL["gpu"], "tpu": 1}.items():
+        with for_platform(name):
+            texts[name] = str(run.trace(x).jaxpr)
+            assert f"unroll={steps}\n" in texts[name]
+            assert_equal(run(x), jax.lax.scan(lambda c, x: add(0.5, c, x), x[0], x))
+    in_place = [name for name, text in texts.items() if "dynamic_update_slice" in text]
+    assert in_place == ["cpu"]
 
 
 def gpu(capability):

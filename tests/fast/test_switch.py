@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from jaxdigits.data import Dataset
-from jaxdigits.fast.switch import WORKAROUNDS, uses, without
+from jaxdigits.fast.switch import WORKAROUNDS, uses, with_kernel, without
 from jaxdigits.gradients import by_hand
 from jaxdigits.layer import serial
 from jaxdigits.layers import conv2d, dense, flatten
@@ -116,6 +116,12 @@ def test_a_jitted_function_keeps_both_ways_apart():
     with without("sum as product"):
         assert run() == 0
         assert uses("bands")
+        assert not uses("kernel")  # an offer, until a GPU measures it
+        with with_kernel():
+            assert uses("kernel")
+            assert not uses("sum as product")
+        with without("bands"):
+            assert not uses("sum as product")
         with without():
             assert not any(map(uses, WORKAROUNDS))
     assert run() == 1
