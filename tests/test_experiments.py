@@ -81,3 +81,41 @@ def test_cuts_run_through_slanted_gaps_and_segments_are_classed_by_their_ink():
         np.testing.assert_allclose(middle, 16, atol=1)
     halves = np.asarray(images)[fits & (label == 10)].sum((1, 2)) / 255
     assert np.isclose(halves, alone[2].sum() / 2, rtol=0.1).any()
+
+
+HLO = """
+%body (p: (s32[], f32[4,8])) -> (s32[], f32[4,8]) {
+  %a.1 = f32[8]{0} fusion(%x), kind=kLoop, calls=%fused
+  ROOT %copy.2 = f32[8]{0} copy(%a.1)
+}
+
+%cond (p: (s32[], f32[4,8])) -> pred[] {
+  %c = s32[]{:T(128)} constant(25)
+  ROOT %lt = pred[] compare(%i, %c), direction=LT
+}
+
+ENTRY %main (x: f32[4,8]) -> f32[4,8] {
+  %w.1 = (s32[], f32[4,8]) while(%t), condition=%cond, body=%body
+  %w.2 = (s32[], f32[4,8]) while(%t), condition=%cond, body=%body, \
+backend_config={"known_trip_count":{"n":"3"}}
+  %r = (f32[800]{0}, bf16[2,3]{1,0}) all-reduce-start(%a, %b)
+  ROOT %d = f32[4,8]{1,0} dot(%w.1, %w.2)
+}
+"""
+
+
+def test_kernels_of_a_loop_count_as_often_as_it_runs(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")
+    monkeypatch.setenv("TPU_SKIP_MDS_QUERY", "1")
+    absent = runpy.run_path(str(FOLDER / "absent.py"))
+    assert absent["count"](HLO.replace("\\\n", "")) == (2 * 25 + 2 * 3 + 1, 2)
+    ((shapes, kind),) = absent["COLLECTIVE"].findall(HLO)
+    assert (kind, absent["size_of"](shapes)) == ("all-reduce", 4 * 800 + 2 * 6)
+
+
+def test_each_form_of_a_recurrence_is_timed():
+    accelerator = runpy.run_path(str(FOLDER / "accelerator.py"))
+    rows = accelerator["recurrences"](True)
+    assert len(rows) == 4
+    assert all(list(row) == [f"blocks of {n}" for n in (1, 5, 10, 25)] for row in rows.values())
+    assert accelerator["table"]({"parts": {"recurrences": {"rows": rows}}}).count("blocks") == 4
