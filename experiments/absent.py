@@ -152,7 +152,9 @@ def compiled(
             stack.callback(setattr, scan, "UNROLL", scan.UNROLL)
             scan.UNROLL = {target.platform: block}
         jax.clear_caches()  # of programs with other blocks
-        args = absent((jax.eval_shape(start, key), synthetic(EXAMPLES), jnp.zeros(BATCH, int)))
+        shares = NamedSharding(mesh, PartitionSpec(AXIS))
+        rows = jax.ShapeDtypeStruct((BATCH,), jnp.int32, sharding=shares)
+        args = *absent((jax.eval_shape(start, key), synthetic(EXAMPLES))), rows
         clock = time.perf_counter()
         program = jax.jit(step).lower(*args).compile()
         seconds = time.perf_counter() - clock
