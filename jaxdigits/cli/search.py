@@ -1,6 +1,7 @@
 """`jaxdigits search`: any option of `train` may be a range, or a choice of values."""
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ MINUTES = 10.0
 FEW = 3000  # training images below which the longest trials have 27 epochs, for 9
 MANY = 6000  # training images of a search; the winner is trained on all
 UNUSED = {"seeds", "patience", "updates_per_save"}  # options of `train` that no trial has
+NO_OPTIONS = ("network", "began", "settings", "entries")
 Goal = Annotated[str, ("accuracy", "cost", "front")]
 Sampler = Annotated[str, ("sobol", "tpe", "nsga2")]
 TEXT = """\
@@ -62,6 +64,8 @@ class Search:
     json: bool = False
     """print one JSON object on stdout, everything else on stderr"""
     network: str = AUTO
+    began: float = field(default_factory=time.perf_counter)
+    """the first instant of the command: --minutes count from it"""
     settings: dict[str, Any] = field(default_factory=dict)
     """fixed values of options of `train`"""
     entries: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +78,7 @@ class Search:
         Raises:
           ValueError: for an unknown network, option or name, or a bad range.
         """
+        began = time.perf_counter()
         from jaxdigits.models import NETWORKS
 
         named = bool(args) and not args[0].startswith("-")
@@ -81,7 +86,7 @@ class Search:
         require_name("network", [AUTO, *NETWORKS], network)
         texts, rest = split_entries(rest)
         table = own_options(network, texts.get("neuron") or _value(rest, "--neuron"))
-        own = options_of(cls, without=("network", "settings", "entries"))
+        own = options_of(cls, without=NO_OPTIONS)
         names = {option.name for option in own}
         of_training = [o for o in table.values() if o.name not in names | UNUSED]
         parser = make_parser(
@@ -93,14 +98,14 @@ class Search:
         mine = {name: values.pop(name) for name in list(values) if name in names}
         if mine.get("resume") and (named or values or entries):
             raise ValueError("--resume goes on as the search was begun: leave out its options")
-        return cls(**mine, network=network, settings=values, entries=entries)
+        return cls(**mine, network=network, began=began, settings=values, entries=entries)
 
     def run(self) -> int:
         """Search, and say what came of it."""
         from jaxdigits.search.folder import finished, search_in
         from jaxdigits.search.session import Stopped
 
-        for option in options_of(type(self), without=("network", "settings", "entries")):
+        for option in options_of(type(self), without=NO_OPTIONS):
             require_within(option.name, option.annotation, getattr(self, option.name))
         if self.minutes == 0:
             raise ValueError("minutes must be > 0, got 0")
@@ -155,7 +160,8 @@ class Search:
             f"{len(parts[1]):,} to choose, in {folder}",
             json_wanted=self.json,
         )
-        return folder, Session(work, Budget(minutes, self.epochs)), test, whole
+        session = Session(work, Budget(minutes, self.epochs), began=self.began)
+        return folder, session, test, whole
 
     def _resumed(self):
         from jaxdigits.search.folder import read_budget, resume_session
@@ -175,7 +181,7 @@ class Search:
         parts, whole = self._parts(train, images or len(train))
         more = self.minutes is not None or self.epochs is not None
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
-        session = Session(Work(plan, *parts), budget)
+        session = Session(Work(plan, *parts), budget, began=self.began)
         resume_session(folder, session)
         say(f"{folder} goes on after {len(session.records)} decisions", json_wanted=self.json)
         return folder, session, test, whole
@@ -266,7 +272,7 @@ def every_option() -> list[Option]:
     """The options of all networks, and those of a search, each once."""
     from jaxdigits.cli import train
 
-    own = options_of(Search, without=("network", "settings", "entries"))
+    own = options_of(Search, without=NO_OPTIONS)
     names = {option.name for option in own} | UNUSED
     return [*own, *(o for o in train.every_option() if o.name not in names)]
 

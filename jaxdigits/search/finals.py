@@ -18,8 +18,9 @@ from jaxdigits.search.groups import hyper_of, trial_seed
 from jaxdigits.search.halving import Score, order
 from jaxdigits.search.journal import Record
 from jaxdigits.search.lanes import Task, train_tasks
+from jaxdigits.search.pace import tick_seconds, timed
 from jaxdigits.search.pareto import cheapest_of_good, front_order
-from jaxdigits.search.protocol import NO_HOOKS, Hooks, Work, lanes_of, timed
+from jaxdigits.search.protocol import NO_HOOKS, Hooks, Work, lanes_of
 from jaxdigits.search.records import Trial, trials_of
 
 BEST, SEEDS = 5, 5  # finalists besides the default, and fresh seeds of each
@@ -78,25 +79,33 @@ def finalists(trials: Sequence[Trial], goal: str, best: int = BEST) -> list[Tria
 
 
 def train_anew(
-    work: Work, trial: Trial, seeds: Sequence[int], hooks: Hooks = NO_HOOKS
+    work: Work,
+    trial: Trial,
+    seeds: Sequence[int],
+    hooks: Hooks = NO_HOOKS,
+    epochs: int | None = None,
 ) -> Final:
-    """Train a finalist with fresh seeds, for as many epochs as the longest trials.
+    """Train a finalist with fresh seeds.
+
+    Args:
+      epochs: None: as many as the longest trials have.
 
     Raises:
       Interrupted: from `hooks.tick`.
     """
     group, lanes = lanes_of(work, trial.group)
-    epochs, hyper = work.plan.facts.epochs, hyper_of(group, trial.settings)
+    hyper = hyper_of(group, trial.settings)
+    epochs = work.plan.facts.epochs if epochs is None else epochs
     tasks = [Task(i, seed, hyper, epochs) for i, seed in enumerate(seeds)]
     rows: dict[int, list[dict[str, Any]]] = {i: [] for i in range(len(seeds))}
-    measure, pool = timed(work, trial.group, hooks.tick), {}
+    measure, pool = timed(work.pace, trial.group, hooks.tick), {}
 
     def tick(lines):
         for i, row in lines:
             rows[i].append({"epoch": len(rows[i]) + 1, **row, "seconds": 0.0})
         measure(lines)
         for i, _ in lines:
-            rows[i][-1]["seconds"] = work.seconds.get(trial.group, 0.0) / len(lines)
+            rows[i][-1]["seconds"] = tick_seconds(work.pace, trial.group) / len(lines)
 
     judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick)
     judgements = [judged[i] for i in range(len(seeds))]

@@ -1,7 +1,7 @@
 """A search in a folder: its journal, its clock, and the network that it chose.
 
 SEARCH/journal.jsonl, pool/   the decisions, and the states that wait
-SEARCH/clock.json             the budget, and the seconds that are spent
+SEARCH/clock.json             the budget, the seconds after each decision, and the pace
 SEARCH/best/                  the winner, an ordinary run
 SEARCH/result.json            the claim, the fresh seeds, the correction and the test
 """
@@ -9,12 +9,14 @@ SEARCH/result.json            the claim, the fresh seeds, the correction and the
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jaxdigits.data import Dataset
 from jaxdigits.errors import RunError
 from jaxdigits.measure import score
+from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run, load_run, read_result, save_doubt, write_json, writing
 from jaxdigits.runs.job import doubt_of, finish_run, fit_one, predictor
 from jaxdigits.runs.save import save_run
@@ -32,9 +34,20 @@ from jaxdigits.search.journal import (
 from jaxdigits.search.lanes import Task, like_state
 from jaxdigits.search.protocol import lanes_of
 from jaxdigits.search.records import member_epochs, needs_pool, next_rung
-from jaxdigits.search.session import Budget, Found, Session, found_of, run_session
+from jaxdigits.search.session import (
+    Budget,
+    Found,
+    Session,
+    TimeIsOver,
+    end_of,
+    found_of,
+    run_session,
+    test_seconds,
+    training_seconds,
+)
 from jaxdigits.search.texts import text_of
 from jaxdigits.train.fit import Fit
+from jaxdigits.train.snapshot import Hooks, Snapshot
 from jaxdigits.tree import parameter_count
 
 CLOCK = "clock.json"
@@ -48,7 +61,10 @@ def resume_session(folder: Path, session: Session) -> None:
     """
     work = session.work
     _, records = read_journal(folder)
-    session.before = float(_read_clock(folder).get("seconds", 0.0))
+    clock = _read_clock(folder)
+    session.before = float(clock.get("seconds", 0.0))
+    work.pace.compiling = float(clock.get("compiling", 0.0))
+    work.pace.ticks = {int(group): own for group, own in clock.get("ticks", {}).items()}
     count = len(records)
     for count in range(len(records), -1, -1):
         trials = needs_pool(records[:count])
@@ -63,7 +79,7 @@ def resume_session(folder: Path, session: Session) -> None:
             if pool is not None:
                 session.pool = pool
                 break
-    session.records = records[:count]
+    session.records, session.after = records[:count], clock.get("after", [])[:count]
     cut_journal(folder, count)
 
 
@@ -86,6 +102,7 @@ def search_in(
 
     def append(session, record):
         append_record(folder, record, len(session.records))
+        session.after.append(round(session.seconds(), 1))
         _write_clock(folder, session)
 
     session.append = append
@@ -110,7 +127,8 @@ def _finish(
     params, statistics, epoch = final.network
     fitted = Fit(params, statistics, epoch, final.history, None)  # pyright: ignore
     if whole is not None:
-        fitted = fit_one(config, *whole)
+        fitted = _on_all_data(session, final, config, whole) or fitted
+        config = replace(config, epochs=max(len(fitted.history), 1))
     save_run(fitted, config, folder)
     logits_of = predictor(Run(config, fitted.params, fitted.statistics))
     valid = work.valid if whole is None else whole[1]
@@ -129,6 +147,34 @@ def _finish(
         write_json(search / "result.json", result)
         shutil.rmtree(search / POOL, ignore_errors=True)
     return result
+
+
+def _on_all_data(
+    session: Session, final: Final, config: Config, whole: tuple[Dataset, Dataset]
+) -> Fit | None:
+    """Train the winner on all data, with as many epochs as there is time; None: not one."""
+    group, epochs = final.trial.group, config.epochs
+    end = end_of(session) - test_seconds(session)
+    while epochs and session.seconds() + training_seconds(session, group, epochs) > end:
+        epochs -= 1
+    if not epochs:
+        return None
+    states: list[Snapshot] = []
+    clock = session.seconds()
+
+    def save(now: Snapshot) -> None:
+        nonlocal clock
+        states[:] = [now]
+        session.report(session)
+        before, clock = clock, session.seconds()
+        if 2 * clock - before > end and now.best.epoch:  # the next epoch takes as long
+            raise TimeIsOver
+
+    try:
+        return fit_one(replace(config, epochs=epochs), *whole, Hooks(save=save))
+    except TimeIsOver:
+        best, history = states[0].best, states[0].history
+        return Fit(best.params, best.statistics, int(best.epoch), history, states[0].state)
 
 
 def _summary(found: Found, final: Final) -> dict[str, Any]:
@@ -173,6 +219,10 @@ def _read_clock(folder: Path) -> dict[str, Any]:
 
 
 def _write_clock(folder: Path, session: Session) -> None:
-    values = session.budget._asdict() | {"seconds": round(session.seconds(), 3)}
+    pace = session.work.pace
+    values = session.budget._asdict() | dict(
+        seconds=round(session.seconds(), 3), after=session.after,
+        compiling=pace.compiling, ticks=pace.ticks,
+    )  # fmt: skip
     with writing(folder):
         write_json(folder / CLOCK, values)

@@ -4,10 +4,9 @@ The next step is a function of the records so far, and so is each trial.  A cloc
 where the search ends, so a longer search goes on where a shorter one was cut.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,6 +33,7 @@ from jaxdigits.search.halving import (
 )
 from jaxdigits.search.journal import Pool, Record
 from jaxdigits.search.lanes import WIDTH, Judgement, Lanes, Task, compiled_lanes, train_tasks
+from jaxdigits.search.pace import Pace, step_seconds, timed
 from jaxdigits.search.pareto import front_order
 from jaxdigits.search.proposals import Told, propose
 from jaxdigits.search.records import Rung, Trial, next_rung, packed, trials_of, turns_of
@@ -57,17 +57,14 @@ class Plan(NamedTuple):
 
 @dataclass
 class Work:
-    """The data of a search, its compiled programs, and the seconds of their ticks."""
+    """The data of a search, its compiled programs, and their pace."""
 
     plan: Plan
     train: Dataset
     valid: Dataset
     groups: list[Settings] = field(default_factory=list)
     lanes: dict[int, tuple[Group, Lanes]] = field(default_factory=dict)
-    seconds: dict[int, float] = field(default_factory=dict)
-    """of a tick, by group, without compiling"""
-    compiling: float = 0.0
-    """seconds of the longest first tick"""
+    pace: Pace = field(default_factory=Pace)
 
     def __post_init__(self):
         self.groups = self.groups or all_groups(
@@ -113,10 +110,10 @@ def extend(work: Work, records: list[Record], pool: Pool, hooks: Hooks = NO_HOOK
 
 
 def cost_of(work: Work, rung: Rung) -> tuple[int, float]:
-    """Return the member-epochs of a rung, and its seconds by the ticks of its group so far."""
+    """Return the member-epochs of a rung, and its seconds at the present pace."""
     epochs, count = rung.epoch - rung.before, len(rung.trials)
     ticks = epochs * -(-count // work.plan.width)
-    return epochs * count, ticks * work.seconds.get(rung.group, 0.0)
+    return epochs * count, step_seconds(work.pace, rung.group, ticks)
 
 
 def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
@@ -127,26 +124,6 @@ def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
         data, count = (work.train, work.valid), plan.goal != "accuracy"
         work.lanes[group] = own, compiled_lanes(own.config, *data, plan.width, count=count)
     return work.lanes[group]
-
-
-def timed(work: Work, group: int, tick: Callable[[], None]) -> Callable[[Any], None]:
-    """Return a function for each tick of a group, which measures and calls `tick`.
-
-    The first tick is apart: its program may have been compiled in it.
-    """
-    clock, first = time.perf_counter(), True
-
-    def measure(rows: Any) -> None:
-        nonlocal clock, first
-        seconds = time.perf_counter() - clock
-        if first:
-            work.compiling, first = max(seconds, work.compiling), False
-        else:
-            work.seconds[group] = min(seconds, work.seconds.get(group, np.inf))
-        tick()
-        clock = time.perf_counter()
-
-    return measure
 
 
 def _bracket(work: Work, records: Sequence[Record]) -> Record:
@@ -181,7 +158,7 @@ def _trained(work: Work, rung: Rung, pool: Pool, hooks: Hooks) -> Record:
         for trial, settings in zip(rung.trials, rung.settings, strict=True)
     ]  # fmt: skip
     rates: dict[int, list[float]] = {}
-    measure = timed(work, rung.group, hooks.tick)
+    measure = timed(work.pace, rung.group, hooks.tick)
 
     def tick(rows):
         rates.update({trial: row["firing_rates"] for trial, row in rows})

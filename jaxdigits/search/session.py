@@ -6,7 +6,7 @@
 It knows no files: `jaxdigits.search.folder` keeps it in one.
 """
 
-import time
+from time import perf_counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -33,11 +33,13 @@ from jaxdigits.search.groups import Facts, config_of
 from jaxdigits.search.halving import SIZES
 from jaxdigits.search.journal import Pool, Record
 from jaxdigits.search.lanes import Interrupted
+from jaxdigits.search.pace import ROOM, step_seconds, tick_seconds
 from jaxdigits.search.protocol import Hooks, Plan, Work, extend
 from jaxdigits.search.records import Trial, member_epochs, trials_of
 from jaxdigits.search.space import Space
 
 ALONE = 1.25  # times the share of a lane's tick, for a network that trains alone
+FORWARD = 0.4  # of the seconds of compiling an epoch are those of compiling a test
 SHARE = 2 / 3  # of the minutes are for the search; the rest for finalists and the test
 
 
@@ -46,6 +48,10 @@ class Budget(NamedTuple):
 
     minutes: float | None
     epochs: int | None
+
+
+class TimeIsOver(Exception):
+    """There is no time for this step."""
 
 
 class Stopped(Exception):
@@ -69,14 +75,19 @@ class Session:
     pool: Pool = field(default_factory=dict)
     before: float = 0.0
     """seconds that earlier processes spent"""
-    began: float = field(default_factory=time.perf_counter)
+    began: float = field(default_factory=perf_counter)
+    """by `time.perf_counter`; of a command, when it was called"""
+    after: list[float] = field(default_factory=list)
+    """seconds after each record, for the report alone"""
     finals: list[Final] = field(default_factory=list)
     growth: float = 0.0
     """images that the winner is trained on in the end, in units of the search's; 0: none"""
+    reserve: float = 0.0
+    """seconds that the search leaves to the finalists and the winner"""
 
     def seconds(self) -> float:
         """Seconds since the search began, without those between two processes."""
-        return self.before + time.perf_counter() - self.began
+        return self.before + perf_counter() - self.began
 
 
 class Found(NamedTuple):
@@ -167,6 +178,7 @@ def _search(session: Session) -> None:
 
     def append(record):
         session.append(session, record)
+        session.reserve = _reserve(session)
         session.report(session)
 
     def may_start(more, seconds):
@@ -181,16 +193,17 @@ def _search(session: Session) -> None:
         if session.stop():
             raise Interrupted
         if session.seconds() > _deadline(session):
-            raise _TimeIsOver
+            raise TimeIsOver
 
     def save(pool):
         if pool:
             session.save(session)
 
+    session.reserve = _reserve(session)
     hooks = Hooks(append, save, may_start, tick)
     try:
         extend(session.work, session.records, session.pool, hooks)
-    except _TimeIsOver:
+    except TimeIsOver:
         session.pool.clear()
     if not _scored(session):
         raise ValueError(
@@ -199,36 +212,59 @@ def _search(session: Session) -> None:
         )
 
 
-class _TimeIsOver(Exception):
-    pass
+def end_of(session: Session) -> float:
+    """Return the second at which everything is to be done."""
+    minutes = session.budget.minutes
+    return float("inf") if minutes is None else 60 * minutes
+
+
+def training_seconds(session: Session, group: int, epochs: int) -> float:
+    """Return the seconds of training a network of that group alone on all data."""
+    work = session.work
+    epoch = ALONE * session.growth * tick_seconds(work.pace, group) / work.plan.width
+    return ROOM * (work.pace.compiling + epochs * epoch)
+
+
+def test_seconds(session: Session) -> float:
+    """Return the seconds of a winner's test, which is a program of its own."""
+    return ROOM * FORWARD * session.work.pace.compiling
+
+
+def _last_seconds(session: Session, group: int) -> float:
+    """Return the seconds that a winner of that group needs after the finalists."""
+    epochs = session.work.plan.facts.epochs
+    training = training_seconds(session, group, epochs) if session.growth else 0.0
+    return test_seconds(session) + training
 
 
 def _deadline(session: Session) -> float:
-    """Return the second at which the search ends, so that a finalist still has its time."""
-    if session.budget.minutes is None:
-        return float("inf")
-    total, work = 60 * session.budget.minutes, session.work
-    slowest = max(work.seconds.values(), default=0.0)
-    left = total - _last_seconds(session) - work.plan.facts.epochs * slowest
-    return min(SHARE * total, left)
+    """Return the second at which the search ends, so that the finalists have their time."""
+    return min(SHARE * end_of(session), end_of(session) - session.reserve)
 
 
-def _last_seconds(session: Session) -> float:
-    """Return the seconds that the winner needs after the finalists.
+def _reserve(session: Session) -> float:
+    """Return the seconds of training the best trial anew, and then as the winner."""
+    if session.budget.minutes is None or not _scored(session):
+        return 0.0
+    trials = list(trials_of(session.records).values())
+    chosen = finalists(trials, session.work.plan.goal)
+    needs = [_final_seconds(session, t) + _last_seconds(session, t.group) for t in chosen[:1]]
+    return min(sum(needs), SHARE * end_of(session))
 
-    Its test is a program of its own, and so is a training on more images.
-    """
+
+def _final_seconds(session: Session, trial: Trial) -> float:
     work = session.work
-    epoch = ALONE * max(work.seconds.values(), default=0.0) / work.plan.width
-    programs = 2 if session.growth else 1
-    return programs * work.compiling + work.plan.facts.epochs * session.growth * epoch
+    ticks = work.plan.facts.epochs * -(-SEEDS // work.plan.width)
+    return ROOM * step_seconds(work.pace, trial.group, ticks)
 
 
 def _minutes_needed(session: Session) -> str:
-    if session.budget.minutes is None or not session.work.seconds:
+    work = session.work
+    if session.budget.minutes is None or not work.pace.ticks:
         return ""
-    ticks = session.work.plan.facts.epochs + SIZES[0] // session.work.plan.width
-    seconds = session.seconds() + ticks * max(session.work.seconds.values())
+    ticks = work.plan.facts.epochs + SIZES[0] // work.plan.width
+    slowest = max(tick_seconds(work.pace, group) for group in work.pace.ticks)
+    seconds = session.seconds() + ticks * slowest
     return f" (they and a finalist take about {seconds / 60:.1f} minutes here)"
 
 
@@ -237,23 +273,37 @@ def _scored(session: Session) -> bool:
 
 
 def _train_finalists(session: Session, chosen: list[Trial]) -> None:
-    """Train the default, then the best first, for as long as there is time."""
-    work, minutes = session.work, session.budget.minutes
-    total = 60 * minutes if minutes is not None else float("inf")
-    deadline = total - _last_seconds(session)
+    """Train the best, then the default, then the others, for as long as there is time.
+
+    The first is trained in any case: with fewer epochs if there is no time for all.
+    """
+    work = session.work
     seeds = fresh_seeds(work.plan.seed)
-    ticks = work.plan.facts.epochs * -(-SEEDS // work.plan.width)
-
-    def tick():
-        session.report(session)
-        if session.stop():
-            raise Interrupted
-
-    for trial in [*chosen[:1], *chosen[-1:], *chosen[1:-1]][: max(1, len(chosen))]:
-        if any(final.trial.number == trial.number for final in session.finals):
+    done = {final.trial.number for final in session.finals}
+    for trial in dict.fromkeys(t.number for t in [*chosen[:1], *chosen[-1:], *chosen]):
+        trial = next(t for t in chosen if t.number == trial)
+        deadline = end_of(session) - _last_seconds(session, trial.group)
+        late = session.seconds() + _final_seconds(session, trial) > deadline
+        if trial.number in done or (late and session.finals):
             continue
-        seconds = ticks * work.seconds.get(trial.group, 0.0)
-        if session.finals and session.seconds() + seconds > deadline:
-            break
-        session.finals.append(train_anew(work, trial, seeds, Hooks(tick=tick)))
+        epochs = _epochs_until(session, trial, deadline) if late else None
+
+        def tick(deadline: float = deadline) -> None:
+            session.report(session)
+            if session.stop():
+                raise Interrupted
+            if session.finals and session.seconds() > deadline:
+                raise TimeIsOver
+
+        try:
+            session.finals.append(train_anew(work, trial, seeds, Hooks(tick=tick), epochs))
+        except TimeIsOver:
+            return
         session.report(session)
+
+
+def _epochs_until(session: Session, trial: Trial, deadline: float) -> int:
+    """Return the epochs of a finalist that fit before a deadline, one at the least."""
+    whole = _final_seconds(session, trial)
+    share = max(0.0, deadline - session.seconds()) / whole
+    return max(1, int(share * session.work.plan.facts.epochs))

@@ -151,6 +151,6 @@ def test_in_python_a_search_knows_no_files(work):
 
 
 def test_minutes_that_do_not_hold_the_first_trials_end_early_with_an_estimate(tmp_path, work):
-    work.seconds[0] = 0.1  # of a tick, as an earlier search here measured it
+    work.pace.ticks[0] = [0.1]  # of a tick, as an earlier search here measured it
     with pytest.raises(ValueError, match=r"\(they and a finalist take about \d+\.\d minutes"):
         searched(tmp_path / "search", work, budget=Budget(1e-6, None))
