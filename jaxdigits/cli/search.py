@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
+
 from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
 from jaxdigits.cli.report import say, say_json, say_note
 from jaxdigits.cli.search_report import progress, summary
@@ -142,22 +144,24 @@ class Search:
         from jaxdigits.search.protocol import Plan, Work
         from jaxdigits.search.session import Budget, Session
 
-        data, own, train, test = self._data(self.settings.get("data"))
-        parts, whole = self._parts(train, self.images or min(MANY, len(train)))
-        longest = self.longest or (27 if len(parts[0]) < FEW else 9)
-        space = self._space(len(parts[0]))
+        data, own, train, test, groups = self._data(self.settings.get("data"))
+        seed = self.settings.get("seed", 0)
+        parts, whole = _parts(train, self.images or min(MANY, len(train)), groups)
+        examples = len(parts[0]) if parts[2] is None else parts[2].train.shape[1]
+        longest = self.longest or (27 if examples < FEW else 9)
+        space = self._space(examples)
         facts = Facts(data, own, longest)
         require_buildable(space, facts)
-        seed = self.settings.get("seed", 0)
-        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes)
+        folds = 1 if parts[2] is None else len(parts[2].train)
+        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes, folds)
         folder = self.out or _new_folder(self.network, Path(data).stem)
         minutes = self.minutes or (None if self.epochs else MINUTES)
         work = Work(plan, *parts)
-        images = None if whole is None else len(parts[0]) + len(parts[1])
+        images = None if whole is None else self.images or min(MANY, len(train))
         create_journal(folder, head_of(plan, images))
         say(
-            f"searching {self.network} on {len(parts[0]):,} images ({data}), "
-            f"{len(parts[1]):,} to choose, in {folder}",
+            f"searching {self.network} on {examples:,} images ({data}), "
+            f"{_to_choose(parts)} to choose, in {folder}",
             json_wanted=self.json,
         )
         session = Session(work, Budget(minutes, self.epochs), began=self.began)
@@ -174,11 +178,12 @@ class Search:
         head, _ = read_journal(folder)
         plan, images = plan_of(folder, head)
         place = plan.facts.data if self.data_dir is None else str(self.data_dir)
-        data, own, train, test = self._data(place if plan.facts.own else plan.facts.data)
+        place = place if plan.facts.own else plan.facts.data
+        data, own, train, test, groups = self._data(place)
         if own and plan.facts.own and own.digest != plan.facts.own.digest:
             changed = f"{data} has changed since the search began"
             raise RunError(f"{changed}: bring the old data back, or begin a new search")
-        parts, whole = self._parts(train, images or len(train))
+        parts, whole = _parts(train, images or len(train), groups)
         more = self.minutes is not None or self.epochs is not None
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
         session = Session(Work(plan, *parts), budget, began=self.began)
@@ -187,7 +192,7 @@ class Search:
         return folder, session, test, whole
 
     def _data(self, name: str | None):
-        """Read (name or path, facts of one's own data, train, test)."""
+        """Read (name or path, facts of one's own data, train, test, groups of train)."""
         from jaxdigits.data import DATASETS
         from jaxdigits.data.own import own_data
 
@@ -195,24 +200,11 @@ class Search:
         place = own_place(name, DATASETS)
         if place is None:
             require_name("data", [*DATASETS, "./DIR"], name)
-            return name, None, *read_data(name, self.data_dir)
+            return name, None, *read_data(name, self.data_dir), None
         data = own_data(place)
         for note in data.notes:
             say(note, json_wanted=self.json)
-        return str(place), data.own, data.train, data.test
-
-    def _parts(self, train, images: int):
-        """Return ((train, valid) of the search, the same of the winner or None)."""
-        from jaxdigits.data import split
-        from jaxdigits.runs.job import validation_split
-
-        whole = validation_split(train)
-        if images >= len(train):
-            return whole, None
-        some = min(images, len(whole[0]))
-        rest = len(whole[0]) - some
-        part = split(whole[0], (some, rest), seed=0)[0] if rest else whole[0]
-        return (part, whole[1]), whole
+        return str(place), data.own, data.train, data.test, None
 
     def _space(self, images: int):
         """The space: one's own ranges and values, or the usual space and one's own values."""
@@ -235,6 +227,40 @@ class Search:
         return Space(**{**usual, **fixed, **self.entries})
 
 
+def _parts(train, images: int, groups=None):
+    """Return ((train, valid, folds) of a search, (train, valid) of its winner or None).
+
+    Args:
+      images: that the search may have.
+      groups: [N] of the training images that belong together, or None.
+    """
+    from jaxdigits.data import Dataset, split
+    from jaxdigits.runs.job import SPLIT_SEED, validation_split
+    from jaxdigits.search.folds import fold_count, folds_of
+
+    whole = validation_split(train)
+    strings = np.ndim(train.label) == 2
+    count = 1 if strings else fold_count(min(images, len(train)), len(whole[1]))
+    learn = whole[0] if count == 1 else train
+    some = min(images, len(learn))
+    rows = np.arange(len(learn))
+    if some < len(learn):
+        numbered = Dataset(rows[:, None], learn.label, learn.classes, strings=strings)
+        rows = np.asarray(split(numbered, (some, len(learn) - some), seed=0)[0].inputs[:])[:, 0]
+    part = learn if some == len(learn) else learn[rows]
+    if count == 1:
+        return (part, whole[1], None), None if images >= len(train) else whole
+    own = None if groups is None else groups[rows]
+    return (part, part, folds_of(part.label, count, seed=SPLIT_SEED, groups=own)), whole
+
+
+def _to_choose(parts) -> str:
+    folds = parts[2]
+    if folds is None:
+        return f"{len(parts[1]):,}"
+    return f"{folds.valid.size:,} in {len(folds.valid)} folds"
+
+
 def head_of(plan: Any, images: int | None) -> dict[str, Any]:
     """The head of a journal: everything that decides which trials there are."""
     from jaxdigits.search.texts import space_to_json
@@ -243,7 +269,8 @@ def head_of(plan: Any, images: int | None) -> dict[str, Any]:
     return dict(
         space=space_to_json(plan.space), data=facts.data,
         own=facts.own._asdict() if facts.own else None, longest=facts.epochs, seed=plan.seed,
-        goal=plan.goal, sampler=plan.sampler, lanes=plan.width, images=images,
+        goal=plan.goal, sampler=plan.sampler, lanes=plan.width, folds=plan.folds,
+        images=images,
     )  # fmt: skip
 
 
@@ -262,7 +289,7 @@ def plan_of(folder: Path, head: Mapping[str, Any]):
         own = head["own"]
         own = Own(**{n: frozen(v) for n, v in own.items()}) if own else None
         facts = Facts(head["data"], own, head["longest"])
-        rest = head["seed"], head["goal"], head["sampler"], head["lanes"]
+        rest = head["seed"], head["goal"], head["sampler"], head["lanes"], head["folds"]
         return Plan(space_from_json(head["space"]), facts, *rest), head["images"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder} has a journal that cannot be used: {error}") from error

@@ -32,7 +32,7 @@ from jaxdigits.search.journal import (
     save_pool,
 )
 from jaxdigits.search.lanes import Task, like_state
-from jaxdigits.search.protocol import lanes_of
+from jaxdigits.search.protocol import examples_of, lanes_of, parts_of
 from jaxdigits.search.records import member_epochs, needs_pool, next_rung
 from jaxdigits.search.session import (
     Budget,
@@ -75,7 +75,8 @@ def resume_session(folder: Path, session: Session) -> None:
             assert rung is not None
             group, lanes = lanes_of(work, rung.group)
             task = Task(trials[0], 0, hyper_of(group, rung.settings[0]), 1)
-            pool = read_pool(folder, count, trials, like_state(lanes, task, work.train))
+            parts = parts_of(work.plan, trials)
+            pool = read_pool(folder, count, parts, like_state(lanes, task, work.train))
             if pool is not None:
                 session.pool = pool
                 break
@@ -106,7 +107,7 @@ def search_in(
         _write_clock(folder, session)
 
     session.append = append
-    session.growth = len(whole[0]) / len(session.work.train) if whole else 0.0
+    session.growth = len(whole[0]) / examples_of(session.work) if whole else 0.0
     session.save = lambda session: save_pool(folder, session.pool, len(session.records))
     try:
         final = run_session(session)
@@ -202,6 +203,11 @@ def finished(folder: Path) -> dict[str, Any] | None:
         return None
     load_run(folder / "best")
     return result
+
+
+def read_times(folder: Path) -> list[float]:
+    """Return the seconds after which each record of the journal was written."""
+    return [float(seconds) for seconds in _read_clock(folder).get("after", ())]
 
 
 def read_budget(folder: Path) -> Budget:

@@ -4,10 +4,10 @@ A tick is an epoch of all lanes.  Another program beside the search makes ticks 
 the latest count, and each plan has some seconds more than they say.
 """
 
-from time import perf_counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median_high
+from time import perf_counter
 from typing import Any
 
 LATEST = 5  # ticks of a group
