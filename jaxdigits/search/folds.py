@@ -41,7 +41,7 @@ def folds_of(
 
     Args:
       label: [N] whole numbers.
-      groups: [N] whole numbers: examples of a group, as copies or one writer's, are in one fold.
+      groups: [N] whole numbers; the examples of a group are in one fold.
 
     Raises:
       ValueError: for fewer groups than folds.

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxdigits.data import Dataset
 from jaxdigits.search.cube import point_of
+from jaxdigits.search.folds import Folds
 from jaxdigits.search.groups import (
     Facts,
     Group,
@@ -32,7 +33,15 @@ from jaxdigits.search.halving import (
     survivors,
 )
 from jaxdigits.search.journal import Pool, Record
-from jaxdigits.search.lanes import WIDTH, Judgement, Lanes, Task, compiled_lanes, train_tasks
+from jaxdigits.search.lanes import (
+    WIDTH,
+    Judgement,
+    Lanes,
+    Task,
+    compiled_lanes,
+    joined,
+    train_tasks,
+)
 from jaxdigits.search.pace import Pace, step_seconds, timed
 from jaxdigits.search.pareto import front_order
 from jaxdigits.search.proposals import Told, propose
@@ -53,6 +62,8 @@ class Plan(NamedTuple):
     goal: str = "accuracy"
     sampler: str = "sobol"
     width: int = WIDTH
+    folds: int = 1
+    """of the training data, each held out once; 1: the validation data are apart"""
 
 
 @dataclass
@@ -62,6 +73,8 @@ class Work:
     plan: Plan
     train: Dataset
     valid: Dataset
+    """with folds the same as `train`"""
+    folds: Folds | None = None
     groups: list[Settings] = field(default_factory=list)
     lanes: dict[int, tuple[Group, Lanes]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
@@ -103,16 +116,46 @@ def extend(work: Work, records: list[Record], pool: Pool, hooks: Hooks = NO_HOOK
         records.append(record)
         hooks.append(record)
         if rung is not None:
-            going = record["on"] if next_rung(records) else []
+            going = parts_of(work.plan, record["on"]) if next_rung(records) else []
             for trial in set(pool) - set(going):
                 del pool[trial]
             hooks.save(pool)
 
 
+def examples_of(work: Work) -> int:
+    """Return the examples that a trial trains on."""
+    return len(work.train) if work.folds is None else work.folds.train.shape[1]
+
+
+def lanes_for(work: Work, networks: int) -> int:
+    """Return how often all lanes are needed for that many networks, each with its folds."""
+    return -(-networks * work.plan.folds // work.plan.width)
+
+
+def tasks_of(
+    plan: Plan, number: int, place: Sequence[int], hyper: dict[str, float], epochs: int
+) -> list[Task]:
+    """Return the tasks of a network, one for each fold.
+
+    Args:
+      number: of the network.
+      place: whole numbers that name its seed.
+    """
+    return [
+        Task(part, trial_seed(*place, *([fold] if fold else [])), hyper, epochs, fold)
+        for fold, part in enumerate(parts_of(plan, [number]))
+    ]
+
+
+def parts_of(plan: Plan, trials: Sequence[int]) -> list[int]:
+    """Return the numbers in the pool of all folds of some trials."""
+    return [trial * plan.folds + fold for trial in trials for fold in range(plan.folds)]
+
+
 def cost_of(work: Work, rung: Rung) -> tuple[int, float]:
     """Return the member-epochs of a rung, and its seconds at the present pace."""
     epochs, count = rung.epoch - rung.before, len(rung.trials)
-    ticks = epochs * -(-count // work.plan.width)
+    ticks = epochs * lanes_for(work, count)
     return epochs * count, step_seconds(work.pace, rung.group, ticks)
 
 
@@ -122,7 +165,10 @@ def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
         plan = work.plan
         own = group_of(plan.space, work.groups[group], plan.facts)
         data, count = (work.train, work.valid), plan.goal != "accuracy"
-        work.lanes[group] = own, compiled_lanes(own.config, *data, plan.width, count=count)
+        work.lanes[group] = (
+            own,
+            compiled_lanes(own.config, *data, plan.width, count=count, folds=work.folds),
+        )
     return work.lanes[group]
 
 
@@ -152,10 +198,12 @@ def _bracket(work: Work, records: Sequence[Record]) -> Record:
 def _trained(work: Work, rung: Rung, pool: Pool, hooks: Hooks) -> Record:
     """Train and judge the trials of a rung, and decide who goes on."""
     group, lanes = lanes_of(work, rung.group)
+    plan, epochs = work.plan, rung.epoch - rung.before
     tasks = [
-        Task(trial, trial_seed(work.plan.seed, TRIAL, trial), hyper_of(group, settings),
-             rung.epoch - rung.before)
-        for trial, settings in zip(rung.trials, rung.settings, strict=True)
+        task for trial, settings in zip(rung.trials, rung.settings, strict=True)
+        for task in tasks_of(
+            plan, trial, (plan.seed, TRIAL, trial), hyper_of(group, settings), epochs
+        )
     ]  # fmt: skip
     rates: dict[int, list[float]] = {}
     measure = timed(work.pace, rung.group, hooks.tick)
@@ -165,28 +213,40 @@ def _trained(work: Work, rung: Rung, pool: Pool, hooks: Hooks) -> Record:
         measure(rows)
 
     stepped = "steps" in group.config.options
-    trouble = lambda trial: _trouble(rates[trial], stepped)
-    forget = lambda judged: _lost(work.plan, rung, judged, trouble)
+    own = lambda trial: parts_of(plan, [trial])
+    trouble = lambda trial: max(_trouble(rates[part], stepped) for part in own(trial))
+    forget = lambda judged: _lost(plan, rung, joined_trials(plan, judged), trouble)
     judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick, forget)
+    judged = joined_trials(plan, judged)
     rows = [judged[trial] for trial in rung.trials]
     ended = {trial: reason for trial in rung.trials if (reason := trouble(trial))}
-    return _rung_record(work.plan, rung, rows, ended)
+    return _rung_record(plan, rung, rows, ended)
+
+
+def joined_trials(plan: Plan, judged: dict[int, Judgement]) -> dict[int, Judgement]:
+    """Return the judgements of trials of which all folds are judged."""
+    trials = dict.fromkeys(part // plan.folds for part in judged)
+    parts = {trial: parts_of(plan, [trial]) for trial in trials}
+    return {
+        trial: joined([judged[part] for part in own])
+        for trial, own in parts.items() if all(part in judged for part in own)
+    }  # fmt: skip
 
 
 def _lost(
     plan: Plan, rung: Rung, judged: dict[int, Judgement], trouble: Callable[[int], str]
 ) -> list[int]:
-    """Return the trials that cannot go on, whoever comes: their states need no memory.
+    """Return the parts of trials that cannot go on, whoever comes: no state is needed.
 
     A rank by accuracy only gets worse as others come; a rank on a front may not.
     """
     known = [trial for trial in rung.trials if trial in judged]
     if rung.last or plan.goal == "front":
-        return known if rung.last else []
+        return parts_of(plan, known) if rung.last else []
     able = [trial for trial in known if not trouble(trial)]
     ranked = order([Score(*judged[trial][:2]) for trial in able])
     staying = {able[i] for i in ranked[: places(len(rung.trials))]}
-    return [trial for trial in known if trial not in staying]
+    return parts_of(plan, [trial for trial in known if trial not in staying])
 
 
 def _rung_record(plan: Plan, rung: Rung, rows: list[Judgement], ended: dict[int, str]):
