@@ -59,6 +59,8 @@ class Search:
     """epochs of the longest trials, and of the winner; 9, or 27 of few images"""
     images: Annotated[int, Bounds(1)] | None = None
     """training images of the trials; the winner is trained on all"""
+    group_by: str | None = None
+    """mark behind the writer in each picture's name, as _; a writer is in one part"""
     lanes: Annotated[int, Bounds(2, 512)] = 8
     """trials in one program"""
     data_dir: Folder = None
@@ -179,7 +181,9 @@ class Search:
         plan, images = plan_of(folder, head)
         place = plan.facts.data if self.data_dir is None else str(self.data_dir)
         place = place if plan.facts.own else plan.facts.data
-        data, own, train, test, groups = self._data(place)
+        data, own, train, test, groups = self._data(
+            place, plan.facts.own.group_by if plan.facts.own else ""
+        )
         if own and plan.facts.own and own.digest != plan.facts.own.digest:
             changed = f"{data} has changed since the search began"
             raise RunError(f"{changed}: bring the old data back, or begin a new search")
@@ -191,20 +195,23 @@ class Search:
         say(f"{folder} goes on after {len(session.records)} decisions", json_wanted=self.json)
         return folder, session, test, whole
 
-    def _data(self, name: str | None):
+    def _data(self, name: str | None, group_by: str = ""):
         """Read (name or path, facts of one's own data, train, test, groups of train)."""
         from jaxdigits.data import DATASETS
         from jaxdigits.data.own import own_data
+        from jaxdigits.data.own_groups import require_enough
 
         name = "digits" if name is None else name
         place = own_place(name, DATASETS)
         if place is None:
             require_name("data", [*DATASETS, "./DIR"], name)
             return name, None, *read_data(name, self.data_dir), None
-        data = own_data(place)
+        data = own_data(place, self.group_by or group_by)
+        if not data.own.strings:
+            require_enough(str(place), np.asarray(data.train.label), data.own.names)
         for note in data.notes:
             say(note, json_wanted=self.json)
-        return str(place), data.own, data.train, data.test, None
+        return str(place), data.own, data.train, data.test, data.groups
 
     def _space(self, images: int):
         """The space: one's own ranges and values, or the usual space and one's own values."""
@@ -251,7 +258,7 @@ def _parts(train, images: int, groups=None):
     if count == 1:
         return (part, whole[1], None), None if images >= len(train) else whole
     own = None if groups is None else groups[rows]
-    return (part, part, folds_of(part.label, count, seed=SPLIT_SEED, groups=own)), whole
+    return (part, part, folds_of(np.asarray(part.label), count, seed=SPLIT_SEED, groups=own)), whole
 
 
 def _to_choose(parts) -> str:

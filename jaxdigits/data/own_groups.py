@@ -106,7 +106,7 @@ def require_enough(place: str, label: np.ndarray, names: Sequence[str]) -> None:
     least = int(counts.argmin())
     if counts[least] < ENOUGH:
         raise DataError(
-            f"{place}: class {names[least]!r} has {counts[least]} examples to learn from, and a "
+            f"{place}: class {names[least]!r} has {counts[least]} examples to train on, and a "
             f"search needs {ENOUGH} of each: add some, or take the class out"
         )
 

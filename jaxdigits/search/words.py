@@ -81,6 +81,8 @@ def command_of(config: Config) -> str:
     before = usual.options
     changes |= {n: v for n, v in config.options.items() if n not in before or before[n] != v}
     changes.pop("classes", None)
+    if config.own is not None and config.own.group_by:
+        changes["group_by"] = config.own.group_by
     for name, value in changes.items():
         words.append("--" + name.replace("_", "-"))
         if isinstance(value, tuple):
