@@ -61,6 +61,8 @@ class Search:
     """training images of the trials; the winner is trained on all"""
     group_by: str | None = None
     """mark behind the writer in each picture's name, as _; a writer is in one part"""
+    host: str | None = None
+    """number of this host and of all, as 2/3; they share the folder --out"""
     lanes: Annotated[int, Bounds(2, 512)] = 8
     """trials in one program"""
     data_dir: Folder = None
@@ -125,6 +127,9 @@ class Search:
             session.report, session.stop = show, stop.is_set
             try:
                 result = search_in(folder, session, lambda: test, whole)
+                if result is None:
+                    say("the trials of this host are done: the first host ends the search")
+                    return 0
             except Stopped:
                 say_note(f"stopped after {len(session.records)} decisions: {again}")
                 return stop.code()
@@ -142,6 +147,7 @@ class Search:
         """Begin a search: (folder, session, test set, data of the winner)."""
         from jaxdigits.search.buildable import require_buildable
         from jaxdigits.search.groups import Facts
+        from jaxdigits.search.hosts import folder_of, host_of
         from jaxdigits.search.journal import create_journal
         from jaxdigits.search.protocol import Plan, Work
         from jaxdigits.search.session import Budget, Session
@@ -155,8 +161,11 @@ class Search:
         facts = Facts(data, own, longest)
         require_buildable(space, facts)
         folds = 1 if parts[2] is None else len(parts[2].train)
-        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes, folds)
-        folder = self.out or _new_folder(self.network, Path(data).stem)
+        host = host_of(self.host or "1/1")
+        if self.host and self.out is None:
+            raise ValueError("--host needs --out, the folder that all hosts share")
+        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes, folds, host)
+        folder = folder_of(self.out or _new_folder(self.network, Path(data).stem), host)
         minutes = self.minutes or (None if self.epochs else MINUTES)
         work = Work(plan, *parts)
         images = None if whole is None else self.images or min(MANY, len(train))
@@ -258,7 +267,11 @@ def _parts(train, images: int, groups=None):
     if count == 1:
         return (part, whole[1], None), None if images >= len(train) else whole
     own = None if groups is None else groups[rows]
-    return (part, part, folds_of(np.asarray(part.label), count, seed=SPLIT_SEED, groups=own)), whole
+    return (
+        part,
+        part,
+        folds_of(np.asarray(part.label), count, seed=SPLIT_SEED, groups=own),
+    ), whole
 
 
 def _to_choose(parts) -> str:
@@ -277,7 +290,7 @@ def head_of(plan: Any, images: int | None) -> dict[str, Any]:
         space=space_to_json(plan.space), data=facts.data,
         own=facts.own._asdict() if facts.own else None, longest=facts.epochs, seed=plan.seed,
         goal=plan.goal, sampler=plan.sampler, lanes=plan.width, folds=plan.folds,
-        images=images,
+        images=images, host=list(plan.host),
     )  # fmt: skip
 
 
@@ -297,7 +310,8 @@ def plan_of(folder: Path, head: Mapping[str, Any]):
         own = Own(**{n: frozen(v) for n, v in own.items()}) if own else None
         facts = Facts(head["data"], own, head["longest"])
         rest = head["seed"], head["goal"], head["sampler"], head["lanes"], head["folds"]
-        return Plan(space_from_json(head["space"]), facts, *rest), head["images"]
+        host = tuple(head["host"])
+        return Plan(space_from_json(head["space"]), facts, *rest, host), head["images"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder} has a journal that cannot be used: {error}") from error
 

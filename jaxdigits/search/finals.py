@@ -16,12 +16,11 @@ import numpy as np
 from jaxdigits.data import Dataset
 from jaxdigits.search.groups import hyper_of, trial_seed
 from jaxdigits.search.halving import Score, order
-from jaxdigits.search.journal import Record
 from jaxdigits.search.lanes import train_tasks
 from jaxdigits.search.pace import tick_seconds, timed
 from jaxdigits.search.pareto import cheapest_of_good, front_order
 from jaxdigits.search.protocol import NO_HOOKS, Hooks, Work, joined_trials, lanes_of, tasks_of
-from jaxdigits.search.records import Trial, trials_of
+from jaxdigits.search.records import Trial
 
 BEST, SEEDS = 5, 5  # finalists besides the default, and fresh seeds of each
 FRESH = 2  # in a seed, before a number; in its place a trial has 1
@@ -177,12 +176,12 @@ def corrected(right: np.ndarray, draws: int = DRAWS) -> Claim:
     return _claim(mean, mean + SPREAD * (np.array(values) - mean))
 
 
-def claims(records: Sequence[Record]) -> tuple[float, Claim, int]:
+def claims(trials: Sequence[Trial]) -> tuple[float, Claim, int]:
     """Return (the search's own claim, the corrected one, the number of trials).
 
     Without a trial that was compared both claims are not a number.
     """
-    trials = [trial for trial in trials_of(records).values() if trial.scores]
+    trials = [trial for trial in trials if trial.scores]
     able = [trial for trial in trials if trial.last]
     if not able:
         return np.nan, Claim(np.nan, np.nan, np.nan), 0

@@ -22,6 +22,7 @@ from jaxdigits.runs.job import doubt_of, finish_run, fit_one, predictor
 from jaxdigits.runs.save import save_run
 from jaxdigits.search.finals import Final, sealed
 from jaxdigits.search.groups import hyper_of
+from jaxdigits.search.hosts import others_of
 from jaxdigits.search.journal import (
     POOL,
     append_record,
@@ -42,6 +43,7 @@ from jaxdigits.search.session import (
     end_of,
     found_of,
     run_session,
+    run_trials,
     test_seconds,
     training_seconds,
 )
@@ -89,8 +91,10 @@ def search_in(
     session: Session,
     test: Callable[[], Dataset],
     whole: tuple[Dataset, Dataset] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run a session whose journal is in the folder, write the winner as a run, and test it.
+
+    Of several hosts the first does so; another returns None after its trials.
 
     Args:
       test: reads the test set; it is called once.
@@ -106,10 +110,15 @@ def search_in(
         session.after.append(round(session.seconds(), 1))
         _write_clock(folder, session)
 
+    if session.work.plan.host[1] > 1:
+        session.others = lambda: others_of(folder)
     session.append = append
     session.growth = len(whole[0]) / examples_of(session.work) if whole else 0.0
     session.save = lambda session: save_pool(folder, session.pool, len(session.records))
     try:
+        if session.work.plan.host[0]:
+            run_trials(session)
+            return None
         final = run_session(session)
     finally:
         _write_clock(folder, session)

@@ -64,6 +64,8 @@ class Plan(NamedTuple):
     width: int = WIDTH
     folds: int = 1
     """of the training data, each held out once; 1: the validation data are apart"""
+    host: tuple[int, int] = (0, 1)
+    """number of this host, and of all: groups are dealt to them in turn"""
 
 
 @dataclass
@@ -96,6 +98,8 @@ class Hooks(NamedTuple):
     """whether a step of so many member-epochs and seconds may start"""
     tick: Callable[[], None] = lambda: None
     """after each epoch of the lanes; raises `Interrupted` to stop"""
+    others: Callable[[], dict[int, Score]] = dict
+    """the best score of each group that another host has trained"""
 
 
 NO_HOOKS = Hooks()
@@ -112,7 +116,11 @@ def extend(work: Work, records: list[Record], pool: Pool, hooks: Hooks = NO_HOOK
         epochs, seconds = (0, 0.0) if rung is None else cost_of(work, rung)
         if not hooks.may_start(epochs, seconds):
             return
-        record = _bracket(work, records) if rung is None else _trained(work, rung, pool, hooks)
+        record = (
+            _bracket(work, records, hooks)
+            if rung is None
+            else _trained(work, rung, pool, hooks)
+        )
         records.append(record)
         hooks.append(record)
         if rung is not None:
@@ -172,12 +180,12 @@ def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
     return work.lanes[group]
 
 
-def _bracket(work: Work, records: Sequence[Record]) -> Record:
+def _bracket(work: Work, records: Sequence[Record], hooks: Hooks) -> Record:
     """Propose the trials of the next bracket."""
     plan, trials = work.plan, trials_of(records)
     turns = turns_of(records, trials)
     number = len(turns)
-    group = next_group(turns, max(TOGETHER, len(_usual(work))), len(work.groups))
+    group, others = _next_group(work, turns, hooks)
     place = sum(g == group for g, _ in turns)
     shape = bracket(place, plan.facts.epochs)
     own, _ = lanes_of(work, group)
@@ -188,11 +196,35 @@ def _bracket(work: Work, records: Sequence[Record]) -> Record:
     seed = (plan.seed, group, number)
     points = propose(plan.sampler, own.names, size - len(defaults[:size]), told, seed)
     settings = [*defaults[:size], *(settings_in(plan.space, own, p) for p in points)]
-    numbers = list(range(len(trials), len(trials) + size))
-    return {
+    host, hosts = plan.host
+    numbers = [hosts * i + host for i in range(len(trials), len(trials) + size)]
+    known = {"others": {str(g): list(score) for g, score in others.items()}} if others else {}
+    return known | {
         "bracket": number, "group": group, "rungs": list(shape.rungs), "trials": numbers,
         "defaults": numbers[: len(defaults)], "settings": settings,
     }  # fmt: skip
+
+
+def _next_group(
+    work: Work, turns: Sequence[tuple[int, Score]], hooks: Hooks
+) -> tuple[int, dict[int, Score]]:
+    """Return the group of the next bracket, and the scores of other hosts that decide it.
+
+    A group that is in the worse half of all hosts' groups makes room for a new one.
+    """
+    host, hosts = work.plan.host
+    own = list(range(host, len(work.groups), hosts)) or [0]
+    together = -(-max(TOGETHER, len(_usual(work))) // hosts)
+    dealt = [(own.index(group), score) for group, score in turns]
+    group = own[next_group(dealt, together, len(own))]
+    others = hooks.others()
+    mine = {g: score for g, score in turns if g == group}
+    fresh = [g for g in own if g not in {had for had, _ in turns}]
+    if others and mine and fresh:
+        best = [mine[group], *others.values()]
+        if order(best).index(0) >= (len(best) + 1) // 2:
+            group = fresh[0]
+    return group, others
 
 
 def _trained(work: Work, rung: Rung, pool: Pool, hooks: Hooks) -> Record:

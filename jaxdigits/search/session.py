@@ -30,11 +30,12 @@ from jaxdigits.search.finals import (
     winner,
 )
 from jaxdigits.search.groups import Facts, config_of
+from jaxdigits.search.halving import order
 from jaxdigits.search.journal import Pool, Record
 from jaxdigits.search.lanes import Interrupted
 from jaxdigits.search.pace import ROOM, step_seconds, tick_seconds
 from jaxdigits.search.protocol import Hooks, Plan, Work, extend, lanes_for
-from jaxdigits.search.records import Trial, member_epochs, trials_of
+from jaxdigits.search.records import Trial, member_epochs, trials_of, turns_of
 from jaxdigits.search.space import Space
 
 ALONE = 1.25  # times the share of a lane's tick, for a network that trains alone
@@ -81,6 +82,8 @@ class Session:
     finals: list[Final] = field(default_factory=list)
     growth: float = 0.0
     """images that the winner is trained on in the end, in units of the search's; 0: none"""
+    others: Callable[[], list[list[Record]]] = list
+    """the records of the other hosts, so far"""
     reserve: float = 0.0
     """seconds that the search leaves to the finalists and the winner"""
 
@@ -154,7 +157,7 @@ def run_session(session: Session) -> Final:
     goal = session.work.plan.goal
     try:
         _search(session)
-        trials = list(trials_of(session.records).values())
+        trials = all_trials(session)
         # Without a score, as on a busy machine, the hand-tuned default is the result.
         chosen = finalists(trials, goal) or [t for t in trials if t.default][:1]
         _train_finalists(session, chosen)
@@ -166,12 +169,30 @@ def run_session(session: Session) -> Final:
 def found_of(session: Session, final: Final) -> Found:
     """Return the result of a session, from its winner."""
     config = config_of(final.trial.settings, session.work.plan.facts, seed=final.seed)
-    claimed, honest, trials = claims(session.records)
+    claimed, honest, trials = claims(all_trials(session))
     default = next((f for f in session.finals if f.trial.default), None)
     better = gain(final, default) if default and default is not final else None
     params, statistics, _ = final.network
     mean = float(final.accuracy.mean())
     return Found(config, params, statistics, claimed, honest, mean, better, trials, session)
+
+
+def run_trials(session: Session) -> None:
+    """Search until the budget ends, and leave finalists and test to another host.
+
+    Raises:
+      Stopped: where `session.stop` returned True.
+    """
+    try:
+        _search(session)
+    except Interrupted:
+        raise Stopped from None
+
+
+def all_trials(session: Session) -> list[Trial]:
+    """Return the trials of this host and of all others."""
+    records = [session.records, *session.others()]
+    return [trial for own in records for trial in trials_of(own).values()]
 
 
 def _search(session: Session) -> None:
@@ -201,7 +222,13 @@ def _search(session: Session) -> None:
             session.save(session)
 
     session.reserve = _reserve(session)
-    hooks = Hooks(append, save, may_start, tick)
+
+    def others():
+        turns = [turn for own in session.others() for turn in turns_of(own, trials_of(own))]
+        places = order([score for _, score in turns])
+        return dict(turns[i] for i in reversed(places))  # of a group the best
+
+    hooks = Hooks(append, save, may_start, tick, others)
     try:
         extend(session.work, session.records, session.pool, hooks)
     except TimeIsOver:
