@@ -40,8 +40,9 @@ from jaxdigits.search import Space
 from jaxdigits.search.defaults import of_few_images, space_entries
 from jaxdigits.search.groups import Facts, config_of, hyper_of, trial_seed
 from jaxdigits.search.lanes import Task, compiled_lanes, train_tasks
-from jaxdigits.search.protocol import Hooks, Plan, Work, extend, lanes_of
+from jaxdigits.search.protocol import extend
 from jaxdigits.search.records import trials_of
+from jaxdigits.search.work import Hooks, Plan, Work, lanes_of
 
 RESULTS = Path(__file__).with_suffix(".json")
 PROGRAM = (sys.executable, "-c", "from jaxdigits.cli import main; main()")

@@ -108,8 +108,8 @@ class Search:
 
     def run(self) -> int:
         """Search, and say what came of it."""
+        from jaxdigits.search.budget import Stopped
         from jaxdigits.search.folder import finished, search_in
-        from jaxdigits.search.session import Stopped
 
         for option in options_of(type(self), without=NO_OPTIONS):
             require_within(option.name, option.annotation, getattr(self, option.name))
@@ -145,12 +145,12 @@ class Search:
 
     def _begun(self):
         """Begin a search: (folder, session, test set, data of the winner)."""
+        from jaxdigits.search.budget import Budget, Session
         from jaxdigits.search.buildable import require_buildable
         from jaxdigits.search.groups import Facts
         from jaxdigits.search.hosts import folder_of, host_of
         from jaxdigits.search.journal import create_journal
-        from jaxdigits.search.protocol import Plan, Work
-        from jaxdigits.search.session import Budget, Session
+        from jaxdigits.search.work import Plan, Work
 
         data, own, train, test, groups = self._data(self.settings.get("data"))
         seed = self.settings.get("seed", 0)
@@ -179,10 +179,10 @@ class Search:
         return folder, session, test, whole
 
     def _resumed(self):
+        from jaxdigits.search.budget import Budget, Session
         from jaxdigits.search.folder import read_budget, resume_session
         from jaxdigits.search.journal import read_journal
-        from jaxdigits.search.protocol import Work
-        from jaxdigits.search.session import Budget, Session
+        from jaxdigits.search.work import Work
 
         folder = self.resume
         assert folder is not None
@@ -302,8 +302,8 @@ def plan_of(folder: Path, head: Mapping[str, Any]):
     """
     from jaxdigits.data.own_facts import Own
     from jaxdigits.search.groups import Facts
-    from jaxdigits.search.protocol import Plan
     from jaxdigits.search.texts import frozen, space_from_json
+    from jaxdigits.search.work import Plan
 
     try:
         own = head["own"]

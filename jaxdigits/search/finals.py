@@ -19,8 +19,8 @@ from jaxdigits.search.halving import Score, order
 from jaxdigits.search.lanes import train_tasks
 from jaxdigits.search.pace import tick_seconds, timed
 from jaxdigits.search.pareto import cheapest_of_good, front_order
-from jaxdigits.search.protocol import NO_HOOKS, Hooks, Work, joined_trials, lanes_of, tasks_of
 from jaxdigits.search.records import Trial
+from jaxdigits.search.work import NO_HOOKS, Hooks, Work, joined_trials, lanes_of, tasks_of
 
 BEST, SEEDS = 5, 5  # finalists besides the default, and fresh seeds of each
 FRESH = 2  # in a seed, before a number; in its place a trial has 1

@@ -20,6 +20,14 @@ from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run, load_run, read_result, save_doubt, write_json, writing
 from jaxdigits.runs.job import doubt_of, finish_run, fit_one, predictor
 from jaxdigits.runs.save import save_run
+from jaxdigits.search.budget import (
+    Budget,
+    Session,
+    TimeIsOver,
+    end_of,
+    test_seconds,
+    training_seconds,
+)
 from jaxdigits.search.finals import Final, sealed
 from jaxdigits.search.groups import hyper_of
 from jaxdigits.search.hosts import others_of
@@ -33,21 +41,10 @@ from jaxdigits.search.journal import (
     save_pool,
 )
 from jaxdigits.search.lanes import Task, like_state
-from jaxdigits.search.protocol import examples_of, lanes_of, parts_of
 from jaxdigits.search.records import member_epochs, needs_pool, next_rung
-from jaxdigits.search.session import (
-    Budget,
-    Found,
-    Session,
-    TimeIsOver,
-    end_of,
-    found_of,
-    run_session,
-    run_trials,
-    test_seconds,
-    training_seconds,
-)
+from jaxdigits.search.session import Found, found_of, run_session, run_trials
 from jaxdigits.search.texts import text_of
+from jaxdigits.search.work import examples_of, lanes_of, parts_of
 from jaxdigits.train.fit import Fit
 from jaxdigits.train.snapshot import Hooks, Snapshot
 from jaxdigits.tree import parameter_count

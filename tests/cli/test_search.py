@@ -12,7 +12,7 @@ from jaxdigits.cli.search import AUTO, Search
 from jaxdigits.cli.train import Train
 from jaxdigits.data import digits
 from jaxdigits.runs.folder import load_config
-from jaxdigits.search.session import Budget
+from jaxdigits.search.budget import Budget
 from jaxdigits.search.space import Choice, Real, Whole
 from jaxdigits.search.words import command_of
 

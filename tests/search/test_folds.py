@@ -11,9 +11,10 @@ from jaxdigits.search.finals import FRESH, fresh_seeds, train_anew
 from jaxdigits.search.folds import fold_count, folds_of
 from jaxdigits.search.groups import Facts, member_of, trial_seed
 from jaxdigits.search.lanes import FOLD, Judgement, Task, compiled_lanes, joined, train_tasks
-from jaxdigits.search.protocol import TRIAL, Hooks, Plan, Work, cost_of, extend
+from jaxdigits.search.protocol import TRIAL, extend
 from jaxdigits.search.records import next_rung, trials_of
 from jaxdigits.search.space import Real, Space
+from jaxdigits.search.work import Hooks, Plan, Work, cost_of
 from jaxdigits.train import fit
 
 SPACE = Space(network="mlp", hidden=(8,), batch=16, learning_rate=Real(1e-3, 3e-2, log=True))

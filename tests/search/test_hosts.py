@@ -15,9 +15,10 @@ from jaxdigits.search.groups import Facts
 from jaxdigits.search.halving import Score
 from jaxdigits.search.hosts import folder_of, host_of, others_of
 from jaxdigits.search.journal import append_record, create_journal, read_journal
-from jaxdigits.search.protocol import Hooks, Plan, Work, _next_group
+from jaxdigits.search.protocol import _next_group
 from jaxdigits.search.records import trials_of
 from jaxdigits.search.space import Choice, Real, Space
+from jaxdigits.search.work import Hooks, Plan, Work
 
 COMMAND = (
     "search", "mlp", "--hidden", "8", "--batch", "16|32|64|128", "--learning-rate",

@@ -7,14 +7,14 @@ import pytest
 from jaxdigits.data import digits
 from jaxdigits.runs.folder import load_run
 from jaxdigits.runs.job import fit_one
-from jaxdigits.search import folder, pace, session
+from jaxdigits.search import budget, folder, pace
+from jaxdigits.search.budget import Budget, Session
 from jaxdigits.search.folder import search_in
 from jaxdigits.search.groups import Facts
 from jaxdigits.search.journal import create_journal
 from jaxdigits.search.pace import LATEST, Pace, step_seconds, tick_seconds, timed
-from jaxdigits.search.protocol import Plan, Work, lanes_of
-from jaxdigits.search.session import Budget, Session
 from jaxdigits.search.space import Real, Space
+from jaxdigits.search.work import Plan, Work, lanes_of
 
 SPACE = Space(network="mlp", hidden=(8,), batch=32, learning_rate=Real(1e-3, 3e-2, log=True))
 
@@ -22,7 +22,7 @@ SPACE = Space(network="mlp", hidden=(8,), batch=32, learning_rate=Real(1e-3, 3e-
 class Clock:
     def __init__(self, monkeypatch):
         self.now = 0.0
-        for module in (pace, session):
+        for module in (pace, budget):
             monkeypatch.setattr(module, "perf_counter", lambda: self.now)
 
 

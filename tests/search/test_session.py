@@ -8,14 +8,15 @@ import pytest
 from jaxdigits.data import digits
 from jaxdigits.errors import RunError
 from jaxdigits.runs.folder import load_run
+from jaxdigits.search.budget import Budget, Session, Stopped
 from jaxdigits.search.folder import finished, resume_session, search_in
 from jaxdigits.search.groups import Facts
 from jaxdigits.search.journal import FILE, POOL, create_journal, read_journal
-from jaxdigits.search.protocol import Plan, Work
 from jaxdigits.search.records import member_epochs, trials_of
-from jaxdigits.search.session import Budget, Session, Stopped, search
+from jaxdigits.search.session import search
 from jaxdigits.search.space import Real, Space
 from jaxdigits.search.words import against_default, four_numbers
+from jaxdigits.search.work import Plan, Work
 
 SPACE = Space(network="mlp", hidden=(8,), batch=32, learning_rate=Real(1e-3, 3e-2, log=True))
 SPACE_OF_RATES = Space(learning_rate=Real(1e-3, 3e-2, log=True))
