@@ -25,6 +25,7 @@ PAGES = [
     "docs/layers.md",
     "docs/write-a-learning-rule.md",
     "docs/your-own-data.md",
+    "docs/search.md",
     "docs/check-your-gradient.md",
     "docs/conventions.md",
     "docs/neuromorphic.md",

@@ -8,6 +8,8 @@ from jaxdigits.cli.report import say, say_json
 from jaxdigits.cli.source import run_data
 from jaxdigits.errors import require_run
 
+JOURNAL = "journal.jsonl"  # of a search
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -21,12 +23,13 @@ class Plot:
 
       $ jaxdigits plot runs/snn
       $ jaxdigits plot runs/snn --corruptions 1 3 5
+      $ jaxdigits plot SEARCH              a search: in words, then each setting and trial
 
     Needs the extra `plots`: pip install "jaxdigits[plots]".
     """
 
     run_folder: Run
-    """Folder of a run, as `train` printed it."""
+    """Folder of a run, as `train` printed it, or of a search."""
     out: Folder = None
     """Folder for the figures and the report; by default RUN/plots."""
     data_dir: Folder = None
@@ -39,6 +42,13 @@ class Plot:
 
     def run(self) -> int:
         """Draw, and print the paths."""
+        if (self.run_folder / JOURNAL).is_file():
+            from jaxdigits.cli.search_plot import plot_search
+
+            paths = plot_search(self.run_folder, self.out, json_wanted=self.json)
+            if self.json:
+                say_json(paths)
+            return 0
         require_run(self.run_folder)
         from jaxdigits.plots.of_run import drawings
         from jaxdigits.plots.page import page, read_record

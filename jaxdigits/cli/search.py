@@ -1,10 +1,13 @@
 """`jaxdigits search`: any option of `train` may be a range, or a choice of values."""
 
 import shlex
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
+
+import numpy as np
 
 from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
 from jaxdigits.cli.report import say, say_json, say_note
@@ -20,6 +23,7 @@ MINUTES = 10.0
 FEW = 3000  # training images below which the longest trials have 27 epochs, for 9
 MANY = 6000  # training images of a search; the winner is trained on all
 UNUSED = {"seeds", "patience", "updates_per_save"}  # options of `train` that no trial has
+NO_OPTIONS = ("network", "began", "settings", "entries")
 Goal = Annotated[str, ("accuracy", "cost", "front")]
 Sampler = Annotated[str, ("sobol", "tpe", "nsga2")]
 TEXT = """\
@@ -55,6 +59,10 @@ class Search:
     """epochs of the longest trials, and of the winner; 9, or 27 of few images"""
     images: Annotated[int, Bounds(1)] | None = None
     """training images of the trials; the winner is trained on all"""
+    group_by: str | None = None
+    """mark behind the writer in each picture's name, as _; a writer is in one part"""
+    host: str | None = None
+    """number of this host and of all, as 2/3; they share the folder --out"""
     lanes: Annotated[int, Bounds(2, 512)] = 8
     """trials in one program"""
     data_dir: Folder = None
@@ -62,6 +70,8 @@ class Search:
     json: bool = False
     """print one JSON object on stdout, everything else on stderr"""
     network: str = AUTO
+    began: float = field(default_factory=time.perf_counter)
+    """the first instant of the command: --minutes count from it"""
     settings: dict[str, Any] = field(default_factory=dict)
     """fixed values of options of `train`"""
     entries: dict[str, Any] = field(default_factory=dict)
@@ -74,6 +84,7 @@ class Search:
         Raises:
           ValueError: for an unknown network, option or name, or a bad range.
         """
+        began = time.perf_counter()
         from jaxdigits.models import NETWORKS
 
         named = bool(args) and not args[0].startswith("-")
@@ -81,7 +92,7 @@ class Search:
         require_name("network", [AUTO, *NETWORKS], network)
         texts, rest = split_entries(rest)
         table = own_options(network, texts.get("neuron") or _value(rest, "--neuron"))
-        own = options_of(cls, without=("network", "settings", "entries"))
+        own = options_of(cls, without=NO_OPTIONS)
         names = {option.name for option in own}
         of_training = [o for o in table.values() if o.name not in names | UNUSED]
         parser = make_parser(
@@ -93,14 +104,14 @@ class Search:
         mine = {name: values.pop(name) for name in list(values) if name in names}
         if mine.get("resume") and (named or values or entries):
             raise ValueError("--resume goes on as the search was begun: leave out its options")
-        return cls(**mine, network=network, settings=values, entries=entries)
+        return cls(**mine, network=network, began=began, settings=values, entries=entries)
 
     def run(self) -> int:
         """Search, and say what came of it."""
+        from jaxdigits.search.budget import Stopped
         from jaxdigits.search.folder import finished, search_in
-        from jaxdigits.search.session import Stopped
 
-        for option in options_of(type(self), without=("network", "settings", "entries")):
+        for option in options_of(type(self), without=NO_OPTIONS):
             require_within(option.name, option.annotation, getattr(self, option.name))
         if self.minutes == 0:
             raise ValueError("minutes must be > 0, got 0")
@@ -116,6 +127,9 @@ class Search:
             session.report, session.stop = show, stop.is_set
             try:
                 result = search_in(folder, session, lambda: test, whole)
+                if result is None:
+                    say("the trials of this host are done: the first host ends the search")
+                    return 0
             except Stopped:
                 say_note(f"stopped after {len(session.records)} decisions: {again}")
                 return stop.code()
@@ -131,82 +145,82 @@ class Search:
 
     def _begun(self):
         """Begin a search: (folder, session, test set, data of the winner)."""
+        from jaxdigits.search.budget import Budget, Session
         from jaxdigits.search.buildable import require_buildable
         from jaxdigits.search.groups import Facts
+        from jaxdigits.search.hosts import folder_of, host_of
         from jaxdigits.search.journal import create_journal
-        from jaxdigits.search.protocol import Plan, Work
-        from jaxdigits.search.session import Budget, Session
+        from jaxdigits.search.work import Plan, Work
 
-        data, own, train, test = self._data(self.settings.get("data"))
-        parts, whole = self._parts(train, self.images or min(MANY, len(train)))
-        longest = self.longest or (27 if len(parts[0]) < FEW else 9)
-        space = self._space(len(parts[0]))
+        data, own, train, test, groups = self._data(self.settings.get("data"))
+        seed = self.settings.get("seed", 0)
+        parts, whole = _parts(train, self.images or min(MANY, len(train)), groups)
+        examples = len(parts[0]) if parts[2] is None else parts[2].train.shape[1]
+        longest = self.longest or (27 if examples < FEW else 9)
+        space = self._space(examples)
         facts = Facts(data, own, longest)
         require_buildable(space, facts)
-        seed = self.settings.get("seed", 0)
-        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes)
-        folder = self.out or _new_folder(self.network, Path(data).stem)
+        folds = 1 if parts[2] is None else len(parts[2].train)
+        host = host_of(self.host or "1/1")
+        if self.host and self.out is None:
+            raise ValueError("--host needs --out, the folder that all hosts share")
+        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes, folds, host)
+        folder = folder_of(self.out or _new_folder(self.network, Path(data).stem), host)
         minutes = self.minutes or (None if self.epochs else MINUTES)
         work = Work(plan, *parts)
-        images = None if whole is None else len(parts[0]) + len(parts[1])
+        images = None if whole is None else self.images or min(MANY, len(train))
         create_journal(folder, head_of(plan, images))
         say(
-            f"searching {self.network} on {len(parts[0]):,} images ({data}), "
-            f"{len(parts[1]):,} to choose, in {folder}",
+            f"searching {self.network} on {examples:,} images ({data}), "
+            f"{_to_choose(parts)} to choose, in {folder}",
             json_wanted=self.json,
         )
-        return folder, Session(work, Budget(minutes, self.epochs)), test, whole
+        session = Session(work, Budget(minutes, self.epochs), began=self.began)
+        return folder, session, test, whole
 
     def _resumed(self):
+        from jaxdigits.search.budget import Budget, Session
         from jaxdigits.search.folder import read_budget, resume_session
         from jaxdigits.search.journal import read_journal
-        from jaxdigits.search.protocol import Work
-        from jaxdigits.search.session import Budget, Session
+        from jaxdigits.search.work import Work
 
         folder = self.resume
         assert folder is not None
         head, _ = read_journal(folder)
         plan, images = plan_of(folder, head)
         place = plan.facts.data if self.data_dir is None else str(self.data_dir)
-        data, own, train, test = self._data(place if plan.facts.own else plan.facts.data)
+        place = place if plan.facts.own else plan.facts.data
+        data, own, train, test, groups = self._data(
+            place, plan.facts.own.group_by if plan.facts.own else ""
+        )
         if own and plan.facts.own and own.digest != plan.facts.own.digest:
             changed = f"{data} has changed since the search began"
             raise RunError(f"{changed}: bring the old data back, or begin a new search")
-        parts, whole = self._parts(train, images or len(train))
+        parts, whole = _parts(train, images or len(train), groups)
         more = self.minutes is not None or self.epochs is not None
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
-        session = Session(Work(plan, *parts), budget)
+        session = Session(Work(plan, *parts), budget, began=self.began)
         resume_session(folder, session)
         say(f"{folder} goes on after {len(session.records)} decisions", json_wanted=self.json)
         return folder, session, test, whole
 
-    def _data(self, name: str | None):
-        """Read (name or path, facts of one's own data, train, test)."""
+    def _data(self, name: str | None, group_by: str = ""):
+        """Read (name or path, facts of one's own data, train, test, groups of train)."""
         from jaxdigits.data import DATASETS
         from jaxdigits.data.own import own_data
+        from jaxdigits.data.own_groups import require_enough
 
         name = "digits" if name is None else name
         place = own_place(name, DATASETS)
         if place is None:
             require_name("data", [*DATASETS, "./DIR"], name)
-            return name, None, *read_data(name, self.data_dir)
-        data = own_data(place)
+            return name, None, *read_data(name, self.data_dir), None
+        data = own_data(place, self.group_by or group_by)
+        if not data.own.strings:
+            require_enough(str(place), np.asarray(data.train.label), data.own.names)
         for note in data.notes:
             say(note, json_wanted=self.json)
-        return str(place), data.own, data.train, data.test
-
-    def _parts(self, train, images: int):
-        """Return ((train, valid) of the search, the same of the winner or None)."""
-        from jaxdigits.data import split
-        from jaxdigits.runs.job import validation_split
-
-        whole = validation_split(train)
-        if images >= len(train):
-            return whole, None
-        some = min(images, len(whole[0]))
-        rest = len(whole[0]) - some
-        part = split(whole[0], (some, rest), seed=0)[0] if rest else whole[0]
-        return (part, whole[1]), whole
+        return str(place), data.own, data.train, data.test, data.groups
 
     def _space(self, images: int):
         """The space: one's own ranges and values, or the usual space and one's own values."""
@@ -229,6 +243,44 @@ class Search:
         return Space(**{**usual, **fixed, **self.entries})
 
 
+def _parts(train, images: int, groups=None):
+    """Return ((train, valid, folds) of a search, (train, valid) of its winner or None).
+
+    Args:
+      images: that the search may have.
+      groups: [N] of the training images that belong together, or None.
+    """
+    from jaxdigits.data import Dataset, split
+    from jaxdigits.runs.job import SPLIT_SEED, validation_split
+    from jaxdigits.search.folds import fold_count, folds_of
+
+    whole = validation_split(train)
+    strings = np.ndim(train.label) == 2
+    count = 1 if strings else fold_count(min(images, len(train)), len(whole[1]))
+    learn = whole[0] if count == 1 else train
+    some = min(images, len(learn))
+    rows = np.arange(len(learn))
+    if some < len(learn):
+        numbered = Dataset(rows[:, None], learn.label, learn.classes, strings=strings)
+        rows = np.asarray(split(numbered, (some, len(learn) - some), seed=0)[0].inputs[:])[:, 0]
+    part = learn if some == len(learn) else learn[rows]
+    if count == 1:
+        return (part, whole[1], None), None if images >= len(train) else whole
+    own = None if groups is None else groups[rows]
+    return (
+        part,
+        part,
+        folds_of(np.asarray(part.label), count, seed=SPLIT_SEED, groups=own),
+    ), whole
+
+
+def _to_choose(parts) -> str:
+    folds = parts[2]
+    if folds is None:
+        return f"{len(parts[1]):,}"
+    return f"{folds.valid.size:,} in {len(folds.valid)} folds"
+
+
 def head_of(plan: Any, images: int | None) -> dict[str, Any]:
     """The head of a journal: everything that decides which trials there are."""
     from jaxdigits.search.texts import space_to_json
@@ -237,7 +289,8 @@ def head_of(plan: Any, images: int | None) -> dict[str, Any]:
     return dict(
         space=space_to_json(plan.space), data=facts.data,
         own=facts.own._asdict() if facts.own else None, longest=facts.epochs, seed=plan.seed,
-        goal=plan.goal, sampler=plan.sampler, lanes=plan.width, images=images,
+        goal=plan.goal, sampler=plan.sampler, lanes=plan.width, folds=plan.folds,
+        images=images, host=list(plan.host),
     )  # fmt: skip
 
 
@@ -249,15 +302,16 @@ def plan_of(folder: Path, head: Mapping[str, Any]):
     """
     from jaxdigits.data.own_facts import Own
     from jaxdigits.search.groups import Facts
-    from jaxdigits.search.protocol import Plan
     from jaxdigits.search.texts import frozen, space_from_json
+    from jaxdigits.search.work import Plan
 
     try:
         own = head["own"]
         own = Own(**{n: frozen(v) for n, v in own.items()}) if own else None
         facts = Facts(head["data"], own, head["longest"])
-        rest = head["seed"], head["goal"], head["sampler"], head["lanes"]
-        return Plan(space_from_json(head["space"]), facts, *rest), head["images"]
+        rest = head["seed"], head["goal"], head["sampler"], head["lanes"], head["folds"]
+        host = tuple(head["host"])
+        return Plan(space_from_json(head["space"]), facts, *rest, host), head["images"]
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder} has a journal that cannot be used: {error}") from error
 
@@ -266,7 +320,7 @@ def every_option() -> list[Option]:
     """The options of all networks, and those of a search, each once."""
     from jaxdigits.cli import train
 
-    own = options_of(Search, without=("network", "settings", "entries"))
+    own = options_of(Search, without=NO_OPTIONS)
     names = {option.name for option in own} | UNUSED
     return [*own, *(o for o in train.every_option() if o.name not in names)]
 

@@ -50,37 +50,14 @@ def _line(session: Any) -> str:
 
 def summary(result: Mapping[str, Any]) -> str:
     """Return the result of a search in words, and its four numbers."""
-    fresh, low_high = result["fresh_mean"], result["test_interval"]
-    correction = result["corrected"]
-    chosen = ", ".join(f"{n} {text}" for n, text in result["settings"].items())
-    rows = [
-        ["claimed by the best trial", percent(result["claimed"]), ""],
-        ["corrected for its luck with images", percent(correction["value"]),
-         _interval(correction["low"], correction["high"])],
-        ["trained anew with fresh seeds", percent(fresh), "validation, their mean"],
-        ["on the test set", percent(result["test_accuracy"]), _interval(*low_high)],
-    ]  # fmt: skip
-    effort = f"{result['trials']} trials, {result['member_epochs']} epochs"
+    from jaxdigits.search.words import against_default, four_numbers, tried_and_won
+
     return "\n".join(
         [
-            f"{effort}; the winner: {chosen}",
-            _against_default(result),
-            table(["accuracy", "", "95 % interval"], rows),
+            tried_and_won(result),
+            against_default(result),
+            table(["accuracy", "", "95 % interval"], four_numbers(result)),
             f"{result['seconds']:.0f} s, run in {result['run']}: "
             f"jaxdigits predict {result['run']} IMAGE",
         ]
     )
-
-
-def _against_default(result: Mapping[str, Any]) -> str:
-    gain = result["better_than_default"]
-    if gain is None:
-        return "the hand-tuned default won, or had no time: there is no comparison"
-    interval = _interval(gain["low"], gain["high"])
-    if gain["low"] <= 0:
-        return f"no better than the default: {percent(gain['value'])}, interval {interval}"
-    return f"better than the default by {percent(gain['value'])}, interval {interval}"
-
-
-def _interval(low: float, high: float) -> str:
-    return f"[{percent(low)}, {percent(high)}]"

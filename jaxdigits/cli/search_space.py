@@ -92,21 +92,15 @@ def own_entries(
 
 def _with_conditions(entries: dict[str, Any], neurons: str | None) -> dict[str, Any]:
     """Return entries of which those that one neuron alone has depend on it."""
-    from dataclasses import replace
-
     from jaxdigits.runs.config import network_options
-    from jaxdigits.search.space import Choice
+    from jaxdigits.search.space import depends
 
     names = [] if neurons is None else neurons.split("|")
     owners = {name: set(network_options("snn", name)) for name in names}
     for name, entry in entries.items():
         having = [n for n in names if name in owners[n]]
         if len(having) == 1 and len(names) > 1:
-            when = ("neuron", having[0])
-            ranged = not isinstance(entry, Choice)
-            entries[name] = (
-                replace(entry, when=when) if ranged else Choice(*entry.values, when=when)
-            )
+            entries[name] = depends(entry, ("neuron", having[0]))
     return entries
 
 

@@ -58,7 +58,7 @@ def run_data(config, folder: Path | None, *, same: bool = False):
         raise DataError(
             f"{place}: the data of this run are not there; pass their new place as --data-dir"
         )
-    data = own_data(place)
+    data = own_data(place, config.own.group_by)
     _require_classes(place, data.own, config)
     if data.own.digest != config.own.digest:
         changed = f"{place} has changed since the training began"

@@ -51,6 +51,8 @@ class Train:
     """checkpoints kept until the result is there"""
     data_dir: Folder = None
     """folder with MNIST's files, or your own data that moved"""
+    group_by: str | None = None
+    """mark behind the writer in each picture's name, as _; a writer is in one part"""
     tensorboard: bool = False
     """write the metrics for TensorBoard too"""
     json: bool = False
@@ -227,7 +229,7 @@ class Train:
 
         if self.data_dir is not None:
             raise ValueError("--data-dir is for MNIST, got it with a folder: leave it out")
-        data = own_data(self.settings["data"])
+        data = own_data(self.settings["data"], self.group_by or "")
         if is_first():
             for note in data.notes:
                 say(note, json_wanted=self.json)

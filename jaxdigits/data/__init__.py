@@ -3,6 +3,7 @@
 from jaxdigits.data.catalogue import DATASETS as DATASETS
 from jaxdigits.data.dataset import Dataset as Dataset
 from jaxdigits.data.dataset import split as split
+from jaxdigits.data.dataset import view as view
 from jaxdigits.data.digits import digits as digits
 from jaxdigits.data.drawing import Style as Style
 from jaxdigits.data.drawing import draw_field as draw_field

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxdigits.data.inputs import Inputs, as_inputs, partition, select
+from jaxdigits.data.inputs import Inputs, Rows, as_inputs, partition, select
 
 
 @jax.tree_util.register_pytree_node_class
@@ -103,6 +103,15 @@ class Dataset:
     def _set(self, inputs: Any, label: Any, classes: int) -> None:
         for name, value in dict(inputs=inputs, label=label, classes=classes).items():
             object.__setattr__(self, name, value)
+
+
+def view(data: Dataset, rows: Array) -> Dataset:
+    """Return the data set of the examples `rows` [N], without a copy of their inputs.
+
+    Traceable: each lane of a program may have rows of its own.
+    """
+    label = jnp.asarray(data.label)[rows]
+    return Dataset.tree_unflatten(data.classes, (Rows(data.inputs, rows), label))
 
 
 def _require_ends(label: np.ndarray) -> None:

@@ -22,7 +22,7 @@ DRAWN = 2**32 - 2  # of an example's key; its network folds in small numbers, on
 
 @runtime_checkable
 class Inputs(Protocol):
-    """N examples, as a pytree of arrays: `Stored`, `Drawn`, `Packed` or `Senses`."""
+    """N examples, as a pytree of arrays: `Stored`, `Drawn`, `Packed`, `Rows` or `Senses`."""
 
     @property
     def size(self) -> int:
@@ -119,6 +119,31 @@ class Packed:
     def take(self, rows: Array, keys: Array) -> Array:
         bits = jnp.asarray(self.bits)[rows]
         return jnp.unpackbits(bits, axis=1, count=prod(self.shape)).reshape(-1, *self.shape)
+
+
+@register_dataclass
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some of the examples of other inputs, by their numbers: nothing is copied."""
+
+    inputs: Any
+    """`Inputs`"""
+    rows: Array | np.ndarray
+    """[N] int32"""
+
+    @property
+    def size(self) -> int:
+        return len(self.rows)
+
+    @property
+    def shape(self) -> Any:
+        return self.inputs.shape
+
+    def take(self, rows: Array, keys: Array) -> Any:
+        return self.inputs.take(jnp.asarray(self.rows)[rows], keys)
+
+    def select(self, rows: Any) -> "Rows":
+        return replace(self, rows=self.rows[rows])
 
 
 @register_dataclass

@@ -26,6 +26,7 @@ from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import find_idx
 from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData, digest_of
 from jaxdigits.data.own_fields import own_fields, table_of
+from jaxdigits.data.own_groups import groups_of, notes_on, rows_apart, writers_of
 from jaxdigits.data.picture import read_grey, read_picture
 from jaxdigits.errors import DataError
 
@@ -40,10 +41,16 @@ class _Part(NamedTuple):
 
     image: np.ndarray
     label: np.ndarray
+    paths: Sequence[Path] = ()
+    """[N] of pictures"""
 
 
-def own_data(place: str | PathLike[str]) -> OwnData:
+def own_data(place: str | PathLike[str], group_by: str = "") -> OwnData:
     """Read one's own images: the module's text says which files there may be.
+
+    Args:
+      group_by: mark behind the writer in the name of each picture, as _ in anna_07.png; all
+        pictures of a writer are then in one part.
 
     Raises:
       DataError: naming the file or folder that is missing, cannot be read, or does not fit.
@@ -56,6 +63,7 @@ def own_data(place: str | PathLike[str]) -> OwnData:
     elif not place.is_dir():
         raise DataError(f"{place}: no such folder; pass one with a subfolder per class")
     elif table_of(place):
+        _require_pictures(place, group_by, False)
         return own_fields(place)
     elif find_idx(place, "train-images-idx3-ubyte"):
         train, test = _idx(place, "train"), None
@@ -66,7 +74,8 @@ def own_data(place: str | PathLike[str]) -> OwnData:
         train, test = _npz(place / "train.npz"), _npz(path) if path.is_file() else None
     else:
         train, test, names, as_is = _pictures(place)
-    return _joined(place, train, test, names, as_is)
+    _require_pictures(place, group_by, bool(train.paths))
+    return _joined(place, train, test, names, as_is, group_by)
 
 
 def facts_of(train: Dataset, names: Sequence[str] | None = None) -> Own:
@@ -107,7 +116,12 @@ def read_as(path: Source, own: Own) -> np.ndarray:
 
 
 def _joined(
-    place: Path, train: _Part, test: _Part | None, names: Sequence[str] | None, as_is: bool
+    place: Path,
+    train: _Part,
+    test: _Part | None,
+    names: Sequence[str] | None,
+    as_is: bool,
+    group_by: str,
 ) -> OwnData:
     """Number the classes, set test data apart, and check that all fit together."""
     names = list(_names(train.label) if names is None else names)
@@ -124,11 +138,15 @@ def _joined(
     notes: list[str] = []
     if len(learn) < LEAST:
         raise DataError(f"{place}: {len(learn)} examples to train on; {LEAST} are needed")
+    copies = groups_of(train.image)
+    writers = writers_of(train.paths, group_by) if group_by else None
+    groups = groups_of(train.image, writers) if group_by else copies
+    facts = notes_on(place, np.asarray(learn.label), names, copies)
     if test is not None:
         check = _numbered(place, test, names)
     else:
-        count = len(learn) // TEST
-        learn, check = split(learn, (len(learn) - count, count), seed=SPLIT_SEED)
+        learn, check, groups = _apart(place, learn, groups)
+        count = len(check)
         notes.append(f"{place} has no test set: {count} of its examples are set apart")
     if learn.inputs.shape != check.inputs.shape:
         sizes = f"{learn.inputs.shape} and {check.inputs.shape}"
@@ -137,8 +155,32 @@ def _joined(
         notes.append(f"{place} has no example of {missing}: add some, or ignore this")
     if not as_is:
         notes.append("pictures are cut out, scaled and centred as digits of 28×28 pixels")
-    own = Own(learn.inputs.shape, tuple(names), as_is, digest_of(learn, check))
-    return OwnData(learn, check, own, tuple(notes))
+    digest = digest_of(learn, check)
+    own = Own(learn.inputs.shape, tuple(names), as_is, digest, group_by=group_by)
+    together = groups if len(set(groups.tolist())) < len(groups) else None
+    return OwnData(learn, check, own, (*notes, *facts), together)
+
+
+def _apart(
+    place: Path, data: Dataset, groups: np.ndarray
+) -> tuple[Dataset, Dataset, np.ndarray]:
+    """Set a fifth apart for the test: (learn, check, groups of learn)."""
+    count = len(data) // TEST
+    if len(set(groups.tolist())) == len(groups):
+        learn, check = split(data, (len(data) - count, count), seed=SPLIT_SEED)
+        return learn, check, np.arange(len(learn))
+    try:
+        rows, apart = rows_apart(np.asarray(data.label), groups, count, SPLIT_SEED)
+    except ValueError as error:
+        raise DataError(
+            f"{place}: {error}; add pictures of more writers, or a test set of its own"
+        ) from error
+    return data[rows], data[apart], groups[rows]
+
+
+def _require_pictures(place: Path, group_by: str, pictures: bool) -> None:
+    if group_by and not pictures:
+        raise DataError(f"{place}: --group-by is for single pictures, by the names of files")
 
 
 def _numbered(place: Path, part: _Part, names: Sequence[str]) -> Dataset:
@@ -251,7 +293,8 @@ def _pictures(place: Path) -> tuple[_Part, _Part | None, list[str], bool]:
     parts, start = [], 0
     for classes in listed:
         label = np.array([name for name, files in classes.items() for _ in files])
-        parts.append(_Part(images[start : start + len(label)], label))
+        part = slice(start, start + len(label))
+        parts.append(_Part(images[part], label, paths[part]))
         start += len(label)
     return parts[0], parts[1] if len(parts) > 1 else None, names, as_is
 

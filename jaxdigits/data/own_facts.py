@@ -25,6 +25,8 @@ class Own(NamedTuple):
     """of all images and labels; a run's data are the same as long as this is"""
     strings: bool = False
     """whether each image is a row of digits (`data.own_fields`)"""
+    group_by: str = ""
+    """mark behind the writer in a file's name; a writer is in one part of the data"""
 
 
 class OwnData(NamedTuple):
@@ -35,6 +37,8 @@ class OwnData(NamedTuple):
     own: Own
     notes: tuple[str, ...]
     """one line for each choice made, for a user to read"""
+    groups: np.ndarray | None = None
+    """[N] of the training data: examples of a group belong together; None: each alone"""
 
 
 def digest_of(*sets: Dataset) -> str:

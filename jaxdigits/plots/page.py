@@ -61,19 +61,11 @@ def page(
     Raises:
       ImportError: without jinja2, saying how to install it.
     """
-    try:
-        from jinja2 import Environment, FileSystemLoader
-    except ImportError as error:
-        raise ImportError('reports need jinja2: pip install "jaxdigits[plots]"') from error
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
-    )
-    templates.filters["in_words"] = _in_words
     config = dict(record.head["config"])
     options = config.pop("options")
     drawn_by = {f"{name}, for this page": version(name) for name in ("jaxdigits", "matplotlib")}
     columns = list(dict.fromkeys(name for row in record.history for name in row))
-    return templates.get_template("page.html").render(
+    return template("page.html").render(
         title=title,
         summary=summary,
         facts=facts(record),
@@ -87,6 +79,23 @@ def page(
         | {"device": record.head.get("device")}
         | drawn_by,
     )
+
+
+def template(name: str) -> Any:
+    """Return a template of this folder, which escapes all but figures.
+
+    Raises:
+      ImportError: without jinja2, saying how to install it.
+    """
+    try:
+        from jinja2 import Environment, FileSystemLoader
+    except ImportError as error:
+        raise ImportError('reports need jinja2: pip install "jaxdigits[plots]"') from error
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True
+    )
+    templates.filters["in_words"] = _in_words
+    return templates.get_template(name)
 
 
 def facts(record: Record) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from jaxdigits.options import require_name
 from jaxdigits.search.groups import ABSENT, Facts, bare, config_of, default_settings
-from jaxdigits.search.space import Choice, Real, Space, Whole
+from jaxdigits.search.space import Choice, Real, Space
 
 
 def require_buildable(space: Space, facts: Facts) -> None:
@@ -26,7 +26,7 @@ def require_buildable(space: Space, facts: Facts) -> None:
 def _corners(name: str, entry: Any) -> Sequence[Any]:
     if isinstance(entry, Choice):
         return [corner for value in entry.values for corner in _corners(name, value)]
-    if not isinstance(entry, Real | Whole):
+    if not isinstance(entry, Real):
         return [entry]
     none = ABSENT.get(bare(name))
     if none is not None and entry.low <= none <= entry.high:

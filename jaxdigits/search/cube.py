@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxdigits.search.space import Choice, Entry, Range, Real, Space, Whole, free, is_active
+from jaxdigits.search.space import Choice, Entry, Real, Space, free, is_active
 
 DIGITS = 6  # of a drawn number: it is then the same number in a command and in a file
 
@@ -37,12 +37,12 @@ def value_at(entry: Entry, u: float) -> Any:
     if isinstance(entry, Choice):
         place = min(len(entry.values) - 1, int(u * len(entry.values)))
         value = entry.values[place]
-        ranged = isinstance(value, Real | Whole)
+        ranged = isinstance(value, Real)
         return value_at(value, u * len(entry.values) - place) if ranged else value
-    half = 0.5 if isinstance(entry, Whole) else 0.0  # each whole number has a stretch of 1
+    half = 0.5 if entry.whole else 0.0  # each whole number has a stretch of 1
     low, high = entry.low - half, entry.high + half
     x = low * (high / low) ** u if entry.log else low + u * (high - low)
-    if isinstance(entry, Whole):
+    if entry.whole:
         return min(max(round(x), entry.low), entry.high)
     return float(min(max(float(f"{x:.{DIGITS}g}"), entry.low), entry.high))
 
@@ -54,18 +54,18 @@ def unit_of(entry: Entry, value: Any) -> float:
     """
     if isinstance(entry, Choice):
         for place, member in enumerate(entry.values):
-            if isinstance(member, Real | Whole) and _holds(member, value):
+            if isinstance(member, Real) and _holds(member, value):
                 return (place + unit_of(member, value)) / len(entry.values)
             if member == value:
                 return (place + 0.5) / len(entry.values)
         return 0.5
-    half = 0.5 if isinstance(entry, Whole) else 0.0
+    half = 0.5 if entry.whole else 0.0
     low, high = entry.low - half, entry.high + half
     x = min(max(float(value), low), high)
     u = math.log(x / low) / math.log(high / low) if entry.log else (x - low) / (high - low)
     return float(np.clip(u, 0.0, 1.0))
 
 
-def _holds(entry: Range, value: Any) -> bool:
+def _holds(entry: Real, value: Any) -> bool:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return number and entry.low <= value <= entry.high

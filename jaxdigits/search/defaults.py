@@ -8,7 +8,7 @@ steps stay at or below the hand-tuned ones, since a search of minutes trains no 
 from collections.abc import Mapping
 from typing import Any
 
-from jaxdigits.search.space import Choice, Real
+from jaxdigits.search.space import Choice, Real, depends
 
 AUTO = ("mlp", "cnn", "snn")
 """the networks of `auto`: one of each kind that trains in minutes on a CPU"""
@@ -95,12 +95,5 @@ def auto_entries() -> dict[str, Any]:
             if all(SPACES[other].get(name) == entry for other in AUTO):
                 entries[name] = entry
             else:
-                entries[f"{network}.{name}"] = _when(entry, network)
+                entries[f"{network}.{name}"] = depends(entry, ("network", network))
     return entries
-
-
-def _when(entry: Any, network: str) -> Any:
-    when = ("network", network)
-    if isinstance(entry, Choice):
-        return Choice(*entry.values, when=when)
-    return Real(entry.low, entry.high, log=entry.log, when=when)

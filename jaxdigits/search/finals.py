@@ -16,11 +16,11 @@ import numpy as np
 from jaxdigits.data import Dataset
 from jaxdigits.search.groups import hyper_of, trial_seed
 from jaxdigits.search.halving import Score, order
-from jaxdigits.search.journal import Record
-from jaxdigits.search.lanes import Task, train_tasks
+from jaxdigits.search.lanes import train_tasks
+from jaxdigits.search.pace import tick_seconds, timed
 from jaxdigits.search.pareto import cheapest_of_good, front_order
-from jaxdigits.search.protocol import NO_HOOKS, Hooks, Work, lanes_of, timed
-from jaxdigits.search.records import Trial, trials_of
+from jaxdigits.search.records import Trial
+from jaxdigits.search.work import NO_HOOKS, Hooks, Work, joined_trials, lanes_of, tasks_of
 
 BEST, SEEDS = 5, 5  # finalists besides the default, and fresh seeds of each
 FRESH = 2  # in a seed, before a number; in its place a trial has 1
@@ -78,34 +78,46 @@ def finalists(trials: Sequence[Trial], goal: str, best: int = BEST) -> list[Tria
 
 
 def train_anew(
-    work: Work, trial: Trial, seeds: Sequence[int], hooks: Hooks = NO_HOOKS
+    work: Work,
+    trial: Trial,
+    seeds: Sequence[int],
+    hooks: Hooks = NO_HOOKS,
+    epochs: int | None = None,
 ) -> Final:
-    """Train a finalist with fresh seeds, for as many epochs as the longest trials.
+    """Train a finalist with fresh seeds.
+
+    Args:
+      epochs: None: as many as the longest trials have.
 
     Raises:
       Interrupted: from `hooks.tick`.
     """
     group, lanes = lanes_of(work, trial.group)
-    epochs, hyper = work.plan.facts.epochs, hyper_of(group, trial.settings)
-    tasks = [Task(i, seed, hyper, epochs) for i, seed in enumerate(seeds)]
-    rows: dict[int, list[dict[str, Any]]] = {i: [] for i in range(len(seeds))}
-    measure, pool = timed(work, trial.group, hooks.tick), {}
+    hyper = hyper_of(group, trial.settings)
+    epochs = work.plan.facts.epochs if epochs is None else epochs
+    plan = work.plan
+    each = [tasks_of(plan, i, (plan.seed, FRESH, i), hyper, epochs) for i in range(len(seeds))]
+    tasks = [task for tasks in each for task in tasks]
+    rows: dict[int, list[dict[str, Any]]] = {task.trial: [] for task in tasks}
+    measure, pool = timed(work.pace, trial.group, hooks.tick), {}
 
     def tick(lines):
         for i, row in lines:
             rows[i].append({"epoch": len(rows[i]) + 1, **row, "seconds": 0.0})
         measure(lines)
         for i, _ in lines:
-            rows[i][-1]["seconds"] = work.seconds.get(trial.group, 0.0) / len(lines)
+            rows[i][-1]["seconds"] = tick_seconds(work.pace, trial.group) / len(lines)
 
     judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick)
+    judged = joined_trials(plan, judged)
     judgements = [judged[i] for i in range(len(seeds))]
     first = order([Score(j.accuracy, j.cross_entropy) for j in judgements])[0]
-    best = pool[first][1]
+    network = each[first][0].trial  # of several folds the first
+    best = pool[network][1]
     return Final(
         trial, list(seeds), np.array([max(j.accuracy, 0.0) for j in judgements]),
         np.array([j.right for j in judgements]), judgements[first].operations,
-        (best.params, best.statistics, int(best.epoch)), seeds[first], tuple(rows[first]),
+        (best.params, best.statistics, int(best.epoch)), seeds[first], tuple(rows[network]),
     )  # fmt: skip
 
 
@@ -164,10 +176,15 @@ def corrected(right: np.ndarray, draws: int = DRAWS) -> Claim:
     return _claim(mean, mean + SPREAD * (np.array(values) - mean))
 
 
-def claims(records: Sequence[Record]) -> tuple[float, Claim, int]:
-    """Return (the search's own claim, the corrected one, the number of trials)."""
-    trials = [trial for trial in trials_of(records).values() if trial.scores]
+def claims(trials: Sequence[Trial]) -> tuple[float, Claim, int]:
+    """Return (the search's own claim, the corrected one, the number of trials).
+
+    Without a trial that was compared both claims are not a number.
+    """
+    trials = [trial for trial in trials if trial.scores]
     able = [trial for trial in trials if trial.last]
+    if not able:
+        return np.nan, Claim(np.nan, np.nan, np.nan), 0
     best = max(last_score(trial).accuracy for trial in able)
     return best, corrected(np.array([trial.right for trial in able])), len(trials)
 

@@ -1,7 +1,7 @@
 """A search in a folder: its journal, its clock, and the network that it chose.
 
 SEARCH/journal.jsonl, pool/   the decisions, and the states that wait
-SEARCH/clock.json             the budget, and the seconds that are spent
+SEARCH/clock.json             the budget, the seconds after each decision, and the pace
 SEARCH/best/                  the winner, an ordinary run
 SEARCH/result.json            the claim, the fresh seeds, the correction and the test
 """
@@ -9,17 +9,28 @@ SEARCH/result.json            the claim, the fresh seeds, the correction and the
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from jaxdigits.data import Dataset
 from jaxdigits.errors import RunError
 from jaxdigits.measure import score
+from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run, load_run, read_result, save_doubt, write_json, writing
 from jaxdigits.runs.job import doubt_of, finish_run, fit_one, predictor
 from jaxdigits.runs.save import save_run
+from jaxdigits.search.budget import (
+    Budget,
+    Session,
+    TimeIsOver,
+    end_of,
+    test_seconds,
+    training_seconds,
+)
 from jaxdigits.search.finals import Final, sealed
 from jaxdigits.search.groups import hyper_of
+from jaxdigits.search.hosts import others_of
 from jaxdigits.search.journal import (
     POOL,
     append_record,
@@ -30,11 +41,12 @@ from jaxdigits.search.journal import (
     save_pool,
 )
 from jaxdigits.search.lanes import Task, like_state
-from jaxdigits.search.protocol import lanes_of
 from jaxdigits.search.records import member_epochs, needs_pool, next_rung
-from jaxdigits.search.session import Budget, Found, Session, found_of, run_session
+from jaxdigits.search.session import Found, found_of, run_session, run_trials
 from jaxdigits.search.texts import text_of
+from jaxdigits.search.work import examples_of, lanes_of, parts_of
 from jaxdigits.train.fit import Fit
+from jaxdigits.train.snapshot import Hooks, Snapshot
 from jaxdigits.tree import parameter_count
 
 CLOCK = "clock.json"
@@ -48,7 +60,10 @@ def resume_session(folder: Path, session: Session) -> None:
     """
     work = session.work
     _, records = read_journal(folder)
-    session.before = float(_read_clock(folder).get("seconds", 0.0))
+    clock = _read_clock(folder)
+    session.before = float(clock.get("seconds", 0.0))
+    work.pace.compiling = float(clock.get("compiling", 0.0))
+    work.pace.ticks = {int(group): own for group, own in clock.get("ticks", {}).items()}
     count = len(records)
     for count in range(len(records), -1, -1):
         trials = needs_pool(records[:count])
@@ -59,11 +74,12 @@ def resume_session(folder: Path, session: Session) -> None:
             assert rung is not None
             group, lanes = lanes_of(work, rung.group)
             task = Task(trials[0], 0, hyper_of(group, rung.settings[0]), 1)
-            pool = read_pool(folder, count, trials, like_state(lanes, task, work.train))
+            parts = parts_of(work.plan, trials)
+            pool = read_pool(folder, count, parts, like_state(lanes, task, work.train))
             if pool is not None:
                 session.pool = pool
                 break
-    session.records = records[:count]
+    session.records, session.after = records[:count], clock.get("after", [])[:count]
     cut_journal(folder, count)
 
 
@@ -72,8 +88,10 @@ def search_in(
     session: Session,
     test: Callable[[], Dataset],
     whole: tuple[Dataset, Dataset] | None = None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Run a session whose journal is in the folder, write the winner as a run, and test it.
+
+    Of several hosts the first does so; another returns None after its trials.
 
     Args:
       test: reads the test set; it is called once.
@@ -86,12 +104,18 @@ def search_in(
 
     def append(session, record):
         append_record(folder, record, len(session.records))
+        session.after.append(round(session.seconds(), 1))
         _write_clock(folder, session)
 
+    if session.work.plan.host[1] > 1:
+        session.others = lambda: others_of(folder)
     session.append = append
-    session.growth = len(whole[0]) / len(session.work.train) if whole else 0.0
+    session.growth = len(whole[0]) / examples_of(session.work) if whole else 0.0
     session.save = lambda session: save_pool(folder, session.pool, len(session.records))
     try:
+        if session.work.plan.host[0]:
+            run_trials(session)
+            return None
         final = run_session(session)
     finally:
         _write_clock(folder, session)
@@ -110,7 +134,8 @@ def _finish(
     params, statistics, epoch = final.network
     fitted = Fit(params, statistics, epoch, final.history, None)  # pyright: ignore
     if whole is not None:
-        fitted = fit_one(config, *whole)
+        fitted = _on_all_data(session, final, config, whole) or fitted
+        config = replace(config, epochs=max(len(fitted.history), 1))
     save_run(fitted, config, folder)
     logits_of = predictor(Run(config, fitted.params, fitted.statistics))
     valid = work.valid if whole is None else whole[1]
@@ -129,6 +154,34 @@ def _finish(
         write_json(search / "result.json", result)
         shutil.rmtree(search / POOL, ignore_errors=True)
     return result
+
+
+def _on_all_data(
+    session: Session, final: Final, config: Config, whole: tuple[Dataset, Dataset]
+) -> Fit | None:
+    """Train the winner on all data, with as many epochs as there is time; None: not one."""
+    group, epochs = final.trial.group, config.epochs
+    end = end_of(session) - test_seconds(session)
+    while epochs and session.seconds() + training_seconds(session, group, epochs) > end:
+        epochs -= 1
+    if not epochs:
+        return None
+    states: list[Snapshot] = []
+    clock = session.seconds()
+
+    def save(now: Snapshot) -> None:
+        nonlocal clock
+        states[:] = [now]
+        session.report(session)
+        before, clock = clock, session.seconds()
+        if 2 * clock - before > end and now.best.epoch:  # the next epoch takes as long
+            raise TimeIsOver
+
+    try:
+        return fit_one(replace(config, epochs=epochs), *whole, Hooks(save=save))
+    except TimeIsOver:
+        best, history = states[0].best, states[0].history
+        return Fit(best.params, best.statistics, int(best.epoch), history, states[0].state)
 
 
 def _summary(found: Found, final: Final) -> dict[str, Any]:
@@ -158,6 +211,11 @@ def finished(folder: Path) -> dict[str, Any] | None:
     return result
 
 
+def read_times(folder: Path) -> list[float]:
+    """Return the seconds after which each record of the journal was written."""
+    return [float(seconds) for seconds in _read_clock(folder).get("after", ())]
+
+
 def read_budget(folder: Path) -> Budget:
     """Return the budget that a search was begun with."""
     clock = _read_clock(folder)
@@ -173,6 +231,10 @@ def _read_clock(folder: Path) -> dict[str, Any]:
 
 
 def _write_clock(folder: Path, session: Session) -> None:
-    values = session.budget._asdict() | {"seconds": round(session.seconds(), 3)}
+    pace = session.work.pace
+    values = session.budget._asdict() | dict(
+        seconds=round(session.seconds(), 3), after=session.after,
+        compiling=pace.compiling, ticks=pace.ticks,
+    )  # fmt: skip
     with writing(folder):
         write_json(folder / CLOCK, values)

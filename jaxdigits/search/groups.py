@@ -114,7 +114,8 @@ def is_traced(space: Space, name: str) -> bool:
     A learning rule builds its own chain of layers, whose options are static.
     """
     by_rule = space.entries.get("gradient", "by_hand") not in ESTIMATORS
-    number = bare(name) in TRACED and isinstance(space.entries[name], Real)
+    entry = space.entries[name]
+    number = bare(name) in TRACED and isinstance(entry, Real) and not entry.whole
     return number and (bare(name) in FIELDS or not by_rule)
 
 

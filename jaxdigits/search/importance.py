@@ -1,4 +1,7 @@
-"""Which settings mattered: rank correlations between settings and accuracy, on one rung."""
+"""Which settings mattered: rank correlations between settings and accuracy, on one rung.
+
+[1] Hutter, Hoos & Leyton-Brown, ICML 2014 (functional ANOVA).
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -49,6 +52,34 @@ def importances(
             share = direction**2
         rows.append(Importance(name, share, direction, len(having)))
     return sorted(rows, key=lambda row: -row.share)
+
+
+def fanova(
+    space: Space, settings: Sequence[Mapping[str, Any]], accuracy: Sequence[float]
+) -> dict[str, float] | None:
+    """Return the share of each setting that all trials have, by Optuna's fANOVA [1].
+
+    None without Optuna or scikit-learn, with too few trials, or where all are equal.
+    """
+    names = [n for n in free(space) if all(n in values for values in settings)]
+    if len(settings) < FEWEST or not names or len(set(accuracy)) < 2:
+        return None
+    try:
+        import optuna
+        import sklearn  # noqa: F401  (Optuna needs it for this alone)
+    except ImportError:
+        return None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(direction="maximize")
+    axes: Any = {name: optuna.distributions.FloatDistribution(0.0, 1.0) for name in names}
+    for values, score in zip(settings, accuracy, strict=True):
+        point = {name: unit_of(space.entries[name], values[name]) for name in names}
+        study.add_trial(
+            optuna.trial.create_trial(params=point, distributions=axes, value=score)
+        )
+    own = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    shares = optuna.importance.get_param_importances(study, evaluator=own)
+    return {name: float(share) for name, share in shares.items()}
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:

@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.data import Dataset
+from jaxdigits.data import Dataset, view
 from jaxdigits.losses import cross_entropy
 from jaxdigits.measure.synops import synops
 from jaxdigits.runs.config import Config
+from jaxdigits.search.folds import Folds
 from jaxdigits.search.groups import member_of
 from jaxdigits.search.journal import Pool
 from jaxdigits.train.epoch import before_first_epoch, run_epoch
@@ -28,18 +29,21 @@ from jaxdigits.train.state import evaluation_keys, initial_state
 
 DIGITS = 4  # of a cross-entropy
 COUNTED = 64  # examples whose operations are counted
+FOLD = "fold"  # among the numbers of a lane
 WIDTH = 8  # lanes of a CPU: 32 are no faster a trial, and decide later
 
 
 class Task(NamedTuple):
-    """A trial that is to train."""
+    """A trial that is to train, or one of its folds."""
 
     trial: int
+    """its number in the pool, one for each fold"""
     seed: int
     hyper: Mapping[str, float]
     """its traced numbers, the same names for all tasks of a program"""
     epochs: int
     """that it is to train on"""
+    fold: int = 0
 
 
 class Lanes(NamedTuple):
@@ -68,42 +72,71 @@ class Judgement(NamedTuple):
     where they are not counted"""
 
 
+def joined(parts: Sequence[Judgement]) -> Judgement:
+    """Return the judgement of a trial from its folds: of all held-out images together."""
+    if len(parts) == 1:
+        return parts[0]
+    right = np.concatenate([part.right for part in parts])
+    finite = all(part.accuracy >= 0 for part in parts)
+    loss = float(np.mean([part.cross_entropy for part in parts]))
+    operations = float(np.mean([part.operations for part in parts]))
+    accuracy = float(right.mean()) if finite else -1.0
+    return Judgement(accuracy, float(f"{loss:.{DIGITS}g}"), right, operations)
+
+
 class Interrupted(Exception):
     """The search is to stop: training ended between two ticks."""
 
 
 def compiled_lanes(
-    config: Config, train: Dataset, valid: Dataset, width: int, *, count: bool = False
+    config: Config,
+    train: Dataset,
+    valid: Dataset,
+    width: int,
+    *,
+    count: bool = False,
+    folds: Folds | None = None,
 ) -> Lanes:
     """Return the programs of a group, which compile at their first calls.
 
     On a CPU convolutions take turns: many at once are two to three times as slow.
 
     Args:
+      folds: the rows of each lane's fold; None: all rows, of all lanes.
       count: count the operations of an example, over the first `COUNTED` of `valid`.
 
     Raises:
       ValueError: for data that do not fit the network.
       DoesNotFit: when called, if the lanes need more memory than there is.
     """
-    member = member_of(config, len(train))
+    examples = len(train) if folds is None else folds.train.shape[1]
+    member = _without_fold(member_of(config, examples))
     network = config.build()(training=True)
-    check_data(member({}), train, valid)
+    if folds is None:
+        check_data(member({}), train, valid)
+    else:
+        check_data(member({}), train[folds.train[0]], valid[folds.valid[0]])
+    own = lambda data, rows, hyper: data if rows is None else view(data, rows[hyper[FOLD]])
+    learn = lambda data, hyper: own(data, folds and jnp.asarray(folds.train), hyper)
+    check = lambda data, hyper: own(data, folds and jnp.asarray(folds.valid), hyper)
     turns = take_turns(None, network)
 
     def begin(seed, hyper, train):
         recipe, key = member(hyper), jax.random.key(seed)
+        train = learn(train, hyper)
         state = initial_state(recipe, train.inputs.shape, key)
         best = before_first_epoch(recipe, state, train)
         return state._replace(key=()), best
 
     def epoch(seed, hyper, state, best, train, valid):
         state = state._replace(key=jax.random.key(seed))
-        state, best, metrics = run_epoch(member(hyper), state, best, train, valid)
+        data = learn(train, hyper), check(valid, hyper)
+        state, best, metrics = run_epoch(member(hyper), state, best, *data)
         return state._replace(key=()), best, metrics
 
     def judge(seed, hyper, best, valid):
         recipe, key = member(hyper), jax.random.key(seed)
+        valid = check(valid, hyper)
         network = recipe.build(training=False, statistics=best.statistics)
         few = min(BATCH, recipe.microbatch or recipe.batch)
         logits, _ = logits_of(network, best.params, valid.inputs, key, batch=few)
@@ -203,7 +236,11 @@ def _arguments(tasks: Sequence[Task], width: int) -> tuple[Any, Any]:
     seeds = jnp.asarray(np.array([task.seed for task in tasks], np.uint32))
     float_ = jnp.result_type(float)
     hyper = {n: jnp.asarray([t.hyper[n] for t in tasks], float_) for n in tasks[0].hyper}
-    return seeds, hyper
+    return seeds, hyper | {FOLD: jnp.asarray([task.fold for task in tasks], jnp.int32)}
+
+
+def _without_fold(member: Callable) -> Callable:
+    return lambda hyper: member({n: v for n, v in hyper.items() if n != FOLD})
 
 
 def _gathered(states: Sequence[Any], width: int) -> Any:

@@ -4,25 +4,17 @@ The next step is a function of the records so far, and so is each trial.  A cloc
 where the search ends, so a longer search goes on where a shorter one was cut.
 """
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxdigits.data import Dataset
 from jaxdigits.search.cube import point_of
 from jaxdigits.search.groups import (
-    Facts,
     Group,
     Settings,
-    all_groups,
     default_settings,
-    group_of,
     hyper_of,
     settings_in,
-    trial_seed,
 )
 from jaxdigits.search.halving import (
     Score,
@@ -33,62 +25,29 @@ from jaxdigits.search.halving import (
     survivors,
 )
 from jaxdigits.search.journal import Pool, Record
-from jaxdigits.search.lanes import WIDTH, Judgement, Lanes, Task, compiled_lanes, train_tasks
+from jaxdigits.search.lanes import (
+    Judgement,
+    train_tasks,
+)
+from jaxdigits.search.pace import timed
 from jaxdigits.search.pareto import front_order
 from jaxdigits.search.proposals import Told, propose
 from jaxdigits.search.records import Rung, Trial, next_rung, packed, trials_of, turns_of
-from jaxdigits.search.space import Space
+from jaxdigits.search.work import (
+    NO_HOOKS,
+    Hooks,
+    Plan,
+    Work,
+    cost_of,
+    joined_trials,
+    lanes_of,
+    parts_of,
+    tasks_of,
+)
 
 TOGETHER = 4  # groups of a round: each is compiled anew
 SILENT, SATURATED = 0.001, 0.5  # spikes per neuron and time step
 TRIAL = 1  # in a seed, before a trial's number
-
-
-class Plan(NamedTuple):
-    """Everything that decides which trials there are, besides the data."""
-
-    space: Space
-    facts: Facts
-    seed: int = 0
-    goal: str = "accuracy"
-    sampler: str = "sobol"
-    width: int = WIDTH
-
-
-@dataclass
-class Work:
-    """The data of a search, its compiled programs, and the seconds of their ticks."""
-
-    plan: Plan
-    train: Dataset
-    valid: Dataset
-    groups: list[Settings] = field(default_factory=list)
-    lanes: dict[int, tuple[Group, Lanes]] = field(default_factory=dict)
-    seconds: dict[int, float] = field(default_factory=dict)
-    """of a tick, by group, without compiling"""
-    compiling: float = 0.0
-    """seconds of the longest first tick"""
-
-    def __post_init__(self):
-        self.groups = self.groups or all_groups(
-            self.plan.space, self.plan.facts, self.plan.seed
-        )
-
-
-class Hooks(NamedTuple):
-    """Functions that a search calls; by default none does anything."""
-
-    append: Callable[[Record], None] = lambda record: None
-    """with each record, before anything follows from it"""
-    save: Callable[[Pool], None] = lambda pool: None
-    """with the states of the trials that go on, after each rung"""
-    may_start: Callable[[int, float], bool] = lambda epochs, seconds: True
-    """whether a step of so many member-epochs and seconds may start"""
-    tick: Callable[[], None] = lambda: None
-    """after each epoch of the lanes; raises `Interrupted` to stop"""
-
-
-NO_HOOKS = Hooks()
 
 
 def extend(work: Work, records: list[Record], pool: Pool, hooks: Hooks = NO_HOOKS) -> None:
@@ -102,59 +61,26 @@ def extend(work: Work, records: list[Record], pool: Pool, hooks: Hooks = NO_HOOK
         epochs, seconds = (0, 0.0) if rung is None else cost_of(work, rung)
         if not hooks.may_start(epochs, seconds):
             return
-        record = _bracket(work, records) if rung is None else _trained(work, rung, pool, hooks)
+        record = (
+            _bracket(work, records, hooks)
+            if rung is None
+            else _trained(work, rung, pool, hooks)
+        )
         records.append(record)
         hooks.append(record)
         if rung is not None:
-            going = record["on"] if next_rung(records) else []
+            going = parts_of(work.plan, record["on"]) if next_rung(records) else []
             for trial in set(pool) - set(going):
                 del pool[trial]
             hooks.save(pool)
 
 
-def cost_of(work: Work, rung: Rung) -> tuple[int, float]:
-    """Return the member-epochs of a rung, and its seconds by the ticks of its group so far."""
-    epochs, count = rung.epoch - rung.before, len(rung.trials)
-    ticks = epochs * -(-count // work.plan.width)
-    return epochs * count, ticks * work.seconds.get(rung.group, 0.0)
-
-
-def lanes_of(work: Work, group: int) -> tuple[Group, Lanes]:
-    """Return a group and its programs."""
-    if group not in work.lanes:
-        plan = work.plan
-        own = group_of(plan.space, work.groups[group], plan.facts)
-        data, count = (work.train, work.valid), plan.goal != "accuracy"
-        work.lanes[group] = own, compiled_lanes(own.config, *data, plan.width, count=count)
-    return work.lanes[group]
-
-
-def timed(work: Work, group: int, tick: Callable[[], None]) -> Callable[[Any], None]:
-    """Return a function for each tick of a group, which measures and calls `tick`.
-
-    The first tick is apart: its program may have been compiled in it.
-    """
-    clock, first = time.perf_counter(), True
-
-    def measure(rows: Any) -> None:
-        nonlocal clock, first
-        seconds = time.perf_counter() - clock
-        if first:
-            work.compiling, first = max(seconds, work.compiling), False
-        else:
-            work.seconds[group] = min(seconds, work.seconds.get(group, np.inf))
-        tick()
-        clock = time.perf_counter()
-
-    return measure
-
-
-def _bracket(work: Work, records: Sequence[Record]) -> Record:
+def _bracket(work: Work, records: Sequence[Record], hooks: Hooks) -> Record:
     """Propose the trials of the next bracket."""
     plan, trials = work.plan, trials_of(records)
     turns = turns_of(records, trials)
     number = len(turns)
-    group = next_group(turns, max(TOGETHER, len(_usual(work))), len(work.groups))
+    group, others = _next_group(work, turns, hooks)
     place = sum(g == group for g, _ in turns)
     shape = bracket(place, plan.facts.epochs)
     own, _ = lanes_of(work, group)
@@ -165,51 +91,79 @@ def _bracket(work: Work, records: Sequence[Record]) -> Record:
     seed = (plan.seed, group, number)
     points = propose(plan.sampler, own.names, size - len(defaults[:size]), told, seed)
     settings = [*defaults[:size], *(settings_in(plan.space, own, p) for p in points)]
-    numbers = list(range(len(trials), len(trials) + size))
-    return {
+    host, hosts = plan.host
+    numbers = [hosts * i + host for i in range(len(trials), len(trials) + size)]
+    known = {"others": {str(g): list(score) for g, score in others.items()}} if others else {}
+    return known | {
         "bracket": number, "group": group, "rungs": list(shape.rungs), "trials": numbers,
         "defaults": numbers[: len(defaults)], "settings": settings,
     }  # fmt: skip
 
 
+def _next_group(
+    work: Work, turns: Sequence[tuple[int, Score]], hooks: Hooks
+) -> tuple[int, dict[int, Score]]:
+    """Return the group of the next bracket, and the scores of other hosts that decide it.
+
+    A group that is in the worse half of all hosts' groups makes room for a new one.
+    """
+    host, hosts = work.plan.host
+    own = list(range(host, len(work.groups), hosts)) or [0]
+    together = -(-max(TOGETHER, len(_usual(work))) // hosts)
+    dealt = [(own.index(group), score) for group, score in turns]
+    group = own[next_group(dealt, together, len(own))]
+    others = hooks.others()
+    mine = {g: score for g, score in turns if g == group}
+    fresh = [g for g in own if g not in {had for had, _ in turns}]
+    if others and mine and fresh:
+        best = [mine[group], *others.values()]
+        if order(best).index(0) >= (len(best) + 1) // 2:
+            group = fresh[0]
+    return group, others
+
+
 def _trained(work: Work, rung: Rung, pool: Pool, hooks: Hooks) -> Record:
     """Train and judge the trials of a rung, and decide who goes on."""
     group, lanes = lanes_of(work, rung.group)
+    plan, epochs = work.plan, rung.epoch - rung.before
     tasks = [
-        Task(trial, trial_seed(work.plan.seed, TRIAL, trial), hyper_of(group, settings),
-             rung.epoch - rung.before)
-        for trial, settings in zip(rung.trials, rung.settings, strict=True)
+        task for trial, settings in zip(rung.trials, rung.settings, strict=True)
+        for task in tasks_of(
+            plan, trial, (plan.seed, TRIAL, trial), hyper_of(group, settings), epochs
+        )
     ]  # fmt: skip
     rates: dict[int, list[float]] = {}
-    measure = timed(work, rung.group, hooks.tick)
+    measure = timed(work.pace, rung.group, hooks.tick)
 
     def tick(rows):
         rates.update({trial: row["firing_rates"] for trial, row in rows})
         measure(rows)
 
     stepped = "steps" in group.config.options
-    trouble = lambda trial: _trouble(rates[trial], stepped)
-    forget = lambda judged: _lost(work.plan, rung, judged, trouble)
+    own = lambda trial: parts_of(plan, [trial])
+    trouble = lambda trial: max(_trouble(rates[part], stepped) for part in own(trial))
+    forget = lambda judged: _lost(plan, rung, joined_trials(plan, judged), trouble)
     judged = train_tasks(lanes, tasks, pool, work.train, work.valid, tick, forget)
+    judged = joined_trials(plan, judged)
     rows = [judged[trial] for trial in rung.trials]
     ended = {trial: reason for trial in rung.trials if (reason := trouble(trial))}
-    return _rung_record(work.plan, rung, rows, ended)
+    return _rung_record(plan, rung, rows, ended)
 
 
 def _lost(
     plan: Plan, rung: Rung, judged: dict[int, Judgement], trouble: Callable[[int], str]
 ) -> list[int]:
-    """Return the trials that cannot go on, whoever comes: their states need no memory.
+    """Return the parts of trials that cannot go on, whoever comes: no state is needed.
 
     A rank by accuracy only gets worse as others come; a rank on a front may not.
     """
     known = [trial for trial in rung.trials if trial in judged]
     if rung.last or plan.goal == "front":
-        return known if rung.last else []
+        return parts_of(plan, known) if rung.last else []
     able = [trial for trial in known if not trouble(trial)]
     ranked = order([Score(*judged[trial][:2]) for trial in able])
     staying = {able[i] for i in ranked[: places(len(rung.trials))]}
-    return [trial for trial in known if trial not in staying]
+    return parts_of(plan, [trial for trial in known if trial not in staying])
 
 
 def _rung_record(plan: Plan, rung: Rung, rows: list[Judgement], ended: dict[int, str]):

@@ -109,6 +109,8 @@ def turns_of(records: Sequence[Record], trials: dict[int, Trial]) -> list[tuple[
     turns = []
     for plan in (record for record in records if "group" in record):
         reached = [trials[t] for t in plan["trials"] if trials[t].scores]
+        if not reached:  # another host's, which trains them now
+            continue
         longest = max(max(trial.scores) for trial in reached)
         scores = [t.scores[longest] for t in reached if longest in t.scores]
         turns.append((plan["group"], scores[order(scores)[0]]))

@@ -6,9 +6,6 @@
 It knows no files: `jaxdigits.search.folder` keeps it in one.
 """
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from jaxdigits.data import Dataset
@@ -17,6 +14,19 @@ from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.models import NETWORKS
 from jaxdigits.runs.config import Config
+from jaxdigits.search.budget import (
+    Budget,
+    Session,
+    Stopped,
+    TimeIsOver,
+    deadline,
+    end_of,
+    epochs_until,
+    final_seconds,
+    last_seconds,
+    reserve,
+    scored,
+)
 from jaxdigits.search.buildable import require_buildable, require_network
 from jaxdigits.search.finals import (
     SEEDS,
@@ -30,53 +40,12 @@ from jaxdigits.search.finals import (
     winner,
 )
 from jaxdigits.search.groups import Facts, config_of
-from jaxdigits.search.halving import SIZES
-from jaxdigits.search.journal import Pool, Record
+from jaxdigits.search.halving import order
 from jaxdigits.search.lanes import Interrupted
-from jaxdigits.search.protocol import Hooks, Plan, Work, extend
-from jaxdigits.search.records import Trial, member_epochs, trials_of
+from jaxdigits.search.protocol import extend
+from jaxdigits.search.records import Trial, member_epochs, trials_of, turns_of
 from jaxdigits.search.space import Space
-
-ALONE = 1.25  # times the share of a lane's tick, for a network that trains alone
-SHARE = 2 / 3  # of the minutes are for the search; the rest for finalists and the test
-
-
-class Budget(NamedTuple):
-    """The end of a search: minutes of everything, or exact member-epochs of the search."""
-
-    minutes: float | None
-    epochs: int | None
-
-
-class Stopped(Exception):
-    """The search stopped on request; its records have every decision so far."""
-
-
-@dataclass
-class Session:
-    """A search that runs: where it stands, and whom it calls."""
-
-    work: Work
-    budget: Budget
-    report: Callable[["Session"], None] = lambda session: None
-    """called after each tick and each record"""
-    stop: Callable[[], bool] = lambda: False
-    append: Callable[["Session", Record], None] = lambda session, record: None
-    """called with each record, before anything follows from it"""
-    save: Callable[["Session"], None] = lambda session: None
-    """called after each rung whose trials go on: their states are in `pool`"""
-    records: list[Record] = field(default_factory=list)
-    pool: Pool = field(default_factory=dict)
-    before: float = 0.0
-    """seconds that earlier processes spent"""
-    began: float = field(default_factory=time.perf_counter)
-    finals: list[Final] = field(default_factory=list)
-    growth: float = 0.0
-    """images that the winner is trained on in the end, in units of the search's; 0: none"""
-
-    def seconds(self) -> float:
-        """Seconds since the search began, without those between two processes."""
-        return self.before + time.perf_counter() - self.began
+from jaxdigits.search.work import Hooks, Plan, Work, lanes_for
 
 
 class Found(NamedTuple):
@@ -139,13 +108,15 @@ def run_session(session: Session) -> Final:
 
     Raises:
       Stopped: where `session.stop` returned True.
-      ValueError: for a budget that is too small for the first rung.
+      ValueError: for epochs that are too few for the first rung.
     """
     goal = session.work.plan.goal
     try:
         _search(session)
-        trials = list(trials_of(session.records).values())
-        _train_finalists(session, finalists(trials, goal))
+        trials = all_trials(session)
+        # Without a score, as on a busy machine, the hand-tuned default is the result.
+        chosen = finalists(trials, goal) or [t for t in trials if t.default][:1]
+        _train_finalists(session, chosen)
     except Interrupted:
         raise Stopped from None
     return session.finals[winner(session.finals, goal)]
@@ -154,7 +125,7 @@ def run_session(session: Session) -> Final:
 def found_of(session: Session, final: Final) -> Found:
     """Return the result of a session, from its winner."""
     config = config_of(final.trial.settings, session.work.plan.facts, seed=final.seed)
-    claimed, honest, trials = claims(session.records)
+    claimed, honest, trials = claims(all_trials(session))
     default = next((f for f in session.finals if f.trial.default), None)
     better = gain(final, default) if default and default is not final else None
     params, statistics, _ = final.network
@@ -162,11 +133,30 @@ def found_of(session: Session, final: Final) -> Found:
     return Found(config, params, statistics, claimed, honest, mean, better, trials, session)
 
 
+def run_trials(session: Session) -> None:
+    """Search until the budget ends, and leave finalists and test to another host.
+
+    Raises:
+      Stopped: where `session.stop` returned True.
+    """
+    try:
+        _search(session)
+    except Interrupted:
+        raise Stopped from None
+
+
+def all_trials(session: Session) -> list[Trial]:
+    """Return the trials of this host and of all others."""
+    records = [session.records, *session.others()]
+    return [trial for own in records for trial in trials_of(own).values()]
+
+
 def _search(session: Session) -> None:
     epochs = session.budget.epochs
 
     def append(record):
         session.append(session, record)
+        session.reserve = reserve(session)
         session.report(session)
 
     def may_start(more, seconds):
@@ -174,86 +164,66 @@ def _search(session: Session) -> None:
             raise Interrupted
         if epochs is not None:
             return member_epochs(session.records) + more <= epochs
-        return not _scored(session) or session.seconds() + seconds <= _deadline(session)
+        return not scored(session) or session.seconds() + seconds <= deadline(session)
 
     def tick():
         session.report(session)
         if session.stop():
             raise Interrupted
-        if session.seconds() > _deadline(session):
-            raise _TimeIsOver
+        if session.seconds() > deadline(session):
+            raise TimeIsOver
 
     def save(pool):
         if pool:
             session.save(session)
 
-    hooks = Hooks(append, save, may_start, tick)
+    session.reserve = reserve(session)
+
+    def others():
+        turns = [turn for own in session.others() for turn in turns_of(own, trials_of(own))]
+        places = order([score for _, score in turns])
+        return dict(turns[i] for i in reversed(places))  # of a group the best
+
+    hooks = Hooks(append, save, may_start, tick, others)
     try:
         extend(session.work, session.records, session.pool, hooks)
-    except _TimeIsOver:
+    except TimeIsOver:
         session.pool.clear()
-    if not _scored(session):
+    if not scored(session) and epochs is not None:
         raise ValueError(
-            f"the budget ends before the first trials are compared{_minutes_needed(session)}: "
-            "raise --minutes or --epochs, or lower --longest or --images"
+            f"--epochs {epochs} ends before the first trials are compared: pass "
+            f"{session.records[0]['rungs'][0] * len(session.records[0]['trials'])} or more"
         )
 
 
-class _TimeIsOver(Exception):
-    pass
+def _train_finalists(session: Session, chosen: list[Trial]) -> None:
+    """Train the best, then the default, then the others, for as long as there is time.
 
-
-def _deadline(session: Session) -> float:
-    """Return the second at which the search ends, so that a finalist still has its time."""
-    if session.budget.minutes is None:
-        return float("inf")
-    total, work = 60 * session.budget.minutes, session.work
-    slowest = max(work.seconds.values(), default=0.0)
-    left = total - _last_seconds(session) - work.plan.facts.epochs * slowest
-    return min(SHARE * total, left)
-
-
-def _last_seconds(session: Session) -> float:
-    """Return the seconds that the winner needs after the finalists.
-
-    Its test is a program of its own, and so is a training on more images.
+    The first is trained in any case: with fewer seeds and epochs if there is no time for all.
     """
     work = session.work
-    epoch = ALONE * max(work.seconds.values(), default=0.0) / work.plan.width
-    programs = 2 if session.growth else 1
-    return programs * work.compiling + work.plan.facts.epochs * session.growth * epoch
-
-
-def _minutes_needed(session: Session) -> str:
-    if session.budget.minutes is None or not session.work.seconds:
-        return ""
-    ticks = session.work.plan.facts.epochs + SIZES[0] // session.work.plan.width
-    seconds = session.seconds() + ticks * max(session.work.seconds.values())
-    return f" (they and a finalist take about {seconds / 60:.1f} minutes here)"
-
-
-def _scored(session: Session) -> bool:
-    return any("rung" in record for record in session.records)
-
-
-def _train_finalists(session: Session, chosen: list[Trial]) -> None:
-    """Train the default, then the best first, for as long as there is time."""
-    work, minutes = session.work, session.budget.minutes
-    total = 60 * minutes if minutes is not None else float("inf")
-    deadline = total - _last_seconds(session)
     seeds = fresh_seeds(work.plan.seed)
-    ticks = work.plan.facts.epochs * -(-SEEDS // work.plan.width)
-
-    def tick():
-        session.report(session)
-        if session.stop():
-            raise Interrupted
-
-    for trial in [*chosen[:1], *chosen[-1:], *chosen[1:-1]][: max(1, len(chosen))]:
-        if any(final.trial.number == trial.number for final in session.finals):
+    # Of folds, two seeds take fewer lanes than five.
+    few = seeds[:2] if lanes_for(work, 2) < lanes_for(work, SEEDS) else seeds
+    done = {final.trial.number for final in session.finals}
+    in_turn = {trial.number: trial for trial in (*chosen[:1], *chosen[-1:], *chosen)}
+    for trial in in_turn.values():
+        end = end_of(session) - last_seconds(session, trial.group)
+        late = session.seconds() + final_seconds(session, trial) > end
+        if trial.number in done or (late and session.finals):
             continue
-        seconds = ticks * work.seconds.get(trial.group, 0.0)
-        if session.finals and session.seconds() + seconds > deadline:
-            break
-        session.finals.append(train_anew(work, trial, seeds, Hooks(tick=tick)))
+        epochs = epochs_until(session, trial, len(few), end) if late else None
+
+        def tick(end: float = end) -> None:
+            session.report(session)
+            if session.stop():
+                raise Interrupted
+            if session.finals and session.seconds() > end:
+                raise TimeIsOver
+
+        own, hooks = few if late else seeds, Hooks(tick=tick)
+        try:
+            session.finals.append(train_anew(work, trial, own, hooks, epochs))
+        except TimeIsOver:
+            return
         session.report(session)

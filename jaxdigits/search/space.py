@@ -11,7 +11,8 @@ not hold the value that switches a part of the network off.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from typing import Any
 
 When = tuple[str, Any]
@@ -30,28 +31,16 @@ class Real:
     _: KW_ONLY
     log: bool = False
     """whether equal ratios are equally likely"""
+    whole: bool = False
+    """whether its numbers are whole: `Whole(1, 8)`"""
     when: When | None = None
     """name and value of another entry; without that value this entry is absent"""
 
     def __post_init__(self):
-        _require_range(self, (int, float))
+        _require_range(self, int if self.whole else (int, float))
 
 
-@dataclass(frozen=True)
-class Whole:
-    """A range of whole numbers, both ends included; else as `Real`."""
-
-    low: int
-    high: int
-    _: KW_ONLY
-    log: bool = False
-    when: When | None = None
-
-    def __post_init__(self):
-        _require_range(self, int)
-
-
-Range = Real | Whole
+Whole = partial(Real, whole=True)
 
 
 @dataclass(frozen=True, init=False)
@@ -69,13 +58,13 @@ class Choice:
         values = tuple(tuple(v) if isinstance(v, list) else v for v in values)
         if len(values) < 2 or any(v in values[:i] for i, v in enumerate(values)):
             raise ValueError(f"a choice needs two different values or more, got {values}")
-        if any(isinstance(v, Real | Whole) and v.when for v in values):
+        if any(isinstance(v, Real) and v.when for v in values):
             raise ValueError("a range in a choice has no condition: give it to the choice")
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "when", when)
 
 
-Entry = Real | Whole | Choice
+Entry = Real | Choice
 
 
 @dataclass(frozen=True, init=False)
@@ -106,6 +95,13 @@ def condition(entry: Any) -> When | None:
     return entry.when if isinstance(entry, Entry) else None
 
 
+def depends(entry: Entry, when: When) -> Entry:
+    """Return an entry with that condition."""
+    if isinstance(entry, Choice):
+        return Choice(*entry.values, when=when)
+    return replace(entry, when=when)
+
+
 def free(space: Space) -> list[str]:
     """Return the names of all entries that are not fixed: the axes of the unit cube."""
     return [name for name, entry in space.entries.items() if isinstance(entry, Entry)]
@@ -117,7 +113,7 @@ def is_active(entry: Any, settings: Mapping[str, Any]) -> bool:
     return when is None or (when[0] in settings and settings[when[0]] == when[1])
 
 
-def _require_range(entry: Range, kinds: Any) -> None:
+def _require_range(entry: Real, kinds: Any) -> None:
     low, high = entry.low, entry.high
     for end in (low, high):
         if isinstance(end, bool) or not isinstance(end, kinds) or not math.isfinite(end):
@@ -136,7 +132,7 @@ def _require_condition(name: str, when: When, entries: Mapping[str, Any]) -> Non
         raise ValueError(f"{name} depends on {other!r}, which the space does not have")
     parent = entries[other]
     values: Sequence[Any] = parent.values if isinstance(parent, Choice) else (parent,)
-    if isinstance(parent, Real | Whole) or value not in values:
+    if isinstance(parent, Real) or value not in values:
         raise ValueError(f"{name} depends on {other} being {value!r}, which it never is")
 
 

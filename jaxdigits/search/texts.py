@@ -37,7 +37,7 @@ def text_of(entry: Any) -> str:
     """Return the text of an entry or a value, as the command line takes it."""
     if isinstance(entry, Choice):
         return BAR.join(map(text_of, entry.values))
-    if isinstance(entry, Real | Whole):
+    if isinstance(entry, Real):
         return f"{entry.low:g}{DOTS}{entry.high:g}{LOG if entry.log else ''}"
     if isinstance(entry, tuple):
         return ",".join(map(text_of, entry))
@@ -88,8 +88,8 @@ def _range(text: str, whole: bool) -> Entry:
 def _to_json(entry: Any) -> dict[str, Any]:
     if isinstance(entry, Choice):
         value: dict[str, Any] = {"choice": [_to_json(v) for v in entry.values]}
-    elif isinstance(entry, Real | Whole):
-        kind = "whole" if isinstance(entry, Whole) else "real"
+    elif isinstance(entry, Real):
+        kind = "whole" if entry.whole else "real"
         value = {kind: [entry.low, entry.high], "log": entry.log}
     else:
         return {"value": entry}

@@ -1,15 +1,20 @@
 """`jaxdigits search`: ranges of options, a winner that `predict` knows, and what it refuses."""
 
+import html
 import json
+import shlex
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxdigits.cli.search import AUTO, Search
+from jaxdigits.cli.train import Train
 from jaxdigits.data import digits
-from jaxdigits.search.session import Budget
+from jaxdigits.runs.folder import load_config
+from jaxdigits.search.budget import Budget
 from jaxdigits.search.space import Choice, Real, Whole
+from jaxdigits.search.words import command_of
 
 SMALL = ("--hidden", 8, "--learning-rate", "1e-3..3e-2:log", "--longest", 1, "--epochs", 24)
 
@@ -32,7 +37,9 @@ def test_a_search_prints_its_four_numbers_and_writes_a_run(searched, cli):
     assert result["trials"] == result["member_epochs"] == 24
     assert result["run"] == str(folder / "best")
     lines = answer.err.splitlines()
-    assert lines[0].startswith("searching mlp on 1,318 images (digits), 119 to choose, in ")
+    assert lines[0].startswith(
+        "searching mlp on 958 images (digits), 1,437 in 3 folds to choose, in "
+    )
     assert "best" in lines[2]
     assert "24 trials  24 of 24 epochs" in lines[2]
     for text in ("claimed by", "corrected for", "fresh seeds", "test set", "the default"):
@@ -48,6 +55,28 @@ def test_the_winner_reads_pictures(searched, cli, tmp_path):
     Image.fromarray(255 - image).resize((112, 112)).save(tmp_path / "x.png")
     answer = cli("predict", folder / "best", tmp_path / "x.png", "--json")
     assert answer.code == 0, answer.err
+
+
+def test_a_report_begins_with_words_and_has_the_command_of_the_winner(searched, cli):
+    result, folder = searched[0].json(), searched[1]
+    answer = cli("plot", folder, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json()["figures"] == ["best", "halving", "slices", "importance"]
+    text = (folder / "plots" / "report.html").read_text()
+    assert text.count("<svg role=") == 4
+    assert "<script" not in text
+    assert "24 trials, 24 epochs; the winner: network mlp" in text
+    assert text.index("The best of 24 trials looks better") < text.index("<svg role=")
+    for number in (result["claimed"], result["corrected"]["value"], result["test_accuracy"]):
+        assert f"<dd>{100 * number:.2f} %</dd>" in text
+    command = html.unescape(text.split("<pre class=scroll>")[1].split("</pre>")[0])
+    assert command.startswith("jaxdigits train mlp --data digits --epochs 1 --learning-rate ")
+    assert f"--seed {result['seed']}" in command
+
+
+def test_the_command_of_the_winner_trains_the_same_network(searched):
+    config = load_config(searched[1] / "best")
+    assert Train.parsed(shlex.split(command_of(config))[2:]).config() == config
 
 
 def test_a_finished_search_is_said_to_be_so(searched, cli, one_line):

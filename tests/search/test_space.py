@@ -60,7 +60,7 @@ def test_a_choice_may_hold_a_range_beside_the_value_that_means_none():
 
 def test_texts_and_json_come_back_as_the_same_space():
     for entry in (Real(1e-4, 3e-2, log=True), Whole(8, 64), Choice(8, 16, 32)):
-        assert entry_of("x", text_of(entry), int, whole=type(entry) is Whole) == entry
+        assert entry_of("x", text_of(entry), int, whole=getattr(entry, "whole", False)) == entry
     assert text_of(Choice((256,), (512, 256))) == "256|512,256"
     text = json.dumps(space_to_json(SPACE))
     assert space_from_json(json.loads(text)) == SPACE

@@ -1,0 +1,335 @@
+"""The search against its targets: oracles, trials per CPU hour, winners, claims, host's share.
+
+    python experiments/search.py smoke                     a minute: each part on a tiny search
+    python experiments/search.py kills [--count 50]        SIGKILLs: journal, winner, by bytes
+    python experiments/search.py rate [NETWORK ...]        trials per CPU hour, against loops
+    python experiments/search.py digits [--minutes 10]     five searches of mlp, cnn, snn each
+    python experiments/search.py mnist                     mlp, 10 and 60 minutes
+    python experiments/search.py claims [--count 20]       claimed and corrected, minus the test
+    python experiments/search.py symbols                   math_symbols of JAXDIGITS_DATA
+    python experiments/search.py front                     accuracy against operations, snn
+    python experiments/search.py optuna [--minutes 10]     TPE and Hyperband in sequence, mlp
+    python experiments/search.py share                     the host's share of a search's time
+    python experiments/search.py table                     all of it as Markdown
+
+Each result joins search.json as it comes, and a part that is there is not measured again.
+Folders of searches are in --folder, where a stopped one goes on.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
+from typing import Any
+
+import jax
+import numpy as np
+from core import machine
+
+from jaxdigits.data import digits
+from jaxdigits.data.idx import read_idx
+from jaxdigits.runs.job import fit_one, validation_split
+from jaxdigits.search import Space
+from jaxdigits.search.defaults import of_few_images, space_entries
+from jaxdigits.search.groups import Facts, config_of, hyper_of, trial_seed
+from jaxdigits.search.lanes import Task, compiled_lanes, train_tasks
+from jaxdigits.search.protocol import extend
+from jaxdigits.search.records import trials_of
+from jaxdigits.search.work import Hooks, Plan, Work, lanes_of
+
+RESULTS = Path(__file__).with_suffix(".json")
+PROGRAM = (sys.executable, "-c", "from jaxdigits.cli import main; main()")
+NETWORKS = ("mlp", "cnn", "snn")
+TINY = ("--hidden", "8", "--learning-rate", "1e-3..3e-2:log", "--longest", "3")
+SYMBOLS = (*"0123456789+-./wxyz",)
+FEW = 3  # trials of a loop, from which its rate is measured
+
+
+class Book:
+    """search.json: results by part and key, each written as it comes."""
+
+    def __init__(self, path: Path, folder: Path):
+        self.path, self.folder = path, folder
+        self.rows = json.loads(path.read_text()) if path.exists() else {}
+
+    def measure(self, part: str, key: str, make: Callable[[], Any]) -> Any:
+        """Return a result, which is measured only once."""
+        rows = self.rows.setdefault(part, {})
+        if key not in rows:
+            rows[key] = make()
+            self.rows["machine"] = machine()
+            self.path.write_text(json.dumps(self.rows, indent=1) + "\n")
+        print(part, key, json.dumps(rows[key])[:200], flush=True)
+        return rows[key]
+
+
+def command(*args: Any) -> list[str]:
+    """Return a command line of jaxdigits."""
+    return [*PROGRAM, *map(str, args)]
+
+
+def searched(book: Book, name: str, *args: Any) -> dict[str, Any]:
+    """Run a search in a folder of that name, or go on with it; return result and seconds."""
+    folder = book.folder / name
+    again = (folder / "journal.jsonl").exists()
+    own = ("--resume", folder) if again else (*args, "--out", folder)
+    clock, before = time.perf_counter(), getrusage(RUSAGE_CHILDREN)
+    done = subprocess.run(
+        command("search", *own, "--json"), stdout=subprocess.PIPE, text=True, check=True
+    )
+    after = getrusage(RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    result = json.loads(done.stdout.splitlines()[-1])
+    return result | dict(wall=round(time.perf_counter() - clock, 1), cpu=round(cpu, 1))
+
+
+def killed(book: Book, name: str, count: int, args: tuple) -> dict[str, Any]:
+    """Kill a search at random moments, go on each time, and compare it with an unkilled one."""
+    whole, mine = book.folder / f"{name}-whole", book.folder / name
+    searched(book, whole.name, *args)
+    draw, kills = random.Random(0), 0
+    while not (mine / "result.json").exists():
+        own = (
+            ("--resume", mine) if (mine / "journal.jsonl").exists() else (*args, "--out", mine)
+        )
+        process = subprocess.Popen(command("search", *own), stdout=subprocess.DEVNULL)
+        if kills >= count:
+            process.wait()
+            continue
+        time.sleep(draw.uniform(2.0, 20.0))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.wait()
+    same = lambda path: (whole / path).read_bytes() == (mine / path).read_bytes()
+    params = [np.load(place / "best" / "params.npz") for place in (whole, mine)]
+    equal = all(np.array_equal(params[0][name], params[1][name]) for name in params[0].files)
+    return dict(kills=kills, journal=same("journal.jsonl"), winner=equal)
+
+
+def work_of(network: str, width: int = 8, images: int | None = None) -> Work:
+    """Return the work of a search of the bundled digits, of one split."""
+    train, valid = validation_split(digits()[0])
+    train = train if images is None else train[:images]
+    entries = of_few_images(space_entries(network, 2e-3), len(train))
+    return Work(Plan(Space(**entries), Facts("digits", None, 9), width=width), train, valid)
+
+
+def rate(network: str, images: int | None = None) -> dict[str, float]:
+    """Return trials per CPU hour: of lanes, of a loop of `fit`, and of one that compiles once.
+
+    Each trains trials of the first group for an epoch, with compiling.
+    """
+    work, records = work_of(network, images=images), []
+    clock = time.process_time()
+    extend(work, records, {}, Hooks(may_start=lambda epochs, _: len(records) < 2))
+    lanes = len(trials_of(records)) / (time.process_time() - clock)
+    trials = list(trials_of(records).values())[:FEW]
+
+    def alone(trial: Any) -> None:
+        config = config_of(trial.settings, Facts("digits", None, 1), seed=trial.number)
+        jax.clear_caches()
+        fit_one(config, work.train, work.valid)
+
+    clock = time.process_time()
+    for trial in trials:
+        alone(trial)
+    loop = len(trials) / (time.process_time() - clock)
+    group = lanes_of(work, trials[0].group)[0]
+    clock = time.process_time()
+    single = compiled_lanes(group.config, work.train, work.valid, 1)
+    for trial in trials_of(records).values():
+        task = Task(0, trial_seed(0, trial.number), hyper_of(group, trial.settings), 1)
+        train_tasks(single, [task], {}, work.train, work.valid)
+    once = len(trials_of(records)) / (time.process_time() - clock)
+    return dict(lanes=3600 * lanes, loop_of_fit=3600 * loop, loop_once=3600 * once)
+
+
+def share(network: str, images: int | None = None) -> dict[str, float]:
+    """Return the share of a search's time that is outside of its programs, after compiling."""
+    work, inside = work_of(network, images=images), [0.0]
+    own, lanes = lanes_of(work, 0)
+
+    def timed(program: Callable) -> Callable:
+        def run(*args: Any) -> Any:
+            clock = time.perf_counter()
+            result = jax.block_until_ready(program(*args))
+            inside[0] += time.perf_counter() - clock
+            return result
+
+        return run
+
+    programs = {name: timed(getattr(lanes, name)) for name in ("begin", "epoch", "judge")}
+    work.lanes[0] = own, lanes._replace(**programs)
+    extend(work, records := [], {}, Hooks(may_start=lambda epochs, _: len(records) < 2))
+    inside[0], clock = 0.0, time.perf_counter()
+    extend(work, records := [], {}, Hooks(may_start=lambda epochs, _: len(records) < 4))
+    return dict(host=1 - inside[0] / (time.perf_counter() - clock))
+
+
+def with_optuna(minutes: float, images: int | None = None) -> dict[str, Any]:
+    """Search as Optuna does, one trial after another: TPE and Hyperband, compiled once.
+
+    A fixed static part, which favours it: the space of mlp has more groups.
+    """
+    import optuna
+
+    work = work_of("mlp", 1, images)
+    own, lanes = lanes_of(work, 0)
+    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
+    sampler = optuna.samplers.TPESampler(seed=0)
+    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
+    clock, curve = time.perf_counter(), []
+
+    def objective(trial: Any) -> float:
+        entries = {name: work.plan.space.entries[name] for name in own.names}
+        drawn = {
+            name: trial.suggest_float(name, entry.low, entry.high, log=entry.log)
+            for name, entry in entries.items()
+        }
+        pool, accuracy = {}, 0.0
+        for epoch in range(1, 10):
+            task = Task(0, trial_seed(0, trial.number), hyper_of(own, own.static | drawn), 1)
+            judged = train_tasks(lanes, [task], pool, work.train, work.valid)
+            accuracy = max(accuracy, judged[0].accuracy)
+            trial.report(accuracy, epoch)
+            best = max([accuracy, *(row[1] for row in curve[-1:])])
+            curve.append([round(time.perf_counter() - clock, 2), best])
+            if trial.should_prune():
+                raise optuna.TrialPruned
+        return accuracy
+
+    study.optimize(objective, timeout=60 * minutes)
+    return dict(trials=len(study.trials), curve=curve)
+
+
+def default_of(network: str, data: str, seeds: int = 5) -> dict[str, Any]:
+    """Return the test accuracies of a network's hand-tuned default."""
+    args = ("train", network, "--data", data, "--seeds", seeds, "--json")
+    done = subprocess.run(command(*args), stdout=subprocess.PIPE, text=True, check=True)
+    result = json.loads(done.stdout.splitlines()[-1])
+    return {name: result[name] for name in ("test_accuracy", "test_interval", "seconds")}
+
+
+def smoke(book: Book) -> None:
+    """Run each part once, as small as it can be."""
+    args = ("mlp", *TINY, "--epochs", 24)
+    book.measure("smoke", "search", lambda: searched(book, "smoke", *args))
+    book.measure("smoke", "kills", lambda: killed(book, "smoke-kills", 1, args))
+    book.measure("smoke", "rate", lambda: rate("mlp", 200))
+    book.measure("smoke", "share", lambda: share("mlp", 200))
+    book.measure("smoke", "optuna", lambda: with_optuna(0.05, 200))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("part")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--count", type=int, default=None)
+    parser.add_argument("--folder", type=Path, default=Path("runs/search"))
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    book = Book(args.results, args.folder)
+    PARTS[args.part](book, args)
+
+
+def _digits(book: Book, args: Any) -> None:
+    for network in args.names or NETWORKS:
+        book.measure("default", network, lambda: default_of(network, "digits"))
+        for seed in range(args.count or 5):
+            name = f"digits-{network}-{seed}"
+            own = (network, "--minutes", args.minutes, "--seed", seed)
+            book.measure("digits", name, lambda: searched(book, name, *own))
+
+
+def _mnist(book: Book, args: Any) -> None:
+    for minutes in (10, 60):
+        own = ("mlp", "--data", "mnist", "--minutes", minutes)
+        book.measure("mnist", str(minutes), lambda: searched(book, f"mnist-{minutes}", *own))
+
+
+def _claims(book: Book, args: Any) -> None:
+    for seed in range(args.count or 20):
+        own = ("mlp", "--epochs", 400, "--seed", seed)
+        book.measure("claims", str(seed), lambda: searched(book, f"claims-{seed}", *own))
+
+
+def _symbols(book: Book, args: Any) -> None:
+    source = Path(os.environ["JAXDIGITS_DATA"]) / "math_symbols"
+    image, label = (read_idx(source / f"{n}-ubyte.gz") for n in ("images-idx3", "labels-idx1"))
+    place = book.folder / "symbols.npz"
+    np.savez(place, image=255 - image, label=np.array(SYMBOLS)[label])  # light on dark
+    own = ("--data", place, "--minutes", args.minutes)
+    book.measure("symbols", "auto", lambda: searched(book, "symbols", *own))
+
+
+def _front(book: Book, args: Any) -> None:
+    own = ("snn", "--minutes", args.minutes, "--goal", "front")
+    book.measure("front", "snn", lambda: searched(book, "front", *own))
+
+
+def _kills(book: Book, args: Any) -> None:
+    own = ("mlp", *TINY, "--epochs", 2000)
+    count = args.count or 50
+    book.measure("kills", str(count), lambda: killed(book, "kills", count, own))
+
+
+def _rates(book: Book, args: Any) -> None:
+    for network in args.names or NETWORKS:
+        book.measure("rate", network, lambda: rate(network))
+
+
+def _share(book: Book, args: Any) -> None:
+    for network in args.names or NETWORKS:
+        book.measure("share", network, lambda: share(network))
+
+
+def _table(book: Book, args: Any) -> None:
+    rows = book.rows
+    for network, row in rows.get("rate", {}).items():
+        times = row["lanes"] / row["loop_of_fit"], row["lanes"] / row["loop_once"]
+        print(
+            f"| {network}: trials per CPU hour | {times[0]:.1f} × fit, {times[1]:.2f} × once |"
+        )
+    for part in ("digits", "mnist", "symbols", "front"):
+        for name, row in rows.get(part, {}).items():
+            print(f"| {name} | {100 * row['test_accuracy']:.2f} % | {row['wall']:.0f} s |")
+    if claims := list(rows.get("claims", {}).values()):
+        test = np.array([row["test_accuracy"] for row in claims])
+        for name, own in {
+            "claimed": [row["claimed"] for row in claims],
+            "corrected": [row["corrected"]["value"] for row in claims],
+        }.items():
+            off = 100 * (np.array(own) - test)
+            error = off.std(ddof=1) / len(off) ** 0.5
+            print(f"| {name} − test | {off.mean():+.2f} ± {error:.2f} % |")
+    for name, row in {**rows.get("share", {}), **rows.get("kills", {})}.items():
+        print(f"| {name} | {row} |")
+
+
+PARTS: dict[str, Callable[[Book, Any], None]] = {
+    "smoke": lambda book, args: smoke(book),
+    "kills": _kills,
+    "rate": _rates,
+    "digits": _digits,
+    "mnist": _mnist,
+    "claims": _claims,
+    "symbols": _symbols,
+    "front": _front,
+    "optuna": lambda book, args: book.measure(
+        "optuna", str(args.minutes), lambda: with_optuna(args.minutes)
+    ),
+    "share": _share,
+    "table": _table,
+}
+if __name__ == "__main__":
+    main()
