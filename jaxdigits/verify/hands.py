@@ -1,0 +1,169 @@
+"""Pairs of signatures, drawn in each step: K hands that wrote one name, each in two pictures.
+
+An example is a hand and a name.  Its pictures and the other hands are functions of its key.
+The last of the other hands write another name, as a forger who does not know it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.tree_util import register_dataclass
+
+from jaxdigits.augment import Augment, affine, compose, pen, sometimes, warp
+from jaxdigits.data.dataset import Dataset
+from jaxdigits.data.inputs import DRAWN
+from jaxdigits.errors import DataError
+from jaxdigits.keys import fold_in
+
+HANDS = 8  # of an example
+OTHER_NAME = 2  # of them write another name, where there are several
+VIEWS = 2  # pictures of each
+
+
+@register_dataclass
+@dataclass(frozen=True, eq=False)
+class Hands:
+    """N hands with a name each; taken, they are pictures [B, hands, 2, H, W] uint8."""
+
+    picture: Array | np.ndarray
+    """[M, H, W] uint8, ink 255"""
+    among: Array | np.ndarray
+    """[writers, names, R] int32, the pictures of each; R is that of the most"""
+    count: Array | np.ndarray
+    """[writers, names] int32, how many different ones these are; 0 where there is none"""
+    hand: Array | np.ndarray
+    """[N, 2] int32, the writer and the name of each example"""
+    hands: int = field(default=HANDS, metadata=dict(static=True))
+
+    @property
+    def size(self) -> int:
+        return len(self.hand)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.hands, VIEWS, *self.picture.shape[1:])
+
+    def take(self, rows: Array, keys: Array) -> Array:
+        """Draw the examples `rows` [B]: the own hand first, then others."""
+        among, count = jnp.asarray(self.among), jnp.asarray(self.count)
+        picture = jnp.asarray(self.picture)
+        writers, names = count.shape
+        strangers = OTHER_NAME if names > 1 else 0
+
+        def draw(key, hand):
+            own, name = hand
+            u = jax.random.uniform(jax.random.fold_in(key, 0), (writers,))
+            u = jnp.where((jnp.arange(writers) == own) | (count[:, name] < VIEWS), 2 + u, u)
+            others = jnp.argsort(u)[: self.hands - 1]
+            who = jnp.concatenate([own[None], others])
+            v = jax.random.uniform(jax.random.fold_in(key, 1), (3, self.hands))
+            shift = 1 + jnp.floor(v[2] * (names - 1)).astype(jnp.int32) if names > 1 else 0
+            last = jnp.arange(self.hands) >= self.hands - strangers
+            written = jnp.where(last, (name + shift) % names, name)
+            written = jnp.where(count[who, written] < VIEWS, name, written)
+            total = count[who, written]
+            first = jnp.floor(v[0] * total).astype(jnp.int32)
+            apart = 1 + jnp.floor(v[1] * (total - 1)).astype(jnp.int32)
+            which = jnp.stack([first, (first + apart) % total], 1)
+            return picture[among[who[:, None], written[:, None], which]]
+
+        return jax.vmap(draw)(fold_in(keys, DRAWN), jnp.asarray(self.hand)[rows])
+
+    def select(self, rows: Any) -> "Hands":
+        """Return some of the examples: a slice, or an array of their numbers."""
+        return replace(self, hand=self.hand[rows])
+
+
+def make_hands(
+    picture: np.ndarray, writer: Any, name: Any = None, *, hands: int = HANDS
+) -> Dataset:
+    """Return the data set of all hands with at least two pictures of a name.
+
+    Args:
+      picture: [M, H, W] uint8, as `prepare` returns them.
+      writer: [M] who wrote each.
+      name: [M] the written name; None: one for each writer, which no other writes.
+      hands: of an example; with fewer writers, all of them.
+
+    Raises:
+      DataError: for fewer than two writers with two pictures of a name.
+    """
+    whose = np.unique(np.asarray(writer), return_inverse=True)[1]
+    name = (
+        np.zeros(len(whose), int) if name is None else np.unique(name, return_inverse=True)[1]
+    )
+    groups = [
+        [np.flatnonzero((whose == w) & (name == n)) for n in range(name.max() + 1)]
+        for w in range(whose.max() + 1)
+    ]
+    count = np.array([[len(rows) for rows in each] for each in groups], np.int32)
+    writers = (count >= VIEWS).sum(0)
+    if writers.max() < 2:
+        raise DataError(
+            f"{int(writers.max())} writers have two pictures of a name: add some, as a hand is "
+            "learned beside others; there must be two writers with two signatures each"
+        )
+    most = count.max()
+    among = np.stack([
+        np.stack([np.resize(rows, most) if len(rows) else np.zeros(most, int) for rows in each])
+        for each in groups
+    ])  # fmt: skip
+    hand = np.argwhere((count >= VIEWS) & (writers >= 2)).astype(np.int32)
+    least = int(writers[writers >= 2].min())
+    inputs = Hands(picture, among.astype(np.int32), count, hand, min(hands, least))
+    return Dataset(inputs, hand[:, 0], int(hand[:, 0].max()) + 1)
+
+
+def of_views(augment: Augment) -> Augment:
+    """Apply an augmentation of images to each picture [B, ..., H, W], with a key of its own."""
+
+    def of_each(keys, picture):
+        *lead, height, width = picture.shape
+        count = int(np.prod(lead[1:]))
+        each = jax.vmap(lambda v: fold_in(keys, v), out_axes=1)(jnp.arange(count)).ravel()
+        return augment(each, picture.reshape(-1, height, width)).reshape(picture.shape)
+
+    return of_each
+
+
+STROKES = of_views(
+    compose(warp(affine(rotation=5, shift=2, scale=0.1, shear=0.15)), sometimes(0.5, pen(0.9)))
+)
+"""slant, size and thickness of the strokes"""
+
+
+def by_writers(data: Dataset, shares: Sequence[float], seed: int = 0) -> tuple[Dataset, ...]:
+    """Split hands by writers, in proportion to `shares`; each part compares its own alone.
+
+    Raises:
+      DataError: if a part has fewer than two writers.
+    """
+    inputs: Hands = data.inputs
+    writers = np.unique(np.asarray(inputs.hand)[:, 0])
+    # NumPy promises the raw stream of PCG64 for good.
+    order = writers[np.argsort(np.random.PCG64(seed).random_raw(len(writers)))]
+    ends = np.round(np.cumsum(shares) / np.sum(shares) * len(order)).astype(int)
+    parts = []
+    for own in np.split(order, ends[:-1]):
+        if len(own) < 2:
+            raise DataError(
+                f"{len(writers)} writers are too few for {len(shares)} parts with two each: "
+                "add more"
+            )
+        own = np.sort(own)
+        number = np.full(len(inputs.among), -1)
+        number[own] = np.arange(len(own))
+        rows = np.flatnonzero(number[np.asarray(inputs.hand)[:, 0]] >= 0)
+        hand = np.asarray(inputs.hand)[rows].copy()
+        hand[:, 0] = number[hand[:, 0]]
+        part = replace(
+            inputs, among=np.asarray(inputs.among)[own], count=np.asarray(inputs.count)[own],
+            hand=hand, hands=min(inputs.hands, len(own)),
+        )  # fmt: skip
+        parts.append(Dataset(part, hand[:, 0], len(own)))
+    return tuple(parts)

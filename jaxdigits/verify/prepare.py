@@ -1,0 +1,104 @@
+"""From a picture of one signature to its ink, of one size and one pen.
+
+    grey [H, W] -> flatten_light -> erase_lines -> no specks -> one width of strokes -> [48, 96]
+
+The first steps are those of a single digit (`jaxdigits.data.ink`).  Media differ by their pen:
+strokes that are thinner than 4 % of the longer side are widened to that.
+"""
+
+from os import PathLike
+
+import numpy as np
+
+from jaxdigits.data.geometry import averaged_down, resampling
+from jaxdigits.data.ink import (
+    GAP,
+    LEVEL,
+    cropped,
+    erase_lines,
+    flatten_light,
+    pieces_of,
+    require_grey,
+    stroke_width,
+)
+from jaxdigits.data.morphology import depth, grown
+from jaxdigits.data.picture import read_grey
+from jaxdigits.errors import DataError
+
+HEIGHT, WIDTH = 48, 96  # pixels
+STROKE = 0.04  # of the longer side: the least width of strokes
+FINE = 224  # pixels of the longer side while strokes are widened
+SPECK = 0.005  # of all ink: a lighter piece is dirt
+APART = 1.0  # times the height of the taller: signatures above each other are so far apart
+SHARE = 0.2  # of all ink, of a second signature
+
+
+def read_signature(path: str | PathLike[str]) -> np.ndarray:
+    """Read the signature in a picture file as [48, 96] uint8, ink 255.
+
+    Raises:
+      DataError: as `data.read_picture` for the file, for a blank picture, and for two
+        signatures.
+      ImportError: if Pillow is not installed.
+    """
+    try:
+        return prepare(read_grey(path))
+    except DataError as error:
+        line = str(error)
+        raise DataError(line if str(path) in line else f"{path}: {line}") from error
+
+
+def prepare(grey: np.ndarray) -> np.ndarray:
+    """Return the signature in a picture [H, W], 0 black to 255 white, as [48, 96] uint8.
+
+    Raises:
+      DataError: if nothing stands out from the paper, or ink lies in two places.
+    """
+    require_grey(grey)
+    ink = erase_lines(flatten_light(averaged_down(grey)))
+    mask = ink >= LEVEL
+    if not mask.any():
+        raise DataError("no signature: nothing stands out from the paper; pass another picture")
+    pieces, count = pieces_of(mask, GAP * max(ink.shape))
+    mass = np.bincount(pieces.ravel(), ink.ravel(), count + 1)
+    mass[0] = 0
+    mask &= (mass >= SPECK * mass.sum())[pieces]
+    _require_one(mask)
+    return fitted(_of_one_pen(cropped(np.where(grown(mask), ink, 0))))
+
+
+def fitted(ink: np.ndarray) -> np.ndarray:
+    """Scale ink [h, w] to fill [48, 96] uint8 on one side, and centre it."""
+    scale = min(HEIGHT / ink.shape[0], WIDTH / ink.shape[1])
+    h, w = (max(1, round(scale * n)) for n in ink.shape)
+    small = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
+    picture = np.zeros((HEIGHT, WIDTH), np.uint8)
+    top, left = (HEIGHT - h) // 2, (WIDTH - w) // 2
+    picture[top : top + h, left : left + w] = np.rint(255 * small / max(small.max(), 1e-6))
+    return picture
+
+
+def _of_one_pen(ink: np.ndarray) -> np.ndarray:
+    h, w = (max(1, round(FINE * n / max(ink.shape))) for n in ink.shape)
+    fine = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
+    fine = np.pad(fine / fine.max(), FINE // 20)
+    mask = fine >= 0.5
+    add = (STROKE * FINE - stroke_width(mask)) / 2
+    if add <= 0:
+        return ink
+    return cropped(np.maximum(fine, np.clip(add + 1 - depth(~mask), 0, 1)))
+
+
+def _require_one(mask: np.ndarray) -> None:
+    """Raise a DataError if ink lies in two bands, as far apart as they are wide."""
+    for axis, words in ((1, "above each other"), (0, "side by side")):
+        line = mask.sum(axis)
+        inked = np.flatnonzero(line)
+        gaps = np.diff(inked)
+        at = int(gaps.argmax()) if len(gaps) else 0
+        if not len(gaps):
+            continue
+        below = line[inked[at + 1] :].sum() / line.sum()
+        size = max(inked[at] - inked[0], inked[-1] - inked[at + 1]) + 1
+        if gaps[at] > APART * size and SHARE < below < 1 - SHARE:
+            raise DataError(f"two pieces of ink {words}: cut out one signature")
