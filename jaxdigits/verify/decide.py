@@ -138,13 +138,16 @@ def _regression(scores: Scores) -> tuple[float, float]:
     """Return (a, b) of log LR = a + b · score; both kinds weigh the same."""
     from scipy.optimize import minimize
 
-    def loss(fit):
-        missed, passed = (fit[0] + fit[1] * each for each in scores[:2])
-        return np.logaddexp(0, -missed).mean() + np.logaddexp(0, passed).mean()
+    unit, few = np.std(np.concatenate(scores[:2])), min(map(len, scores[:2]))
 
-    # A weak prior: scores that do not overlap would make every ratio infinite.
-    best = minimize(lambda fit: loss(fit) + 1e-3 * (fit @ fit) / 2, np.zeros(2))
-    return float(best.x[0]), float(best.x[1])
+    def loss(fit):
+        missed, passed = (fit[0] + fit[1] * each / unit for each in scores[:2])
+        # Weighs as one score: where no two scores overlap, ratios would be infinite.
+        prior = fit @ fit / (2 * few)
+        return np.logaddexp(0, -missed).mean() + np.logaddexp(0, passed).mean() + prior
+
+    a, b = minimize(loss, np.zeros(2)).x
+    return float(a), float(b / unit)
 
 
 def _limit(ratios: np.ndarray, error: float) -> float | None:

@@ -29,7 +29,9 @@ HEIGHT, WIDTH = 48, 96  # pixels
 STROKE = 0.04  # of the longer side: the least width of strokes
 FINE = 224  # pixels of the longer side while strokes are widened
 SPECK = 0.005  # of all ink: a lighter piece is dirt
-APART = 1.0  # times the height of the taller: signatures above each other are so far apart
+# Times the size of the larger: two signatures are so far apart, above each other and side by
+# side; the words of one may be.
+APART = ((1, 1.0, "above each other"), (0, 2.5, "side by side"))
 SHARE = 0.2  # of all ink, of a second signature
 
 
@@ -90,8 +92,8 @@ def _of_one_pen(ink: np.ndarray) -> np.ndarray:
 
 
 def _require_one(mask: np.ndarray) -> None:
-    """Raise a DataError if ink lies in two bands, as far apart as they are wide."""
-    for axis, words in ((1, "above each other"), (0, "side by side")):
+    """Raise a DataError if ink lies in two bands, far apart."""
+    for axis, apart, words in APART:
         line = mask.sum(axis)
         inked = np.flatnonzero(line)
         gaps = np.diff(inked)
@@ -100,5 +102,5 @@ def _require_one(mask: np.ndarray) -> None:
             continue
         below = line[inked[at + 1] :].sum() / line.sum()
         size = max(inked[at] - inked[0], inked[-1] - inked[at + 1]) + 1
-        if gaps[at] > APART * size and SHARE < below < 1 - SHARE:
+        if gaps[at] > apart * size and SHARE < below < 1 - SHARE:
             raise DataError(f"two pieces of ink {words}: cut out one signature")
