@@ -9,6 +9,7 @@ own key alone, as all random numbers of a step do; so it is the same in any batc
 `augment.warp` moves ink about, `augment.photometric` changes how dark it is.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,7 +28,7 @@ from jaxdigits.augment.photometric import (
 )
 from jaxdigits.augment.pixels import Augment, prepared, uniform_of
 from jaxdigits.augment.warp import affine, elastic, warp
-from jaxdigits.keys import fold_in
+from jaxdigits.keys import fold_in, per_example
 
 
 def compose(*augments: Augment) -> Augment:
@@ -96,6 +97,18 @@ def of_senses(augments: Mapping[str, Callable[[Array, Any], Any]]) -> Callable:
         return {name: augments[name](fold_in(key, i), x[name]) for i, name in enumerate(names)}
 
     return augment
+
+
+def of_views(augment: Augment) -> Augment:
+    """Apply an augmentation of images to each picture of x [B, ..., H, W], by its own key."""
+
+    def of_each(key, x):
+        keys, lead = per_example(key, len(x)), x.shape[:-2]
+        each = [fold_in(keys, i) for i in range(math.prod(lead[1:]))]
+        images = x.reshape(-1, *x.shape[-2:])
+        return augment(jnp.stack(each, 1).ravel(), images).reshape(x.shape)
+
+    return of_each
 
 
 # Of five strengths tried this was best for an MLP on validation images.

@@ -6,9 +6,3 @@ from jaxdigits.verify.decide import calibrate as calibrate
 from jaxdigits.verify.decide import distances as distances
 from jaxdigits.verify.decide import equal_error as equal_error
 from jaxdigits.verify.decide import scores_of as scores_of
-from jaxdigits.verify.hands import Hands as Hands
-from jaxdigits.verify.hands import by_writers as by_writers
-from jaxdigits.verify.hands import make_hands as make_hands
-from jaxdigits.verify.hands import of_views as of_views
-from jaxdigits.verify.prepare import prepare as prepare
-from jaxdigits.verify.prepare import read_signature as read_signature

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from jaxdigits.data import prepare_signature as prepare
+from jaxdigits.data import read_signature
+from jaxdigits.data.signature import HEIGHT, WIDTH
 from jaxdigits.errors import DataError
-from jaxdigits.verify import prepare, read_signature
-from jaxdigits.verify.prepare import HEIGHT, WIDTH
 
 
 def scrawl(width=3, size=(300, 160), box=(40, 40, 260, 120), paper=255):

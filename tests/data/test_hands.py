@@ -4,8 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from jaxdigits.augment import of_views
+from jaxdigits.data import make_hands, split_hands
 from jaxdigits.errors import DataError
-from jaxdigits.verify import by_writers, make_hands, of_views
 
 WRITERS, NAMES, MEDIA = 9, 3, 4
 WHO = np.stack(np.meshgrid(range(WRITERS), range(NAMES), range(MEDIA), indexing="ij"), -1)
@@ -60,7 +61,7 @@ def test_writers_without_a_second_picture_are_left_out():
 
 
 def test_parts_have_different_writers():
-    parts = by_writers(make_hands(PICTURE, WRITER, NAME), (5, 2, 2))
+    parts = split_hands(make_hands(PICTURE, WRITER, NAME), (5, 2, 2), seed=0)
     seen = []
     for part in parts:
         keys = jax.random.split(jax.random.key(0), len(part))
@@ -82,4 +83,4 @@ def test_one_writer_alone_is_refused():
     with pytest.raises(DataError, match="there must be two writers with two signatures each"):
         make_hands(PICTURE[:4], WRITER[:4], NAME[:4])
     with pytest.raises(DataError, match="9 writers are too few for 5 parts"):
-        by_writers(make_hands(PICTURE, WRITER, NAME), (1,) * 5)
+        split_hands(make_hands(PICTURE, WRITER, NAME), (1,) * 5, seed=0)

@@ -14,12 +14,17 @@ import numpy as np
 from jax import Array
 from jax.tree_util import register_dataclass
 
-from jaxdigits.augment import Augment, affine, compose, pen, sometimes, warp
+from jaxdigits.data.cache import places
 from jaxdigits.data.dataset import Dataset
+from jaxdigits.data.ink import cropped
 from jaxdigits.data.inputs import DRAWN
+from jaxdigits.data.signature import fitted, of_one_pen
 from jaxdigits.errors import DataError
 from jaxdigits.keys import fold_in
 
+FILE = "signatures.npz"
+SHARES = 73, 20  # writers for training and for the test
+SPLIT_SEED = 0
 HANDS = 8  # of an example
 OTHER_NAME = 2  # of them write another name, where there are several
 VIEWS = 2  # pictures of each
@@ -85,7 +90,7 @@ def make_hands(
     """Return the data set of all hands with at least two pictures of a name.
 
     Args:
-      picture: [M, H, W] uint8, as `prepare` returns them.
+      picture: [M, H, W] uint8, as `prepare_signature` returns them.
       writer: [M] who wrote each.
       name: [M] the written name; None: one for each writer, which no other writes.
       hands: of an example; with fewer writers, all of them.
@@ -119,25 +124,7 @@ def make_hands(
     return Dataset(inputs, hand[:, 0], int(hand[:, 0].max()) + 1)
 
 
-def of_views(augment: Augment) -> Augment:
-    """Apply an augmentation of images to each picture [B, ..., H, W], with a key of its own."""
-
-    def of_each(keys, picture):
-        *lead, height, width = picture.shape
-        count = int(np.prod(lead[1:]))
-        each = jax.vmap(lambda v: fold_in(keys, v), out_axes=1)(jnp.arange(count)).ravel()
-        return augment(each, picture.reshape(-1, height, width)).reshape(picture.shape)
-
-    return of_each
-
-
-STROKES = of_views(
-    compose(warp(affine(rotation=5, shift=2, scale=0.1, shear=0.15)), sometimes(0.5, pen(0.9)))
-)
-"""slant, size and thickness of the strokes"""
-
-
-def by_writers(data: Dataset, shares: Sequence[float], seed: int = 0) -> tuple[Dataset, ...]:
+def split_hands(data: Dataset, shares: Sequence[float], *, seed: int) -> tuple[Dataset, ...]:
     """Split hands by writers, in proportion to `shares`; each part compares its own alone.
 
     Raises:
@@ -167,3 +154,27 @@ def by_writers(data: Dataset, shares: Sequence[float], seed: int = 0) -> tuple[D
         )  # fmt: skip
         parts.append(Dataset(part, hand[:, 0], len(own)))
     return tuple(parts)
+
+
+def signatures() -> tuple[Dataset, Dataset]:
+    """Return (train, test): ten names, each written by 73 and by 20 other hands on four media.
+
+    The pictures [1] are for research; nothing of them is in the package, nor downloaded.
+
+    [1] Luo et al., Adv. Intell. Syst. 2023, doi:10.1002/aisy.202300439.
+
+    Raises:
+      DataError: without the file `signatures_names/signatures.npz` in JAXDIGITS_DATA.
+    """
+    path = next((p / FILE for p in places("signatures_names") if (p / FILE).is_file()), None)
+    if path is None:
+        raise DataError(
+            "no signatures: put signatures_names/signatures.npz into JAXDIGITS_DATA, or pass "
+            "--data FOLDER with a folder of pictures for each writer"
+        )
+    with np.load(path, allow_pickle=False) as file:
+        ink = np.unpackbits(file["ink"], axis=2)
+        writer, name = file["writer"].astype(int), file["name"].astype(int)
+    picture = np.stack([fitted(of_one_pen(cropped(each.astype(float)))) for each in ink])
+    train, test = split_hands(make_hands(picture, writer, name), SHARES, seed=SPLIT_SEED)
+    return train, test

@@ -7,6 +7,7 @@ strokes that are thinner than 4 % of the longer side are widened to that.
 """
 
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from jaxdigits.data.ink import (
     require_grey,
     stroke_width,
 )
-from jaxdigits.data.morphology import depth, grown
+from jaxdigits.data.morphology import grown
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
 
@@ -44,13 +45,13 @@ def read_signature(path: str | PathLike[str]) -> np.ndarray:
       ImportError: if Pillow is not installed.
     """
     try:
-        return prepare(read_grey(path))
+        return prepare_signature(read_grey(path))
     except DataError as error:
         line = str(error)
         raise DataError(line if str(path) in line else f"{path}: {line}") from error
 
 
-def prepare(grey: np.ndarray) -> np.ndarray:
+def prepare_signature(grey: np.ndarray) -> np.ndarray:
     """Return the signature in a picture [H, W], 0 black to 255 white, as [48, 96] uint8.
 
     Raises:
@@ -66,7 +67,7 @@ def prepare(grey: np.ndarray) -> np.ndarray:
     mass[0] = 0
     mask &= (mass >= SPECK * mass.sum())[pieces]
     _require_one(mask)
-    return fitted(_of_one_pen(cropped(np.where(grown(mask), ink, 0))))
+    return fitted(of_one_pen(cropped(np.where(grown(mask), ink, 0))))
 
 
 def fitted(ink: np.ndarray) -> np.ndarray:
@@ -80,7 +81,10 @@ def fitted(ink: np.ndarray) -> np.ndarray:
     return picture
 
 
-def _of_one_pen(ink: np.ndarray) -> np.ndarray:
+def of_one_pen(ink: np.ndarray) -> np.ndarray:
+    """Return ink [h, w] with no stroke thinner than 4 % of its longer side."""
+    from scipy import ndimage
+
     h, w = (max(1, round(FINE * n / max(ink.shape))) for n in ink.shape)
     fine = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
     fine = np.pad(fine / fine.max(), FINE // 20)
@@ -88,7 +92,8 @@ def _of_one_pen(ink: np.ndarray) -> np.ndarray:
     add = (STROKE * FINE - stroke_width(mask)) / 2
     if add <= 0:
         return ink
-    return cropped(np.maximum(fine, np.clip(add + 1 - depth(~mask), 0, 1)))
+    away: Any = ndimage.distance_transform_edt(~mask)
+    return cropped(np.maximum(fine, np.clip(add + 1 - away, 0, 1)))
 
 
 def _require_one(mask: np.ndarray) -> None:
