@@ -85,15 +85,17 @@ def of_one_pen(ink: np.ndarray) -> np.ndarray:
     """Return ink [h, w] with no stroke thinner than 4 % of its longer side."""
     from scipy import ndimage
 
-    h, w = (max(1, round(FINE * n / max(ink.shape))) for n in ink.shape)
-    fine = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
-    fine = np.pad(fine / fine.max(), FINE // 20)
-    mask = fine >= 0.5
-    add = (STROKE * FINE - stroke_width(mask)) / 2
-    if add <= 0:
-        return ink
-    away: Any = ndimage.distance_transform_edt(~mask)
-    return cropped(np.maximum(fine, np.clip(add + 1 - away, 0, 1)))
+    side = max(ink.shape)
+    if not FINE / 2 <= side <= FINE:
+        h, w = (max(1, round(FINE * n / side)) for n in ink.shape)
+        ink, side = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T, FINE
+    ink = np.pad(ink / ink.max(), side // 20)
+    mask = ink >= 0.5
+    add = (STROKE * side - stroke_width(mask)) / 2
+    if add > 0:
+        away: Any = ndimage.distance_transform_edt(~mask)
+        ink = np.maximum(ink, np.clip(add + 1 - away, 0, 1))
+    return cropped(ink)
 
 
 def _require_one(mask: np.ndarray) -> None:
