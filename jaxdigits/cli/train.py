@@ -223,11 +223,13 @@ class Train:
     def _own(self):
         """Read one's own data: (configuration, train, test); say the choices made."""
         from jaxdigits.data.own import own_data
+        from jaxdigits.runs.config import OF_HANDS
         from jaxdigits.runs.job import validation_split
 
         if self.data_dir is not None:
             raise ValueError("--data-dir is for MNIST, got it with a folder: leave it out")
-        data = own_data(self.settings["data"])
+        network = self.network or (self.config().network if self.start else NETWORK)
+        data = own_data(self.settings["data"], hands=network in OF_HANDS)
         if is_first():
             for note in data.notes:
                 say(note, json_wanted=self.json)
@@ -303,6 +305,9 @@ def _use_of(config, folder: Path) -> str:
     if config.reads_fields:
         run = shlex.quote(str(folder))
         return f"it reads rows of digits: jaxdigits read PICTURE --format zip --run {run}"
+    if config.compares:
+        run = shlex.quote(str(folder))
+        return f"it compares signatures: jaxdigits verify REFERENCE... --questioned FILE --run {run}"
     if config.data in WEAKNESS:
         return (
             "it reads digits like its own, of 8 × 8 pixels; for photographs, "

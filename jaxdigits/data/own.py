@@ -26,6 +26,7 @@ from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import find_idx
 from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData, digest_of
 from jaxdigits.data.own_fields import own_fields, table_of
+from jaxdigits.data.own_hands import own_hands
 from jaxdigits.data.picture import read_grey, read_picture
 from jaxdigits.errors import DataError
 
@@ -42,8 +43,11 @@ class _Part(NamedTuple):
     label: np.ndarray
 
 
-def own_data(place: str | PathLike[str]) -> OwnData:
+def own_data(place: str | PathLike[str], *, hands: bool = False) -> OwnData:
     """Read one's own images: the module's text says which files there may be.
+
+    Args:
+      hands: they are signatures, with a folder for each writer (`jaxdigits.data.own_hands`).
 
     Raises:
       DataError: naming the file or folder that is missing, cannot be read, or does not fit.
@@ -55,6 +59,8 @@ def own_data(place: str | PathLike[str]) -> OwnData:
         train, test = _npz(place), None
     elif not place.is_dir():
         raise DataError(f"{place}: no such folder; pass one with a subfolder per class")
+    elif hands:
+        return own_hands(place, SUFFIXES)
     elif table_of(place):
         return own_fields(place)
     elif find_idx(place, "train-images-idx3-ubyte"):

@@ -61,6 +61,7 @@ def embedding(
     return ly.each_view(serial(*layers))
 
 
+NETWORKS = {"embedding": embedding}
 CASES = {
     "embedding": Case(
         lambda: embedding(channels=(3, 4), size=5, norm="layer"), (2, 2, 12, 16), "pixels"

@@ -75,6 +75,7 @@ def spiking_embedding(
     return ly.each_view(serial(*layers))
 
 
+NETWORKS = {"spiking_embedding": spiking_embedding}
 CASES = {
     "spiking_embedding": Case(
         lambda: spiking_embedding(channels=(3, 4), size=5, norm="layer", steps=STEPS),
