@@ -176,8 +176,8 @@ class Evaluate:
         rows = measure_decisions(
             partial(predict, run), load_calibrations(self.run_folder), test.inputs
         )
-        head = ["references", "equal error, same name", "another name", "others called the same",
-                "genuine called another", "cannot say"]  # fmt: skip
+        head = ["references", "equal error, same name", "another name",
+                "others called the same", "genuine called another", "cannot say"]  # fmt: skip
         cells = [
             [str(row.references), *("" if x is None else percent(x) for x in row[1:])]
             for row in rows

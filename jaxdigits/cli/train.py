@@ -307,7 +307,7 @@ def _use_of(config, folder: Path) -> str:
         return f"it reads rows of digits: jaxdigits read PICTURE --format zip --run {run}"
     if config.compares:
         run = shlex.quote(str(folder))
-        return f"it compares signatures: jaxdigits verify REFERENCE... --questioned FILE --run {run}"
+        return f"it compares signatures: jaxdigits verify FILE... --questioned FILE --run {run}"
     if config.data in WEAKNESS:
         return (
             "it reads digits like its own, of 8 × 8 pixels; for photographs, "

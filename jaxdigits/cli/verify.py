@@ -97,9 +97,9 @@ class Verify:
                 f"{self.questioned}: {decision}\n"
                 f"{max(ratio, 1 / ratio):,.1f} times likelier from {side} than from "
                 f"{'another' if ratio >= 1 else 'the same'}, by {many}\n"
-                f'On writers not seen, "same hand" was said of {percent(errors["impostor"])} of '
-                f"others who wrote the same name and of {percent(errors['simple'])} who wrote "
-                f'another; "another hand" of {percent(errors["genuine"])} of genuine ones.\n'
+                f'Of writers not seen, "same hand" was said of {percent(errors["impostor"])} '
+                f"of others with the same name and {percent(errors['simple'])} with another "
+                f'name, "another hand" of {percent(errors["genuine"])} of genuine pairs.\n'
                 f"Skilled imitations were not measured; {JUDGEMENT}."
             )
         )

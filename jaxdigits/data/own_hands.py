@@ -45,7 +45,7 @@ def own_hands(place: Path, suffixes: tuple[str, ...]) -> OwnData:
             f"{len(errors)} of {len(rows)} pictures cannot be read: mend or remove them; the "
             f"first is {errors[0]}"
         )
-    writer, name = ([row[i] for row in rows] for i in (0, 1))
+    writer, name, _ = zip(*rows, strict=True)
     try:
         hands = make_hands(np.stack(pictures), writer, name)
         learn, check = split_hands(hands, (TEST - 1, 1), seed=SPLIT_SEED)

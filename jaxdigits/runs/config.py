@@ -347,7 +347,7 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
     table = network_options(network, own.get("neuron"))
     if facts is not None:
         classes = {"classes": len(facts.names) + (network in OF_STRINGS)}
-        own = own if network in OF_HANDS else classes | own
+        own = own if network in OF_HANDS else {**classes, **own}
         settings |= {"data": data}
     options = {**chosen_options(usual, table), **own}
     config = replace(usual, **settings | {"network": network, "options": options})
