@@ -1,7 +1,7 @@
 """Pairs of signatures, drawn in each step: K hands that wrote one name, each in two pictures.
 
 An example is a hand and a name.  Its pictures and the other hands are functions of its key.
-The last of the other hands write another name, as a forger who does not know it.
+A sixth of the hands, the last ones, write another name, as a forger who does not know it.
 """
 
 from collections.abc import Sequence
@@ -25,8 +25,8 @@ from jaxdigits.keys import fold_in
 FILE = "signatures.npz"
 SHARES = 73, 20  # writers for training and for the test
 SPLIT_SEED = 0
-HANDS = 8  # of an example
-OTHER_NAME = 2  # of them write another name, where there are several
+HANDS = 32  # of an example
+OTHER_NAME = 6  # one hand in 6 writes another name, where there are several
 VIEWS = 2  # pictures of each
 
 
@@ -58,7 +58,7 @@ class Hands:
         among, count = jnp.asarray(self.among), jnp.asarray(self.count)
         picture = jnp.asarray(self.picture)
         writers, names = count.shape
-        strangers = OTHER_NAME if names > 1 else 0
+        strangers = self.hands // OTHER_NAME if names > 1 else 0
 
         def draw(key, hand):
             own, name = hand

@@ -1,9 +1,9 @@
 """From a picture of one signature to its ink, of one size and one pen.
 
-    grey [H, W] -> flatten_light -> erase_lines -> no specks -> one width of strokes -> [48, 96]
+    grey [H, W] -> flatten_light -> erase_lines -> no specks -> one width of pen -> [64, 128]
 
 The first steps are those of a single digit (`jaxdigits.data.ink`).  Media differ by their pen:
-strokes that are thinner than 4 % of the longer side are widened to that.
+strokes that are thinner than 3 % of the longer side are widened to that.
 """
 
 from os import PathLike
@@ -26,8 +26,8 @@ from jaxdigits.data.morphology import grown
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
 
-HEIGHT, WIDTH = 48, 96  # pixels
-STROKE = 0.04  # of the longer side: the least width of strokes
+HEIGHT, WIDTH = 64, 128  # pixels
+STROKE = 0.03  # of the longer side: the least width of strokes
 FINE = 224  # pixels of the longer side while strokes are widened
 SPECK = 0.005  # of all ink: a lighter piece is dirt
 # Times the size of the larger: two signatures are so far apart, above each other and side by
@@ -37,7 +37,7 @@ SHARE = 0.2  # of all ink, of a second signature
 
 
 def read_signature(path: str | PathLike[str]) -> np.ndarray:
-    """Read the signature in a picture file as [48, 96] uint8, ink 255.
+    """Read the signature in a picture file as [64, 128] uint8, ink 255.
 
     Raises:
       DataError: as `data.read_picture` for the file, for a blank picture, and for two
@@ -52,7 +52,7 @@ def read_signature(path: str | PathLike[str]) -> np.ndarray:
 
 
 def prepare_signature(grey: np.ndarray) -> np.ndarray:
-    """Return the signature in a picture [H, W], 0 black to 255 white, as [48, 96] uint8.
+    """Return the signature in a picture [H, W], 0 black to 255 white, as [64, 128] uint8.
 
     Raises:
       DataError: if nothing stands out from the paper, or ink lies in two places.
@@ -71,7 +71,7 @@ def prepare_signature(grey: np.ndarray) -> np.ndarray:
 
 
 def fitted(ink: np.ndarray) -> np.ndarray:
-    """Scale ink [h, w] to fill [48, 96] uint8 on one side, and centre it."""
+    """Scale ink [h, w] to fill [64, 128] uint8 on one side, and centre it."""
     scale = min(HEIGHT / ink.shape[0], WIDTH / ink.shape[1])
     h, w = (max(1, round(scale * n)) for n in ink.shape)
     small = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
@@ -82,7 +82,7 @@ def fitted(ink: np.ndarray) -> np.ndarray:
 
 
 def of_one_pen(ink: np.ndarray) -> np.ndarray:
-    """Return ink [h, w] with no stroke thinner than 4 % of its longer side."""
+    """Return ink [h, w] with no stroke thinner than 3 % of its longer side."""
     from scipy import ndimage
 
     side = max(ink.shape)

@@ -8,20 +8,20 @@ from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
 from jaxdigits.case import STEPS, Case
-from jaxdigits.layer import Layer, serial
+from jaxdigits.layer import Layer
 from jaxdigits.layers.norm import Statistics
 from jaxdigits.layers.precision import Precision
 from jaxdigits.models import choices as ch
-from jaxdigits.models.embedding import INK_MEAN, INK_STD
+from jaxdigits.models.embedding import convolutions, of_pictures
 from jaxdigits.options import choose
 
 
 @constructor
 def spiking_embedding(
     *,
-    channels: ch.Widths = (16, 32, 64, 96),
-    kernel: int = 3,
-    size: int = 64,
+    channels: ch.Widths = (32, 64, 128),
+    patch: int = 8,
+    size: int = 128,
     steps: ch.Steps = 4,
     neuron: ch.AnyNeuron = "lif",
     surrogate: ch.AnySurrogate = "arctan",
@@ -39,8 +39,7 @@ def spiking_embedding(
     `embedding` with neurons for activations.  The ink is a current, the same at every step.
 
     Args:
-      channels: of each block: a SAME convolution, 2 × 2 pooling, norm, neurons.
-      kernel, size, precision, training, statistics: as for `embedding`.
+      channels, patch, size, precision, training, statistics: as for `embedding`.
       steps, neuron, surrogate, readout, norm, storage: as for `conv_snn`.
       dropout_rate: share of the last neurons dropped in training.
       neuron_options: of the neurons, as `threshold=0.5`: as for `snn`.
@@ -48,37 +47,23 @@ def spiking_embedding(
     Names may be values, as for `snn`.
 
     Raises:
-      ValueError: without channels, for an unknown name or option, or batch norm in evaluation
-        without its statistics; in `init`, if the picture is too small for its poolings.
+      ValueError: as `embedding`, and for an unknown name or option.
     """
-    channels = ch.widths(channels)
-    if not channels:
-        raise ValueError("channels must name at least one block, got none")
-    make_norm = ch.normaliser(norm, 3, training, statistics)
     ch.require_storage(storage, neuron_options)
     fire = ch.neuron_of(neuron, surrogate, neuron_options)
-    conv = partial(ly.conv2d, bias=norm is None, precision=precision)
     stored = partial(sp.spikes_stored, storage=storage)
-    layers = [ly.standardise(INK_MEAN, INK_STD), ly.add_channel()]
-    layers += [
-        conv(channels[0], kernel),
-        ly.max_pool(2),
-        *make_norm(),
-        sp.direct(steps),
-        fire(),
-    ]
-    for c in channels[1:]:
-        layers += [stored(conv(c, kernel)), ly.max_pool(2), *make_norm(), fire()]
-    layers += [ly.flatten(3), ly.dropout(dropout_rate if training else 0.0, time=True)]
-    layers += [stored(ly.dense(size, gain=1.0, bias=False, precision=precision))]
-    layers += [choose("readout", ch.READOUTS, readout)(), ly.unit_length()]
-    return ly.each_view(serial(*layers))
+    (first, *rest) = convolutions(channels, patch, norm, precision, training, statistics)
+    layers = [*first, sp.direct(steps), fire()]
+    layers += [layer for conv, *behind in rest for layer in (stored(conv), *behind, fire())]
+    last = stored(ly.dense(size, gain=1.0, bias=False, precision=precision))
+    return of_pictures(layers, [last, choose("readout", ch.READOUTS, readout)()],
+                       dropout_rate if training else 0.0, time=True)  # fmt: skip
 
 
 NETWORKS = {"spiking_embedding": spiking_embedding}
 CASES = {
     "spiking_embedding": Case(
-        lambda: spiking_embedding(channels=(3, 4), size=5, norm="layer", steps=STEPS),
+        lambda: spiking_embedding(channels=(3, 4), patch=4, size=5, norm="layer", steps=STEPS),
         (2, 2, 12, 16), "pixels",
     )
 }  # fmt: skip

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdigits import models
 from jaxdigits import spikes as sp
-from jaxdigits.augment import AUGMENTS, Augment, of_senses, of_views, other_speech
+from jaxdigits.augment import AUGMENTS, Augment, of_hands, of_senses, other_speech
 from jaxdigits.chain import in_series
 from jaxdigits.convert import spiking
 from jaxdigits.data.catalogue import CLASSES, FEATURES, blank
@@ -232,7 +232,7 @@ class Config:
             return None
         of_image = AUGMENTS[self.augment]
         if self.compares:
-            return of_views(of_image)
+            return of_hands(of_image)
         if not self.hears:
             return of_image
         return of_senses({"image": of_image, "sound": other_speech()})
@@ -458,8 +458,8 @@ _fields = partial(
     smoothing=0.0, ema=0.999,
 )  # fmt: skip
 _hands = partial(
-    Config, data="signatures", epochs=40, batch=8, weight_decay=0.02, smoothing=0.0, ema=0.99,
-    augment="pictures",
+    Config, data="signatures", epochs=6, batch=1, learning_rate=3e-3, weight_decay=0.02,
+    smoothing=0.0, ema=0.99, augment="shift",
 )  # fmt: skip
 _senses = partial(
     Config, "multimodal", smoothing=0.0, weight_decay=0.05, augment="noisy",

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxdigits.augment import of_views
+from jaxdigits.augment import of_hands
 from jaxdigits.data import make_hands, split_hands
 from jaxdigits.errors import DataError
 
@@ -36,11 +36,11 @@ def test_the_example_is_the_first_hand_and_the_others_are_others(drawn):
     assert all(len(set(row)) == 6 for row in who[:, :, 0, 0].tolist())
 
 
-def test_others_write_the_same_name_but_for_the_last_two(drawn):
+def test_others_write_the_same_name_but_for_a_sixth(drawn):
     _, who = drawn
     same = who[:, :, 0, 1] == who[:, :1, 0, 1]
-    assert same[:, :4].all()
-    assert not same[:, 4:].any()
+    assert same[:, :5].all()
+    assert not same[:, 5:].any()
 
 
 def test_the_key_of_an_example_decides_alone(drawn):
@@ -71,12 +71,18 @@ def test_parts_have_different_writers():
     assert len(set.union(*seen)) == WRITERS
 
 
-def test_each_picture_is_augmented_on_its_own():
-    noise = lambda keys, x: jax.vmap(jax.random.uniform, (0, None))(keys, x.shape[1:])
-    keys = jax.random.split(jax.random.key(0), 2)
-    changed = of_views(noise)(keys, np.zeros((2, 3, 2, 4, 5)))
-    assert changed.shape == (2, 3, 2, 4, 5)
-    assert len(np.unique(np.asarray(changed).reshape(12, -1), axis=0)) == 12
+def test_pictures_of_a_hand_change_alike_and_then_each_on_its_own():
+    noise = lambda keys, x: x / 2 + jax.vmap(jax.random.uniform, (0, None))(keys, x.shape[1:])
+    still = lambda keys, x: x
+    keys, x = jax.random.split(jax.random.key(0), 2), np.zeros((2, 3, 2, 4, 5))
+    own = []
+    of_hands(still, lambda keys, x: own.append(noise(keys, x)) or x)(keys, x)
+    own = np.asarray(own[0]).reshape(x.shape)
+    np.testing.assert_array_equal(own[:, :, 0], own[:, :, 1])
+    assert len(np.unique(own.reshape(12, -1), axis=0)) == 6
+    changed = np.asarray(of_hands(noise, still)(keys, x))
+    assert len(np.unique(changed.reshape(12, -1), axis=0)) == 12
+    np.testing.assert_array_equal(of_hands(noise, still)(keys[1:], x[1:])[0], changed[1])
 
 
 def test_one_writer_alone_is_refused():
