@@ -105,7 +105,7 @@ def forged(network: str, seed: int, folder: Path) -> dict[str, Any]:
     place = next(p for p in places("signatures_forged") if p.is_dir())
     counts: dict[str, Any] = {}
     files = sorted(place.glob("*.png"))
-    points = dict(zip(files, joined(predict(run, np.stack(list(map(read_signature, files))))),
+    points = dict(zip(files, joined(predict(run, np.stack([read_signature(p).ink for p in files]))),
                       strict=True))  # fmt: skip
     for person in sorted({path.name[:3] for path in files}):
         own = [path for path in files if path.name.startswith(person)]

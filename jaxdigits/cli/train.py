@@ -26,6 +26,7 @@ from jaxdigits.options import Bounds, Option, options_of, require_name, require_
 
 NETWORK = "snn"  # that is trained without a name
 UPDATES = 8  # of an epoch of one's own data at the least, if there are enough examples
+UPDATES_OF_HANDS = 3600  # of a training on one's own signatures, as on those of 60 writers
 TEXT = """\
 Train a network, choose its epoch on validation data, and test it once.
 
@@ -238,6 +239,9 @@ class Train:
         if "batch" not in self.settings:
             usual = min(config.batch, few, max(8, few // UPDATES))
             config = self.config(own=data.own, batch=usual)
+        if config.compares and "epochs" not in self.settings:  # as many updates, of fewer hands
+            epochs = max(config.epochs, UPDATES_OF_HANDS // (few // config.batch))
+            config = replace(config, epochs=epochs)
         return config, data.train, data.test
 
     def _finish(self, config, outcome, test, folder: Path) -> None:
@@ -257,8 +261,9 @@ class Train:
             )
         finish_run(folder, result)
         low, high = result["test_interval"]
+        right = "nearest to the same hand" if config.compares else "test accuracy"
         say(
-            f"test accuracy {percent(result['test_accuracy'])}, 95 % interval "
+            f"{right} {percent(result['test_accuracy'])}, 95 % interval "
             f"[{percent(low)}, {percent(high)}] over {result['interval_over']}\n"
             f"{outcome.parameters:,} parameters, {outcome.seconds:.1f} s, run in {folder}\n"
             f"{_use_of(config, folder)}",

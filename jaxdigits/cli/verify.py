@@ -50,7 +50,7 @@ class Verify:
                 "with a folder of signatures for each writer"
             )
         require_run(self.run_)
-        from jaxdigits.data import read_signature
+        from jaxdigits.data import mixture_of, read_signature
         from jaxdigits.runs.folder import load_run
         from jaxdigits.runs.job import predict
         from jaxdigits.runs.verification import joined, load_calibrations
@@ -62,21 +62,21 @@ class Verify:
                 f"{self.run_} reads digits: pass a run of `jaxdigits train embedding`"
             )
         calibrations = load_calibrations(self.run_)
-        ink = np.stack([read_signature(path) for path in (*self.references, self.questioned)])
-        self._note_alike(ink)
-        points = joined(predict(run, ink))
-        used = min(len(self.references), len(calibrations))
-        if used < len(self.references):
-            say_note(f"errors are known for {used} references: the first {used} are used")
-        score = distances(points[-1:], points[:used])[0].mean()
-        self._show(float(score), calibrations[used - 1], used)
-        return 0
-
-    def _note_alike(self, ink: np.ndarray) -> None:
-        """Say where two of the pictures are the same one."""
+        paths = [*self.references, self.questioned]
+        signatures = [read_signature(path) for path in paths]
+        if mixed := mixture_of(list(map(str, paths)), [each.photograph for each in signatures]):
+            say_note(mixed)
+        ink = np.stack([each.ink for each in signatures])
         for path, other in zip(self.references, ink[:-1], strict=True):
             if (other == ink[-1]).all():
                 say_note(f"{path} has the same ink as the questioned picture: is it a copy?")
+        used = min(len(self.references), len(calibrations))
+        if used < len(self.references):
+            say_note(f"errors are known for {used} references: the first {used} are used")
+        points = joined(predict(run, ink))
+        score = distances(points[-1:], points[:used])[0].mean()
+        self._show(float(score), calibrations[used - 1], used)
+        return 0
 
     def _show(self, score: float, calibration: Any, used: int) -> None:
         decision = calibration.decide(score)
@@ -93,13 +93,11 @@ class Verify:
         many = f"{used} reference{'s' if used > 1 else ''}"
         side = "the same hand" if ratio >= 1 else "another hand"
         say(
-            printable(
-                f"{self.questioned}: {decision}\n"
-                f"{max(ratio, 1 / ratio):,.1f} times likelier from {side} than from "
-                f"{'another' if ratio >= 1 else 'the same'}, by {many}\n"
-                f'Of writers not seen, "same hand" was said of {percent(errors["impostor"])} '
-                f"of others with the same name and {percent(errors['simple'])} with another "
-                f'name, "another hand" of {percent(errors["genuine"])} of genuine pairs.\n'
-                f"Skilled imitations were not measured; {JUDGEMENT}."
-            )
+            f"{printable(str(self.questioned))}: {decision}\n"
+            f"{max(ratio, 1 / ratio):,.1f} times likelier from {side} than from "
+            f"{'another' if ratio >= 1 else 'the same'}, by {many}\n"
+            f'Of writers not seen, "same hand" was said of {percent(errors["impostor"])} '
+            f"of others with the same name and {percent(errors['simple'])} with another "
+            f'name, "another hand" of {percent(errors["genuine"])} of genuine pairs.\n'
+            f"Skilled imitations were not measured; {JUDGEMENT}."
         )

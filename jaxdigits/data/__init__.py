@@ -47,6 +47,7 @@ from jaxdigits.data.sensor import binned as binned
 from jaxdigits.data.shd import SHD_CHANNELS as SHD_CHANNELS
 from jaxdigits.data.shd import read_shd as read_shd
 from jaxdigits.data.shd import shd as shd
+from jaxdigits.data.signature import mixture_of as mixture_of
 from jaxdigits.data.signature import prepare_signature as prepare_signature
 from jaxdigits.data.signature import read_signature as read_signature
 from jaxdigits.data.sound import Recording as Recording

@@ -24,6 +24,7 @@ from jaxdigits.keys import fold_in
 
 FILE = "signatures.npz"
 SHARES = 73, 20  # writers for training and for the test
+VALIDATION = 60, 13  # of the former, for updates and for choosing the epoch
 SPLIT_SEED = 0
 HANDS = 32  # of an example
 OTHER_NAME = 6  # one hand in 6 writes another name, where there are several
@@ -51,7 +52,8 @@ class Hands:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (self.hands, VIEWS, *self.picture.shape[1:])
+        """(H, W) of a picture: a network takes any number of them."""
+        return tuple(self.picture.shape[1:])
 
     def take(self, rows: Array, keys: Array) -> Array:
         """Draw the examples `rows` [B]: the own hand first, then others."""
@@ -125,35 +127,39 @@ def make_hands(
 
 
 def split_hands(data: Dataset, shares: Sequence[float], *, seed: int) -> tuple[Dataset, ...]:
-    """Split hands by writers, in proportion to `shares`; each part compares its own alone.
+    """Split hands by writers: in proportion to `shares`, but two to each part at least.
+
+    Each part compares its own writers alone.
 
     Raises:
-      DataError: if a part has fewer than two writers.
+      DataError: for fewer writers than that.
     """
     inputs: Hands = data.inputs
     writers = np.unique(np.asarray(inputs.hand)[:, 0])
+    if len(writers) < 2 * len(shares):
+        raise DataError(
+            f"{len(writers)} writers are too few for {len(shares)} parts with two each: "
+            "add more"
+        )
     # NumPy promises the raw stream of PCG64 for good.
     order = writers[np.argsort(np.random.PCG64(seed).random_raw(len(writers)))]
     ends = np.round(np.cumsum(shares) / np.sum(shares) * len(order)).astype(int)
-    parts = []
-    for own in np.split(order, ends[:-1]):
-        if len(own) < 2:
-            raise DataError(
-                f"{len(writers)} writers are too few for {len(shares)} parts with two each: "
-                "add more"
-            )
-        own = np.sort(own)
-        number = np.full(len(inputs.among), -1)
-        number[own] = np.arange(len(own))
-        rows = np.flatnonzero(number[np.asarray(inputs.hand)[:, 0]] >= 0)
-        hand = np.asarray(inputs.hand)[rows].copy()
-        hand[:, 0] = number[hand[:, 0]]
-        part = replace(
-            inputs, among=np.asarray(inputs.among)[own], count=np.asarray(inputs.count)[own],
-            hand=hand, hands=min(inputs.hands, len(own)),
-        )  # fmt: skip
-        parts.append(Dataset(part, hand[:, 0], len(own)))
-    return tuple(parts)
+    latest = len(order) - 2 * np.arange(len(shares))[::-1]
+    ends = np.clip(ends, 2 * np.arange(1, len(shares) + 1), latest)
+    return tuple(_of_writers(data, np.sort(own)) for own in np.split(order, ends[:-1]))
+
+
+def _of_writers(data: Dataset, own: np.ndarray) -> Dataset:
+    """Return the hands of some writers, numbered from 0 on."""
+    inputs: Hands = data.inputs
+    hand = np.asarray(inputs.hand)
+    hand = hand[np.isin(hand[:, 0], own)]
+    hand = np.stack([np.searchsorted(own, hand[:, 0]), hand[:, 1]], 1).astype(np.int32)
+    part = replace(
+        inputs, among=np.asarray(inputs.among)[own], count=np.asarray(inputs.count)[own],
+        hand=hand, hands=min(inputs.hands, len(own)),
+    )  # fmt: skip
+    return Dataset(part, hand[:, 0], len(own))
 
 
 def signatures() -> tuple[Dataset, Dataset]:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxdigits.data.hands import make_hands, split_hands
+from jaxdigits.data.hands import VALIDATION, make_hands, split_hands
 from jaxdigits.data.own_facts import SPLIT_SEED, TEST, Own, OwnData, digest_of_arrays
-from jaxdigits.data.signature import HEIGHT, WIDTH, read_signature
+from jaxdigits.data.signature import HEIGHT, WIDTH, mixture_of, read_signature
 from jaxdigits.errors import DataError
 
 
@@ -34,10 +34,10 @@ def own_hands(place: Path, suffixes: tuple[str, ...]) -> OwnData:
     ]
     if not rows:
         raise DataError(f"{place}: no pictures in it; give each writer a folder of signatures")
-    pictures, errors = [], []
+    signatures, errors = [], []
     for _, _, path in rows:
         try:
-            pictures.append(read_signature(path))
+            signatures.append(read_signature(path))
         except DataError as error:
             errors.append(error)
     if errors:
@@ -45,13 +45,15 @@ def own_hands(place: Path, suffixes: tuple[str, ...]) -> OwnData:
             f"{len(errors)} of {len(rows)} pictures cannot be read: mend or remove them; the "
             f"first is {errors[0]}"
         )
-    writer, name, _ = zip(*rows, strict=True)
+    writer, name, paths = zip(*rows, strict=True)
+    ink, photographs = (np.stack(each) for each in zip(*signatures, strict=True))
     try:
-        hands = make_hands(np.stack(pictures), writer, name)
+        hands = make_hands(ink, writer, name)
         learn, check = split_hands(hands, (TEST - 1, 1), seed=SPLIT_SEED)
+        split_hands(learn, VALIDATION, seed=SPLIT_SEED)  # too few writers: say so now
     except DataError as error:
         raise DataError(f"{place}: {error}") from error
-    writers, apart = len(set(writer)), check.classes
-    notes = (f"{place} has {writers} writers: {apart} of them are set apart for the test",)
-    digest = digest_of_arrays(np.stack(pictures), np.unique(writer, return_inverse=True)[1])
-    return OwnData(learn, check, Own((HEIGHT, WIDTH), (), False, digest), notes)
+    notes = [f"{place} has {len(set(writer))} writers: {check.classes} are set apart to test"]
+    notes += filter(None, [mixture_of(list(map(str, paths)), photographs.tolist())])
+    digest = digest_of_arrays(ink, np.unique(writer, return_inverse=True)[1])
+    return OwnData(learn, check, Own((HEIGHT, WIDTH), (), False, digest), tuple(notes))

@@ -6,8 +6,9 @@ The first steps are those of a single digit (`jaxdigits.data.ink`).  Media diffe
 strokes that are thinner than 3 % of the longer side are widened to that.
 """
 
+from collections.abc import Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,10 +35,21 @@ SPECK = 0.005  # of all ink: a lighter piece is dirt
 # side; the words of one may be.
 APART = ((1, 1.0, "above each other"), (0, 2.5, "side by side"))
 SHARE = 0.2  # of all ink, of a second signature
+PARTS = 4  # of each side, where the light on the paper is compared
+EVEN = 0.92  # of the lightest part's paper: the darkest of a scan is lighter
 
 
-def read_signature(path: str | PathLike[str]) -> np.ndarray:
-    """Read the signature in a picture file as [64, 128] uint8, ink 255.
+class Signature(NamedTuple):
+    """A signature, and how its picture was taken."""
+
+    ink: np.ndarray
+    """[64, 128] uint8, ink 255"""
+    photograph: bool
+    """whether light falls unevenly on the paper, as no scanner's does"""
+
+
+def read_signature(path: str | PathLike[str]) -> Signature:
+    """Read the signature in a picture file.
 
     Raises:
       DataError: as `data.read_picture` for the file, for a blank picture, and for two
@@ -45,10 +57,22 @@ def read_signature(path: str | PathLike[str]) -> np.ndarray:
       ImportError: if Pillow is not installed.
     """
     try:
-        return prepare_signature(read_grey(path))
+        grey = read_grey(path)
+        return Signature(prepare_signature(grey), _is_uneven(grey))
     except DataError as error:
         line = str(error)
         raise DataError(line if str(path) in line else f"{path}: {line}") from error
+
+
+def mixture_of(names: Sequence[str], photographs: Sequence[bool]) -> str | None:
+    """Return a line if photographs and scans are mixed: which, and what to do."""
+    if len(set(photographs)) < 2:
+        return None
+    one, other = (names[list(photographs).index(kind)] for kind in (True, False))
+    return (
+        f"{one} is a photograph and {other} a scan: strokes of two cameras differ without two "
+        "hands; take all pictures in one way"
+    )
 
 
 def prepare_signature(grey: np.ndarray) -> np.ndarray:
@@ -96,6 +120,13 @@ def of_one_pen(ink: np.ndarray) -> np.ndarray:
         away: Any = ndimage.distance_transform_edt(~mask)
         ink = np.maximum(ink, np.clip(add + 1 - away, 0, 1))
     return cropped(ink)
+
+
+def _is_uneven(grey: np.ndarray) -> bool:
+    h, w = (n // PARTS for n in grey.shape)
+    parts = grey[: PARTS * h, : PARTS * w].reshape(PARTS, h, PARTS, w)
+    light = np.median(parts, (1, 3))  # ink covers less than half of a part
+    return bool(light.min() < EVEN * light.max())
 
 
 def _require_one(mask: np.ndarray) -> None:

@@ -26,6 +26,7 @@ from jaxdigits.data import (
     split_hands,
 )
 from jaxdigits.data.fields import WEIGHTS, with_checksums, with_texts
+from jaxdigits.data.hands import VALIDATION as VALIDATION_HANDS
 from jaxdigits.layer import Params
 from jaxdigits.measure.calibration import Doubt, learn_doubt
 from jaxdigits.reader.automaton import weighted_sum
@@ -215,7 +216,7 @@ def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
     Of fields, a twelfth of the writers is for the choice; of signatures, a sixth.
     """
     if isinstance(train.inputs, Hands):
-        learn, valid = split_hands(train, (60, 13), seed=SPLIT_SEED)
+        learn, valid = split_hands(train, VALIDATION_HANDS, seed=SPLIT_SEED)
         return learn, valid
     if isinstance(train.inputs, Fields):
         return by_writers(train, 1 / VALIDATION, SPLIT_SEED)
