@@ -12,7 +12,7 @@ from jaxdigits.keys import fold_in
 from jaxdigits.layer import to_unit
 from jaxdigits.plots.images import saliency_figure
 from jaxdigits.plots.of_network import Drawing, Member
-from jaxdigits.plots.style import COLOURS, INK, LINES, WIDTH, look, new_figure, with_style
+from jaxdigits.plots.style import INK, WIDTH, look, new_figure, with_style
 from jaxdigits.runs.verification import joined, pictures_of
 from jaxdigits.verify import Scores, scores_of
 
@@ -34,22 +34,21 @@ def errors_figure(scores: Mapping[str, Scores]) -> "Figure":
 
     figure = new_figure(WIDTH, 0.52 * WIDTH)
     roc, det = figure.subplots(1, 2)
-    for (name, each), colour, line in zip(scores.items(), COLOURS, LINES, strict=False):
+    for i, (name, each) in enumerate(scores.items()):
+        style = look(i) | dict(marker="")
         limits = np.sort(np.concatenate([each.genuine, each.impostor]))
         reached = lambda kind, limits=limits: np.searchsorted(np.sort(kind), limits, "right")
         passed = reached(each.impostor) / len(each.impostor)
         missed = 1 - reached(each.genuine) / len(each.genuine)
-        roc.plot(passed, 1 - missed, color=colour, ls=line, label=name)
+        roc.plot(passed, 1 - missed, label=name, **style)
         inside = (passed > 0) & (missed > 0) & (passed < 1) & (missed < 1)
-        det.plot(*norm.ppf([passed[inside], missed[inside]]), color=colour, ls=line)
+        det.plot(*norm.ppf([passed[inside], missed[inside]]), **style)
     roc.set(xlabel="others called the same", ylabel="same hand recognised", title="ROC")
     at, names = norm.ppf(TICKS), [f"{100 * tick:g} %" for tick in TICKS]
     det.plot(at[[0, -1]], at[[0, -1]], color=INK, lw=0.5)
     det.set(xlabel="others called the same", ylabel="same hand missed", title="DET",
             xticks=at, yticks=at, xticklabels=names, yticklabels=names)  # fmt: skip
     roc.legend(loc="lower right")
-    for axes in (roc, det):
-        look(axes)
     return figure
 
 
