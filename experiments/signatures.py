@@ -105,8 +105,8 @@ def forged(network: str, seed: int, folder: Path) -> dict[str, Any]:
     place = next(p for p in places("signatures_forged") if p.is_dir())
     counts: dict[str, Any] = {}
     files = sorted(place.glob("*.png"))
-    points = dict(zip(files, joined(predict(run, np.stack([read_signature(p).ink for p in files]))),
-                      strict=True))  # fmt: skip
+    ink = np.stack([read_signature(path).ink for path in files])
+    points = dict(zip(files, joined(predict(run, ink)), strict=True))
     for person in sorted({path.name[:3] for path in files}):
         own = [path for path in files if path.name.startswith(person)]
         genuine = [path for path in own if re.search(r"_genuine-", path.name)]

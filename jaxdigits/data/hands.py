@@ -18,7 +18,7 @@ from jaxdigits.data.cache import places
 from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.ink import cropped
 from jaxdigits.data.inputs import DRAWN
-from jaxdigits.data.signature import fitted, of_one_pen
+from jaxdigits.data.signature import fitted
 from jaxdigits.errors import DataError
 from jaxdigits.keys import fold_in
 
@@ -34,21 +34,23 @@ VIEWS = 2  # pictures of each
 @register_dataclass
 @dataclass(frozen=True, eq=False)
 class Hands:
-    """N hands with a name each; taken, they are pictures [B, hands, 2, H, W] uint8."""
+    """Examples of hands, each with a name: pictures [B, hands, 2, H, W] uint8, once taken."""
 
     picture: Array | np.ndarray
     """[M, H, W] uint8, ink 255"""
-    among: Array | np.ndarray
-    """[writers, names, R] int32, the pictures of each; R is that of the most"""
+    rows: Array | np.ndarray
+    """[N, R] int32, the pictures of each hand; R is the number of the most"""
     count: Array | np.ndarray
-    """[writers, names] int32, how many different ones these are; 0 where there is none"""
-    hand: Array | np.ndarray
-    """[N, 2] int32, the writer and the name of each example"""
+    """[N] int32, how many different ones these are, 2 at least"""
+    who: Array | np.ndarray
+    """[N, 2] int32, the writer and the name of each hand"""
+    example: Array | np.ndarray
+    """[n] int32, the hand of each example; it is compared with all N"""
     hands: int = field(default=HANDS, metadata=dict(static=True))
 
     @property
     def size(self) -> int:
-        return len(self.hand)
+        return len(self.example)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,33 +59,30 @@ class Hands:
 
     def take(self, rows: Array, keys: Array) -> Array:
         """Draw the examples `rows` [B]: the own hand first, then others."""
-        among, count = jnp.asarray(self.among), jnp.asarray(self.count)
-        picture = jnp.asarray(self.picture)
-        writers, names = count.shape
-        strangers = self.hands // OTHER_NAME if names > 1 else 0
+        picture, pictures, count, who, example = map(
+            jnp.asarray, (self.picture, self.rows, self.count, self.who, self.example)
+        )
+        strangers = self.hands // OTHER_NAME if len(np.unique(self.who[:, 1])) > 1 else 0
 
-        def draw(key, hand):
-            own, name = hand
-            u = jax.random.uniform(jax.random.fold_in(key, 0), (writers,))
-            u = jnp.where((jnp.arange(writers) == own) | (count[:, name] < VIEWS), 2 + u, u)
-            others = jnp.argsort(u)[: self.hands - 1]
-            who = jnp.concatenate([own[None], others])
-            v = jax.random.uniform(jax.random.fold_in(key, 1), (3, self.hands))
-            shift = 1 + jnp.floor(v[2] * (names - 1)).astype(jnp.int32) if names > 1 else 0
-            last = jnp.arange(self.hands) >= self.hands - strangers
-            written = jnp.where(last, (name + shift) % names, name)
-            written = jnp.where(count[who, written] < VIEWS, name, written)
-            total = count[who, written]
-            first = jnp.floor(v[0] * total).astype(jnp.int32)
-            apart = 1 + jnp.floor(v[1] * (total - 1)).astype(jnp.int32)
-            which = jnp.stack([first, (first + apart) % total], 1)
-            return picture[among[who[:, None], written[:, None], which]]
+        def draw(key, own):
+            u = jax.random.uniform(jax.random.fold_in(key, 0), (len(who),))
+            u += 4 * (who[:, 0] == who[own, 0])  # never the same writer
+            other = who[:, 1] != who[own, 1]
+            same, strange = jnp.argsort(u + 2 * other), jnp.argsort(u + 2 * ~other)
+            hand = jnp.concatenate(
+                [own[None], same[: self.hands - 1 - strangers], strange[:strangers]]
+            )
+            v = jax.random.uniform(jax.random.fold_in(key, 1), (2, self.hands))
+            first = jnp.floor(v[0] * count[hand]).astype(jnp.int32)
+            apart = 1 + jnp.floor(v[1] * (count[hand] - 1)).astype(jnp.int32)
+            view = jnp.stack([first, (first + apart) % count[hand]], 1)
+            return picture[pictures[hand[:, None], view]]
 
-        return jax.vmap(draw)(fold_in(keys, DRAWN), jnp.asarray(self.hand)[rows])
+        return jax.vmap(draw)(fold_in(keys, DRAWN), example[rows])
 
     def select(self, rows: Any) -> "Hands":
         """Return some of the examples: a slice, or an array of their numbers."""
-        return replace(self, hand=self.hand[rows])
+        return replace(self, example=self.example[rows])
 
 
 def make_hands(
@@ -94,36 +93,38 @@ def make_hands(
     Args:
       picture: [M, H, W] uint8, as `prepare_signature` returns them.
       writer: [M] who wrote each.
-      name: [M] the written name; None: one for each writer, which no other writes.
-      hands: of an example; with fewer writers, all of them.
+      name: [M] the written name; None: one for each writer, which others may write too.
+      hands: of an example; with fewer writers of a name, as many as there are.
 
     Raises:
       DataError: for fewer than two writers with two pictures of a name.
     """
-    whose = np.unique(np.asarray(writer), return_inverse=True)[1]
-    name = (
-        np.zeros(len(whose), int) if name is None else np.unique(name, return_inverse=True)[1]
-    )
-    groups = [
-        [np.flatnonzero((whose == w) & (name == n)) for n in range(name.max() + 1)]
-        for w in range(whose.max() + 1)
-    ]
-    count = np.array([[len(rows) for rows in each] for each in groups], np.int32)
-    writers = (count >= VIEWS).sum(0)
+    name = np.zeros(len(writer), int) if name is None else name
+    both = np.stack([np.unique(a, return_inverse=True)[1] for a in (writer, name)], 1)
+    who, hand = np.unique(both, axis=0, return_inverse=True)
+    groups = [np.flatnonzero(hand.ravel() == i) for i in range(len(who))]
+    count = np.array([len(rows) for rows in groups], np.int32)
+    writers = np.bincount(who[count >= VIEWS, 1], minlength=who[:, 1].max() + 1)
     if writers.max() < 2:
         raise DataError(
             f"{int(writers.max())} writers have two pictures of a name: add some, as a hand is "
             "learned beside others; there must be two writers with two signatures each"
         )
-    most = count.max()
-    among = np.stack([
-        np.stack([np.resize(rows, most) if len(rows) else np.zeros(most, int) for rows in each])
-        for each in groups
-    ])  # fmt: skip
-    hand = np.argwhere((count >= VIEWS) & (writers >= 2)).astype(np.int32)
-    least = int(writers[writers >= 2].min())
-    inputs = Hands(picture, among.astype(np.int32), count, hand, min(hands, least))
-    return Dataset(inputs, hand[:, 0], int(hand[:, 0].max()) + 1)
+    able = (count >= VIEWS) & (writers >= 2)[who[:, 1]]
+    rows = np.stack([np.resize(rows, count.max()) for rows in groups]).astype(np.int32)
+    return _dataset(Hands(picture, rows, count, who, np.zeros(0), hands), able)
+
+
+def _dataset(hands: Hands, able: np.ndarray) -> Dataset:
+    """Return the data set of some of the hands [N] bool, which are compared with each other."""
+    rows, count, who = (np.asarray(a)[able] for a in (hands.rows, hands.count, hands.who))
+    writers, label = np.unique(who[:, 0], return_inverse=True)
+    most = int(np.unique(who[:, 1], return_counts=True)[1].min())
+    inputs = replace(
+        hands, rows=rows, count=count, who=who.astype(np.int32),
+        example=np.arange(len(who), dtype=np.int32), hands=min(hands.hands, most),
+    )  # fmt: skip
+    return Dataset(inputs, label, len(writers))
 
 
 def split_hands(data: Dataset, shares: Sequence[float], *, seed: int) -> tuple[Dataset, ...]:
@@ -134,32 +135,20 @@ def split_hands(data: Dataset, shares: Sequence[float], *, seed: int) -> tuple[D
     Raises:
       DataError: for fewer writers than that.
     """
-    inputs: Hands = data.inputs
-    writers = np.unique(np.asarray(inputs.hand)[:, 0])
-    if len(writers) < 2 * len(shares):
+    who = np.asarray(data.inputs.who)
+    writers, parts = np.unique(who[:, 0]), len(shares)
+    if len(writers) < 2 * parts:
         raise DataError(
-            f"{len(writers)} writers are too few for {len(shares)} parts with two each: "
-            "add more"
+            f"{len(writers)} writers are too few for {parts} parts with two each: add more"
         )
     # NumPy promises the raw stream of PCG64 for good.
     order = writers[np.argsort(np.random.PCG64(seed).random_raw(len(writers)))]
     ends = np.round(np.cumsum(shares) / np.sum(shares) * len(order)).astype(int)
-    latest = len(order) - 2 * np.arange(len(shares))[::-1]
-    ends = np.clip(ends, 2 * np.arange(1, len(shares) + 1), latest)
-    return tuple(_of_writers(data, np.sort(own)) for own in np.split(order, ends[:-1]))
-
-
-def _of_writers(data: Dataset, own: np.ndarray) -> Dataset:
-    """Return the hands of some writers, numbered from 0 on."""
-    inputs: Hands = data.inputs
-    hand = np.asarray(inputs.hand)
-    hand = hand[np.isin(hand[:, 0], own)]
-    hand = np.stack([np.searchsorted(own, hand[:, 0]), hand[:, 1]], 1).astype(np.int32)
-    part = replace(
-        inputs, among=np.asarray(inputs.among)[own], count=np.asarray(inputs.count)[own],
-        hand=hand, hands=min(inputs.hands, len(own)),
-    )  # fmt: skip
-    return Dataset(part, hand[:, 0], len(own))
+    least = 2 * np.arange(1, parts + 1)
+    ends = np.clip(ends, least, len(order) - 2 * np.arange(parts)[::-1])
+    return tuple(
+        _dataset(data.inputs, np.isin(who[:, 0], own)) for own in np.split(order, ends[:-1])
+    )
 
 
 def signatures() -> tuple[Dataset, Dataset]:
@@ -181,6 +170,6 @@ def signatures() -> tuple[Dataset, Dataset]:
     with np.load(path, allow_pickle=False) as file:
         ink = np.unpackbits(file["ink"], axis=2)
         writer, name = file["writer"].astype(int), file["name"].astype(int)
-    picture = np.stack([fitted(of_one_pen(cropped(each.astype(float)))) for each in ink])
+    picture = np.stack([fitted(cropped(each.astype(float))) for each in ink])
     train, test = split_hands(make_hands(picture, writer, name), SHARES, seed=SPLIT_SEED)
     return train, test

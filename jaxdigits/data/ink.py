@@ -333,16 +333,17 @@ def _require_one(mask: np.ndarray) -> None:
         raise DataError(f"{starts} large pieces stand side by side: cut out one digit")
 
 
-def widen_strokes(ink: np.ndarray) -> np.ndarray:
-    """Return the digit [h, w] with no stroke thinner than 8 % of its longer side.
+def widen_strokes(ink: np.ndarray, share: float = STROKE, side: int = FINE) -> np.ndarray:
+    """Return the ink [h, w] with no stroke thinner than a share of its longer side.
 
-    95 % of MNIST's strokes are wider.  A thin digit comes back with 60 pixels on that side.
+    95 % of MNIST's strokes are wider than 8 %.  Thin ink comes back with `side` pixels on that
+    side.
     """
-    h, w = (max(1, round(FINE * n / max(ink.shape))) for n in ink.shape)
+    h, w = (max(1, round(side * n / max(ink.shape))) for n in ink.shape)
     fine = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
-    fine = np.pad(fine / fine.max(), FINE // 10)
+    fine = np.pad(fine / fine.max(), side // 10)
     mask = fine >= 0.5
-    add = (STROKE * FINE - stroke_width(mask)) / 2
+    add = (share * side - stroke_width(mask)) / 2
     if add <= 0:
         return ink
     away = depth(~mask)

@@ -8,7 +8,7 @@ strokes that are thinner than 3 % of the longer side are widened to that.
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from jaxdigits.data.ink import (
     flatten_light,
     pieces_of,
     require_grey,
-    stroke_width,
+    widen_strokes,
 )
 from jaxdigits.data.morphology import grown
 from jaxdigits.data.picture import read_grey
@@ -91,35 +91,19 @@ def prepare_signature(grey: np.ndarray) -> np.ndarray:
     mass[0] = 0
     mask &= (mass >= SPECK * mass.sum())[pieces]
     _require_one(mask)
-    return fitted(of_one_pen(cropped(np.where(grown(mask), ink, 0))))
+    return fitted(cropped(np.where(grown(mask), ink, 0)))
 
 
 def fitted(ink: np.ndarray) -> np.ndarray:
-    """Scale ink [h, w] to fill [64, 128] uint8 on one side, and centre it."""
+    """Widen the strokes of ink [h, w], and scale it to [64, 128] uint8, centred."""
+    ink = widen_strokes(ink, STROKE, FINE)
     scale = min(HEIGHT / ink.shape[0], WIDTH / ink.shape[1])
     h, w = (max(1, round(scale * n)) for n in ink.shape)
     small = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
     picture = np.zeros((HEIGHT, WIDTH), np.uint8)
     top, left = (HEIGHT - h) // 2, (WIDTH - w) // 2
-    picture[top : top + h, left : left + w] = np.rint(255 * small / max(small.max(), 1e-6))
+    picture[top : top + h, left : left + w] = np.rint(255 * small / small.max())
     return picture
-
-
-def of_one_pen(ink: np.ndarray) -> np.ndarray:
-    """Return ink [h, w] with no stroke thinner than 3 % of its longer side."""
-    from scipy import ndimage
-
-    side = max(ink.shape)
-    if not FINE / 2 <= side <= FINE:
-        h, w = (max(1, round(FINE * n / side)) for n in ink.shape)
-        ink, side = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T, FINE
-    ink = np.pad(ink / ink.max(), side // 20)
-    mask = ink >= 0.5
-    add = (STROKE * side - stroke_width(mask)) / 2
-    if add > 0:
-        away: Any = ndimage.distance_transform_edt(~mask)
-        ink = np.maximum(ink, np.clip(add + 1 - away, 0, 1))
-    return cropped(ink)
 
 
 def _is_uneven(grey: np.ndarray) -> bool:

@@ -22,9 +22,9 @@ MOST = 5  # references; of more, the first ones count
 
 def pictures_of(hands: Hands) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the pictures [M, H, W] of hands, who wrote each [M], and which name [M]."""
-    among, count = np.asarray(hands.among), np.asarray(hands.count)
-    whose = np.argwhere(np.arange(among.shape[2]) < count[..., None])
-    return np.asarray(hands.picture)[among[tuple(whose.T)]], whose[:, 0], whose[:, 1]
+    rows, count, who = map(np.asarray, (hands.rows, hands.count, hands.who))
+    whose, which = np.nonzero(np.arange(rows.shape[1]) < count[:, None])
+    return np.asarray(hands.picture)[rows[whose, which]], *who[whose].T
 
 
 def calibrations_of(
@@ -119,22 +119,16 @@ def load_calibrations(folder: Path) -> tuple[Calibration, ...]:
     try:
         if path.stat().st_size > LARGEST_JSON:
             raise ValueError("it is too large")
-        rows = json.loads(path.read_text())
-        if not isinstance(rows, list) or not rows:
+        calibrations = tuple(Calibration(**row) for row in json.loads(path.read_text()))
+        for a, b, same, other, errors in calibrations:
+            limits = [0.0 if limit is None else limit for limit in (same, other)]
+            shares = [errors[name] for name in ("genuine", "impostor", "simple")]
+            if not np.isfinite([a, b, *limits, *shares]).all():
+                raise ValueError("its numbers are not finite")
+        if not calibrations:
             raise ValueError("it has no calibrations")
-        calibrations = tuple(Calibration(**row) for row in rows)
-        for each in calibrations:
-            _require_numbers(each)
     except Exception as error:  # values of a wrong type can fail anywhere
         raise RunError(
             f"{path} cannot be used ({type(error).__name__}): train the run to its end"
         ) from error
     return calibrations
-
-
-def _require_numbers(calibration: Calibration) -> None:
-    a, b, same, other, errors = calibration
-    numbers = [a, b, *(limit for limit in (same, other) if limit is not None)]
-    shares = [errors[name] for name in ("genuine", "impostor", "simple")]
-    if not all(isinstance(x, float) and np.isfinite(x) for x in numbers + shares):
-        raise ValueError(f"{calibration} has no finite numbers")

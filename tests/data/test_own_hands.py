@@ -32,8 +32,9 @@ def test_folders_within_are_names_which_others_write_too(folder):
         for picture in ("0", "1"):
             (writer / "other").mkdir(exist_ok=True)
             shutil.copy(writer / f"{picture}.png", writer / "other")
-    count = np.asarray(read(folder).train.inputs.count)
-    np.testing.assert_array_equal(count, np.tile([3, 2], (6, 1)))
+    hands = read(folder).train.inputs
+    np.testing.assert_array_equal(hands.count, np.tile([3, 2], 6))
+    np.testing.assert_array_equal(hands.who[:, 1], np.tile([0, 1], 6))
 
 
 def test_the_digest_tells_whether_pictures_changed(folder, draw_hand):
