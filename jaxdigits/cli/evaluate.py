@@ -167,24 +167,26 @@ class Evaluate:
     def _of_hands(self, run, name: str, test, tell) -> int:
         """Print the errors of decisions on signatures, by the number of references."""
         from jaxdigits.runs.job import predict
-        from jaxdigits.runs.verification import load_calibrations, measure_decisions
+        from jaxdigits.runs.verification import load_comparison, measure_decisions
 
         if self.figure or self.corruptions or self.energy:
             raise ValueError(
                 "--figure, --corruptions and --energy are for digits: leave them out"
             )
         rows = measure_decisions(
-            partial(predict, run), load_calibrations(self.run_folder), test.inputs
+            partial(predict, run), load_comparison(self.run_folder), test.inputs
         )
-        head = ["references", "equal error, same name", "another name",
-                "others called the same", "genuine called another", "cannot say"]  # fmt: skip
+        head = ["references", "equal error, same name", "another name", "genuine missed",
+                "others passed, same name", "another name", "cannot say"]  # fmt: skip
+        share = lambda x: "" if x is None or x != x else percent(x)
         cells = [
-            [str(row.references), *("" if x is None else percent(x) for x in row[1:])]
-            for row in rows
+            [str(n), *map(share, (equal, other, *errors, unsaid))]
+            for n, equal, other, errors, unsaid in rows
         ]
         tell(f"{name}: errors on {test.classes} writers\n\n{table(head, cells)}")
         if self.json:
-            say_json(dict(data=name, decisions=[row._asdict() for row in rows]))
+            each = [row._asdict() | {"errors": row.errors._asdict()} for row in rows]
+            say_json(dict(data=name, decisions=each))
         return 0
 
     def _corrupted(self, run, test) -> dict[str, dict[int, list[float]]]:

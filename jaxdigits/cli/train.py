@@ -26,7 +26,7 @@ from jaxdigits.options import Bounds, Option, options_of, require_name, require_
 
 NETWORK = "snn"  # that is trained without a name
 UPDATES = 8  # of an epoch of one's own data at the least, if there are enough examples
-UPDATES_OF_HANDS = 3600  # of a training on one's own signatures, as on those of 60 writers
+UPDATES_OF_HANDS = 3000  # of a training on one's own signatures, as on those of 60 writers
 TEXT = """\
 Train a network, choose its epoch on validation data, and test it once.
 

@@ -53,7 +53,7 @@ class Verify:
         from jaxdigits.data import mixture_of, read_signature
         from jaxdigits.runs.folder import load_run
         from jaxdigits.runs.job import predict
-        from jaxdigits.runs.verification import joined, load_calibrations
+        from jaxdigits.runs.verification import joined, load_comparison
         from jaxdigits.verify import distances
 
         run = load_run(self.run_)
@@ -61,7 +61,7 @@ class Verify:
             raise RunError(
                 f"{self.run_} reads digits: pass a run of `jaxdigits train embedding`"
             )
-        calibrations = load_calibrations(self.run_)
+        comparison = load_comparison(self.run_)
         paths = [*self.references, self.questioned]
         signatures = [read_signature(path) for path in paths]
         if mixed := mixture_of(list(map(str, paths)), [each.photograph for each in signatures]):
@@ -70,34 +70,35 @@ class Verify:
         for path, other in zip(self.references, ink[:-1], strict=True):
             if (other == ink[-1]).all():
                 say_note(f"{path} has the same ink as the questioned picture: is it a copy?")
-        used = min(len(self.references), len(calibrations))
+        used = min(len(self.references), len(comparison.calibrations))
         if used < len(self.references):
             say_note(f"errors are known for {used} references: the first {used} are used")
         points = joined(predict(run, ink))
-        score = distances(points[-1:], points[:used])[0].mean()
-        self._show(float(score), calibrations[used - 1], used)
+        score = distances(points[-1:], points[:used], comparison.cohort).mean()
+        self._show(float(score), comparison, used)
         return 0
 
-    def _show(self, score: float, calibration: Any, used: int) -> None:
+    def _show(self, score: float, comparison: Any, used: int) -> None:
+        calibration, errors = (rows[used - 1] for rows in comparison[:2])
         decision = calibration.decide(score)
         ratio = float(np.exp(np.clip(calibration.log_ratio(score), -30, 30)))
-        errors = calibration.errors
         if self.json:
             say_json(
                 dict(
                     questioned=str(self.questioned), decision=decision, likelihood_ratio=ratio,
-                    score=score, references=used, errors=errors, note=JUDGEMENT,
+                    score=score, references=used, errors=errors._asdict(), note=JUDGEMENT,
                 )
             )  # fmt: skip
             return
+        share = lambda x: "(not measured)" if x != x else percent(x)
         many = f"{used} reference{'s' if used > 1 else ''}"
         side = "the same hand" if ratio >= 1 else "another hand"
         say(
             f"{printable(str(self.questioned))}: {decision}\n"
             f"{max(ratio, 1 / ratio):,.1f} times likelier from {side} than from "
             f"{'another' if ratio >= 1 else 'the same'}, by {many}\n"
-            f'Of writers not seen, "same hand" was said of {percent(errors["impostor"])} '
-            f"of others with the same name and {percent(errors['simple'])} with another "
-            f'name, "another hand" of {percent(errors["genuine"])} of genuine pairs.\n'
+            f'On writers not seen, "same hand" passed {share(errors.impostor)} of others with '
+            f"the same name and {share(errors.simple)} with another name;\n"
+            f'"another hand" missed {share(errors.genuine)} of genuine pairs.\n'
             f"Skilled imitations were not measured; {JUDGEMENT}."
         )

@@ -47,6 +47,8 @@ class Hands:
     example: Array | np.ndarray
     """[n] int32, the hand of each example; it is compared with all N"""
     hands: int = field(default=HANDS, metadata=dict(static=True))
+    strangers: int = field(default=0, metadata=dict(static=True))
+    """hands of an example, the last ones, that write another name"""
 
     @property
     def size(self) -> int:
@@ -62,16 +64,14 @@ class Hands:
         picture, pictures, count, who, example = map(
             jnp.asarray, (self.picture, self.rows, self.count, self.who, self.example)
         )
-        strangers = self.hands // OTHER_NAME if len(np.unique(self.who[:, 1])) > 1 else 0
+        near = self.hands - self.strangers - 1  # that write the same name
 
         def draw(key, own):
             u = jax.random.uniform(jax.random.fold_in(key, 0), (len(who),))
             u += 4 * (who[:, 0] == who[own, 0])  # never the same writer
             other = who[:, 1] != who[own, 1]
             same, strange = jnp.argsort(u + 2 * other), jnp.argsort(u + 2 * ~other)
-            hand = jnp.concatenate(
-                [own[None], same[: self.hands - 1 - strangers], strange[:strangers]]
-            )
+            hand = jnp.concatenate([own[None], same[:near], strange[: self.strangers]])
             v = jax.random.uniform(jax.random.fold_in(key, 1), (2, self.hands))
             first = jnp.floor(v[0] * count[hand]).astype(jnp.int32)
             apart = 1 + jnp.floor(v[1] * (count[hand] - 1)).astype(jnp.int32)
@@ -119,10 +119,12 @@ def _dataset(hands: Hands, able: np.ndarray) -> Dataset:
     """Return the data set of some of the hands [N] bool, which are compared with each other."""
     rows, count, who = (np.asarray(a)[able] for a in (hands.rows, hands.count, hands.who))
     writers, label = np.unique(who[:, 0], return_inverse=True)
-    most = int(np.unique(who[:, 1], return_counts=True)[1].min())
+    name, writing = np.unique(who[:, 1], return_counts=True)
+    most = min(hands.hands, int(writing.min()))
     inputs = replace(
-        hands, rows=rows, count=count, who=who.astype(np.int32),
-        example=np.arange(len(who), dtype=np.int32), hands=min(hands.hands, most),
+        hands, rows=rows, count=count, who=who.astype(np.int32), hands=most,
+        example=np.arange(len(who), dtype=np.int32),
+        strangers=most // OTHER_NAME if len(name) > 1 else 0,
     )  # fmt: skip
     return Dataset(inputs, label, len(writers))
 

@@ -13,8 +13,9 @@ from jaxdigits.layer import to_unit
 from jaxdigits.plots.images import saliency_figure
 from jaxdigits.plots.of_network import Drawing, Member
 from jaxdigits.plots.style import INK, WIDTH, look, new_figure, with_style
-from jaxdigits.runs.verification import joined, pictures_of
-from jaxdigits.verify import Scores, scores_of
+from jaxdigits.runs.job import validation_split
+from jaxdigits.runs.verification import joined, pictures_of, scores_by_references
+from jaxdigits.verify import Scores
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,15 +54,13 @@ def errors_figure(scores: Mapping[str, Scores]) -> "Figure":
 
 
 def hands_of(
-    member: Member, points_of: Callable[[Any], np.ndarray], test: Dataset
+    member: Member, points_of: Callable[[Any], np.ndarray], train: Dataset, test: Dataset
 ) -> list[Drawing]:
     """Draw the errors on test writers, and the strokes that make two pictures one hand."""
-    picture, writer, name = pictures_of(test.inputs)
-    points = joined(points_of(picture))
+    cohort = joined(points_of(pictures_of(validation_split(train)[0].inputs)[0]))
+    rows = scores_by_references(points_of, cohort, test.inputs)
     scores = {
-        f"{n} reference{'s' * (n > 1)}": each
-        for n in REFERENCES
-        if len((each := scores_of(points, writer, name, n)).genuine) and len(each.impostor)
+        f"{n} reference{'s' * (n > 1)}": rows[n - 1] for n in REFERENCES if n <= len(rows)
     }
     text = "Writers that no training step saw: the same name by the same hand, and by others. "
     text += "The thin line is where both kinds of errors are equal."

@@ -55,7 +55,7 @@ def drawings(
     """
     predict, member = predictor(run), first_member(run)
     if run.config.compares:
-        return [*_learning(history, best_epoch), *hands_of(member, predict, test)]
+        return [*_learning(history, best_epoch), *hands_of(member, predict, train, test)]
     if run.config.reads_fields:
         return [*_learning(history, best_epoch), *weights_of(member)]
     logits = predict(test.inputs)

@@ -458,7 +458,7 @@ _fields = partial(
     smoothing=0.0, ema=0.999,
 )  # fmt: skip
 _hands = partial(
-    Config, data="signatures", epochs=6, batch=1, learning_rate=3e-3, weight_decay=0.02,
+    Config, data="signatures", epochs=5, batch=1, learning_rate=3e-3, weight_decay=0.02,
     smoothing=0.0, ema=0.99, augment="shift",
 )  # fmt: skip
 _senses = partial(

@@ -50,7 +50,7 @@ from jaxdigits.runs.folder import (
     write_result,
 )
 from jaxdigits.runs.start import start_params
-from jaxdigits.runs.verification import calibrations_of, save_calibrations
+from jaxdigits.runs.verification import learn_comparison, save_comparison
 from jaxdigits.train.evaluate import logits_of
 from jaxdigits.train.fit import NO_HOOKS, Diverged, Fit, fit
 from jaxdigits.train.health import watcher
@@ -177,7 +177,8 @@ def run_job(
         params, statistics = jax.device_get((params, statistics))
     logits_of = predictor(Run(config, params, statistics))
     if config.compares:
-        save_calibrations(folder, calibrations_of(logits_of, valid))
+        parts = (part.inputs for part in (train, valid, test))
+        save_comparison(folder, learn_comparison(logits_of, *parts))
     else:
         save_doubt(folder, doubt_of(config, logits_of, valid))
     logits = logits_of(test.inputs)

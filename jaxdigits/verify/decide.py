@@ -1,15 +1,19 @@
 """From distances to a decision: likelihood ratios, and errors on writers that were not seen.
 
-The score of a questioned signature is its mean distance 1 − cos to the references.  A logistic
-regression on validation writers, both kinds weighted equally, gives log LR = a + b · score:
-how much likelier the score is from the same hand than from another that writes the name.
+The score of a questioned signature is its mean distance 1 − cos to the references.  Hands
+that write as most do are near to everybody's, so from each distance goes the mean of both
+pictures' distances to the nearest of a cohort, pictures of the training writers [1].
 
-"same hand" is said above an LR at which at most a share of the impostors lies, "another hand"
-below one at which at most a share of the genuine ones does: shares with an upper bound
-(Clopper-Pearson) at the stated error.  Between both nothing can be said.
+A logistic regression on validation writers, both kinds weighted equally, gives
+log LR = a + b · score: how much likelier the score is from the same hand than from another that
+writes the name.  "same hand" is said above an LR at which at most a share of the impostors
+lies, "another hand" below one at which at most a share of the genuine ones does: shares with
+an upper bound (Clopper-Pearson) at the stated error.  Between both nothing can be said.
+
+[1] Auckenthaler, Carey & Lloyd-Thomas, Digital Signal Processing 10, 2000,
+    doi:10.1006/dspr.1999.0360.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +21,11 @@ import numpy as np
 from jaxdigits.measure.calibration import error_bound
 
 ERROR = 0.05  # the share of wrong decisions, of either kind, that a decision states
-MOST = 5  # references that are calibrated; more count as that many
+NEAREST = 60  # of a cohort; 10 to 200 were as good on validation writers
 
 
 class Scores(NamedTuple):
-    """Scores by the number of references, of one set of writers."""
+    """Scores with some number of references, of one set of writers."""
 
     genuine: np.ndarray
     """[N]"""
@@ -37,13 +41,10 @@ class Calibration(NamedTuple):
     a: float
     b: float
     """log LR = a + b · score, natural"""
-    same: float | None
-    """the least log LR of "same hand"; None: never said"""
-    other: float | None
-    """the largest log LR of "another hand"; None: never said"""
-    errors: Mapping[str, float]
-    """on validation writers: shares of genuine called another hand, and of impostors and simple
-    forgeries called the same"""
+    same: float
+    """the least log LR of "same hand"; inf: never said"""
+    other: float
+    """the largest log LR of "another hand"; -inf: never said"""
 
     def log_ratio(self, score: Any) -> Any:
         """Return log LR of scores [...]."""
@@ -51,20 +52,40 @@ class Calibration(NamedTuple):
 
     def decide(self, score: float) -> str:
         """Return "same hand", "another hand" or "cannot say"."""
-        ratio = float(self.log_ratio(score))
-        if self.same is not None and ratio >= self.same:
-            return "same hand"
-        if self.other is not None and ratio <= self.other:
-            return "another hand"
-        return "cannot say"
+        ratio = self.log_ratio(score)
+        return "same hand" if ratio >= self.same else (
+            "another hand" if ratio <= self.other else "cannot say"
+        )  # fmt: skip
 
 
-def distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return 1 − cos [..., N, M] of points [..., N, D] and others [..., M, D] of length one."""
-    return 1 - points @ np.swapaxes(others, -1, -2)
+class Errors(NamedTuple):
+    """Shares of wrong decisions; NaN where there was nothing to decide."""
+
+    genuine: float
+    """called another hand"""
+    impostor: float
+    """others that write the same name, called the same hand"""
+    simple: float
+    """others that write another name, called the same hand"""
 
 
-def scores_of(points: np.ndarray, writer: Any, name: Any, references: int) -> Scores:
+def distances(points: np.ndarray, others: np.ndarray, cohort: np.ndarray) -> np.ndarray:
+    """Return distances [N, M] of points [N, D] and others [M, D], beside a cohort [C, D].
+
+    All have length one.  Without a cohort (C = 0) they are 1 − cos.
+    """
+
+    def usual(x):
+        far = 1 - x @ cohort.T
+        count = min(NEAREST, len(cohort))
+        return np.partition(far, count - 1)[:, :count].mean(1) / 2 if count else 0 * x[:, 0]
+
+    return 1 - points @ others.T - usual(points)[:, None] - usual(others)
+
+
+def scores_of(
+    points: np.ndarray, writer: Any, name: Any, references: int, cohort: np.ndarray
+) -> Scores:
     """Return the scores of all pictures against each hand's references.
 
     Each picture [M, D] in turn is questioned.  Its references are the first others of one hand
@@ -74,12 +95,12 @@ def scores_of(points: np.ndarray, writer: Any, name: Any, references: int) -> Sc
       points: [M, D]
       writer, name: [M]
       references: how many.
+      cohort: as for `distances`.
     """
     writer, name = np.asarray(writer), np.asarray(name)
-    near = distances(points, points)
+    near = distances(points, points, cohort)
     scores: tuple[list[np.ndarray], ...] = ([], [], [])
-    hands = sorted(set(zip(writer.tolist(), name.tolist(), strict=True)))
-    for w, n in hands:
+    for w, n in sorted(set(zip(writer.tolist(), name.tolist(), strict=True))):
         own = np.flatnonzero((writer == w) & (name == n))
         if len(own) <= references:
             continue
@@ -100,29 +121,22 @@ def calibrate(scores: Scores, error: float = ERROR) -> Calibration:
     """
     if not len(scores.genuine) or not len(scores.impostor):
         raise ValueError("calibrate needs scores of the same hand and of others, got none")
-    a, b = _regression(scores)
-    calibration = Calibration(a, b, None, None, {})
-    genuine, impostor, simple = (calibration.log_ratio(each) for each in scores)
-    same = _limit(impostor, error)
-    other = _limit(-genuine, error)
-    whole = calibration._replace(same=same, other=None if other is None else -other)
-    if whole.same is not None and whole.other is not None and whole.same <= whole.other:
-        # Both kinds hardly overlap: one limit in the middle errs less than promised.
-        middle = (whole.same + whole.other) / 2
-        whole = whole._replace(same=middle, other=np.nextafter(middle, -np.inf))
+    fit = Calibration(*_regression(scores), np.inf, -np.inf)
+    same = _limit(fit.log_ratio(scores.impostor), error)
+    other = -_limit(-fit.log_ratio(scores.genuine), error)
+    if (
+        same <= other
+    ):  # both kinds hardly overlap: a limit in the middle errs less than promised
+        same = (same + other) / 2
+        other = float(np.nextafter(same, -np.inf))
+    return fit._replace(same=same, other=other)
 
-    def share(ratios, limit, sign):
-        reached = (
-            np.zeros(1) if limit is None or not len(ratios) else sign * (ratios - limit) >= 0
-        )
-        return float(reached.mean())
 
-    errors = {
-        "genuine": share(genuine, whole.other, -1),
-        "impostor": share(impostor, whole.same, 1),
-        "simple": share(simple, whole.same, 1),
-    }
-    return whole._replace(errors=errors)
+def errors_of(calibration: Calibration, scores: Scores) -> Errors:
+    """Return the shares of wrong decisions on the scores of other writers."""
+    genuine, *others = (calibration.log_ratio(each) for each in scores)
+    wrong = [genuine <= calibration.other, *(each >= calibration.same for each in others)]
+    return Errors(*(float(each.mean()) if len(each) else np.nan for each in wrong))
 
 
 def equal_error(genuine: np.ndarray, impostor: np.ndarray) -> float:
@@ -150,10 +164,10 @@ def _regression(scores: Scores) -> tuple[float, float]:
     return float(a), float(b / unit)
 
 
-def _limit(ratios: np.ndarray, error: float) -> float | None:
+def _limit(ratios: np.ndarray, error: float) -> float:
     """Return the least limit that at most a share `error` of ratios reaches, by its bound."""
     ordered = np.sort(ratios)[::-1]
-    best = None
+    best = np.inf
     for wrong in range(len(ordered)):
         if error_bound(wrong, len(ordered)) > error:
             break

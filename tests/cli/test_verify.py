@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdigits.runs.verification import load_calibrations
+from jaxdigits.runs.verification import load_comparison
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_training_ends_with_calibrations_and_the_next_command(run_of_hands, hand
     assert answer.out.splitlines()[-1].endswith(
         f"jaxdigits verify FILE... --questioned FILE --run {folder}"
     )
-    assert len(load_calibrations(folder)) == 2  # references of writers with three pictures
+    assert len(load_comparison(folder).errors) == 2  # references of writers with three pictures
 
 
 def test_a_hand_is_likelier_than_another(cli, run_of_hands, pictures):
@@ -54,11 +54,12 @@ def test_the_answer_has_a_decision_its_errors_and_a_warning(cli, run_of_hands, p
     files = [pictures / f"{n}.png" for n in range(3)]
     answer = cli("verify", *files, "--questioned", files[0], "--run", run_of_hands[1])
     assert answer.code == 0, answer.err
-    first, ratio, errors, last = answer.out.splitlines()
+    first, ratio, errors, missed, last = answer.out.splitlines()
     assert first.startswith(f"{files[0]}: ")
     assert first.split(": ")[1] in ("same hand", "another hand", "cannot say")
     assert "times likelier from the same hand than from another, by 2 references" in ratio
-    assert "% of others with the same name" in errors
+    assert "% of others with the same name and (not measured) with another" in errors
+    assert "% of genuine pairs" in missed
     assert last.endswith("this supports a person's judgement and does not replace it.")
     assert f"{files[0]} has the same ink as the questioned picture" in answer.err
     assert "errors are known for 2 references: the first 2 are used" in answer.err
