@@ -4,8 +4,10 @@ import os
 from importlib.metadata import version
 
 import jax
+import numpy as np
 import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
+from PIL import Image, ImageDraw
 
 from jaxdigits.data import digits
 
@@ -61,3 +63,31 @@ def small():
     """(train, valid) of 256 and 60 digits."""
     train, test = digits()
     return train[:256], test[:60]
+
+
+@pytest.fixture(scope="session")
+def draw_hand():
+    """A function that draws a zigzag in the slant and the rhythm of a writer, as a picture."""
+
+    def draw(writer, picture, paper=255.0):
+        of_writer, rng = np.random.default_rng(writer), np.random.default_rng((writer, picture))
+        x = np.linspace(20, 180, 5 + writer % 5)
+        y = 50 + 30 * np.cos(np.pi * np.arange(len(x))) * of_writer.uniform(0.4, 1, len(x))
+        x = x + of_writer.uniform(-0.4, 0.4) * (y - 50)
+        points = np.stack([x, y], 1) + rng.uniform(-1.5, 1.5, (len(x), 2))
+        image = Image.new("L", (200, 100), 255)
+        ImageDraw.Draw(image).line([tuple(p) for p in points.tolist()], fill=0, width=3)
+        return Image.fromarray((np.asarray(image) * (paper / 255)).astype(np.uint8))
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def hands_folder(draw_hand, tmp_path_factory):
+    """A folder with three signatures of each of eight writers."""
+    folder = tmp_path_factory.mktemp("hands")
+    for writer in range(8):
+        (folder / f"w{writer}").mkdir()
+        for picture in range(3):
+            draw_hand(writer, picture).save(folder / f"w{writer}" / f"{picture}.png")
+    return folder

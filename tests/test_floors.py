@@ -17,7 +17,7 @@ FLOORS = {
     "models": 3, "gradients": 3, "fold": 3,
     "train": 4, "quantise": 4, "convert": 4,
     "measure": 5, "interop": 5,
-    "reader": 6, "certificate": 6,
+    "reader": 6, "verify": 6, "certificate": 6,
     "runs": 7,
     "search": 8,
     "plots": 9, "bench": 9, "page": 9,

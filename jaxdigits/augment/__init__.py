@@ -19,6 +19,7 @@ from jaxdigits.augment.photometric import pen as pen
 from jaxdigits.augment.pixels import Augment as Augment
 from jaxdigits.augment.recipes import AUGMENTS as AUGMENTS
 from jaxdigits.augment.recipes import compose as compose
+from jaxdigits.augment.recipes import of_hands as of_hands
 from jaxdigits.augment.recipes import of_senses as of_senses
 from jaxdigits.augment.recipes import one_of as one_of
 from jaxdigits.augment.recipes import sometimes as sometimes

@@ -12,6 +12,7 @@ own key alone, as all random numbers of a step do; so it is the same in any batc
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -27,7 +28,7 @@ from jaxdigits.augment.photometric import (
 )
 from jaxdigits.augment.pixels import Augment, prepared, uniform_of
 from jaxdigits.augment.warp import affine, elastic, warp
-from jaxdigits.keys import fold_in
+from jaxdigits.keys import fold_in, per_example
 
 
 def compose(*augments: Augment) -> Augment:
@@ -98,8 +99,34 @@ def of_senses(augments: Mapping[str, Callable[[Array, Any], Any]]) -> Callable:
     return augment
 
 
+def of_hands(picture: Augment, hand: Augment | None = None) -> Augment:
+    """Change the pictures x [B, K, V, H, W] of K hands: a hand's all alike, then each alone.
+
+    Slanted and bent alike, the pictures of a hand are those of another hand.
+
+    Args:
+      picture: changes each picture, after another pen has.
+      hand: changes all pictures of a hand; None: slant, proportions and bends.
+    """
+    hand, picture = hand or _another_hand, compose(sometimes(0.8, pen(0.8)), picture)
+
+    def augment(key, x):
+        lead, images = x.shape[:3], x.reshape(-1, *x.shape[3:])
+        own, each = (fold_in(per_example(key, len(x)), i) for i in range(2))
+        own = jnp.repeat(_split(own, lead[1]), lead[2])
+        return picture(_split(each, lead[1] * lead[2]), hand(own, images)).reshape(x.shape)
+
+    return augment
+
+
+def _split(keys: Array, count: int) -> Array:
+    """Return [B · count] keys from keys [B]."""
+    return jax.vmap(lambda key: jax.random.split(key, count))(keys).ravel()
+
+
 # Of five strengths tried this was best for an MLP on validation images.
 _handwriting = warp(affine(rotation=10, shift=1.5, scale=0.1, shear=0.1), elastic(alpha=20))
+_another_hand = warp(affine(rotation=8, scale=0.2, shear=0.25), elastic(alpha=30.0, sigma=8.0))
 _anywhere = warp(affine(rotation=20, shift=3, scale=0.3, shear=0.3), elastic(alpha=20))
 _light = one_of(contrast(0.6), background(0.8), brightness(0.5))
 _blots = one_of(erase(0.02, 0.2), erase(0.02, 0.1, stretch=100.0, ink=1.0))

@@ -24,8 +24,8 @@ from jaxdigits.options import nearest
 
 CLOSED_PIPE = 128 + 13  # as a shell gives it for SIGPIPE, after `| head -1`
 COMMANDS = (
-    "train", "search", "evaluate", "predict", "read", "page", "formats", "quantise", "convert",
-    "export", "import", "plot", "check", "bench", "info", "completion",
+    "train", "search", "evaluate", "predict", "read", "page", "formats", "verify", "quantise",
+    "convert", "export", "import", "plot", "check", "bench", "info", "completion",
 )  # fmt: skip
 OVERVIEW = """\
 Reading digits the way brains and machines do: networks with hand-derived gradients.

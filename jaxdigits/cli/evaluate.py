@@ -83,6 +83,8 @@ class Evaluate:
         test = data_to_test(run.config, self.data, self.data_dir)
         if read_result(self.run_folder) is None:
             say_note(f"{self.run_folder} has no result yet: this is its best network so far")
+        if run.config.compares:
+            return self._of_hands(run, name, test, tell)
         if run.config.reads_fields:
             return self._of_fields(run, name, test, tell)
         if self.figure:  # fail now rather than at the end
@@ -160,6 +162,31 @@ class Evaluate:
             right_share = dict(best_string=float(right.mean()), calibration_error=error)
             say_json(scores._asdict() | right_share | dict(
                 data=name, temperature=run.temperature, promises=promises))  # fmt: skip
+        return 0
+
+    def _of_hands(self, run, name: str, test, tell) -> int:
+        """Print the errors of decisions on signatures, by the number of references."""
+        from jaxdigits.runs.job import predict
+        from jaxdigits.runs.verification import load_comparison, measure_decisions
+
+        if self.figure or self.corruptions or self.energy:
+            raise ValueError(
+                "--figure, --corruptions and --energy are for digits: leave them out"
+            )
+        rows = measure_decisions(
+            partial(predict, run), load_comparison(self.run_folder), test.inputs
+        )
+        head = ["references", "equal error, same name", "another name", "genuine missed",
+                "others passed, same name", "another name", "cannot say"]  # fmt: skip
+        share = lambda x: "" if x is None or x != x else percent(x)
+        cells = [
+            [str(n), *map(share, (equal, other, *errors, unsaid))]
+            for n, equal, other, errors, unsaid in rows
+        ]
+        tell(f"{name}: errors on {test.classes} writers\n\n{table(head, cells)}")
+        if self.json:
+            each = [row._asdict() | {"errors": row.errors._asdict()} for row in rows]
+            say_json(dict(data=name, decisions=each))
         return 0
 
     def _corrupted(self, run, test) -> dict[str, dict[int, list[float]]]:

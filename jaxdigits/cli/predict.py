@@ -93,6 +93,11 @@ class Predict:
         from jaxdigits.runs.promise import limit_of
 
         run = load_run(folder)
+        if run.config.compares:
+            raise ValueError(
+                f"{folder} compares signatures: jaxdigits verify REFERENCE --questioned FILE "
+                f"--run {folder}"
+            )
         if run.config.reads_fields:
             raise ValueError(
                 f"{folder} reads rows of digits: jaxdigits read PICTURE --format zip "

@@ -58,7 +58,7 @@ def run_data(config, folder: Path | None, *, same: bool = False):
         raise DataError(
             f"{place}: the data of this run are not there; pass their new place as --data-dir"
         )
-    data = own_data(place, config.own.group_by)
+    data = own_data(place, config.own.group_by, hands=config.compares)
     _require_classes(place, data.own, config)
     if data.own.digest != config.own.digest:
         changed = f"{place} has changed since the training began"
@@ -81,6 +81,8 @@ def data_to_test(config, name: str | None, folder: Path | None):
     if name is None or name == config.data:
         return run_data(config, folder)[1]
     place = own_place(name, DATASETS)
+    if place is not None and config.compares:
+        return own_data(place, hands=True).test
     if place is not None and config.own is not None:
         return run_data(config, place)[1]
     if place is not None:

@@ -26,6 +26,7 @@ from jaxdigits.options import Bounds, Option, options_of, require_name, require_
 
 NETWORK = "snn"  # that is trained without a name
 UPDATES = 8  # of an epoch of one's own data at the least, if there are enough examples
+UPDATES_OF_HANDS = 3000  # of a training on one's own signatures, as on those of 60 writers
 TEXT = """\
 Train a network, choose its epoch on validation data, and test it once.
 
@@ -225,11 +226,14 @@ class Train:
     def _own(self):
         """Read one's own data: (configuration, train, test); say the choices made."""
         from jaxdigits.data.own import own_data
+        from jaxdigits.runs.config import OF_HANDS
         from jaxdigits.runs.job import validation_split
 
         if self.data_dir is not None:
             raise ValueError("--data-dir is for MNIST, got it with a folder: leave it out")
-        data = own_data(self.settings["data"], self.group_by or "")
+        network = self.network or (self.config().network if self.start else NETWORK)
+        hands = network in OF_HANDS
+        data = own_data(self.settings["data"], self.group_by or "", hands=hands)
         if is_first():
             for note in data.notes:
                 say(note, json_wanted=self.json)
@@ -238,6 +242,9 @@ class Train:
         if "batch" not in self.settings:
             usual = min(config.batch, few, max(8, few // UPDATES))
             config = self.config(own=data.own, batch=usual)
+        if config.compares and "epochs" not in self.settings:  # as many updates, of fewer hands
+            epochs = max(config.epochs, UPDATES_OF_HANDS // (few // config.batch))
+            config = replace(config, epochs=epochs)
         return config, data.train, data.test
 
     def _finish(self, config, outcome, test, folder: Path) -> None:
@@ -257,8 +264,9 @@ class Train:
             )
         finish_run(folder, result)
         low, high = result["test_interval"]
+        right = "nearest to the same hand" if config.compares else "test accuracy"
         say(
-            f"test accuracy {percent(result['test_accuracy'])}, 95 % interval "
+            f"{right} {percent(result['test_accuracy'])}, 95 % interval "
             f"[{percent(low)}, {percent(high)}] over {result['interval_over']}\n"
             f"{outcome.parameters:,} parameters, {outcome.seconds:.1f} s, run in {folder}\n"
             f"{_use_of(config, folder)}",
@@ -305,6 +313,9 @@ def _use_of(config, folder: Path) -> str:
     if config.reads_fields:
         run = shlex.quote(str(folder))
         return f"it reads rows of digits: jaxdigits read PICTURE --format zip --run {run}"
+    if config.compares:
+        run = shlex.quote(str(folder))
+        return f"it compares signatures: jaxdigits verify FILE... --questioned FILE --run {run}"
     if config.data in WEAKNESS:
         return (
             "it reads digits like its own, of 8 × 8 pixels; for photographs, "

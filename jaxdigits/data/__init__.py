@@ -20,6 +20,10 @@ from jaxdigits.data.fsdd import Sounds as Sounds
 from jaxdigits.data.fsdd import fsdd as fsdd
 from jaxdigits.data.fsdd import leave_speaker_out as leave_speaker_out
 from jaxdigits.data.fsdd import official_split as official_split
+from jaxdigits.data.hands import Hands as Hands
+from jaxdigits.data.hands import make_hands as make_hands
+from jaxdigits.data.hands import signatures as signatures
+from jaxdigits.data.hands import split_hands as split_hands
 from jaxdigits.data.idx import read_idx as read_idx
 from jaxdigits.data.inputs import Drawn as Drawn
 from jaxdigits.data.inputs import Inputs as Inputs
@@ -44,6 +48,9 @@ from jaxdigits.data.sensor import binned as binned
 from jaxdigits.data.shd import SHD_CHANNELS as SHD_CHANNELS
 from jaxdigits.data.shd import read_shd as read_shd
 from jaxdigits.data.shd import shd as shd
+from jaxdigits.data.signature import mixture_of as mixture_of
+from jaxdigits.data.signature import prepare_signature as prepare_signature
+from jaxdigits.data.signature import read_signature as read_signature
 from jaxdigits.data.sound import Recording as Recording
 from jaxdigits.data.sound import read_sound as read_sound
 from jaxdigits.errors import DataError as DataError

@@ -9,8 +9,11 @@ from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.digits import digits
 from jaxdigits.data.field_ink import ROWS
 from jaxdigits.data.fields import WIDTH, fields
+from jaxdigits.data.hands import signatures
 from jaxdigits.data.mnist import mnist
 from jaxdigits.data.pairs import digits_fsdd, mnist_fsdd
+from jaxdigits.data.signature import HEIGHT
+from jaxdigits.data.signature import WIDTH as WIDE
 from jaxdigits.data.sound import RATE
 
 DATASETS: Mapping[str, Callable[[], tuple[Dataset, Dataset]]] = {
@@ -19,12 +22,13 @@ DATASETS: Mapping[str, Callable[[], tuple[Dataset, Dataset]]] = {
     "digits+fsdd": digits_fsdd,
     "mnist+fsdd": mnist_fsdd,
     "fields": fields,
+    "signatures": signatures,
 }
 """name -> () -> (train, test)"""
 FEATURES: Mapping[str, Any] = {
     name: {"image": (28, 28), "sound": (RATE,)} if name.endswith("+fsdd") else (28, 28)
     for name in DATASETS
-} | {"fields": (ROWS, WIDTH)}
+} | {"fields": (ROWS, WIDTH), "signatures": (HEIGHT, WIDE)}
 """name -> the feature shape of an example, or one for each sense"""
 WEAKNESS: Mapping[str, str] = dict.fromkeys(
     ("digits", "digits+fsdd"),

@@ -256,15 +256,15 @@ def find_digit(ink: np.ndarray) -> np.ndarray:
     mask = ink >= LEVEL
     if not mask.any():
         raise DataError("no ink found: nothing stands out from the paper")
-    pieces, count = _pieces(mask, GAP * max(ink.shape))
+    pieces, count = pieces_of(mask, GAP * max(ink.shape))
     if count > 1:
         pieces = _without_specks(ink, pieces, count)
         mask &= pieces > 0
         _require_one(mask)
-    return _cropped(np.where(ndimage.maximum_filter(mask, 3), ink, 0))
+    return cropped(np.where(ndimage.maximum_filter(mask, 3), ink, 0))
 
 
-def _cropped(ink: np.ndarray) -> np.ndarray:
+def cropped(ink: np.ndarray) -> np.ndarray:
     """Return the box of all ink that is not faint."""
     rows, columns = (np.flatnonzero((ink >= FLOOR).any(axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
@@ -278,7 +278,7 @@ def _label(mask: np.ndarray) -> tuple[np.ndarray, int]:
     return numbers
 
 
-def _pieces(mask: np.ndarray, radius: float) -> tuple[np.ndarray, int]:
+def pieces_of(mask: np.ndarray, radius: float) -> tuple[np.ndarray, int]:
     """Label [H, W] the pieces of a mask, where those nearer than 2 radii are one."""
     from scipy import ndimage
 
@@ -321,7 +321,7 @@ def _require_one(mask: np.ndarray) -> None:
     from scipy import ndimage
 
     height = np.ptp(np.flatnonzero(mask.any(1))) + 1
-    pieces, count = _pieces(mask, APART * height / 2)
+    pieces, count = pieces_of(mask, APART * height / 2)
     if count == 1:
         return
     tall = [x for y, x in ndimage.find_objects(pieces) if y.stop - y.start >= TALL * height]
@@ -333,20 +333,21 @@ def _require_one(mask: np.ndarray) -> None:
         raise DataError(f"{starts} large pieces stand side by side: cut out one digit")
 
 
-def widen_strokes(ink: np.ndarray) -> np.ndarray:
-    """Return the digit [h, w] with no stroke thinner than 8 % of its longer side.
+def widen_strokes(ink: np.ndarray, share: float = STROKE, side: int = FINE) -> np.ndarray:
+    """Return the ink [h, w] with no stroke thinner than a share of its longer side.
 
-    95 % of MNIST's strokes are wider.  A thin digit comes back with 60 pixels on that side.
+    95 % of MNIST's strokes are wider than 8 %.  Thin ink comes back with `side` pixels on that
+    side.
     """
-    h, w = (max(1, round(FINE * n / max(ink.shape))) for n in ink.shape)
+    h, w = (max(1, round(side * n / max(ink.shape))) for n in ink.shape)
     fine = resampling(ink.shape[0], h) @ ink @ resampling(ink.shape[1], w).T
-    fine = np.pad(fine / fine.max(), FINE // 10)
+    fine = np.pad(fine / fine.max(), side // 10)
     mask = fine >= 0.5
-    add = (STROKE * FINE - stroke_width(mask)) / 2
+    add = (share * side - stroke_width(mask)) / 2
     if add <= 0:
         return ink
     away = depth(~mask)
-    return _cropped(np.maximum(fine, np.clip(add + 1 - away, 0, 1)))
+    return cropped(np.maximum(fine, np.clip(add + 1 - away, 0, 1)))
 
 
 def stroke_width(mask: np.ndarray) -> float:

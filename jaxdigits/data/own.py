@@ -27,6 +27,7 @@ from jaxdigits.data.mnist import find_idx
 from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData, digest_of
 from jaxdigits.data.own_fields import own_fields, table_of
 from jaxdigits.data.own_groups import groups_of, notes_on, rows_apart, writers_of
+from jaxdigits.data.own_hands import own_hands
 from jaxdigits.data.picture import read_grey, read_picture
 from jaxdigits.errors import DataError
 
@@ -45,12 +46,13 @@ class _Part(NamedTuple):
     """[N] of pictures"""
 
 
-def own_data(place: str | PathLike[str], group_by: str = "") -> OwnData:
+def own_data(place: str | PathLike[str], group_by: str = "", *, hands: bool = False) -> OwnData:
     """Read one's own images: the module's text says which files there may be.
 
     Args:
       group_by: mark behind the writer in the name of each picture, as _ in anna_07.png; all
         pictures of a writer are then in one part.
+      hands: they are signatures, with a folder for each writer (`jaxdigits.data.own_hands`).
 
     Raises:
       DataError: naming the file or folder that is missing, cannot be read, or does not fit.
@@ -62,6 +64,9 @@ def own_data(place: str | PathLike[str], group_by: str = "") -> OwnData:
         train, test = _npz(place), None
     elif not place.is_dir():
         raise DataError(f"{place}: no such folder; pass one with a subfolder per class")
+    elif hands:
+        _require_pictures(place, group_by, False)
+        return own_hands(place, SUFFIXES)
     elif table_of(place):
         _require_pictures(place, group_by, False)
         return own_fields(place)

@@ -1,7 +1,7 @@
 """Facts of people's own data, and the rules that all kinds of them share."""
 
 import hashlib
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -43,8 +43,12 @@ class OwnData(NamedTuple):
 
 def digest_of(*sets: Dataset) -> str:
     """Return the digest of all images and labels."""
+    return digest_of_arrays(*(a for data in sets for a in (data.inputs[:], data.label)))
+
+
+def digest_of_arrays(*arrays: Any) -> str:
+    """Return the digest of the bytes of arrays."""
     digest = hashlib.sha256()
-    for data in sets:
-        digest.update(np.asarray(data.inputs[:]).tobytes())
-        digest.update(np.asarray(data.label).tobytes())
+    for array in arrays:
+        digest.update(np.asarray(array).tobytes())
     return digest.hexdigest()[:16]

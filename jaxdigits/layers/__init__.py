@@ -28,3 +28,5 @@ from jaxdigits.layers.spectrogram import log_bands as log_bands
 from jaxdigits.layers.spectrogram import log_mel as log_mel
 from jaxdigits.layers.speech import spoken_frames as spoken_frames
 from jaxdigits.layers.speech import subtract_mean as subtract_mean
+from jaxdigits.layers.views import each_view as each_view
+from jaxdigits.layers.views import unit_length as unit_length

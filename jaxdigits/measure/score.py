@@ -45,13 +45,16 @@ def score(
     """Score the logits [networks, N, K] of one or more networks against labels [N].
 
     Args:
-      right: says which answers are right, as `Loss.right` does.
+      right: says which answers are right, as `Loss.right` does.  It may take logits of more
+        axes than K, as the points of signatures are.
 
     Raises:
       ValueError: if the shapes do not fit.
     """
     logits, label = np.asarray(logits), np.asarray(label)
-    if logits.ndim != 2 + label.ndim or logits.shape[1] != len(label):
+    few, axes = 2 + label.ndim, logits.ndim
+    fit = axes == few or (axes > few and right is not largest_is_label)
+    if not fit or logits.shape[1] != len(label):
         raise ValueError(
             f"logits {logits.shape} must be [networks, N, K] for labels {label.shape}"
         )

@@ -17,6 +17,7 @@ from jaxdigits.measure import (
     score,
 )
 from jaxdigits.plots.curves import corruption_figure, learning_figure
+from jaxdigits.plots.hands import hands_of
 from jaxdigits.plots.images import augmentation_figure
 from jaxdigits.plots.mistakes import confusion_figure, doubt_figure, mistakes_figure
 from jaxdigits.plots.of_network import (
@@ -53,6 +54,8 @@ def drawings(
       ImportError: without matplotlib, saying how to install it.
     """
     predict, member = predictor(run), first_member(run)
+    if run.config.compares:
+        return [*_learning(history, best_epoch), *hands_of(member, predict, train, test)]
     if run.config.reads_fields:
         return [*_learning(history, best_epoch), *weights_of(member)]
     logits = predict(test.inputs)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from jaxdigits import models
 from jaxdigits import spikes as sp
-from jaxdigits.augment import AUGMENTS, Augment, of_senses, other_speech
+from jaxdigits.augment import AUGMENTS, Augment, of_hands, of_senses, other_speech
 from jaxdigits.chain import in_series
 from jaxdigits.convert import spiking
 from jaxdigits.data.catalogue import CLASSES, FEATURES, blank
@@ -21,7 +21,7 @@ from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.interop.images import image_graph
 from jaxdigits.layer import Layer
-from jaxdigits.losses import Loss, cross_entropy, ctc
+from jaxdigits.losses import Loss, contrastive, cross_entropy, ctc
 from jaxdigits.models.choices import require_options
 from jaxdigits.options import (
     Bounds,
@@ -49,6 +49,7 @@ IMPORTED = "graph"  # the network of a NIR file
 BUILDERS: Mapping[str, Callable[..., Layer]] = {**models.NETWORKS, IMPORTED: image_graph}
 LIKE = {IMPORTED: "snn"}  # networks with another's settings of training
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
+OF_HANDS = ("embedding", "spiking_embedding")  # networks whose answers are points
 _FITTING = (
     "{} reads rows of digits: give the folder a labels.csv, or choose a network of images",
     "{} reads single images, and the folder has rows of digits: choose columns",
@@ -146,7 +147,7 @@ class Config:
         if not self.learning_rate:
             raise ValueError(f"learning_rate must be > 0, got {self.learning_rate}")
         check_microbatch(self.microbatch, self.batch)
-        if self.reads_fields and self.smoothing:
+        if (self.reads_fields or self.compares) and self.smoothing:
             raise ValueError(f"smoothing must be 0 for {self.network}, got {self.smoothing}")
         if self.reads_fields and self.seeds > 1:
             raise ValueError(f"seeds must be 1 for {self.network}: train one after the other")
@@ -166,7 +167,7 @@ class Config:
             )
         options = whole_options(self.network, self.options)
         object.__setattr__(self, "options", options)
-        if self.own is not None and options["classes"] != self._classes:
+        if self.own is not None and options.get("classes", self._classes) != self._classes:
             raise ValueError(
                 f"classes must be {self._classes}, as the data have, got {options['classes']}"
             )
@@ -178,7 +179,12 @@ class Config:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the classes: for eleven without data of one's own, digits and "no digit"."""
+        """Names of the classes: for eleven without data of one's own, digits and "no digit".
+
+        A network that compares has none.
+        """
+        if self.compares:
+            return ()
         if self.reads_fields:
             return CLASSES[:10]
         return CLASSES[: self.options["classes"]] if self.own is None else self.own.names
@@ -187,6 +193,11 @@ class Config:
     def reads_fields(self) -> bool:
         """Whether an answer is a string of digits, and the last class is blank."""
         return self.network in OF_STRINGS
+
+    @property
+    def compares(self) -> bool:
+        """Whether an answer is a point, near to others of the same hand."""
+        return self.network in OF_HANDS
 
     @property
     def _classes(self) -> int:
@@ -199,7 +210,9 @@ class Config:
         return isinstance(self.features, Mapping)
 
     def loss(self) -> Loss:
-        """The loss: cross-entropy with label smoothing, or that of strings."""
+        """The loss: cross-entropy with label smoothing, that of strings, or that of points."""
+        if self.compares:
+            return contrastive()
         return ctc() if self.reads_fields else cross_entropy(self.smoothing)
 
     def build(self) -> partial:
@@ -218,6 +231,8 @@ class Config:
         if self.augment is None:
             return None
         of_image = AUGMENTS[self.augment]
+        if self.compares:
+            return of_hands(of_image)
         if not self.hears:
             return of_image
         return of_senses({"image": of_image, "sound": other_speech()})
@@ -331,7 +346,8 @@ def config_for(network: str, data: str | None = None, **settings: Any) -> Config
         raise ValueError(f"options must be names and values, got {own!r}")
     table = network_options(network, own.get("neuron"))
     if facts is not None:
-        own = {"classes": len(facts.names) + (network in OF_STRINGS), **own}
+        classes = {"classes": len(facts.names) + (network in OF_STRINGS)}
+        own = own if network in OF_HANDS else {**classes, **own}
         settings |= {"data": data}
     options = {**chosen_options(usual, table), **own}
     config = replace(usual, **settings | {"network": network, "options": options})
@@ -441,6 +457,10 @@ _fields = partial(
     Config, data="fields", epochs=16, batch=32, learning_rate=3e-3, weight_decay=0.02,
     smoothing=0.0, ema=0.999,
 )  # fmt: skip
+_hands = partial(
+    Config, data="signatures", epochs=5, batch=1, learning_rate=3e-3, weight_decay=0.02,
+    smoothing=0.0, ema=0.99, augment="shift",
+)  # fmt: skip
 _senses = partial(
     Config, "multimodal", smoothing=0.0, weight_decay=0.05, augment="noisy",
     options=dict(decay=0.8, precision="mixed"),
@@ -462,6 +482,8 @@ CONFIGS: Mapping[str, Config] = {
         _senses(data="mnist+fsdd", epochs=16, ema=0.999),
         _fields("columns"),
         _fields("spiking_columns", epochs=4),
+        _hands("embedding"),
+        _hands("spiking_embedding"),
     )
 }
 """the whole configuration of each network on each data set"""

@@ -16,8 +16,17 @@ import optax
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxdigits.data import Dataset, Fields, by_writers, make_texts, split
+from jaxdigits.data import (
+    Dataset,
+    Fields,
+    Hands,
+    by_writers,
+    make_texts,
+    split,
+    split_hands,
+)
 from jaxdigits.data.fields import WEIGHTS, with_checksums, with_texts
+from jaxdigits.data.hands import VALIDATION as VALIDATION_HANDS
 from jaxdigits.layer import Params
 from jaxdigits.measure.calibration import Doubt, learn_doubt
 from jaxdigits.reader.automaton import weighted_sum
@@ -41,6 +50,7 @@ from jaxdigits.runs.folder import (
     write_result,
 )
 from jaxdigits.runs.start import start_params
+from jaxdigits.runs.verification import learn_comparison, save_comparison
 from jaxdigits.train.evaluate import logits_of
 from jaxdigits.train.fit import NO_HOOKS, Diverged, Fit, fit
 from jaxdigits.train.health import watcher
@@ -166,7 +176,11 @@ def run_job(
     if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
     logits_of = predictor(Run(config, params, statistics))
-    save_doubt(folder, doubt_of(config, logits_of, valid))
+    if config.compares:
+        parts = (part.inputs for part in (train, valid, test))
+        save_comparison(folder, learn_comparison(logits_of, *parts))
+    else:
+        save_doubt(folder, doubt_of(config, logits_of, valid))
     logits = logits_of(test.inputs)
     parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
@@ -200,8 +214,11 @@ def finish_run(folder: Path, result: dict[str, Any]) -> None:
 def validation_split(train: Dataset) -> tuple[Dataset, Dataset]:
     """Split the training set in two: for training, and for choosing the epoch.
 
-    Of fields, a twelfth of the writers is for the choice.
+    Of fields, a twelfth of the writers is for the choice; of signatures, a sixth.
     """
+    if isinstance(train.inputs, Hands):
+        learn, valid = split_hands(train, VALIDATION_HANDS, seed=SPLIT_SEED)
+        return learn, valid
     if isinstance(train.inputs, Fields):
         return by_writers(train, 1 / VALIDATION, SPLIT_SEED)
     count = max(1, len(train.label) // VALIDATION)

@@ -72,9 +72,7 @@ def test_uneven_and_small_classes_are_named(tmp_path):
         f"{tmp_path} is uneven: 70 of class up, 20 of class down"
     ]
     require_enough("x", label, ("up", "down"))
-    with pytest.raises(
-        DataError, match="x: class 'down' has 19 examples to train on, and a "
-    ):
+    with pytest.raises(DataError, match="x: class 'down' has 19 examples to train on, and a "):
         require_enough("x", label[:-1], ("up", "down"))
     np.savez(tmp_path / "a.npz", image=np.zeros((30, 4, 4), np.uint8), label=label[60:90])
     with pytest.raises(DataError, match="--group-by is for single pictures"):

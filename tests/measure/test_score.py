@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from jaxdigits.losses import contrastive
 from jaxdigits.measure import score, summarise, wilson
 
 LABEL = np.arange(8)
@@ -38,6 +39,14 @@ def test_an_interval_stays_between_none_and_all():
 def test_shapes_that_do_not_fit_are_refused(shape):
     with pytest.raises(ValueError, match=r"must be \[networks, N, K\] for labels \(8,\)"):
         score(np.zeros(shape), LABEL)
+
+
+def test_an_answer_may_have_more_axes_where_the_loss_reads_them():
+    points = np.zeros((1, 8, 3, 2, 4))
+    points[..., 0, :, 0] = points[..., 1:, :, 1] = 1
+    points[0, :2, 0, 1], points[0, :2, 1, 0] = np.eye(4)[[1, 0]]  # two hands exchange pictures
+    got = score(points, LABEL, contrastive().right)
+    assert (got.test_accuracy, got.interval_over) == (0.75, "test images")
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 1), (1, 1), (7, 10), (97, 100), (9900, 10_000)])

@@ -10,6 +10,7 @@ from jaxdigits import models
 from jaxdigits import spikes as sp
 from jaxdigits.runs.config import (
     CONFIGS,
+    OF_HANDS,
     OF_STRINGS,
     Config,
     chosen_options,
@@ -30,8 +31,8 @@ def test_every_configuration_builds_and_survives_json(name):
 
 def test_there_is_one_for_each_network_and_kind_of_data():
     assert {config.network for config in CONFIGS.values()} == set(models.NETWORKS)
-    single = [name for name in models.NETWORKS if name not in OF_STRINGS]
-    assert len(CONFIGS) == 2 * len(single) + len(OF_STRINGS)
+    single = [name for name in models.NETWORKS if name not in OF_STRINGS + OF_HANDS]
+    assert len(CONFIGS) == 2 * len(single) + len(OF_STRINGS) + len(OF_HANDS)
 
 
 @pytest.mark.parametrize("name", OF_STRINGS)
