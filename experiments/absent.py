@@ -42,7 +42,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxdigits.bench.programs import synthetic
 from jaxdigits.fast import scan
-from jaxdigits.fast.switch import for_platform
+from jaxdigits.fast.switch import Platform, for_platform
 from jaxdigits.runs import config_for
 from jaxdigits.runs.folder import write_json
 from jaxdigits.runs.job import recipe_for
@@ -72,7 +72,7 @@ device_description_str: "NVIDIA H200"
 class Target(NamedTuple):
     """A kind of chip, as its maker publishes it."""
 
-    platform: str
+    platform: Platform
     topology: str
     peak: float
     """FLOP/s in the format that default products of float32 use: bfloat16, or TF32"""

@@ -138,7 +138,7 @@ def cold(small: bool) -> Row:
     if small:
         return {}
     sys.path.insert(0, str(HERE / "benchmark"))
-    from cold import GOALS, measure_cold
+    from cold import GOALS, measure_cold  # pyright: ignore[reportMissingImports]
 
     return {name: measure_cold(name) for name in GOALS}
 
@@ -147,8 +147,10 @@ def peer(small: bool) -> Row:
     """Time SpikingJelly's fused neuron, forward and backward, as published: n = 16,384."""
     if importlib.util.find_spec("spikingjelly") is None:
         return dict(skipped="spikingjelly is not installed")
-    import torch
-    from spikingjelly.activation_based import neuron
+    import torch  # pyright: ignore[reportMissingImports]
+    from spikingjelly.activation_based import (  # pyright: ignore[reportMissingImports]
+        neuron,
+    )
 
     if not torch.cuda.is_available():
         return dict(skipped="PyTorch finds no GPU")

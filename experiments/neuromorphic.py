@@ -178,9 +178,12 @@ def table(results: dict[str, Any], plan: Plan) -> str:
         seeds = list(results["rows"].get(name, {}).values())
         if not seeds:
             continue
-        shares = [100 * row["test"] for row in seeds]
+        shares: list[float] = [100 * row["test"] for row in seeds]
         floats = shares if kind in (KINDS[0], KINDS[3]) else floats
-        mean, gain = summarise(shares), np.subtract(shares, floats[: len(shares)]).mean()
+        mean, gain = (
+            summarise(np.array(shares)),
+            np.subtract(shares, floats[: len(shares)]).mean(),
+        )
         mid = lambda field, seeds=seeds: f"{np.mean([row[field] for row in seeds]):,.0f}"
         costs = [mid(f) if f in seeds[0] else "" for f in ("acs", "macs", "nJ")]
         interval = f"{mean.low:.2f} to {mean.high:.2f}"

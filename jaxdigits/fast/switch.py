@@ -53,6 +53,6 @@ def for_platform(name: Platform) -> AbstractContextManager[None]:
     return _target(name)
 
 
-def platform() -> str:
+def platform() -> Platform:
     """Return the platform that programs are traced for: cpu, gpu or tpu."""
     return _target.value or jax.default_backend()
