@@ -55,4 +55,5 @@ def for_platform(name: Platform) -> AbstractContextManager[None]:
 
 def platform() -> Platform:
     """Return the platform that programs are traced for: cpu, gpu or tpu."""
-    return _target.value or jax.default_backend()
+    chosen: Any = _target.value or jax.default_backend()
+    return chosen
