@@ -9,26 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jaxdigits.search.cube import point_of
-from jaxdigits.search.groups import (
-    Group,
-    Settings,
-    default_settings,
-    hyper_of,
-    settings_in,
-)
-from jaxdigits.search.halving import (
-    Score,
-    bracket,
-    next_group,
-    order,
-    places,
-    survivors,
-)
+from jaxdigits.search.groups import Group, Settings, default_settings, hyper_of, settings_in
+from jaxdigits.search.halving import Score, bracket, next_group, order, places, survivors
 from jaxdigits.search.journal import Pool, Record
-from jaxdigits.search.lanes import (
-    Judgement,
-    train_tasks,
-)
+from jaxdigits.search.lanes import Judgement, train_tasks
 from jaxdigits.search.pace import timed
 from jaxdigits.search.pareto import front_order
 from jaxdigits.search.proposals import Told, propose
@@ -61,11 +45,10 @@ def extend(work: Work, records: list[Record], pool: Pool, hooks: Hooks = NO_HOOK
         epochs, seconds = (0, 0.0) if rung is None else cost_of(work, rung)
         if not hooks.may_start(epochs, seconds):
             return
-        record = (
-            _bracket(work, records, hooks)
-            if rung is None
-            else _trained(work, rung, pool, hooks)
-        )
+        if rung is None:
+            record = _bracket(work, records, hooks)
+        else:
+            record = _trained(work, rung, pool, hooks)
         records.append(record)
         hooks.append(record)
         if rung is not None:

@@ -152,3 +152,22 @@ def test_bad_input_is_refused_in_one_line(one_line, line, message, tmp_path, mon
     code, text = one_line("search", *line.split())
     assert code in (1, 2)
     assert message in text
+
+
+def test_a_class_with_few_pictures_is_refused_by_name(one_line, tmp_path):
+    train, _ = digits()
+    for n in np.flatnonzero(train.label < 2)[:50]:
+        home = tmp_path / "marks" / ("up", "down")[train.label[n]]
+        home.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.asarray(train.inputs[n : n + 1])[0]).save(home / f"{n}.png")
+    few = sorted((tmp_path / "marks" / "down").iterdir())[12:]
+    for path in few:
+        path.unlink()
+    code, text = one_line("search", "mlp", "--data", tmp_path / "marks", "--epochs", 24)
+    assert code == 1
+    assert "class 'down' has" in text
+    assert "a search needs 20 of each: add some, or take the class out" in text
+    code, text = one_line("search", "--data", tmp_path / "marks", "--group-by", "_")
+    assert "no '_' in its name, which --group-by _ needs behind the writer" in text
+    assert "--host needs --out" in one_line("search", "mlp", "--host", "1/2")[1]
+    assert "host must be a number of all" in one_line("search", "mlp", "--host", "3/2")[1]
