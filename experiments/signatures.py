@@ -134,7 +134,7 @@ def _operations(run, picture) -> dict[str, float]:
 
 def table(results: dict[str, Any]) -> str:
     """Return the errors of both networks, means over seeds, as Markdown."""
-    lines = ["| network | seeds | same name, 1 reference | 3 | another name, 1 | 3 | nJ |",
+    lines = ["| network | seeds | same name, 1 | 3 | another name, 1 | 3 | nJ a picture |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
     for network in NETWORKS:
         rows = _rows_of(results, network)

@@ -24,7 +24,15 @@ from jaxdigits.data.files import BROKEN, Source, name_of, open_archive, require_
 from jaxdigits.data.geometry import SIDE, edge
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.mnist import find_idx
-from jaxdigits.data.own_facts import LEAST, SPLIT_SEED, TEST, Own, OwnData, digest_of
+from jaxdigits.data.own_facts import (
+    LEAST,
+    SPLIT_SEED,
+    TEST,
+    Own,
+    OwnData,
+    digest_of,
+    read_each,
+)
 from jaxdigits.data.own_fields import own_fields, table_of
 from jaxdigits.data.own_groups import groups_of, notes_on, rows_apart, writers_of
 from jaxdigits.data.own_hands import own_hands
@@ -339,18 +347,7 @@ def _read_all(paths: Sequence[Path]) -> tuple[np.ndarray, bool]:
     """
     if (images := _small(paths)) is not None:
         return images, True
-    images, errors = [], []
-    for path in paths:
-        try:
-            images.append(read_picture(path))
-        except DataError as error:
-            errors.append(error)
-    if errors:
-        raise DataError(
-            f"{len(errors)} of {len(paths)} pictures cannot be read: mend or remove them; "
-            f"the first is {errors[0]}"
-        )
-    return np.stack(images), False
+    return np.stack(read_each(paths, read_picture)), False
 
 
 def _small(paths: Sequence[Path]) -> np.ndarray | None:

@@ -1,11 +1,16 @@
 """Facts of people's own data, and the rules that all kinds of them share."""
 
 import hashlib
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from jaxdigits.data.dataset import Dataset
+from jaxdigits.errors import DataError
+
+T = TypeVar("T")
 
 TEST = 5  # one example in 5, as for the built-in digits
 SPLIT_SEED = 0
@@ -52,3 +57,23 @@ def digest_of_arrays(*arrays: Any) -> str:
     for array in arrays:
         digest.update(np.asarray(array).tobytes())
     return digest.hexdigest()[:16]
+
+
+def read_each(paths: Sequence[Path], read: Callable[[Path], T]) -> list[T]:
+    """Return the answer of `read` for each picture.
+
+    Raises:
+      DataError: with the number of pictures that cannot be read, and the first.
+    """
+    answers, errors = [], []
+    for path in paths:
+        try:
+            answers.append(read(path))
+        except DataError as error:
+            errors.append(error)
+    if errors:
+        raise DataError(
+            f"{len(errors)} of {len(paths)} pictures cannot be read: mend or remove them; "
+            f"the first is {errors[0]}"
+        )
+    return answers

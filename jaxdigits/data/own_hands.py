@@ -12,7 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from jaxdigits.data.hands import VALIDATION, make_hands, split_hands
-from jaxdigits.data.own_facts import SPLIT_SEED, TEST, Own, OwnData, digest_of_arrays
+from jaxdigits.data.own_facts import (
+    SPLIT_SEED,
+    TEST,
+    Own,
+    OwnData,
+    digest_of_arrays,
+    read_each,
+)
 from jaxdigits.data.signature import HEIGHT, WIDTH, mixture_of, read_signature
 from jaxdigits.errors import DataError
 
@@ -34,18 +41,8 @@ def own_hands(place: Path, suffixes: tuple[str, ...]) -> OwnData:
     ]
     if not rows:
         raise DataError(f"{place}: no pictures in it; give each writer a folder of signatures")
-    signatures, errors = [], []
-    for _, _, path in rows:
-        try:
-            signatures.append(read_signature(path))
-        except DataError as error:
-            errors.append(error)
-    if errors:
-        raise DataError(
-            f"{len(errors)} of {len(rows)} pictures cannot be read: mend or remove them; the "
-            f"first is {errors[0]}"
-        )
     writer, name, paths = zip(*rows, strict=True)
+    signatures = read_each(paths, read_signature)
     ink, photographs = (np.stack(each) for each in zip(*signatures, strict=True))
     try:
         hands = make_hands(ink, writer, name)
@@ -55,5 +52,7 @@ def own_hands(place: Path, suffixes: tuple[str, ...]) -> OwnData:
         raise DataError(f"{place}: {error}") from error
     notes = [f"{place} has {len(set(writer))} writers: {check.classes} are set apart to test"]
     notes += filter(None, [mixture_of(list(map(str, paths)), photographs.tolist())])
-    digest = digest_of_arrays(ink, np.unique(writer, return_inverse=True)[1])
+    digest = digest_of_arrays(
+        ink, *(np.unique(a, return_inverse=True)[1] for a in (writer, name))
+    )
     return OwnData(learn, check, Own((HEIGHT, WIDTH), (), False, digest), tuple(notes))

@@ -140,7 +140,7 @@ def errors_of(calibration: Calibration, scores: Scores) -> Errors:
 
 
 def equal_error(genuine: np.ndarray, impostor: np.ndarray) -> float:
-    """Return the equal error rate: the share of both kinds of errors where they are equal."""
+    """Return the share of both kinds of errors where they are equal, of scores [N] and [M]."""
     limits = np.sort(np.concatenate([genuine, impostor]))
     missed = 1 - np.searchsorted(np.sort(genuine), limits, "right") / len(genuine)
     passed = np.searchsorted(np.sort(impostor), limits, "right") / len(impostor)
