@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits.data.files import replace_file
 from jaxdigits.errors import DataError
 from jaxdigits.interop.stablehlo import run_stablehlo
 from jaxdigits.train.state import evaluation_keys
@@ -37,23 +38,50 @@ def write_artefact(
     seed: int = 0,
     **facts: Any,
 ) -> None:
-    """Write a file, and its manifest as FILE.json.
+    """Write a file, and its manifest as FILE.json, each atomically.
 
     Args:
       example: inputs [N, ...] of the network, or a dict of them, for their shapes and dtypes.
       kind: of the file.
       seed: of the spikes that the network draws without a key.
       facts: further ones, for the manifest.
+
+    Raises:
+      DataError: as `require_free`.
+      OSError: if it cannot be written.
     """
     path = Path(path)
+    require_free(path)
     versions = {name: version(name) for name in ("jaxdigits", "jax")}
     sha256 = hashlib.sha256(data).hexdigest()
     manifest = dict(
         format=FORMAT, kind=kind, seed=seed, inputs=_described(example), **facts,
         versions=versions, bytes=len(data), sha256=sha256,
     )  # fmt: skip
-    path.write_bytes(data)
-    manifest_of(path).write_text(json.dumps(manifest, indent=2) + "\n")
+    text = json.dumps(manifest, indent=2) + "\n"
+    replace_file(path, lambda file: file.write(data))
+    replace_file(manifest_of(path), lambda file: file.write(text.encode()))
+
+
+def require_free(path: Path) -> None:
+    """Check that an export may be written: over nothing, or over an earlier export.
+
+    Raises:
+      DataError: without the folder, or where another file would be lost.
+    """
+    if not path.parent.is_dir():
+        raise DataError(f"{path.parent}: no such folder; make it, or choose another file")
+    for each in (path, manifest_of(path)):
+        if each.exists() and not (each.is_file() and _is_manifest(manifest_of(path))):
+            raise DataError(f"{each} is there and is no export: choose another file")
+
+
+def _is_manifest(path: Path) -> bool:
+    try:
+        facts = json.loads(path.read_bytes()) if path.stat().st_size <= LARGEST_MANIFEST else 0
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(facts, dict) and "sha256" in facts
 
 
 def manifest_of(path: Path) -> Path:

@@ -70,8 +70,13 @@ def require_discretisation(d: Any) -> Discretisation:
         names = ", ".join(PEERS)
         raise ValueError(f"discretisation must be a Discretisation or PEERS[...] ({names}), "
                          f"got {d!r}")  # fmt: skip
+    for name, value in dict(dt=d.dt, floor=0.0 if d.floor is None else d.floor).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name} must be a number, got {value!r}")
     if not (np.isfinite(d.dt) and d.dt > 0):
         raise ValueError(f"dt must be > 0, got {d.dt}")
+    if not isinstance(d.v_reset, bool):
+        raise ValueError(f"v_reset must be true or false, got {d.v_reset!r}")
     for name, choices in _CHOICES.items():
         require_name(name, choices, getattr(d, name))
     for name in ("convention", "cuba_convention"):
@@ -141,7 +146,7 @@ def from_metadata(metadata: Mapping[str, Any]) -> Discretisation | None:
             plain[name] = Convention(**inside)
     if unknown := plain.keys() - set(Discretisation._fields):
         raise ValueError(f"the graph's metadata has an unknown key {min(unknown)!r}")
-    if not isinstance(plain.get("dt"), int | float):
+    if "dt" not in plain:
         raise ValueError(f"the graph's metadata must have a number {_PREFIX}dt")
     return require_discretisation(Discretisation(**plain))
 

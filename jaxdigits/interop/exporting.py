@@ -34,7 +34,7 @@ def to_graph(
     shape: Shape,
     discretisation: di.Discretisation | None = None,
     *,
-    dt: float = 1e-4,
+    dt: float | None = None,
 ) -> Graph:
     """Return the graph of a network; `Graph.notes` says where other readers will differ.
 
@@ -49,21 +49,24 @@ def to_graph(
       shape: feature shape of the network's input, as (28, 28).
       discretisation: how the numbers are written; None is Euler's method with the convention of
         the network's neurons.
-      dt: step in seconds, for None; the default is the step of snnTorch's importer.
+      dt: step in seconds, without a discretisation; None is 1e-4, as of snnTorch's importer.
 
     Raises:
-      ValueError: for a layer or a convention that a graph cannot say, by the layer's name.
+      ValueError: for a layer or a convention that a graph cannot say, by the layer's name;
+        for dt beside a discretisation, or of an imported graph.
     """
+    if dt is not None and discretisation is not None:
+        raise ValueError("a discretisation has its own dt: leave out one of the two")
     network, params = without_norms(network, params)
     parts = list(_parts(network.about, params, "network"))
     inner = [part for part in parts if part[1].find(nir_network)]
     if inner:
-        return _trained(parts, inner[0], discretisation)
-    own = discretisation or _own(parts, dt)
+        return _trained(parts, inner[0], discretisation, dt)
+    own = discretisation or _own(parts, 1e-4 if dt is None else dt)
     writer = start_of(tuple(shape), di.require_discretisation(own))
     for i, (name, about, p) in enumerate(parts):
         try:
-            write_layer(writer, f"{i}_{about.name}", about, p)
+            write_layer(writer, i, about, p)
         except ValueError as error:
             raise ValueError(f"{name}, {about.name}: {error}") from error
     return finished(writer)
@@ -80,16 +83,17 @@ def _parts(about: About | None, params: Any, name: str) -> Iterator[tuple[str, A
         yield from _parts(layer.about, p, f"layer {i}")
 
 
-def _trained(parts, part, discretisation) -> Graph:
+def _trained(parts, part, discretisation, dt) -> Graph:
     """Return an imported graph with its params."""
     for name, about, _ in parts:
         if about is not part[1] and about.constructor not in AROUND:
             raise ValueError(f"{name}, {about.name}: export the imported graph alone")
     arguments, params = part[1].find(nir_network).arguments, part[2]
     own, graph = arguments["discretisation"], arguments["graph"]
-    if discretisation not in (None, own):
+    if discretisation not in (None, own) or dt not in (None, own.dt):
         raise ValueError(
-            "an imported graph is written with its own discretisation: leave it out"
+            f"an imported graph is written with its own discretisation and dt = {own.dt:g}: "
+            "leave it out"
         )
     wiring = wire(complete(graph))
     nodes = dict(wiring.nodes)

@@ -15,6 +15,7 @@ import numpy as np
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import About
+from jaxdigits.fold import WEIGHTS
 from jaxdigits.interop import discretise as di
 from jaxdigits.interop.graph import Graph, Node, complete
 from jaxdigits.layer import Shape
@@ -40,15 +41,16 @@ def start_of(shape: Shape, d: di.Discretisation) -> dict[str, Any]:
     )
 
 
-def write_layer(w: dict[str, Any], name: str, about: About, params: Any) -> None:
+def write_layer(w: dict[str, Any], place: int, about: About, params: Any) -> None:
     """Add the nodes of a layer behind the last one, by its constructor.
 
     Raises:
       ValueError: for a layer or a convention that a graph cannot say.
     """
     a, make = about.arguments, about.constructor
+    name = f"{place}_{(about.find(*WEIGHTS) or about).name}"
     if make is sp.at_each_step:
-        write_layer(w, name, a["layer"].about, params)
+        write_layer(w, place, a["layer"].about, params)
     elif make in ENTRIES and w["last"] is None:
         if make is ly.add_channel:
             w["shape"] = (*w["shape"], 1)
@@ -64,7 +66,7 @@ def write_layer(w: dict[str, Any], name: str, about: About, params: Any) -> None
         for constructor, write in WRITERS.items():
             if (inner := about.find(constructor)) is not None:
                 return write(w, name, inner.arguments, params)
-        raise ValueError("NIR has no such node")
+        raise ValueError("NIR has no such node; export to stablehlo, or train snn")
     return None
 
 

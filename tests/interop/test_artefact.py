@@ -120,3 +120,36 @@ def test_the_manifest_is_json_with_a_checksum(exported):
     assert facts["bytes"] == exported.stat().st_size
     assert facts["inputs"] == {"pixels": {"dtype": "uint8", "shape": [6, 6]}}
     assert len(facts["sha256"]) == 64
+
+
+def test_an_export_replaces_an_earlier_one_and_no_other_file(exported, tmp_path):
+    example, before = blank(FEATURES, 1), exported.read_bytes()
+    write_artefact(exported, b"later", example)
+    assert exported.read_bytes() == b"later" != before
+    for name in ("params.npz", "notes.stablehlo"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "notes.stablehlo.json").write_text("{}")
+    (tmp_path / "a.json").write_text("[]")
+    for name in ("params.npz", "notes.stablehlo", "a"):  # the last has a stranger's manifest
+        with pytest.raises(DataError, match="is there and is no export: choose another file"):
+            write_artefact(tmp_path / name, b"", example)
+    assert (tmp_path / "params.npz").read_text() == "mine"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="is no export"):
+        write_artefact(tmp_path / "folder", b"", example)
+    with pytest.raises(DataError, match="no: no such folder; make it"):
+        write_artefact(tmp_path / "no" / "file", b"", example)
+
+
+def test_a_full_disk_leaves_the_earlier_export(exported, monkeypatch):
+    before = exported.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device.*a\.stablehlo"):
+        write_artefact(exported, b"later", blank(FEATURES, 1))
+    monkeypatch.undo()
+    assert exported.read_bytes() == before
+    load_exported(exported)
