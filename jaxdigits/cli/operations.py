@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from jaxdigits.cli.report import table
@@ -34,13 +33,12 @@ def count_operations(run: Any, test: Any) -> Counts:
 
     from jaxdigits.interop import nir_network
     from jaxdigits.measure import TABLES, ann_of, energy, synops
+    from jaxdigits.runs.export import plain_config
     from jaxdigits.runs.job import members_of
     from jaxdigits.train.state import evaluation_keys
 
-    plain = {"recompute": False, "storage": "full"}  # for the spikes to be in the residual
-    options = {name: plain.get(name, value) for name, value in run.config.options.items()}
     params, statistics, key = members_of(run)[0]
-    config = replace(run.config, options=options)
+    config = plain_config(run.config)  # for the spikes to be in the residual
     network = config.build()(training=False, statistics=statistics)
     keys = evaluation_keys(key, jnp.arange(min(EXAMPLES, len(test))))
     images = test.inputs.take(jnp.arange(len(keys)), keys)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxdigits.data.files import replace_file
+from jaxdigits.data.files import read_file, replace_file
 from jaxdigits.errors import DataError
 from jaxdigits.interop.stablehlo import run_stablehlo
 from jaxdigits.train.state import evaluation_keys
@@ -72,16 +72,20 @@ def require_free(path: Path) -> None:
     if not path.parent.is_dir():
         raise DataError(f"{path.parent}: no such folder; make it, or choose another file")
     for each in (path, manifest_of(path)):
-        if each.exists() and not (each.is_file() and _is_manifest(manifest_of(path))):
+        if each.exists() and not (each.is_file() and _manifest(manifest_of(path))):
             raise DataError(f"{each} is there and is no export: choose another file")
 
 
-def _is_manifest(path: Path) -> bool:
+def _manifest(path: Path) -> dict[str, Any] | None:
+    """Return the facts of a manifest, or None for another file."""
     try:
-        facts = json.loads(path.read_bytes()) if path.stat().st_size <= LARGEST_MANIFEST else 0
-    except (OSError, ValueError, RecursionError):
-        return False
-    return isinstance(facts, dict) and "sha256" in facts
+        facts = json.loads(read_file(path, LARGEST_MANIFEST))
+        specs = facts["inputs"].values()
+        right = isinstance(facts["seed"], int) and isinstance(facts["sha256"], str)
+        right = right and all(spec.keys() >= {"dtype", "shape"} for spec in specs)
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return None
+    return facts if right and facts.get("format") == FORMAT else None
 
 
 def manifest_of(path: Path) -> Path:
@@ -101,16 +105,13 @@ def read_artefact(path: Path) -> tuple[bytes, dict[str, Any]]:
         raise DataError(f"{path}: no such file; `jaxdigits export RUN` writes one")
     if not manifest.is_file():
         raise DataError(f"{manifest} is missing: keep it beside the file that it describes")
-    if size > LARGEST or manifest.stat().st_size > LARGEST_MANIFEST:
+    if size > LARGEST:
         raise DataError(f"{path} is too large to be an export: {size} bytes")
-    try:
-        facts = json.loads(manifest.read_bytes())
-        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-            raise ValueError
-    except ValueError as error:
-        raise DataError(f"{manifest} is no manifest of this version: export again") from error
+    facts = _manifest(manifest)
+    if facts is None:
+        raise DataError(f"{manifest} is no manifest of this version: export again")
     data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != facts.get("sha256"):
+    if hashlib.sha256(data).hexdigest() != facts["sha256"]:
         raise DataError(f"{path} is not the file of its manifest: export again")
     return data, facts
 

@@ -86,6 +86,37 @@ def require_discretisation(d: Any) -> Discretisation:
     return d
 
 
+def gain_of(formula: str, value: np.ndarray, decay: np.ndarray, dt: float) -> np.ndarray:
+    """Return a gain by its formula, from r or w_in and the decay, all of one shape."""
+    return (value if _has_value(formula) else np.ones_like(value)) * _factor(formula, decay, dt)
+
+
+def value_of(formula: str, gain: np.ndarray, decay: np.ndarray, dt: float) -> np.ndarray:
+    """Return the r or w_in that has a gain: `gain_of` from behind.
+
+    Raises:
+      ValueError: for a gain that the formula does not have.
+    """
+    factor = _factor(formula, decay, dt)
+    if _has_value(formula):
+        if np.any(factor == 0):
+            raise ValueError("a decay of 1 lets no input in, by the gain " + formula)
+        return gain / factor
+    if not np.allclose(gain, factor, rtol=1e-12):
+        raise ValueError(f"its input gain is {gain.flat[0]:g}, the discretisation's {formula}")
+    return np.ones_like(gain)
+
+
+def _has_value(formula: str) -> bool:
+    return formula.startswith(("r", "w_in"))
+
+
+def _factor(formula: str, decay: np.ndarray, dt: float) -> Any:
+    """Return the factor of a gain beside r or w_in."""
+    rest = dict.fromkeys(("r(1-beta)", "1-beta", "w_in(1-alpha)"), 1 - decay)
+    return (rest | {"alpha": decay, "r dt": dt}).get(formula, 1.0)
+
+
 _CHOICES: dict[str, tuple[Any, ...]] = {
     "decay": ("euler", "exact"), "input_gain": get_args(Gain), "start": ("zero", "v_leak"),
     "integrator_gain": get_args(IntegratorGain), "synapse_gain": get_args(SynapseGain),

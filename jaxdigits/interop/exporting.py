@@ -10,6 +10,7 @@ from jaxdigits import spikes as sp
 from jaxdigits.about import About
 from jaxdigits.fold import without_norms
 from jaxdigits.interop import discretise as di
+from jaxdigits.interop import weights as wt
 from jaxdigits.interop.graph import Graph, complete
 from jaxdigits.interop.importing import nir_network
 from jaxdigits.interop.wiring import wire
@@ -76,6 +77,8 @@ def _parts(about: About | None, params: Any, name: str) -> Iterator[tuple[str, A
     """Yield (name, about, params) of the layers in a row."""
     if about is None:
         raise ValueError(f"{name} does not say what it is: make it of this library's layers")
+    if about.arguments.get("recompute"):
+        raise ValueError(f"{name}, {about.name}: build it with recompute=False for its layers")
     if (row := about.find(serial)) is None or about.find(nir_network):
         yield name, about, params
         return
@@ -98,10 +101,8 @@ def _trained(parts, part, discretisation, dt) -> Graph:
     wiring = wire(complete(graph))
     nodes = dict(wiring.nodes)
     for name, weights in params.items():
-        arrays = {key: np.asarray(value) for key, value in weights.items()}
-        if "weight" in arrays:
-            w = arrays["weight"]
-            arrays["weight"] = w.T if w.ndim == 2 else np.moveaxis(w, (-1, -2), (0, 1))
+        to_nir = {"weight": wt.to_nir}
+        arrays = {key: to_nir.get(key, np.asarray)(value) for key, value in weights.items()}
         nodes[name] = nodes[name]._replace(values={**nodes[name].values, **arrays})
     edges = tuple((a, b) for b, sources in wiring.sources.items() for a in sources)
     metadata = {**graph.metadata, **di.to_metadata(own)}

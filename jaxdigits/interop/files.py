@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jaxdigits.data.files import Source, name_of, read_file, replace_file
-from jaxdigits.errors import DataError
+from jaxdigits.errors import DataError, import_extra
 from jaxdigits.interop import graph as gr
 
 MAX_FILE = 1 << 28  # bytes
@@ -35,7 +35,7 @@ def read_graph(path: Source) -> gr.Graph:
         as `complete`; each with the file's name.
       ImportError: without h5py.
     """
-    h5py = _h5py()
+    h5py = import_extra("h5py", "nir", "NIR needs")
     content = read_file(path, MAX_FILE)
     try:
         _require_sound_heaps(content)
@@ -67,7 +67,8 @@ def graph_bytes(graph: gr.Graph) -> bytes:
       ValueError: as `complete`.
       ImportError: without h5py.
     """
-    h5py, graph, content = _h5py(), gr.complete(graph), io.BytesIO()
+    h5py = import_extra("h5py", "nir", "NIR needs")
+    graph, content = gr.complete(graph), io.BytesIO()
     with h5py.File(content, "w") as file:
         file.create_dataset("version", data=gr.VERSION, dtype=h5py.string_dtype())
         _write(h5py, file.create_group("node"), graph)
@@ -224,11 +225,3 @@ def _group(h5py: ModuleType, group: Any, key: str) -> Any:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def _h5py() -> ModuleType:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError('NIR needs h5py: pip install "jaxdigits[nir]"') from error
-    return h5py

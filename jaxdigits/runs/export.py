@@ -31,6 +31,7 @@ from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.interop.writers import ENTRIES
 from jaxdigits.layer import Layer, Params, serial
 from jaxdigits.quantise import rounded
+from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of
 from jaxdigits.spikes import rate, spike_count, traces
@@ -92,8 +93,15 @@ def member_of(run: Run, seed: int | None = None, bits: int | None = None) -> Mem
     params, statistics, key = members_of(run)[seed - config.seed]
     build = lambda each: each.build()(training=False, statistics=statistics)
     weights = params if bits is None else rounded(params, bits)
-    plain = build(replace(config, bits=None))
+    plain = build(replace(plain_config(config), bits=None))
     return Member(seed, build(config), params, key, plain, weights)
+
+
+def plain_config(config: Config) -> Config:
+    """Return a configuration of the same function, without options that only save memory."""
+    plain = {"recompute": False, "storage": "full"}
+    options = {name: plain.get(name, value) for name, value in config.options.items()}
+    return replace(config, options=options)
 
 
 def export_run(

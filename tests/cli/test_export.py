@@ -2,13 +2,15 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from jaxdigits import load_exported
 from jaxdigits.data import digits
 from jaxdigits.interop import read_graph
-from jaxdigits.runs import load_run, predict
+from jaxdigits.runs import config_for, load_run, predict
+from jaxdigits.runs.folder import create_run, save_params
 
 
 @pytest.mark.parametrize("kind", ["onnx", "stablehlo", "nir"])
@@ -103,6 +105,18 @@ def test_one_line_says_what_is_wrong(one_line, trained, tmp_path):
         ("--to", "onnx", "--bits", 33): "bits must be in [1, 8], got 33",
     }.items():
         assert text in one_line("export", trained[1], *args)[1]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "nir"])
+def test_options_that_save_memory_change_nothing(cli, tmp_path, kind):
+    options = dict(hidden=(8,), steps=4, recompute=True, storage="bit", rate_penalty=1.0)
+    config = config_for("snn", options=options)
+    params, _ = config.build()(training=False).init(jax.random.key(0), (28, 28))
+    create_run(tmp_path / "run", config)
+    save_params(tmp_path / "run", params, ())
+    answer = cli("export", tmp_path / "run", "--to", kind, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json()["answers_differ"] == 0
 
 
 def test_an_export_is_written_again(cli, two, tmp_path):

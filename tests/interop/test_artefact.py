@@ -92,14 +92,18 @@ def test_inputs_of_another_kind_are_refused(exported, image):
 def test_files_that_do_not_belong_together_are_refused(exported):
     data, manifest = exported.read_bytes(), manifest_of(exported)
     text = manifest.read_text()
-    broken = {
-        "is not the file of its manifest": lambda: exported.write_bytes(data[:-1] + b"x"),
-        "is no manifest of this version": lambda: manifest.write_text("[1]"),
-        "is onnx: export": lambda: manifest.write_text(text.replace("stablehlo", "onnx")),
-        "is missing: keep it beside": manifest.unlink,
-        "no such file": exported.unlink,
-    }
-    for message, breaks in broken.items():
+    wrong, write = "is no manifest of this version", manifest.write_text
+    broken = (
+        ("is not the file of its manifest", lambda: exported.write_bytes(data[:-1] + b"x")),
+        (wrong, lambda: write("[1]")),
+        (wrong, lambda: write("[" * 100_000)),
+        (wrong, lambda: write(text.replace('"dtype"', '"d"'))),
+        (wrong, lambda: write(text.replace('"seed": 4', '"seed": "4"'))),
+        ("is onnx: export", lambda: write(text.replace("stablehlo", "onnx"))),
+        ("is missing: keep it beside", manifest.unlink),
+        ("no such file", exported.unlink),
+    )
+    for message, breaks in broken:
         exported.write_bytes(data)
         manifest.write_text(text)
         breaks()
