@@ -123,7 +123,7 @@ def _checked(layers: list[Layer]) -> list[Layer]:
     for layer in layers:
         if not is_made_by(layer, ly.relu, *WEIGHTS, *LINEAR):
             name = layer.about.name if layer.about else "a layer without `about`"
-            hint = REMEDIES.get(name, "")
+            hint = REMEDIES.get(name, ": convert a network of rectifiers, as mlp or cnn")
             raise ValueError(f"{name} has no spiking form{hint}")
     shaping = [layer for layer in layers if is_made_by(layer, ly.relu, *WEIGHTS)]
     kinds = [is_made_by(layer, ly.relu) for layer in shaping]

@@ -1,6 +1,8 @@
 """Errors that a command prints as one line; importing this file needs no JAX."""
 
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 
@@ -22,6 +24,20 @@ class Diverged(RuntimeError):
     def __init__(self, message: str, fit: Any):
         super().__init__(message)
         self.fit = fit
+
+
+def import_extra(module: str, extra: str, use: str) -> ModuleType:
+    """Import a module of an extra, for `use` that needs it.
+
+    Raises:
+      ImportError: without the module, with the line that installs it.
+    """
+    try:
+        return import_module(module)
+    except ImportError as error:
+        name = module.partition(".")[0]
+        text = f'{use} {name}: pip install "jaxdigits[{extra}]"'
+        raise ImportError(text) from error
 
 
 def require_run(folder: Path) -> None:

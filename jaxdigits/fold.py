@@ -68,7 +68,9 @@ def layers_in_a_row(network: Layer) -> list[Layer]:
     """
     layers = [layer for _, layer in children_of(network.about)] if network.about else []
     if not layers:
-        raise ValueError("this needs a network that remembers its layers: a serial(...)")
+        raise ValueError(
+            "this needs a network that remembers its layers: a serial(...), or recompute=False"
+        )
     return layers
 
 

@@ -96,7 +96,9 @@ def test_what_cannot_be_converted_is_named():
     refused = {
         "max_pool has no spiking form: train with --pool average": cnn(channels=4),
         "layer_norm has no spiking form: train with --norm batch": mlp(norm="layer", hidden=4),
-        "gelu has no spiking form": mlp(activation="gelu", hidden=4),
+        "gelu has no spiking form: convert a network of rectifiers, as mlp": mlp(
+            activation="gelu", hidden=4
+        ),
         "residual has no spiking form": serial(ly.flatten(), residual(ly.relu())),
         "without `about` has no": serial(ly.flatten(), Layer(*ly.relu()[:3])),
         "remembers its layers": ly.relu(),

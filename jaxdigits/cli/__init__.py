@@ -18,6 +18,7 @@ from typing import Any
 
 from jaxdigits.cli.cache import keep_compiled_programs
 from jaxdigits.cli.parser import parsed_command
+from jaxdigits.cli.report import say_note
 from jaxdigits.errors import DataError, Diverged, DoesNotFit, RunError
 from jaxdigits.fast.flags import set_flags
 from jaxdigits.options import nearest
@@ -133,5 +134,5 @@ def _guarded(action: Callable[[], int]) -> int:
 def _say(message: object, code: int) -> int:
     if os.environ.get("JAXDIGITS_DEBUG"):
         raise
-    print("jaxdigits: " + " ".join(str(message).split()), file=sys.stderr)
+    say_note(" ".join(str(message).split()))
     return code

@@ -89,6 +89,11 @@ class Evaluate:
             return self._of_fields(run, name, test, tell)
         if self.figure:  # fail now rather than at the end
             self._figure(np.eye(len(names), dtype=int), names)
+        counts = None
+        if self.energy:  # first: not every network can be counted
+            from jaxdigits.cli.operations import count_operations
+
+            counts = count_operations(run, test)
         logits = predict(run, test.inputs)
         scores = score(logits, test.label)
         # All of the run's networks together: each reads each image.
@@ -112,10 +117,10 @@ class Evaluate:
         if self.corruptions:
             result["corruptions"] = accuracies = self._corrupted(run, test)
             tell(f"\n{_by_corruption(accuracies)}")
-        if self.energy:
-            from jaxdigits.cli.operations import count_operations, table_of_operations
+        if counts is not None:
+            from jaxdigits.cli.operations import table_of_operations
 
-            result["operations"] = counts = count_operations(run, test)
+            result["operations"] = counts
             tell(f"\n{table_of_operations(counts)}")
         if paths := self._draw(confusion, names, probability, test.label):
             tell(f"\nfigure in {' and '.join(map(str, paths))}")

@@ -38,8 +38,9 @@ class Export:
     """Kind of file."""
     out: File = None
     """File to write; by default RUN/network with the kind behind it, as RUN/network.onnx."""
-    dt: float = 1e-4
-    """Length of a step of a NIR graph, in seconds."""
+    dt: float | None = None
+    """Length of a step of a NIR graph, in seconds; by default 0.0001, or that of an imported
+    graph."""
     bits: Bits | None = None
     """Bits of each weight, rounded per neuron: int8 in ONNX; by default those of the run."""
     seed: int | None = None
@@ -55,15 +56,19 @@ class Export:
         if self.to is None:
             raise ValueError("export needs --to onnx, --to stablehlo, --to nir or --to html")
         require_within("bits", Bits | None, self.bits)
+        if self.dt is not None and self.to != "nir":
+            raise ValueError("--dt is the step of a graph: leave it out, or export --to nir")
+        from jaxdigits.interop.artefact import require_free
         from jaxdigits.runs.folder import load_run
 
+        path = self.out or self.run_folder / f"network.{self.to}"
+        require_free(path)
         run = load_run(self.run_folder)
         if run.config.seeds > 1 and self.seed is None:
             say_note(
                 f"the run has {run.config.seeds} networks: this is the one of seed "
                 f"{run.config.seed}; --seed takes another"
             )
-        path = self.out or self.run_folder / f"network.{self.to}"
         test = data_to_test(run.config, None, self.data_dir)
         compared = self._export(self.to, run, path, test)
         if self.json:

@@ -70,12 +70,12 @@ class Import:
         from jaxdigits.runs.importing import import_run, with_discretisation
 
         graph = read_graph(self.graph_file)
-        for note in graph.notes:
-            say_note(note)
         folder = self.out or Path("runs", self.graph_file.stem)
         name, train, test, facts = self._data()
         try:
             graph = with_discretisation(graph, self.discretisation, self.dt)
+            for note in graph.notes:
+                say_note(note)
             run = import_run(graph, name, folder, options=self.options, **facts)
         except ValueError as error:
             raise ValueError(f"{self.graph_file}: {error}") from error

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated
 
 from jaxdigits.cli.cache import VARIABLE
 from jaxdigits.cli.parser import POSITIONAL
-from jaxdigits.cli.report import say, say_json
+from jaxdigits.cli.report import printable, say, say_json
 
 PACKAGES = ("jaxdigits", "jax", "jaxlib", "numpy", "optax", "scipy", "scikit-learn")
 EXTRAS = {
@@ -49,10 +50,10 @@ class Info:
             say_json(sections)
             return 0
         for title, lines in sections.items():
-            width = max(map(len, lines))
-            say(title)
+            width = max(map(len, map(printable, lines)))
+            say(printable(title))
             for name, value in lines.items():
-                say(f"  {name:{width}}  {value}")
+                say(f"  {printable(name):{width}}  {printable(value)}".rstrip())
         return 0
 
 
@@ -68,19 +69,29 @@ def _machine() -> dict[str, dict[str, str]]:
 
 def _graph(path: Path) -> dict[str, dict[str, str]]:
     """Return the nodes of a NIR file with their shapes, and the meanings that fit."""
-    from jaxdigits.interop import fitting, read_graph
+    from jaxdigits.errors import DataError
+    from jaxdigits.interop import read_graph
     from jaxdigits.interop.discretise import from_metadata
+    from jaxdigits.interop.importing import fits, misfits
+    from jaxdigits.interop.wiring import wire
 
     graph = read_graph(path)
-    own, fit = from_metadata(graph.metadata), fitting(graph)
-    edges = {f"{a} -> {b}": "" for a, b in graph.edges}
-    about = {
-        "in the file": str(own) if own else "none: pass one to from_graph",
-        "that fit": ", ".join(fit) or "none with its usual dt",
-    }
+    nodes, edges = graph.nodes, graph.edges
+    try:
+        own = from_metadata(graph.metadata)
+    except ValueError as error:
+        raise DataError(f"{path}: {error}") from error
+    with suppress(ValueError):  # a graph that is wrong has its reason among the misfits
+        wiring = wire(graph)
+        nodes = wiring.nodes
+        edges = [(a, b) for b in nodes for a in wiring.sources[b]]
+    text = "none: name one (`jaxdigits import --discretisation`, `from_graph`)"
+    about = {"in the file": str(own) if own else text, "that fit": fits(graph)}
+    if not about["that fit"].startswith("none"):
+        about |= {f"not {name}": reason for name, reason in misfits(graph).items()}
     sections = {
-        "nodes": {name: repr(node) for name, node in graph.nodes.items()},
-        "edges": edges,
+        "nodes": {name: repr(node) for name, node in nodes.items()},
+        "edges": {f"{a} -> {b}": "" for a, b in edges},
         "discretisations": about,
         "notes": {str(i): note for i, note in enumerate(graph.notes, start=1)},
     }

@@ -109,7 +109,8 @@ def _add(group: Any, option: Option) -> None:
     if option.default not in (None, ()):
         text = f"{text} [{_shown(option.default)}]"
     path = any(Path in (member, *get_args(member)) for member in members)
-    read = _reader(option.name, number, names, type(None) in members, path)
+    optional = type(None) in members
+    read = _reader(option.name, number, names, optional, path, several)
     kind = {int: "INT", float: "FLOAT"}.get(number, "TEXT")
     if names:
         kind = "NAME" if kind == "TEXT" else f"NAME|{kind}"
@@ -154,7 +155,9 @@ class _Format(argparse.RawDescriptionHelpFormatter):
         super().add_usage(f"{self._prog}{names} [options]", [], [], "usage: ")
 
 
-def _reader(name: str, number: Any, names: Sequence[str], optional: bool, path: bool) -> Any:
+def _reader(
+    name: str, number: Any, names: Sequence[str], optional: bool, path: bool, several: bool
+) -> Any:
     """A function from text to a value, whose error names the option."""
 
     def read(text: str) -> Any:
@@ -176,7 +179,9 @@ def _reader(name: str, number: Any, names: Sequence[str], optional: bool, path: 
         except ValueError:
             kind = {int: "a whole number", float: "a number"}[number]
             either = f"{_listed(names)} or {kind}" if names else kind
-            raise argparse.ArgumentTypeError(f"must be {either}, got {text!r}") from None
+            hint = ": put spaces between several" if several and "," in text else ""
+            message = f"must be {either}, got {text!r}{hint}"
+            raise argparse.ArgumentTypeError(message) from None
 
     return read
 

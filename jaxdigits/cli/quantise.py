@@ -62,7 +62,8 @@ def change_run(command, mark: str, make, words: tuple[str, str], facts: dict) ->
     from jaxdigits.runs.folder import create_run, load_run, require_empty, save_params
     from jaxdigits.runs.job import predict, validation_split
 
-    place = command.run_folder.resolve()
+    place = command.run_folder
+    place = place if place.name not in ("", "..") else place.resolve()
     out = command.out or place.with_name(f"{place.name}-{mark}")
     require_empty(out)
     run = load_run(command.run_folder)

@@ -5,14 +5,16 @@ that would be waited for, an endless device) or a larger file is rejected unopen
 The directory of a zip archive has a limit too, and archives of this package are not compressed.
 """
 
+import errno
 import os
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from os import PathLike
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, BinaryIO
 
@@ -80,19 +82,41 @@ def opened(source: Source, most: int) -> Iterator[BinaryIO]:
     yield source
 
 
-def read_file(path: str | PathLike[str], most: int) -> bytes:
+def read_file(path: Source, most: int) -> bytes:
     """Read a file of at most `most` bytes.
 
     Raises:
       DataError: as `require_file`, or if it cannot be read.
     """
-    require_file(path, most)
     try:
-        with open(path, "rb") as file:
+        with opened(path, most) as file:
             return file.read(most)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise DataError(f"{path}: cannot be read ({reason})") from error
+        raise DataError(f"{name_of(path)}: cannot be read ({reason})") from error
+
+
+def replace_file(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file beside `path`, flush it to the disk, and move it there.
+
+    Raises:
+      OSError: with the name of `path`; an earlier file is then still there.
+    """
+    part = path.with_name(f".{path.name}-{os.getpid()}")  # tempfile's only its owner may read
+    try:
+        if path.exists() and not path.is_file():  # a folder, or a device
+            raise OSError(errno.EINVAL, "not a file that can be replaced")
+        with open(part, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
 
 
 def content_of(path: str | PathLike[str], most: int, *, file_most: int) -> bytearray:

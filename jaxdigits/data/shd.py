@@ -23,7 +23,7 @@ from jaxdigits.data.cache import places
 from jaxdigits.data.dataset import Dataset
 from jaxdigits.data.files import require_file
 from jaxdigits.data.sensor import SensorEvents, in_order, packed, require_steps
-from jaxdigits.errors import DataError
+from jaxdigits.errors import DataError, import_extra
 
 SHD_CHANNELS = 700
 TABLES = {"spikes/times": "f", "spikes/units": "iu", "labels": "iu"}  # NumPy's kinds of number
@@ -91,7 +91,7 @@ def _read(path: Path, steps: int, duration: float) -> Dataset:
 
 def _recordings(path: str | PathLike[str]) -> Iterator[Any]:
     """Yield the labels [N] int32, and then each recording's events, one after the other."""
-    h5py = _h5py()
+    h5py = import_extra("h5py", "events", "SHD needs")
     size = require_file(path, MAX_FILE)
     try:
         with h5py.File(os.fspath(path), "r") as file:
@@ -151,11 +151,3 @@ def _events(time: np.ndarray, unit: np.ndarray, name: str) -> SensorEvents:
         raise DataError(f"{name} has {len(time)} events, more than {MAX_EVENTS}")
     time, address = time.astype(np.float64), unit[:, None]
     return in_order(time, address, (SHD_CHANNELS,), name)
-
-
-def _h5py() -> ModuleType:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError('SHD needs h5py: pip install "jaxdigits[events]"') from error
-    return h5py

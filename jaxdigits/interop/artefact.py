@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxdigits.data.files import read_file, replace_file
 from jaxdigits.errors import DataError
 from jaxdigits.interop.stablehlo import run_stablehlo
 from jaxdigits.train.state import evaluation_keys
@@ -37,23 +38,54 @@ def write_artefact(
     seed: int = 0,
     **facts: Any,
 ) -> None:
-    """Write a file, and its manifest as FILE.json.
+    """Write a file, and its manifest as FILE.json, each atomically.
 
     Args:
       example: inputs [N, ...] of the network, or a dict of them, for their shapes and dtypes.
       kind: of the file.
       seed: of the spikes that the network draws without a key.
       facts: further ones, for the manifest.
+
+    Raises:
+      DataError: as `require_free`.
+      OSError: if it cannot be written.
     """
     path = Path(path)
+    require_free(path)
     versions = {name: version(name) for name in ("jaxdigits", "jax")}
     sha256 = hashlib.sha256(data).hexdigest()
     manifest = dict(
         format=FORMAT, kind=kind, seed=seed, inputs=_described(example), **facts,
         versions=versions, bytes=len(data), sha256=sha256,
     )  # fmt: skip
-    path.write_bytes(data)
-    manifest_of(path).write_text(json.dumps(manifest, indent=2) + "\n")
+    text = json.dumps(manifest, indent=2) + "\n"
+    replace_file(path, lambda file: file.write(data))
+    replace_file(manifest_of(path), lambda file: file.write(text.encode()))
+
+
+def require_free(path: Path) -> None:
+    """Check that an export may be written: over nothing, or over an earlier export.
+
+    Raises:
+      DataError: without the folder, or where another file would be lost.
+    """
+    if not path.parent.is_dir():
+        raise DataError(f"{path.parent}: no such folder; make it, or choose another file")
+    for each in (path, manifest_of(path)):
+        if each.exists() and not (each.is_file() and _manifest(manifest_of(path))):
+            raise DataError(f"{each} is there and is no export: choose another file")
+
+
+def _manifest(path: Path) -> dict[str, Any] | None:
+    """Return the facts of a manifest, or None for another file."""
+    try:
+        facts = json.loads(read_file(path, LARGEST_MANIFEST))
+        specs = facts["inputs"].values()
+        right = isinstance(facts["seed"], int) and isinstance(facts["sha256"], str)
+        right = right and all(spec.keys() >= {"dtype", "shape"} for spec in specs)
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return None
+    return facts if right and facts.get("format") == FORMAT else None
 
 
 def manifest_of(path: Path) -> Path:
@@ -73,16 +105,13 @@ def read_artefact(path: Path) -> tuple[bytes, dict[str, Any]]:
         raise DataError(f"{path}: no such file; `jaxdigits export RUN` writes one")
     if not manifest.is_file():
         raise DataError(f"{manifest} is missing: keep it beside the file that it describes")
-    if size > LARGEST or manifest.stat().st_size > LARGEST_MANIFEST:
+    if size > LARGEST:
         raise DataError(f"{path} is too large to be an export: {size} bytes")
-    try:
-        facts = json.loads(manifest.read_bytes())
-        if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-            raise ValueError
-    except ValueError as error:
-        raise DataError(f"{manifest} is no manifest of this version: export again") from error
+    facts = _manifest(manifest)
+    if facts is None:
+        raise DataError(f"{manifest} is no manifest of this version: export again")
     data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != facts.get("sha256"):
+    if hashlib.sha256(data).hexdigest() != facts["sha256"]:
         raise DataError(f"{path} is not the file of its manifest: export again")
     return data, facts
 

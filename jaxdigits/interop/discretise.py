@@ -70,8 +70,13 @@ def require_discretisation(d: Any) -> Discretisation:
         names = ", ".join(PEERS)
         raise ValueError(f"discretisation must be a Discretisation or PEERS[...] ({names}), "
                          f"got {d!r}")  # fmt: skip
+    for name, value in dict(dt=d.dt, floor=0.0 if d.floor is None else d.floor).items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{name} must be a number, got {value!r}")
     if not (np.isfinite(d.dt) and d.dt > 0):
         raise ValueError(f"dt must be > 0, got {d.dt}")
+    if not isinstance(d.v_reset, bool):
+        raise ValueError(f"v_reset must be true or false, got {d.v_reset!r}")
     for name, choices in _CHOICES.items():
         require_name(name, choices, getattr(d, name))
     for name in ("convention", "cuba_convention"):
@@ -79,6 +84,37 @@ def require_discretisation(d: Any) -> Discretisation:
         if not isinstance(value, Convention) and (value is not None or name == "convention"):
             raise ValueError(f"{name} must be a Convention(...), got {value!r}")
     return d
+
+
+def gain_of(formula: str, value: np.ndarray, decay: np.ndarray, dt: float) -> np.ndarray:
+    """Return a gain by its formula, from r or w_in and the decay, all of one shape."""
+    return (value if _has_value(formula) else np.ones_like(value)) * _factor(formula, decay, dt)
+
+
+def value_of(formula: str, gain: np.ndarray, decay: np.ndarray, dt: float) -> np.ndarray:
+    """Return the r or w_in that has a gain: `gain_of` from behind.
+
+    Raises:
+      ValueError: for a gain that the formula does not have.
+    """
+    factor = _factor(formula, decay, dt)
+    if _has_value(formula):
+        if np.any(factor == 0):
+            raise ValueError("a decay of 1 lets no input in, by the gain " + formula)
+        return gain / factor
+    if not np.allclose(gain, factor, rtol=1e-12):
+        raise ValueError(f"its input gain is {gain.flat[0]:g}, the discretisation's {formula}")
+    return np.ones_like(gain)
+
+
+def _has_value(formula: str) -> bool:
+    return formula.startswith(("r", "w_in"))
+
+
+def _factor(formula: str, decay: np.ndarray, dt: float) -> Any:
+    """Return the factor of a gain beside r or w_in."""
+    rest = dict.fromkeys(("r(1-beta)", "1-beta", "w_in(1-alpha)"), 1 - decay)
+    return (rest | {"alpha": decay, "r dt": dt}).get(formula, 1.0)
 
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
@@ -141,7 +177,7 @@ def from_metadata(metadata: Mapping[str, Any]) -> Discretisation | None:
             plain[name] = Convention(**inside)
     if unknown := plain.keys() - set(Discretisation._fields):
         raise ValueError(f"the graph's metadata has an unknown key {min(unknown)!r}")
-    if not isinstance(plain.get("dt"), int | float):
+    if "dt" not in plain:
         raise ValueError(f"the graph's metadata must have a number {_PREFIX}dt")
     return require_discretisation(Discretisation(**plain))
 

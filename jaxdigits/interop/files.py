@@ -1,18 +1,18 @@
 """Read and write NIR graphs as HDF5 files, which may come from a stranger."""
 
 import io
-import os
 from collections.abc import Mapping
 from math import prod
 from os import PathLike
+from pathlib import Path
 from struct import unpack_from
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from jaxdigits.data.files import read_file
-from jaxdigits.errors import DataError
+from jaxdigits.data.files import Source, name_of, read_file, replace_file
+from jaxdigits.errors import DataError, import_extra
 from jaxdigits.interop import graph as gr
 
 MAX_FILE = 1 << 28  # bytes
@@ -25,7 +25,7 @@ SIGNATURE, HEAP = b"\x89HDF\r\n\x1a\n", b"GCOL\x01"
 FILTERS = {1, 2, 3}  # HDF5's numbers of gzip, shuffle and a checksum
 
 
-def read_graph(path: str | PathLike[str]) -> gr.Graph:
+def read_graph(path: Source) -> gr.Graph:
     """Read a NIR file; `Graph.notes` names the values that an old file leaves out.
 
     Needs the extra `nir`: pip install "jaxdigits[nir]".
@@ -35,7 +35,7 @@ def read_graph(path: str | PathLike[str]) -> gr.Graph:
         as `complete`; each with the file's name.
       ImportError: without h5py.
     """
-    h5py = _h5py()
+    h5py = import_extra("h5py", "nir", "NIR needs")
     content = read_file(path, MAX_FILE)
     try:
         _require_sound_heaps(content)
@@ -45,24 +45,34 @@ def read_graph(path: str | PathLike[str]) -> gr.Graph:
     except Exception as error:  # for a damaged file h5py raises a dozen kinds of exception
         own = isinstance(error, ValueError) and str(error).startswith(OWN)
         damage = f"not a whole NIR file ({type(error).__name__}); export it again"
-        raise DataError(f"{path}: {error if own else damage}") from error
+        raise DataError(f"{name_of(path)}: {error if own else damage}") from error
 
 
 def write_graph(path: str | PathLike[str], graph: gr.Graph) -> None:
-    """Write a graph as a NIR file; equal graphs give equal bytes.
+    """Write a graph as a NIR file, atomically; equal graphs give equal bytes.
+
+    Raises:
+      ValueError: as `complete`.
+      OSError: if it cannot be written; an earlier file is then still there.
+      ImportError: without h5py.
+    """
+    content = graph_bytes(graph)
+    replace_file(Path(path), lambda file: file.write(content))
+
+
+def graph_bytes(graph: gr.Graph) -> bytes:
+    """Return the bytes of a NIR file.
 
     Raises:
       ValueError: as `complete`.
       ImportError: without h5py.
     """
-    h5py, graph, content = _h5py(), gr.complete(graph), io.BytesIO()
+    h5py = import_extra("h5py", "nir", "NIR needs")
+    graph, content = gr.complete(graph), io.BytesIO()
     with h5py.File(content, "w") as file:
         file.create_dataset("version", data=gr.VERSION, dtype=h5py.string_dtype())
         _write(h5py, file.create_group("node"), graph)
-    part = f"{os.fspath(path)}.part"
-    with open(part, "wb") as file:
-        file.write(content.getvalue())
-    os.replace(part, path)
+    return content.getvalue()
 
 
 class _Reader:
@@ -215,11 +225,3 @@ def _group(h5py: ModuleType, group: Any, key: str) -> Any:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
-
-
-def _h5py() -> ModuleType:
-    try:
-        import h5py
-    except ImportError as error:
-        raise ImportError('NIR needs h5py: pip install "jaxdigits[nir]"') from error
-    return h5py

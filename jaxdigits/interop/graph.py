@@ -38,8 +38,7 @@ class Node(NamedTuple):
     metadata: Mapping[str, Any] = NOTHING
 
     def __repr__(self) -> str:
-        shapes = ", ".join(f"{k} {list(np.shape(v))}" for k, v in self.values.items())
-        return f"{self.kind}({shapes})"
+        return f"{self.kind}({', '.join(_shown(k, v) for k, v in self.values.items())})"
 
 
 class Graph(NamedTuple):
@@ -56,6 +55,13 @@ class Graph(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Graph({len(self.nodes)} nodes, {len(self.edges)} edges)"
+
+
+def _shown(key: str, value: Any) -> str:
+    """Return a few whole numbers or a text as they are, and other values by their shape."""
+    array = np.asarray(value)
+    few = array.dtype.kind in PADDING and array.size <= 8
+    return f"{key}={array.tolist()!r}" if few else f"{key} {list(array.shape)}"
 
 
 REAL, WHOLE, PADDING = "fiu", "iu", "iuU"

@@ -17,7 +17,7 @@ from jaxdigits import spikes as sp
 from jaxdigits.about import constructor
 from jaxdigits.interop.discretise import from_metadata
 from jaxdigits.interop.graph import Graph
-from jaxdigits.interop.importing import fitting, input_shape, nir_network
+from jaxdigits.interop.importing import fits, input_shape, nir_network
 from jaxdigits.layer import Layer, Shape, serial
 from jaxdigits.models import choices as ch
 from jaxdigits.options import choose
@@ -64,7 +64,7 @@ def image_graph(
     if (discretisation := from_metadata(graph.metadata)) is None:
         raise ValueError(
             "the graph does not say how long a step is: name a discretisation; "
-            f"those that fit: {', '.join(fitting(graph)) or 'none of PEERS'}"
+            f"those that fit: {fits(graph)}"
         )
     layer = nir_network(graph, discretisation, surrogate=surrogate)
     before = input_shape(graph)

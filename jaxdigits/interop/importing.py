@@ -52,10 +52,9 @@ def from_graph(
         text = "the graph's metadata name another discretisation than this one, which counts"
         warnings.warn(text, stacklevel=2)
     if (discretisation := discretisation or own) is None:
-        names = ", ".join(fitting(graph)) or "none of PEERS"
         raise ValueError(
             "the graph does not say how long a step is, or what a reset does: pass a "
-            f'discretisation, as PEERS["norse"]; those that fit: {names}'
+            f'discretisation, as PEERS["norse"]; those that fit: {fits(graph)}'
         )
     layer = nir_network(graph, discretisation, surrogate=surrogate)
     params, _ = layer.init(jax.random.key(0), input_shape(graph))
@@ -103,15 +102,25 @@ def nir_network(
 
 def fitting(graph: Graph) -> list[str]:
     """Return the names of the `PEERS` that can take a graph; none for one that is refused."""
+    return [name for name in PEERS if name not in misfits(graph)]
 
-    def fits(d):
+
+def misfits(graph: Graph) -> dict[str, str]:
+    """Return the reason why a graph is refused, for each of the `PEERS` that cannot take it."""
+    reasons = {}
+    for name, d in PEERS.items():
         try:
             nir_network(graph, d)
-        except ValueError:
-            return False
-        return True
+        except ValueError as error:
+            reasons[name] = str(error)
+    return reasons
 
-    return [name for name, d in PEERS.items() if fits(d)]
+
+def fits(graph: Graph) -> str:
+    """Return the names of the `PEERS` that can take a graph, or why none can, as text."""
+    reasons = misfits(graph)
+    names = [name for name in PEERS if name not in reasons]
+    return ", ".join(names) or f"none ({next(iter(reasons.values()))})"
 
 
 def input_shape(graph: Graph) -> Shape:
@@ -136,7 +145,7 @@ def node_potentials(network: Layer, residual: Residual) -> dict[str, Array]:
     Raises:
       ValueError: for a layer that is no imported graph.
     """
-    units, residual = _units_of_layer(network), with_traces(residual)
+    units, residual = units_of_layer(network), with_traces(residual)
     neurons: Any = {k: units[k].neuron for k, r in residual.items() if _traced(r)}
     return {
         name: neuron.potential(neuron.constants({}, trace["v"].dtype), trace)
@@ -151,7 +160,12 @@ def _traced(residual: Any) -> bool:
     )
 
 
-def _units_of_layer(network: Layer) -> dict[str, Unit]:
+def units_of_layer(network: Layer) -> dict[str, Unit]:
+    """Return the nodes of an imported graph, ready to run, by name.
+
+    Raises:
+      ValueError: for a layer that is no imported graph.
+    """
     if (about := network.about and network.about.find(nir_network)) is None:
         raise ValueError(f"{network!r} is no imported graph: make one with from_graph")
     a = about.arguments

@@ -26,16 +26,16 @@ from jaxdigits.spikes.unroll import Neuron, Traces
 
 
 class Unit(NamedTuple):
-    """One node, ready to run: a layer, or a neuron."""
+    """One node, ready to run."""
 
     before: Shape
     """feature shape of the input"""
     after: Shape
     """feature shape of the output"""
-    layer: Layer | None = None
-    """without a state; it takes any leading axes"""
+    layer: Layer
+    """over all steps; without a neuron it takes any leading axes"""
     neuron: Neuron | None = None
-    """with a state, on features [..., n]"""
+    """one step of the layer, on features [..., n], where it has a state"""
     emit: str = "spikes"
     """"spikes" or "potential" """
     by_step: bool = False
@@ -50,6 +50,21 @@ class Integrated(NamedTuple):
 
 
 Units = Mapping[str, Unit]
+
+
+def unit_of(neuron: Neuron, shape: Shape, emit: Any) -> Unit:
+    """Return the unit of neurons with features of a shape."""
+    layer = unroll.over_time(neuron, emit=emit)
+
+    def forward(params, x, key=None):
+        y, residual = layer.forward({}, _flat(x, shape), None)
+        return _fit(y, None, shape), residual
+
+    def backward(params, residual, y_bar):
+        _, x_bar = layer.backward({}, residual, _flat(y_bar, shape))
+        return {}, _fit(x_bar, None, shape)
+
+    return Unit(shape, shape, Layer(layer.init, forward, backward), neuron, emit)
 
 
 def run(wiring: Wiring, units: Units, params: Any, x: Array) -> tuple[Array, Residual]:
@@ -99,25 +114,16 @@ def _renamed(residual: Residual, before: Any, after: Any) -> Residual:
 
 def _run_node(group, wiring, units, params, y):
     (name,) = group
-    unit, total = units[name], _sum_of_others(name, group, wiring, units, y)
-    if unit.neuron is None:
-        out, residual = unit.layer.forward(params.get(name, {}), total, None)
-    else:
-        layer = unroll.over_time(unit.neuron, emit=unit.emit)
-        out, residual = layer.forward({}, _flat(total, unit.before), None)
-        out = _fit(out, None, unit.after)
+    total = _sum_of_others(name, group, wiring, units, y)
+    out, residual = units[name].layer.forward(params.get(name, {}), total, None)
     return {name: out}, {name: residual}
 
 
 def _node_back(group, wiring, units, params, residual, bars):
     (name,) = group
-    unit = units[name]
-    if unit.neuron is None:
-        p_bar, x_bar = unit.layer.backward(params.get(name, {}), residual[name], bars[name])
-        return {name: x_bar}, {name: p_bar} if name in params else {}
-    layer = unroll.over_time(unit.neuron, emit=unit.emit)
-    _, x_bar = layer.backward({}, residual[name], _flat(bars[name], unit.after))
-    return {name: _fit(x_bar, None, unit.before)}, {}
+    own = params.get(name, {}), residual[name], bars[name]
+    p_bar, x_bar = units[name].layer.backward(*own)
+    return {name: x_bar}, {name: p_bar} if name in params else {}
 
 
 def _run_cycle(group, wiring, units, params, y):

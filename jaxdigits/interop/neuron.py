@@ -18,12 +18,13 @@ is μₜ₊₁, as vₜ depends on cₜ₋₁ above the floor only).  For t = T.
 Neurons without a threshold (I, LI, CubaLI) never fire: cₜ = β vₜ, mₜ = vₜ, λₜ = m̄ₜ + β μₜ₊₁.
 """
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxdigits.interop.discretise import Discretisation, decay_of
+from jaxdigits.interop.discretise import Discretisation, decay_of, gain_of
 from jaxdigits.spikes.convention import Convention
 from jaxdigits.spikes.lif import make_membrane
 from jaxdigits.spikes.surrogates import Surrogate
@@ -59,29 +60,21 @@ def constants_of(
     """
     cuba, leaky = kind.startswith("Cuba"), not kind.startswith("I")
     convention = d.cuba_convention if cuba and d.cuba_convention else d.convention
-    r, one = values["r"].astype(float), np.ones(values["r"].shape)
-    name = "tau_mem" if cuba else "tau"
-    beta = decay_of(values[name].astype(float), d, name) if leaky else one
-    leak = values["v_leak"].astype(float) if leaky else 0 * one
-    start = leak if d.start == "v_leak" else 0 * one
-    formulas = {
-        "r(1-beta)": r * (1 - beta),
-        "1-beta": 1 - beta,
-        "r": r,
-        "1": one,
-        "r dt": r * d.dt,
-    }
-    formula = (d.cuba_gain or d.input_gain) if cuba else d.input_gain
-    gain = formulas[formula if leaky else d.integrator_gain]
+    values = {key: value.astype(float) for key, value in values.items()}
+    r, name = values["r"], "tau_mem" if cuba else "tau"
+    beta = decay_of(values[name], d, name) if leaky else np.ones_like(r)
+    leak = values["v_leak"] if leaky else np.zeros_like(r)
+    start = leak if d.start == "v_leak" else np.zeros_like(r)
+    formula = (cuba and d.cuba_gain) or (d.input_gain if leaky else d.integrator_gain)
+    gain = gain_of(formula, r, beta, d.dt)
     k = Constants(beta, gain, (1 - beta) * (leak - start), start=start)
     if cuba:
-        alpha = decay_of(values["tau_syn"].astype(float), d, "tau_syn")
-        w_in = values["w_in"].astype(float)
-        gains = {"w_in(1-alpha)": w_in * (1 - alpha), "w_in": w_in, "alpha": alpha, "1": one}
-        k = k._replace(alpha=alpha, synapse_gain=gains[d.synapse_gain])
+        alpha = decay_of(values["tau_syn"], d, "tau_syn")
+        synapse = gain_of(d.synapse_gain, values["w_in"], alpha, d.dt)
+        k = k._replace(alpha=alpha, synapse_gain=synapse)
     if "v_threshold" not in values:
         return k, convention
-    theta, several = values["v_threshold"].astype(float), convention.spikes == "several"
+    theta, several = values["v_threshold"], convention.spikes == "several"
     if convention.reset == "subtract":
         reset: Any = "subtract"
         if np.any(start != 0) or not (theta > 0).all():
@@ -89,16 +82,13 @@ def constants_of(
                 "a reset by subtraction needs v_threshold > 0, and a start at zero"
             )
     else:
-        values_of = values["v_reset"].astype(float) if d.v_reset else convention.reset
-        reset = _static(np.asarray(values_of) - start)
+        after = values["v_reset"] if d.v_reset else convention.reset
+        reset = _static(np.asarray(after) - start)
     if several and (np.any(start != 0) or not (theta > 0).all()):
         raise ValueError("several spikes a step need v_threshold > 0, and a start at zero")
     if d.floor is not None and kind == "IF":
         k = k._replace(floor=float(d.floor) * theta)
-    plain = Convention(
-        reset, convention.reset_step, convention.fires, convention.spikes,
-        convention.spike_from, convention.differentiate_reset,
-    )  # fmt: skip
+    plain = replace(convention, reset=reset, gain=1.0, normalise=False)
     return k._replace(theta=theta - start), plain
 
 

@@ -12,10 +12,10 @@ from jaxdigits import layers as ly
 from jaxdigits.interop import weights as wt
 from jaxdigits.interop.discretise import Discretisation
 from jaxdigits.interop.graph import Node
-from jaxdigits.interop.network import Unit
+from jaxdigits.interop.network import Unit, unit_of
 from jaxdigits.interop.neuron import STATEFUL, constants_of, delay_line, nir_neuron
 from jaxdigits.interop.wiring import Wiring, is_cycle
-from jaxdigits.layer import Layer, Params, Shape, without_params
+from jaxdigits.layer import Params, Shape, without_params
 from jaxdigits.spikes.convention import firing
 from jaxdigits.spikes.surrogates import Surrogate
 
@@ -64,18 +64,13 @@ def _neuron(node: Node, shape: Shape, d: Discretisation, surrogate: Surrogate) -
     own = _equal_shapes(node)
     values = {key: np.ravel(np.asarray(value)) for key, value in node.values.items()}
     k, convention = constants_of(node.kind, values, d)
-    neuron = nir_neuron(k, convention, surrogate)
     emit = "spikes" if k.theta is not None else "potential"
-    return Unit(own, own, neuron=neuron, emit=emit), {}
+    return unit_of(nir_neuron(k, convention, surrogate), own, emit), {}
 
 
 def _end(node: Node, shape: Shape, d: Any, surrogate: Any) -> Made:
     own = sizes_of(node, "shape")
-    return Unit(own, own, _identity()), {}
-
-
-def _identity() -> Layer:
-    return without_params(lambda x, key: (x, ()), lambda _, y_bar: y_bar)
+    return Unit(own, own, wt.reshaped(len(own), own)), {}
 
 
 def _linear(node: Node, shape: Shape, d: Any, surrogate: Any) -> Made:
@@ -83,7 +78,7 @@ def _linear(node: Node, shape: Shape, d: Any, surrogate: Any) -> Made:
     if weight.ndim != 2 or not weight.size:
         raise ValueError(f"weight must be [outputs, inputs], got {list(weight.shape)}")
     n, m = weight.shape
-    params = {"weight": weight.T} | _bias(node, n)
+    params = {"weight": wt.from_nir(weight)} | _bias(node, n)
     return Unit((m,), (n,), ly.dense(n, bias="bias" in params)), params
 
 
@@ -106,7 +101,7 @@ def _conv(node: Node, shape: Shape, d: Any, surrogate: Any) -> Made:
     if len(sizes) != n:
         raise ValueError(f"needs features with {n + 1} axes, got {list(shape)}")
     after = wt.output_sizes(sizes, kernel, stride, padding, dilation)
-    params = {"weight": np.moveaxis(weight, (0, 1), (-1, -2))} | _bias(node, out)
+    params = {"weight": wt.from_nir(weight)} | _bias(node, out)
     layer = wt.conv(n, stride, padding, dilation, groups)
     return Unit((inner * groups, *sizes), (out, *after), layer), params
 
@@ -139,8 +134,8 @@ def _delay(node: Node, shape: Shape, d: Discretisation, surrogate: Any) -> Made:
         raise ValueError(f"delay must be whole steps of dt = {d.dt:g}, got {delay.flat[0]:g}")
     if steps.max() > 10_000:
         raise ValueError(f"delay is {steps.max():.0f} steps, over 10,000: take a larger dt")
-    neuron = delay_line(np.ravel(steps).astype(int))
-    return Unit(own, own, neuron=neuron, emit="potential", by_step=True), {}
+    unit = unit_of(delay_line(np.ravel(steps).astype(int)), own, "potential")
+    return unit._replace(by_step=True), {}
 
 
 def _threshold(node: Node, shape: Shape, d: Discretisation, surrogate: Surrogate) -> Made:

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jaxdigits import spikes as sp
+from jaxdigits.errors import import_extra
 from jaxdigits.fold import is_made_by, layers_in_a_row
 from jaxdigits.interop.onnx_graph import Graph, Place
 from jaxdigits.interop.onnx_neurons import FIRING, READING
@@ -39,7 +40,7 @@ def to_onnx(
       ImportError: without onnx.
       ValueError: for a layer that has no ONNX model here, with its name, and for other bits.
     """
-    graph = Graph(_import_onnx(), bits=bits)
+    graph = Graph(import_extra("onnx", "onnx", "ONNX models need"), bits=bits)
     layers = layers_in_a_row(network)
     rate = _steps_of_rate(layers)
     name, shape, steps = "spikes" if rate else "pixels", tuple(features), rate
@@ -62,12 +63,7 @@ def run_onnx(data: bytes) -> Callable[[Any], list[np.ndarray]]:
     Raises:
       ImportError: without onnxruntime.
     """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ImportError(
-            'running ONNX models needs onnxruntime: pip install "jaxdigits[onnx]"'
-        ) from error
+    onnxruntime: Any = import_extra("onnxruntime", "onnx", "running ONNX models needs")
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     (name,) = (each.name for each in session.get_inputs())
     return lambda x: [np.asarray(y) for y in session.run(None, {name: np.asarray(x)})]
@@ -97,14 +93,3 @@ def _model(graph: Graph, source, result, spikes: Mapping[str, tuple[str, tuple]]
     model.ir_version = IR
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
-
-
-def _import_onnx() -> Any:
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.helper
-        import onnx.numpy_helper
-    except ImportError as error:
-        raise ImportError('ONNX models need onnx: pip install "jaxdigits[onnx]"') from error
-    return onnx

@@ -98,6 +98,8 @@ def _of_images(graph, x, place, kind, *inputs, **attributes) -> str:
 
 
 def _batch_norm(graph, x, options, params, place) -> str:
+    if options["statistics"] is None:
+        raise ValueError("batch_norm has no statistics: build the network with training=False")
     mean, variance = (np.asarray(a) for a in options["statistics"])
     sigma = np.sqrt(variance + np.float32(options["epsilon"]))
     y = graph.add("Div", graph.add("Sub", x, graph.constant(mean)), graph.constant(sigma))
@@ -135,5 +137,6 @@ OPERATORS: dict[Any, Callable[..., str]] = {
     ly.average_pool: _pool("AveragePool"), ly.batch_norm: _batch_norm, ly.dropout: _same,
     ly.relu: lambda graph, x, *rest: graph.add("Relu", x), ly.leaky_relu: _leaky_relu,
     ly.tanh: lambda graph, x, *rest: graph.add("Tanh", x), ly.gelu: _gelu,
-    sp.rate: _same, sp.direct: _direct, sp.at_each_step: _at_each_step, sp.of_mean: _of_mean,
+    sp.rate: _same, sp.rate_penalty: _same, sp.direct: _direct,
+    sp.at_each_step: _at_each_step, sp.of_mean: _of_mean,
 }  # fmt: skip

@@ -17,10 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
+from jaxdigits.errors import import_extra
 from jaxdigits.fast.switch import without
 from jaxdigits.layer import Layer, Params
 
 PLATFORMS = ("cpu", "cuda", "tpu")
+FLATBUFFERS = "flatbuffers", "export", "StableHLO files need"
 
 
 def to_stablehlo(
@@ -39,7 +41,7 @@ def to_stablehlo(
     Raises:
       ImportError: without flatbuffers.
     """
-    _require_flatbuffers()
+    import_extra(*FLATBUFFERS)
     (batch,) = export.symbolic_shape("b")
     x = jax.tree.map(lambda a: jax.ShapeDtypeStruct((batch, *a.shape[1:]), a.dtype), example)
     words = jax.ShapeDtypeStruct((batch, 2), jnp.uint32)
@@ -58,7 +60,7 @@ def run_stablehlo(data: bytes) -> Callable[[Any, Any], np.ndarray]:
       ImportError: without flatbuffers.
       ValueError: for bytes that are no such program, or one for other platforms.
     """
-    _require_flatbuffers()
+    import_extra(*FLATBUFFERS)
     try:
         program = export.deserialize(bytearray(data))
     except Exception as error:  # flatbuffers raises many types on broken bytes
@@ -68,12 +70,3 @@ def run_stablehlo(data: bytes) -> Callable[[Any, Any], np.ndarray]:
         raise ValueError(f"the program is for {', '.join(program.platforms)}, not for {here}")
     call = jax.jit(program.call)
     return lambda x, words: np.asarray(call(x, words))
-
-
-def _require_flatbuffers() -> None:
-    try:
-        import flatbuffers  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            'StableHLO files need flatbuffers: pip install "jaxdigits[export]"'
-        ) from error

@@ -61,17 +61,13 @@ def conv(
         weight = params["weight"]
         images, outs = (a.reshape(-1, *a.shape[-n - 1 :]) for a in (x, y_bar))
         kernel, sizes = weight.shape[:n], images.shape[2:]
+        axes = zip(sizes, outs.shape[2:], stride, kernel, dilation, padding, strict=True)
         rows = [
-            (size, (o - 1) * s + 1, (k - 1) * a + 1, p)
-            for size, o, s, k, a, (p, _) in zip(
-                sizes, outs.shape[2:], stride, kernel, dilation, padding, strict=True
-            )
+            (size, (o - 1) * s + 1, (k - 1) * a + 1, p) for size, o, s, k, a, (p, _) in axes
         ]
         by_group = jnp.flip(weight, range(n)).reshape(*weight.shape[:-1], groups, -1)
-        exchanged = by_group.swapaxes(
-            -1, -3
-        )  # (input, group, output) -> (output, group, input)
-        exchanged = exchanged.reshape(*kernel, exchanged.shape[n], -1)
+        # (input, group, output) -> (output, group, input)
+        exchanged = by_group.swapaxes(-1, -3).reshape(*kernel, by_group.shape[-1], -1)
         around = [(span - 1 - p, size - out + p) for size, out, span, p in rows]
         x_bar = _convolve(outs, exchanged, (1,) * n, around, stride, dilation, groups)
         around = [(p, span - 1 + out - size - p) for size, out, span, p in rows]
@@ -111,6 +107,16 @@ def pool(kernel: Sequence[int], stride: Sequence[int], padding: Padding, mean: b
         return layer.backward(window(y_bar), residual, each(y_bar))[1][..., 0, :, :]
 
     return without_params(forward, backward)
+
+
+def to_nir(weight: Any) -> np.ndarray:
+    """Return weights [..., m, n] as NIR has them, [n, m, ...]."""
+    return np.moveaxis(np.asarray(weight), (-1, -2), (0, 1))
+
+
+def from_nir(weight: np.ndarray) -> np.ndarray:
+    """Return weights [n, m, ...] of NIR as [..., m, n]."""
+    return np.moveaxis(weight, (0, 1), (-1, -2))
 
 
 def scale() -> Layer:

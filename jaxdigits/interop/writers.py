@@ -15,7 +15,9 @@ import numpy as np
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
 from jaxdigits.about import About
+from jaxdigits.fold import AROUND, WEIGHTS
 from jaxdigits.interop import discretise as di
+from jaxdigits.interop import weights as wt
 from jaxdigits.interop.graph import Graph, Node, complete
 from jaxdigits.layer import Shape
 from jaxdigits.spikes.lif import lif_neuron
@@ -40,15 +42,16 @@ def start_of(shape: Shape, d: di.Discretisation) -> dict[str, Any]:
     )
 
 
-def write_layer(w: dict[str, Any], name: str, about: About, params: Any) -> None:
+def write_layer(w: dict[str, Any], place: int, about: About, params: Any) -> None:
     """Add the nodes of a layer behind the last one, by its constructor.
 
     Raises:
       ValueError: for a layer or a convention that a graph cannot say.
     """
     a, make = about.arguments, about.constructor
-    if make is sp.at_each_step:
-        write_layer(w, name, a["layer"].about, params)
+    name = f"{place}_{(about.find(*WEIGHTS) or about).name}"
+    if make in AROUND:
+        write_layer(w, place, a["layer"].about, params)
     elif make in ENTRIES and w["last"] is None:
         if make is ly.add_channel:
             w["shape"] = (*w["shape"], 1)
@@ -64,7 +67,7 @@ def write_layer(w: dict[str, Any], name: str, about: About, params: Any) -> None
         for constructor, write in WRITERS.items():
             if (inner := about.find(constructor)) is not None:
                 return write(w, name, inner.arguments, params)
-        raise ValueError("NIR has no such node")
+        raise ValueError("NIR has no such node; export to stablehlo, or train snn")
     return None
 
 
@@ -109,7 +112,7 @@ def _first(shape: Shape) -> Shape:
 
 def _dense(w: dict[str, Any], name: str, a: Any, params: Any) -> None:
     _require_full(a)
-    weight = np.asarray(params["weight"]).T
+    weight = wt.to_nir(params["weight"])
     weight = weight if w["order"] is None else weight[:, w["order"]]
     bias = {"bias": params["bias"]} if a["bias"] else {}
     _add(w, name, "Affine" if bias else "Linear", weight=weight, **bias)
@@ -118,7 +121,7 @@ def _dense(w: dict[str, Any], name: str, a: Any, params: Any) -> None:
 
 def _conv(w: dict[str, Any], name: str, a: Any, params: Any) -> None:
     _require_full(a)
-    weight = np.moveaxis(np.asarray(params["weight"]), (-1, -2), (0, 1))
+    weight = wt.to_nir(params["weight"])
     sizes, stride = w["shape"][:2], a["stride"]
     same, sides = a["padding"] == "SAME", list(zip(sizes, weight.shape[2:], strict=True))
     out = [-(-n // stride) if same else (n - k) // stride + 1 for n, k in sides]
@@ -159,7 +162,7 @@ def _neurons(w: dict[str, Any], name: str, a: Any, params: Any) -> None:
     if "weight" in params:
         if len(w["shape"]) != 1:
             raise ValueError("joins the channels of each pixel: a graph joins all neurons")
-        weight, last = np.asarray(params["weight"]).T, w["last"]
+        weight, last = wt.to_nir(params["weight"]), w["last"]
         weight = weight if w["order"] is None else weight[w["order"]][:, w["order"]]
         _add(w, f"{name}_rec", "Linear", weight=weight)
         w["edges"].append((w["last"], last))
@@ -188,16 +191,9 @@ def _neuron_node(w: dict[str, Any], neuron: Neuron, params: Any) -> dict[str, An
     reset = 0.0 if own.reset == "subtract" else own.reset
     if own.reset != "subtract" and not d.v_reset and np.any(reset != d.convention.reset):
         raise ValueError(f"reset is {reset}, and the discretisation has no v_reset")
-    if not cuba:
-        node = _leaky(d, beta, gain)
-    else:
-        alpha = _spread(w, k["synapse_decay"])
-        node = _leaky(d, beta, gain, d.cuba_gain or d.input_gain)
-        w_in = _undone(d.synapse_gain, np.ones_like(alpha), alpha, d.dt)
-        tau = dict(tau_mem=node.pop("tau"), tau_syn=_tau(alpha, d))
-        node = {**node, **tau, "kind": "CubaLI", "w_in": w_in}
-    kind = {"I": "IF", "LI": "LIF", "CubaLI": "CubaLIF"}[node.pop("kind")]
-    return dict(kind=kind, **node, v_threshold=theta, v_reset=_spread(w, reset))
+    alpha = _spread(w, k["synapse_decay"]) if cuba else None
+    kind, node = _leaky(d, beta, gain, alpha)
+    return dict(kind=f"{kind}F", **node, v_threshold=theta, v_reset=_spread(w, reset))
 
 
 def without_numbers(convention: sp.Convention) -> sp.Convention:
@@ -207,13 +203,17 @@ def without_numbers(convention: sp.Convention) -> sp.Convention:
 
 
 def _leaky(
-    d: di.Discretisation, beta: np.ndarray, gain: np.ndarray, formula: str | None = None
-) -> dict[str, Any]:
-    """Return the kind and the values of a leaky membrane, or of one without leak."""
-    if (beta == 1).all() and formula is None:
-        return dict(kind="I", r=_undone(d.integrator_gain, gain, beta, d.dt))
-    r = _undone(formula or d.input_gain, gain, beta, d.dt)
-    return dict(kind="LI", tau=_tau(beta, d), r=r, v_leak=np.zeros_like(beta))
+    d: di.Discretisation, beta: np.ndarray, gain: np.ndarray, alpha: np.ndarray | None = None
+) -> tuple[str, dict[str, Any]]:
+    """Return the kind and the values of a membrane, with or without a leak and a synapse."""
+    if (beta == 1).all() and alpha is None:
+        return "I", dict(r=di.value_of(d.integrator_gain, gain, beta, d.dt))
+    formula = d.input_gain if alpha is None else d.cuba_gain or d.input_gain
+    node = dict(r=di.value_of(formula, gain, beta, d.dt), v_leak=np.zeros_like(beta))
+    if alpha is None:
+        return "LI", node | dict(tau=_tau(beta, d))
+    w_in = di.value_of(d.synapse_gain, np.ones_like(alpha), alpha, d.dt)
+    return "CubaLI", node | dict(tau_mem=_tau(beta, d), tau_syn=_tau(alpha, d), w_in=w_in)
 
 
 def _tau(beta: np.ndarray, d: di.Discretisation) -> np.ndarray:
@@ -222,20 +222,6 @@ def _tau(beta: np.ndarray, d: di.Discretisation) -> np.ndarray:
     if d.decay == "exact" and (beta == 0).any():
         raise ValueError("a decay of 0 has no time constant, exactly")
     return di.tau_of(beta, d)
-
-
-def _undone(formula: str, gain: np.ndarray, decay: np.ndarray, dt: float) -> np.ndarray:
-    """Return the r or w_in with that gain by a formula of a discretisation."""
-    if formula in ("r(1-beta)", "w_in(1-alpha)"):
-        if (decay == 1).any():
-            raise ValueError("a decay of 1 lets no input in, by the gain " + formula)
-        return gain / (1 - decay)
-    if formula in ("r", "w_in", "r dt"):
-        return gain / dt if formula == "r dt" else gain
-    fixed = {"1": np.ones_like(decay), "1-beta": 1 - decay, "alpha": decay}[formula]
-    if not np.allclose(gain, fixed, rtol=1e-12):
-        raise ValueError(f"its input gain is {gain.flat[0]:g}, the discretisation's {formula}")
-    return np.ones_like(gain)
 
 
 def _spread(w: dict[str, Any], values: Any) -> np.ndarray:
@@ -252,7 +238,8 @@ def _readout(w: dict[str, Any], name: str, about: About) -> None:
         w["notes"].append("the graph ends with spikes: count them over all steps")
     else:
         beta = np.full(_first(w["shape"]), about.arguments["decay"])
-        _add(w, name, **_leaky(w["d"], beta, np.ones_like(beta)))
+        kind, values = _leaky(w["d"], beta, np.ones_like(beta))
+        _add(w, name, kind, **values)
         reduce = about.arguments["reduce"]
         w["notes"].append(f"the graph ends with potentials: take their {reduce} over all steps")
     w["end"] = True

@@ -12,7 +12,9 @@ The numbers are those of arithmetic alone.  Memory traffic costs more [1], and i
 [2] Yik et al., Nat. Commun. 16, 1545, 2025, arXiv:2304.04640 (NeuroBench: the same measures).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -74,9 +76,14 @@ class Product(NamedTuple):
     """[B, ...] or [T, B, ...]"""
 
 
+Others = Mapping[Callable[..., Layer], Callable[[Layer, Any, Residual], Iterator[Product]]]
+"""constructor -> (layer, params, residual) -> products, for layers that are not known here"""
+NOTHING: Others = MappingProxyType({})
+
+
 def synops(
     network: Layer, params: Params, image: Any, key: Array | None = None, *,
-    bits: int | None = None,
+    bits: int | None = None, others: Others = NOTHING,
 ) -> SynOps:  # fmt: skip
     """Count the operations of a network on examples, from one forward pass.  Traceable.
 
@@ -86,6 +93,7 @@ def synops(
       image: [B, ...] the examples, or a dict of them.
       key: one key, or one per example [B].
       bits: of a weight, for the footprint; None is 32, or the bits of `quantised`.
+      others: as for `products_of`.
 
     Raises:
       ValueError: for a layer whose weights or inputs are not known, as with recompute.
@@ -96,7 +104,7 @@ def synops(
     examples = len(jax.tree.leaves(image)[0])
     acs = macs = dense = updates = zeros = inputs = jnp.zeros(examples, jnp.int32)
     weights, absent = 0, jnp.zeros((), jnp.int32)
-    for product in products_of(network, params, inner):
+    for product in products_of(network, params, inner, others):
         count, all_ops, binary = _count(product)
         acs, macs = acs + count * binary, macs + count * ~binary
         dense = dense + all_ops
@@ -155,43 +163,47 @@ def _to_unit() -> Layer:
     return ly.standardise(0.0, 1.0)
 
 
-def products_of(layer: Layer, params: Any, inner: Residual) -> Iterator[Product]:
+def products_of(
+    layer: Layer, params: Any, inner: Residual, others: Others = NOTHING
+) -> Iterator[Product]:
     """Yield the weights of a layer and all layers in it, with their inputs.
 
     Args:
       layer: a network in evaluation, or a layer.
       params: of the layer.
       inner: the residual of its forward pass.
+      others: how to find the weights of further layers, by constructor.
 
     Raises:
       ValueError: for a layer whose weights or inputs are not known, as with recompute.
     """
     about: Any = layer.about
+    more = partial(products_of, others=others)
     make, options = (about.constructor, about.arguments) if about else (None, {})
-    if make in (ly.dense, ly.conv2d):
+    if make in others:
+        yield from others[make](layer, params, inner)
+    elif make in (ly.dense, ly.conv2d):
         yield Product(layer, params["weight"], inner)
     elif make is sp.recurrent:
         spikes = sp.traces(inner)[0].spikes[:-1]
         plain = ly.dense(spikes.shape[-1], bias=False)
         yield Product(plain, params["weight"], spikes)
     elif make is sp.spikes_stored:
-        yield from products_of(
-            options["layer"], params, stored_input(inner, options["storage"])
-        )
+        yield from more(options["layer"], params, stored_input(inner, options["storage"]))
     elif make in (sp.at_each_step, residual):
-        yield from products_of(options["layer"], params, inner)
+        yield from more(options["layer"], params, inner)
     elif make is sp.of_mean:
         mean, steps = inner
-        yield from products_of(options["layer"], params, _spikes_of(mean, steps.value))
+        yield from more(options["layer"], params, _spikes_of(mean, steps.value))
     elif make is quantised:
         few = rounded(params, options["bits"], per=options["per"])
-        yield from products_of(options["layer"], few, inner)
+        yield from more(options["layer"], few, inner)
     elif make is parallel:
         for name, branch in options["branches"].items():
-            yield from products_of(branch, params[name], inner[0][name])
+            yield from more(branch, params[name], inner[0][name])
     elif about and (children := [child for _, child in children_of(about)]):
         for child, p, r in zip(children, params, inner, strict=True):
-            yield from products_of(child, p, r)
+            yield from more(child, p, r)
     elif any(name.endswith("weight") for name in named_leaves(params)):
         name = about.name if about else "a layer of your own"
         text = f"{name}: its operations cannot be counted"

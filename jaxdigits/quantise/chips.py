@@ -218,14 +218,20 @@ def _levels(floats: Floats, bits: int) -> tuple[np.ndarray, float]:
 def _gain(floats: Floats) -> np.ndarray:
     """Return the factor of the currents, which a chip has in its thresholds instead."""
     c: Any = floats.convention
-    return np.asarray(c.gain) * (1 - floats.constants["decay"] if c.normalise else 1)
+    gain = np.asarray(c.gain) * (1 - floats.constants["decay"] if c.normalise else 1)
+    if np.any(gain == 0):
+        raise ValueError("a decay of 1 lets no normalised input in: build with a lower decay")
+    return gain
 
 
 def _threshold(floats: Floats, scale: Any, most: int, chip: str) -> np.ndarray:
     threshold = np.round(floats.constants["threshold"] / _gain(floats) / scale)
     if np.any(threshold > most) or np.any(threshold < 1):
-        text = f"{chip} has thresholds from 1 to {most}, got {threshold.max():.0f} weights"
-        raise ValueError(f"{text}: train with larger weights, or lower the threshold")
+        high = np.any(threshold > most)
+        worst = threshold.max() if high else threshold.min()
+        text = f"{chip} has thresholds from 1 to {most}, got {worst:.0f} weights"
+        remedy = "larger weights, or lower" if high else "smaller weights, or raise"
+        raise ValueError(f"{text}: train with {remedy} the threshold")
     return threshold
 
 

@@ -142,6 +142,8 @@ def make_twin(
     twins, weights, reports, waiting, name = [], [], [], None, ""
     for layer, p in zip(parts, own, strict=True):
         kind: Any = layer.about or About(type(layer), {})
+        if kind.constructor is sp.spikes_stored:  # which is for training
+            layer, kind = kind.arguments["layer"], kind.arguments["layer"].about
         if kind.find(ly.dense, ly.conv2d) and not kind.find(sp.at_each_step, sp.recurrent):
             if waiting is not None:
                 raise ValueError(
@@ -162,7 +164,10 @@ def make_twin(
                 twins[at], weights[at] = ly.dropout(0.0), ()
             layer, p = _membrane(kind, placed), placed.params
         elif kind.constructor not in PASSED or kind.arguments.get("rate"):
-            raise ValueError(f"{chip} has no {kind.name}: take it out, or fold it into weights")
+            spikes = "" if reports else "; its input is spikes, as of encoder='rate'"
+            raise ValueError(
+                f"{chip} has no {kind.name}: take it out, or fold it into weights{spikes}"
+            )
         twins.append(layer)
         weights.append(p)
     if waiting is not None:

@@ -13,6 +13,7 @@ from jax import Array
 
 from jaxdigits.data import Dataset
 from jaxdigits.data.catalogue import blank
+from jaxdigits.data.files import in_memory
 from jaxdigits.errors import RunError
 from jaxdigits.fold import is_made_by, layers_in_a_row
 from jaxdigits.interop import (
@@ -21,15 +22,16 @@ from jaxdigits.interop import (
     node_spikes,
     read_graph,
     to_graph,
-    write_graph,
 )
 from jaxdigits.interop.artefact import write_artefact
+from jaxdigits.interop.files import graph_bytes
 from jaxdigits.interop.graph import Graph, Node
 from jaxdigits.interop.onnx import run_onnx, to_onnx
 from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.interop.writers import ENTRIES
 from jaxdigits.layer import Layer, Params, serial
 from jaxdigits.quantise import rounded
+from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of
 from jaxdigits.spikes import rate, spike_count, traces
@@ -91,8 +93,15 @@ def member_of(run: Run, seed: int | None = None, bits: int | None = None) -> Mem
     params, statistics, key = members_of(run)[seed - config.seed]
     build = lambda each: each.build()(training=False, statistics=statistics)
     weights = params if bits is None else rounded(params, bits)
-    plain = build(replace(config, bits=None))
+    plain = build(replace(plain_config(config), bits=None))
     return Member(seed, build(config), params, key, plain, weights)
+
+
+def plain_config(config: Config) -> Config:
+    """Return a configuration of the same function, without options that only save memory."""
+    plain = {"recompute": False, "storage": "full"}
+    options = {name: plain.get(name, value) for name, value in config.options.items()}
+    return replace(config, options=options)
 
 
 def export_run(
@@ -102,7 +111,7 @@ def export_run(
     test: Dataset,
     *,
     seed: int | None = None,
-    dt: float = 1e-4,
+    dt: float | None = None,
     bits: int | None = None,
 ) -> Comparison:
     """Write one of a run's networks as a file with a manifest, and compare their answers.
@@ -110,7 +119,7 @@ def export_run(
     Args:
       test: the examples that the file and the run both answer.
       seed: of the network; None: the first.
-      dt: of a step of a NIR graph, in seconds.
+      dt: of a step of a NIR graph, in seconds; None as in `to_graph`.
       bits: of each weight of the file, rounded per neuron; None: those of the run.
 
     Raises:
@@ -130,9 +139,8 @@ def export_run(
         program = _stablehlo_program(data)
     else:
         graph = to_graph(plain, weights, config.features, dt=dt)
-        notes = graph.notes
-        write_graph(path, graph)
-        data, program = path.read_bytes(), _nir_program(plain, read_graph(path))
+        notes, data = graph.notes, graph_bytes(graph)
+        program = _nir_program(plain, read_graph(in_memory(data, str(path))))
     networks = (plain, weights), (network, params)
     compared = compare(networks, program, test, key)._replace(notes=notes)
     stored = "int8 levels and a scale" if kind == "onnx" else "rounded, as float32"

@@ -17,18 +17,18 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxdigits.data.catalogue import blank
-from jaxdigits.data.files import require_stored
+from jaxdigits.data.files import replace_file, require_stored
 from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
@@ -211,20 +211,6 @@ def read_npz(path: Path, most: int) -> dict[str, np.ndarray]:
         if name := archive.zip.testzip():  # NumPy alone may stop before the checksum
             raise ValueError(f"the checksum of {name} is wrong")
         return {name: archive[name] for name in archive.files}
-
-
-def replace_file(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file beside `path`, flush it to the disk, and move it there."""
-    part = path.with_name(f".{path.name}-{os.getpid()}")  # tempfile's only its owner may read
-    try:
-        with open(part, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def in_one_line(error: Exception) -> str:

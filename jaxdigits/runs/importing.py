@@ -6,8 +6,9 @@ from typing import Any
 
 import jax
 
-from jaxdigits.interop import PEERS, Discretisation, Graph, fitting, write_graph
+from jaxdigits.interop import PEERS, Discretisation, Graph, write_graph
 from jaxdigits.interop.discretise import from_metadata, to_metadata
+from jaxdigits.interop.importing import fits
 from jaxdigits.runs.config import IMPORTED, config_for
 from jaxdigits.runs.folder import Run, create_run, load_run, save_params
 from jaxdigits.runs.graph import GRAPH, graph_file
@@ -15,6 +16,8 @@ from jaxdigits.runs.graph import GRAPH, graph_file
 
 def with_discretisation(graph: Graph, peer: str | None, dt: float | None) -> Graph:
     """Return a graph with the meaning of its step in its metadata.
+
+    A note says so where the graph had another.
 
     Args:
       peer: a name in `PEERS`; None is the graph's own meaning, or without one the format's
@@ -26,14 +29,16 @@ def with_discretisation(graph: Graph, peer: str | None, dt: float | None) -> Gra
     """
     own = from_metadata(graph.metadata)
     if (meaning := PEERS[peer] if peer else own) is None and dt is None:
-        names = ", ".join(fitting(graph)) or "none with its usual dt"
         raise ValueError(
             "the graph does not say how long a step is, or what a reset does: pass "
-            f"--discretisation, --dt or both; discretisations that fit: {names}"
+            f"--discretisation, --dt or both; discretisations that fit: {fits(graph)}"
         )
     if meaning is None:
         meaning = Discretisation(dt or 1.0)
     meaning = meaning if dt is None else meaning._replace(dt=dt)
+    if own not in (None, meaning):
+        note = f"{peer or 'this dt'} counts, and not the discretisation in the file"
+        graph = graph._replace(notes=(*graph.notes, note))
     others = {k: v for k, v in graph.metadata.items() if not k.startswith("jaxdigits.")}
     return graph._replace(metadata=others | to_metadata(meaning))
 

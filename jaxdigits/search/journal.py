@@ -17,8 +17,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxdigits.data.files import replace_file
 from jaxdigits.errors import RunError
-from jaxdigits.runs.folder import finite, read_npz, replace_file, writing
+from jaxdigits.runs.folder import finite, read_npz, writing
 from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1

@@ -2,12 +2,15 @@
 
 import json
 
+import jax
 import numpy as np
 import pytest
 
 from jaxdigits import load_exported
 from jaxdigits.data import digits
-from jaxdigits.runs import load_run, predict
+from jaxdigits.interop import read_graph
+from jaxdigits.runs import config_for, load_run, predict
+from jaxdigits.runs.folder import create_run, save_params
 
 
 @pytest.mark.parametrize("kind", ["onnx", "stablehlo", "nir"])
@@ -89,10 +92,38 @@ def test_one_line_says_what_is_wrong(one_line, trained, tmp_path):
         (): "export needs --to onnx, --to stablehlo, --to nir or --to html",
         ("--to", "nir2"): "onnx, stablehlo, nir, html",
         ("--to", "onnx", "--seed", "9"): "--seed must be from 0 to 0, got 9",
-        ("--to", "onnx", "--out", tmp_path / "no" / "a"): "No such file or directory",
+        ("--to", "onnx", "--out", tmp_path / "no" / "a"): "no: no such folder; make it",
+        (
+            "--to",
+            "onnx",
+            "--out",
+            trained[1] / "params.npz",
+        ): "npz is there and is no export",
+        ("--to", "nir", "--out", tmp_path): "is no export: choose another file",
+        ("--to", "onnx", "--dt", 1e-3): "--dt is the step of a graph: leave it out",
+        ("--to", "nir"): "relu: NIR has no such node; export to stablehlo, or train snn",
         ("--to", "onnx", "--bits", 33): "bits must be in [1, 8], got 33",
     }.items():
         assert text in one_line("export", trained[1], *args)[1]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "nir"])
+def test_options_that_save_memory_change_nothing(cli, tmp_path, kind):
+    options = dict(hidden=(8,), steps=4, recompute=True, storage="bit", rate_penalty=1.0)
+    config = config_for("snn", options=options)
+    params, _ = config.build()(training=False).init(jax.random.key(0), (28, 28))
+    create_run(tmp_path / "run", config)
+    save_params(tmp_path / "run", params, ())
+    answer = cli("export", tmp_path / "run", "--to", kind, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json()["answers_differ"] == 0
+
+
+def test_an_export_is_written_again(cli, two, tmp_path):
+    for dt in (1e-3, 1e-4):
+        answer = cli("export", two[1], "--to", "nir", "--dt", dt, "--out", tmp_path / "a.nir")
+        assert answer.code == 0, answer.err
+    assert read_graph(tmp_path / "a.nir").metadata["jaxdigits.dt"] == 1e-4
 
 
 def test_a_run_of_few_bits_is_not_rounded_to_others(one_line, few_bits):

@@ -82,6 +82,26 @@ def test_it_is_trained_on_and_leaves_again_with_its_new_weights(cli, imported, t
     assert cli("import", tuned / "network.nir", "--steps", 4, "--out", tmp_path / "b").code == 0
 
 
+def test_its_operations_are_those_of_the_network(cli, origin, imported):
+    answers = [cli("evaluate", run, "--energy", "--json") for run in (origin[0], imported[1])]
+    assert [answer.code for answer in answers] == [0, 0]
+    ours, theirs = (answer.json()["operations"] for answer in answers)
+    assert ours["network"]["acs"] > 0
+    assert theirs["network"] == ours["network"]
+    assert "artificial" in ours
+    assert "artificial" not in theirs
+    assert "beside it" not in answers[1].err
+
+
+def test_a_discretisation_that_counts_instead_of_the_files_is_noted(cli, origin, tmp_path):
+    args = ("--discretisation", "snntorch", "--steps", 4, "--out", tmp_path / "run")
+    answer = cli("import", origin[1], *args)
+    assert answer.code == 0, answer.err
+    assert "snntorch counts, and not the discretisation in the file" in answer.err
+    line = cli("export", tmp_path / "run", "--to", "nir", "--dt", 1e-3).err
+    assert "its own discretisation and dt = 0.0001: leave it out" in line
+
+
 def test_it_is_plotted(cli, imported, tmp_path):
     answer = cli("plot", imported[1], "--out", tmp_path, "--json")
     assert answer.code == 0, answer.err

@@ -96,7 +96,42 @@ def test_a_graph_is_described_by_its_nodes_and_meanings(cli, tmp_path):
     write_graph(path, Graph(nodes, (("in", "l"), ("l", "out"))))
     told = cli("info", str(path), "--json").json()
     assert told[f"{path}: nodes"]["l"].startswith("IF(r [3], v_threshold [3]")
+    assert told[f"{path}: nodes"]["in"] == "Input(shape=[3])"
     assert told[f"{path}: edges"].keys() == {"in -> l", "l -> out"}
     assert "sinabs" in told[f"{path}: discretisations"]["that fit"]
     path.write_bytes(b"text")
     assert cli("info", str(path)).code == 1
+
+
+def test_a_graph_is_in_order_with_the_reasons_why_it_does_not_fit(cli, tmp_path):
+    shape = {"shape": np.array([1])}
+    one = lambda kind, **values: Node(kind, {k: np.full(1, v) for k, v in values.items()})
+    lif = dict(tau=5e-4, r=1.0, v_leak=0.0, v_threshold=1.0, v_reset=0.0)
+    inner = {
+        "b": Node("Input", shape),
+        "a\x1b[31m": one("LIF", **lif),
+        "c": Node("Output", shape),
+    }
+    edges = (("b", "a\x1b[31m"), ("a\x1b[31m", "c"))
+    nodes = {"z": Node("Input", shape), "g": Graph(inner, edges), "o": Node("Output", shape)}
+    path = tmp_path / "g.nir"
+    write_graph(path, Graph(nodes, (("g", "o"), ("z", "g"))))
+    told = cli("info", path, "--json").json()
+    assert list(told[f"{path}: nodes"]) == ["z", "g.a\x1b[31m", "o"]
+    meanings = told[f"{path}: discretisations"]
+    assert "norse" not in meanings["that fit"]
+    assert meanings["not norse"].endswith(
+        'is below dt = 0.001: take a smaller dt, or decay="exact"'
+    )
+    assert "\x1b" not in cli("info", path).out
+    cycle = Graph({**nodes, "g": one("Scale", scale=1.0)}, (("z", "g"), ("g", "g"), ("g", "o")))
+    write_graph(path, cycle)
+    meanings = cli("info", path, "--json").json()[f"{path}: discretisations"]
+    assert meanings["that fit"] == "none (node g: a cycle without a neuron (g))"
+
+
+def test_metadata_that_are_wrong_are_named_with_the_file(one_line, tmp_path):
+    shape, path = {"shape": np.array([1])}, tmp_path / "g.nir"
+    nodes = {"i": Node("Input", shape), "o": Node("Output", shape)}
+    write_graph(path, Graph(nodes, (("i", "o"),), {"jaxdigits.dt": "soon"}))
+    assert one_line("info", path) == (1, f"{path}: dt must be a number, got 'soon'")

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import stat
 import tracemalloc
 import zipfile
 
@@ -14,6 +15,7 @@ from jaxdigits.data.files import (
     content_of,
     open_archive,
     read_file,
+    replace_file,
     require_file,
     require_stored,
 )
@@ -24,6 +26,7 @@ def test_only_a_regular_file_of_the_size_agreed_on_is_opened(tmp_path):
     path.write_bytes(bytes(10))
     assert require_file(path, 10) == 10
     assert read_file(path, 10) == bytes(10)
+    assert read_file(io.BytesIO(bytes(10)), 10) == bytes(10)
     with pytest.raises(DataError, match="file: over 9 bytes"):
         read_file(path, 9)
     os.mkfifo(tmp_path / "pipe")
@@ -132,3 +135,20 @@ def test_what_is_no_archive_is_refused(tmp_path):
     path.write_bytes(b"hello" * 100)
     with pytest.raises(BROKEN):
         require_stored(path, 1000)
+
+
+def test_only_a_regular_file_is_replaced(tmp_path):
+    pipe, folder, file = tmp_path / "pipe", tmp_path / "folder", tmp_path / "file"
+    os.mkfifo(pipe)
+    folder.mkdir()
+    for path in (pipe, folder):
+        with pytest.raises(OSError, match="not a file that can be replaced") as error:
+            replace_file(path, lambda file: file.write(b"new"))
+        assert error.value.filename == str(path)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    with pytest.raises(OSError, match="No such file") as error:
+        replace_file(tmp_path / "no" / "file", lambda file: file.write(b"new"))
+    assert error.value.filename == str(tmp_path / "no" / "file")
+    replace_file(file, lambda file: file.write(b"new"))
+    assert file.read_bytes() == b"new"
+    assert sorted(tmp_path.iterdir()) == [file, folder, pipe]

@@ -92,14 +92,18 @@ def test_inputs_of_another_kind_are_refused(exported, image):
 def test_files_that_do_not_belong_together_are_refused(exported):
     data, manifest = exported.read_bytes(), manifest_of(exported)
     text = manifest.read_text()
-    broken = {
-        "is not the file of its manifest": lambda: exported.write_bytes(data[:-1] + b"x"),
-        "is no manifest of this version": lambda: manifest.write_text("[1]"),
-        "is onnx: export": lambda: manifest.write_text(text.replace("stablehlo", "onnx")),
-        "is missing: keep it beside": manifest.unlink,
-        "no such file": exported.unlink,
-    }
-    for message, breaks in broken.items():
+    wrong, write = "is no manifest of this version", manifest.write_text
+    broken = (
+        ("is not the file of its manifest", lambda: exported.write_bytes(data[:-1] + b"x")),
+        (wrong, lambda: write("[1]")),
+        (wrong, lambda: write("[" * 100_000)),
+        (wrong, lambda: write(text.replace('"dtype"', '"d"'))),
+        (wrong, lambda: write(text.replace('"seed": 4', '"seed": "4"'))),
+        ("is onnx: export", lambda: write(text.replace("stablehlo", "onnx"))),
+        ("is missing: keep it beside", manifest.unlink),
+        ("no such file", exported.unlink),
+    )
+    for message, breaks in broken:
         exported.write_bytes(data)
         manifest.write_text(text)
         breaks()
@@ -120,3 +124,36 @@ def test_the_manifest_is_json_with_a_checksum(exported):
     assert facts["bytes"] == exported.stat().st_size
     assert facts["inputs"] == {"pixels": {"dtype": "uint8", "shape": [6, 6]}}
     assert len(facts["sha256"]) == 64
+
+
+def test_an_export_replaces_an_earlier_one_and_no_other_file(exported, tmp_path):
+    example, before = blank(FEATURES, 1), exported.read_bytes()
+    write_artefact(exported, b"later", example)
+    assert exported.read_bytes() == b"later" != before
+    for name in ("params.npz", "notes.stablehlo"):
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "notes.stablehlo.json").write_text("{}")
+    (tmp_path / "a.json").write_text("[]")
+    for name in ("params.npz", "notes.stablehlo", "a"):  # the last has a stranger's manifest
+        with pytest.raises(DataError, match="is there and is no export: choose another file"):
+            write_artefact(tmp_path / name, b"", example)
+    assert (tmp_path / "params.npz").read_text() == "mine"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(DataError, match="is no export"):
+        write_artefact(tmp_path / "folder", b"", example)
+    with pytest.raises(DataError, match="no: no such folder; make it"):
+        write_artefact(tmp_path / "no" / "file", b"", example)
+
+
+def test_a_full_disk_leaves_the_earlier_export(exported, monkeypatch):
+    before = exported.read_bytes()
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device.*a\.stablehlo"):
+        write_artefact(exported, b"later", blank(FEATURES, 1))
+    monkeypatch.undo()
+    assert exported.read_bytes() == before
+    load_exported(exported)

@@ -22,7 +22,11 @@ def test_metadata_hold_a_discretisation(d):
 @pytest.mark.parametrize(
     ("key", "value", "match"),
     [
-        ("dt", "long", "must have a number jaxdigits.dt"),
+        ("dt", "long", "dt must be a number, got 'long'"),
+        ("dt", True, "dt must be a number, got True"),
+        ("dt", -1.0, "dt must be > 0, got -1.0"),
+        ("floor", "low", "floor must be a number, got 'low'"),
+        ("v_reset", np.array([1, 2]), "v_reset must be true or false"),
         ("what", 1.0, "an unknown key 'what'"),
         ("convention.what", 1.0, "an unknown key 'what'"),
         ("convention.fires", "never", "fires must be one of above, at"),
@@ -38,3 +42,9 @@ def test_bad_metadata_are_refused(key, value, match):
 def test_a_time_constant_gives_its_decay_back(decay):
     d, beta = Discretisation(0.25, decay), np.array([0.5, 0.9])
     np.testing.assert_allclose(decay_of(tau_of(beta, d), d), beta)
+
+
+def test_a_discretisation_needs_a_step():
+    plain = to_metadata(OWN)
+    with pytest.raises(ValueError, match=r"must have a number jaxdigits\.dt"):
+        from_metadata({k: v for k, v in plain.items() if k != "jaxdigits.dt"})

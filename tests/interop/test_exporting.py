@@ -138,6 +138,7 @@ def test_what_a_graph_cannot_say_is_refused_by_name():
         r"layer 3, max_pool": cnn(norm=None, training=False),
         r"event_lif: NIR has no such node": event_snn(),
         "computes in mixed precision": snn(precision="mixed", **options),
+        "network, snn: build it with recompute=False": snn(recompute=True, **options),
         r"lif: .*decay of 1 lets no input": serial(
             layers.flatten(), layers.dense(3), spikes.lif(decay=np.array([1, 0.5, 0.5]))),
     }  # fmt: skip
@@ -146,6 +147,24 @@ def test_what_a_graph_cannot_say_is_refused_by_name():
         params, _ = network.init(KEY, shape)
         with pytest.raises(ValueError, match=match):
             to_graph(network, params, shape)
+
+
+def test_how_spikes_are_stored_makes_no_difference():
+    build = lambda storage: snn(hidden=(9,), steps=STEPS, storage=storage, training=False)
+    params, _ = build("full").init(KEY, IMAGE)
+    full, bit = (to_graph(build(storage), params, IMAGE) for storage in ("full", "bit"))
+    assert list(full.nodes) == list(bit.nodes)
+    assert list(full.nodes)[1:4] == ["1_flatten", "2_dense", "3_lif"]
+    for one, other in zip(full.nodes.values(), bit.nodes.values(), strict=True):
+        for key, value in one.values.items():
+            np.testing.assert_array_equal(value, other.values[key])
+
+
+def test_a_step_is_named_once():
+    network = snn(hidden=(9,), steps=STEPS, training=False)
+    params, _ = network.init(KEY, IMAGE)
+    with pytest.raises(ValueError, match="a discretisation has its own dt: leave out one"):
+        to_graph(network, params, IMAGE, PEERS["spyx"], dt=1e-3)
 
 
 def test_another_convention_than_the_discretisation_is_refused():
@@ -164,5 +183,7 @@ def test_a_tuned_graph_leaves_again(name, graphs, tmp_path):
     _, back = from_graph(read_graph(tmp_path / "g.nir"))
     for one, other in zip(*map(jax.tree.leaves, (tuned, back)), strict=True):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(ValueError, match="with its own discretisation: leave it out"):
+    with pytest.raises(ValueError, match=r"its own discretisation and dt = 1: leave it out"):
         to_graph(layer, tuned, (), PEERS["norse"])
+    with pytest.raises(ValueError, match=r"its own discretisation and dt = 1: leave it out"):
+        to_graph(layer, tuned, (), dt=1e-3)

@@ -23,6 +23,7 @@ CONVENTIONS = {
     "to a value, same step": dict(reset=-0.25, reset_step="same", readout="last"),
     "normalised": dict(normalise=True, gain=4.0),
     "learned": dict(learn=("threshold",)),
+    "penalised, stored in bits": dict(rate_penalty=1.0, storage="bit"),
 }
 
 
@@ -121,6 +122,8 @@ def test_what_has_no_model_is_named():
         "full precision here": mlp(hidden=3, precision="mixed"),
         "without `about` has no ONNX": serial(ly.flatten(), Layer(*ly.relu()[:3])),
         "a network that remembers its layers": ly.relu(),
+        "or recompute=False": snn(recompute=True, hidden=3),
+        "batch_norm has no statistics": cnn(channels=(2, 2), norm="batch"),
     }
     for text, network in refused.items():
         params, _ = network.init(jax.random.key(0), FEATURES)

@@ -101,6 +101,14 @@ def test_xylo_is_its_chip_a_step_later_a_layer_and_close_to_its_floats():
     assert second.max() > 1
 
 
+def test_how_spikes_are_stored_makes_no_difference():
+    reports = [
+        to_loihi(*build(storage=s, **ZERO), images=IMAGES).layers for s in ("full", "bit")
+    ]
+    assert reports[0] == reports[1]
+    assert reports[0][0].spikes > 0
+
+
 def test_few_bits_and_small_states_are_in_the_report():
     network, params = build(largest=24, decay=0.5)
     label = np.argmax(spikes_of(network, params, lambda node: False)[0], -1)
@@ -197,7 +205,11 @@ def test_the_shared_scales_of_dynapcnn():
     [
         (to_loihi, {}, "Loihi has neurons with reset=0.0, got 'subtract'"),
         (to_loihi, dict(fires="at", **ZERO), "Loihi has neurons with fires='above', got 'at'"),
-        (to_loihi, dict(encoder="direct", **ZERO), "Loihi has no standardise: take it out"),
+        (
+            to_loihi,
+            dict(encoder="direct", **ZERO),
+            "Loihi has no standardise: .* input is spikes",
+        ),
         (to_loihi, dict(norm="layer", **ZERO), "Loihi has no layer_norm: take it out, or fold"),
         (to_loihi, dict(neuron="alif"), "alif has no integer twin: take lif or cuba_lif"),
         (to_loihi, dict(recompute=True), "Loihi takes a network of layers in a row"),
@@ -205,6 +217,8 @@ def test_the_shared_scales_of_dynapcnn():
         (to_dynapcnn, COUNTS, "DynapCNN has no decay: build with lif neurons and decay=1.0"),
         (to_xylo, dict(decay=0.75, **COUNTS), "Xylo has neurons behind a synapse"),
         (to_xylo, XYLO | dict(decay=0.9), "Xylo has decays 1 − 2\\^−d, .* decay is 0.89"),
+        (to_integers, dict(threshold=1e-6), "from 1 to 32767, got 0 .* or raise the threshold"),
+        (to_integers, dict(decay=1.0, normalise=True), "a decay of 1 lets no normalised input"),
         (to_integers, dict(spike_from="old"), "neurons with spike_from='new', got 'old'"),
         (to_integers, dict(neuron="cuba_lif"), "the integer network has no synapses"),
     ],
