@@ -115,10 +115,16 @@ def killed(book: Book, name: str, count: int, args: tuple) -> dict[str, Any]:
 
 
 def work_of(network: str, width: int = 8, images: int | None = None) -> Work:
-    """Return the work of a search of the bundled digits, of one split."""
+    """Return the work of a search of the bundled digits, of one split.
+
+    Args:
+      images: to train on, with a tiny network; None: all.
+    """
     train, valid = validation_split(digits()[0])
     train = train if images is None else train[:images]
     entries = of_few_images(space_entries(network, 2e-3), len(train))
+    if images is not None:  # to smoke: the hand-tuned networks take long to compile
+        entries |= {"hidden": (8,), "norm": None}
     return Work(Plan(Space(**entries), Facts("digits", None, 9), width=width), train, valid)
 
 
