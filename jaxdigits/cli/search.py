@@ -60,7 +60,7 @@ class Search:
     images: Annotated[int, Bounds(1)] | None = None
     """training images of the trials; the winner is trained on all"""
     group_by: str | None = None
-    """mark behind the writer in each picture's name, as _; a writer is in one part"""
+    """mark behind the writer in a picture's name; a writer is in one part"""
     host: str | None = None
     """number of this host and of all, as 2/3; they share the folder --out"""
     lanes: Annotated[int, Bounds(2, 512)] = 8

@@ -53,7 +53,7 @@ class Train:
     data_dir: Folder = None
     """folder with MNIST's files, or your own data that moved"""
     group_by: str | None = None
-    """mark behind the writer in each picture's name, as _; a writer is in one part"""
+    """mark behind the writer in a picture's name; a writer is in one part"""
     tensorboard: bool = False
     """write the metrics for TensorBoard too"""
     json: bool = False
@@ -227,11 +227,12 @@ class Train:
         """Read one's own data: (configuration, train, test); say the choices made."""
         from jaxdigits.data.own import own_data
         from jaxdigits.runs.config import OF_HANDS
+        from jaxdigits.runs.folder import load_config
         from jaxdigits.runs.job import validation_split
 
         if self.data_dir is not None:
             raise ValueError("--data-dir is for MNIST, got it with a folder: leave it out")
-        network = self.network or (self.config().network if self.start else NETWORK)
+        network = self.network or (load_config(self.start).network if self.start else NETWORK)
         hands = network in OF_HANDS
         data = own_data(self.settings["data"], self.group_by or "", hands=hands)
         if is_first():

@@ -15,7 +15,7 @@ JUDGEMENT = "this supports a person's judgement and does not replace it"
 
 @dataclass(frozen=True)
 class Verify:
-    """Compare a questioned signature with references: one hand, or two?
+    """Compare a questioned signature with references by one hand.
 
     Print how much likelier the questioned signature is from the hand of the references than
     from another hand that writes the same name, and a decision: "same hand", "another hand" or

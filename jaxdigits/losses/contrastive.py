@@ -43,7 +43,7 @@ def contrastive(temperature: float = 0.1) -> Loss:
     checks.positive(temperature=temperature)
 
     def compared(points):
-        """Return e [B, M, D], log p [B, M, M] and [M, M] whether j is in P_i."""
+        """Return e [B, M, D], log p [B, M, M] and [1, M, M] whether j is in P_i."""
         if points.ndim != 4 or points.shape[2] < 2:
             raise ValueError(
                 f"contrastive takes points [B, K, V, D] of V >= 2 pictures, got {points.shape}"
@@ -51,9 +51,9 @@ def contrastive(temperature: float = 0.1) -> Loss:
         batch, hands, views, size = points.shape
         e = points.reshape(batch, hands * views, size)
         hand = jnp.repeat(jnp.arange(hands), views)
-        itself = jnp.eye(len(hand), dtype=bool)
+        itself = jnp.eye(len(hand), dtype=bool)[None]
         s = jnp.where(itself, -jnp.inf, e @ e.swapaxes(1, 2) / temperature)
-        return e, jax.nn.log_softmax(s), (hand[:, None] == hand) & ~itself
+        return e, jax.nn.log_softmax(s), (hand[None, :, None] == hand[None, None]) & ~itself
 
     def value(points, label):
         _, logp, same = compared(points)

@@ -62,7 +62,7 @@ def multimodal(
     Args:
       fusion: join inputs, spikes, or logits.
       senses: senses of the network; it ignores the other's input.
-      vision: spikes of an image; saccades simulate an event camera.
+      vision: spikes of an image or an event camera.
       hearing: spikes or currents of a spectrogram.
       steps: time steps, spread over the spoken part of the sound.
       image_hidden: neurons of each layer that sees; with early fusion, of each layer.

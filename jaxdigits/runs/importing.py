@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from jaxdigits.interop import PEERS, Discretisation, Graph, write_graph
-from jaxdigits.interop.discretise import from_metadata, to_metadata
+from jaxdigits.interop.discretise import from_metadata, require_discretisation, to_metadata
 from jaxdigits.interop.importing import fits
 from jaxdigits.runs.config import IMPORTED, config_for
 from jaxdigits.runs.folder import Run, create_run, load_run, save_params
@@ -25,7 +25,7 @@ def with_discretisation(graph: Graph, peer: str | None, dt: float | None) -> Gra
       dt: step in seconds; None is the one of the peer, or the graph's own.
 
     Raises:
-      ValueError: for a graph that has no meaning of its own, without peer and dt.
+      ValueError: for a graph that has no meaning of its own, without peer and dt, or dt <= 0.
     """
     own = from_metadata(graph.metadata)
     if (meaning := PEERS[peer] if peer else own) is None and dt is None:
@@ -35,7 +35,7 @@ def with_discretisation(graph: Graph, peer: str | None, dt: float | None) -> Gra
         )
     if meaning is None:
         meaning = Discretisation(dt or 1.0)
-    meaning = meaning if dt is None else meaning._replace(dt=dt)
+    meaning = require_discretisation(meaning if dt is None else meaning._replace(dt=dt))
     if own not in (None, meaning):
         note = f"{peer or 'this dt'} counts, and not the discretisation in the file"
         graph = graph._replace(notes=(*graph.notes, note))

@@ -86,7 +86,10 @@ def test_only_options_that_are_passed_are_in_the_result():
         ("--zzz 1", "unknown option --zzz; `program --help`"),
         ("here there", "unknown option there; "),
         ("--widths a", "--widths must be a whole number, got 'a'; "),
-        ("--widths 4,8", "must be a whole number, got '4,8': put spaces between several; "),
+        (
+            "--widths 4,8",
+            "--widths must be a whole number, got '4,8': put spaces between several; ",
+        ),
         ("--rate x", "--rate must be a number, got 'x'; "),
         (
             "--name secund",
