@@ -101,7 +101,10 @@ class Plan(NamedTuple):
 
         rows = {"spiking 784-400-10": (KINDS[0], measured(spikes))}
         for b in self.bits:
-            rows[f"{b} bits, trained"] = KINDS[1], measured(lambda seed, b=b: self.few(b, seed))
+            rows[f"{b} bit{'s' * (b > 1)}, trained"] = (
+                KINDS[1],
+                measured(lambda seed, b=b: self.few(b, seed)),
+            )
         for b in self.bits[:-1]:
             of = lambda seed, b=b: rounded_run(spikes(seed), b, train.inputs)
             rows[f"{b} bits, rounded"] = KINDS[1], measured(of)

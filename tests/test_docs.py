@@ -89,6 +89,15 @@ def test_the_results_of_the_learning_rules_are_those_of_the_experiment(monkeypat
     assert all(result["machine"] in page for result in results["run"].values())
 
 
+def test_the_results_of_networks_for_chips_are_those_of_the_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    chips = runpy.run_path(str(ROOT / "experiments" / "neuromorphic.py"))
+    results = json.loads((ROOT / "experiments" / "neuromorphic.json").read_text())
+    page = (ROOT / "docs" / "quantisation.md").read_text()
+    assert chips["table"](results, chips["Plan"]()) in page
+    assert chips["table_of_exports"](results) in page
+
+
 def test_the_tables_of_the_benchmark_are_those_of_its_results(monkeypatch):
     experiments = ROOT / "experiments"
     monkeypatch.syspath_prepend(experiments)
