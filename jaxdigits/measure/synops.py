@@ -179,7 +179,8 @@ def products_of(
     """
     about: Any = layer.about
     more = partial(products_of, others=others)
-    make, options = (about.constructor, about.arguments) if about else (None, {})
+    make: Any = about and about.constructor
+    options = about.arguments if about else {}
     if make in others:
         yield from others[make](layer, params, inner)
     elif make in (ly.dense, ly.conv2d):
