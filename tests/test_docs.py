@@ -98,6 +98,14 @@ def test_the_results_of_networks_for_chips_are_those_of_the_experiment(monkeypat
     assert chips["table_of_exports"](results) in page
 
 
+def test_the_programs_for_absent_chips_are_those_of_the_experiment(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cpu")  # the script sets both for itself
+    monkeypatch.setenv("TPU_SKIP_MDS_QUERY", "1")
+    absent = runpy.run_path(str(ROOT / "experiments" / "absent.py"))
+    results = json.loads((ROOT / "experiments" / "absent.json").read_text())
+    assert absent["table"](results) in (ROOT / "docs" / "accelerators.md").read_text()
+
+
 def test_the_tables_of_the_benchmark_are_those_of_its_results(monkeypatch):
     experiments = ROOT / "experiments"
     monkeypatch.syspath_prepend(experiments)
