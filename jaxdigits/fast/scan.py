@@ -14,7 +14,7 @@ Derivatives are always those of the scan.
 A GPU takes about as long to start a kernel as to compute a step of a scan.  So there a scan
 unrolls blocks of 10 steps, which XLA fuses into a few kernels.  For an H200 the training step
 of a spiking network of 25 steps has 72 kernels instead of 336, and of 100 steps 181 instead
-of 1,240 (`experiments/accelerator.json`).  A block of all steps would compile for minutes.
+of 1,240 (`experiments/absent.json`).
 """
 
 from collections.abc import Callable
