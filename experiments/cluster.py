@@ -18,6 +18,7 @@ Hosts share two cores, so examples a second show the cost of talking, not its ga
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -59,6 +60,10 @@ def network(hosts: int) -> Iterator[None]:
         ip("link", "add", BRIDGE, "type", "bridge")
         ip("link", "set", BRIDGE, "up")
         for i in range(1, hosts + 1):
+            # Collectives listen where the host's own name leads: each host has its own answer.
+            names = Path(f"/etc/netns/jd{i}/hosts")
+            names.parent.mkdir(parents=True, exist_ok=True)
+            names.write_text(f"127.0.0.1 localhost\n10.77.0.{i} {socket.gethostname()}\n")
             ip("netns", "add", f"jd{i}")
             ip(
                 "link",
@@ -80,6 +85,7 @@ def network(hosts: int) -> Iterator[None]:
     finally:
         for i in range(1, hosts + 1):
             subprocess.run(["ip", "netns", "del", f"jd{i}"], stderr=subprocess.DEVNULL)
+            shutil.rmtree(f"/etc/netns/jd{i}", ignore_errors=True)
         subprocess.run(["ip", "link", "del", BRIDGE], stderr=subprocess.DEVNULL)
 
 
