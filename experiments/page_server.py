@@ -39,11 +39,16 @@ class Server:
         return answer
 
     def memory(self) -> float:
-        """Return the resident memory, in MB."""
-        text = Path(f"/proc/{self.process.pid}/status").read_text()
-        match = re.search(r"VmRSS:\s+(\d+)", text)
-        assert match
-        return int(match[1]) / 1024
+        """Return the resident memory of the page and the processes that it started, in MB."""
+        total = 0
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                facts = dict(line.split(":\t", 1) for line in status.open() if ":\t" in line)
+            except OSError:  # it has ended
+                continue
+            if str(self.process.pid) in (facts["Pid"].strip(), facts["PPid"].strip()):
+                total += int(facts.get("VmRSS", "0 kB").split()[0])
+        return total / 1024
 
 
 @contextmanager

@@ -26,7 +26,10 @@ from jaxdigits.data import digits, read_picture
 
 RESULTS = Path(__file__).with_suffix(".json")
 SIDES = (28, 40, 56, 80, 100)
-PREDICT = "from jaxdigits.cli import main, workers; workers.MOST = {}; main()"
+PREDICT = (
+    "from jaxdigits.cli import main; from jaxdigits.data import workers;"
+    " workers.MOST = {}; main()"
+)
 
 
 def rate(count: int, action: Callable[[], object]) -> dict[str, float]:

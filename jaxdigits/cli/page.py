@@ -1,5 +1,6 @@
 """`jaxdigits page`."""
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -52,6 +53,7 @@ class Page:
             rules = Rules(hosts=(), token=token_urlsafe(24))
         with listening:
             networks = load_networks(predict.BOX, read.BOX, self.run_)
+            gc.freeze()  # or each full collection walks all of JAX: 0.2 s in which all wait
             host = f"[{self.host}]" if ":" in self.host else self.host
             address = f"http://{host}:{listening.getsockname()[1]}/"
             token = f"?token={rules.token}" if rules.token else ""

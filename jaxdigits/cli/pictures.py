@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdigits.cli.report import say_note
-from jaxdigits.cli.workers import read_each
+from jaxdigits.data.workers import read_each
 from jaxdigits.errors import DataError
 
 AT_ONCE = 512  # pictures that are read before they are answered, in chunks

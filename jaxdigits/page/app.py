@@ -117,7 +117,8 @@ class Site:
 
         async def answer(senses: dict[str, Upload]) -> Answer:
             opened = (senses[s].open() if s in senses else None for s in ("image", "sound"))
-            inputs = await self.pools.prepare(prepare_digit, network, *opened)
+            run = network.name, network.run.config
+            inputs = await self.pools.prepare(prepare_digit, *run, *opened)
             probability = await self.pools.answer(network.answer, inputs)
             return decided(network, probability, max_error)
 
@@ -159,7 +160,8 @@ class Site:
         async def view(network: Any) -> Answer:
             about = {"name": network.name, "max_error": network.share}
             try:
-                inputs = await self.pools.prepare(prepare_digit, network, file.open(), None)
+                run = network.name, network.run.config
+                inputs = await self.pools.prepare(prepare_digit, *run, file.open())
                 probability, inside = await self.pools.answer(network.look, inputs)
             except DataError as error:
                 return about | {"error": str(error)}

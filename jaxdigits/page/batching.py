@@ -2,21 +2,26 @@
 
 JAX's programs run in one thread, so a program is compiled once and never waits for another.
 While it runs, further requests come in; all of one kind that wait are its next batch.
-Preparing a picture needs no JAX: other threads do that (`Pools.prepare`).
+Preparing a picture needs no JAX: another thread does that, and other processes as soon as
+many wait (`Pools.prepare`), since Python runs one thread at a time.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 
+from jaxdigits.data.workers import make_pool, processors, without_interrupts
+
 MOST = 64  # inputs of a batch
 WAITING = 1024  # inputs that may wait, of all requests
-PREPARING = 2  # threads; each may hold a picture of 64 megapixels
+THREADS = 1  # that prepare, until other processes do
+MANY = 16  # inputs that wait before other processes start: these cost memory
 SECONDS = 120.0  # that a request waits for its answer, with the compilation of a first one
 
 Batch = Callable[[list], list]
@@ -32,23 +37,49 @@ class _Job(NamedTuple):
 
 
 class Pools:
-    """The threads behind a page: two that prepare, and one that answers."""
+    """The threads of a page: one prepares, or processes in its place, and one answers."""
 
     def __init__(self):
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
-        self._threads = ThreadPoolExecutor(PREPARING, "prepare")
+        self._threads = ThreadPoolExecutor(THREADS, "prepare")
+        self._processes: ProcessPoolExecutor | None = None
+        self._ready: ProcessPoolExecutor | None = None
+        self._starting: asyncio.Future | None = None
         self._waiting = 0
         # Not a daemon: a program that compiles as the interpreter ends would abort it.
         threading.Thread(target=self._work, name="answer").start()
 
     async def prepare(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return `function(*arguments)`, called in a thread.
+        """Return `function(*arguments)`, called in a thread or in another process.
+
+        Args:
+          function: of a module, so that a process can find it.
+          arguments: can be pickled.
 
         Raises:
           HTTPException: if very many wait, or in vain.
         """
+        if self._waiting >= MANY and self._starting is None and processors() > 1:
+            trial = partial(function, *arguments)
+            self._starting = asyncio.create_task(self._start_processes(trial))
         loop = asyncio.get_running_loop()
-        return await self._in_time(loop.run_in_executor(self._threads, function, *arguments))
+        call = lambda pool: self._in_time(loop.run_in_executor(pool, function, *arguments))
+        if (processes := self._ready) is not None:
+            try:
+                return await call(processes)
+            except BrokenExecutor:  # the system has killed one: the thread goes on alone
+                self._ready = None
+        return await call(self._threads)
+
+    async def _start_processes(self, trial: Callable[[], Any]) -> None:
+        """Start the processes; the thread goes on until each has made a trial, and imported."""
+        loop, count = asyncio.get_running_loop(), processors()
+        self._processes = make_pool(count)
+        with without_interrupts():
+            calls = [loop.run_in_executor(self._processes, trial) for _ in range(count)]
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        if not any(isinstance(result, BrokenExecutor) for result in results):
+            self._ready = self._processes
 
     async def answer(self, batch: Batch, item: Any) -> Any:
         """Return the answer to an item, which `batch` gives with those of others that wait.
@@ -64,7 +95,9 @@ class Pools:
     def close(self) -> None:
         """End the threads when they have done their work."""
         self._jobs.put(None)
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._threads, self._processes):
+            if pool is not None:
+                pool.shutdown(wait=False, cancel_futures=True)
 
     async def _in_time(self, future: Any) -> Any:
         if self._waiting >= WAITING:

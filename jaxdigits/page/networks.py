@@ -24,6 +24,7 @@ from jaxdigits.errors import DataError, RunError
 from jaxdigits.page.insides import insides_of
 from jaxdigits.reader.formats import Format, make_format
 from jaxdigits.reader.read import Reading, read_fields, whole_percent
+from jaxdigits.runs import Config
 from jaxdigits.runs.answer import answerer, frames_of
 from jaxdigits.runs.folder import Run, load_run
 from jaxdigits.runs.promise import limit_of, page_share, reading_limit
@@ -94,18 +95,19 @@ def load_networks(digits: Path, strings: Path, runs: Sequence[Path] = ()) -> Net
     return loaded
 
 
-def prepare_digit(network: Digits, image: BinaryIO | None, sound: BinaryIO | None) -> Any:
-    """Return the inputs [1, ...] of a network, from a picture, a recording or both.
+def prepare_digit(
+    name: str, config: Config, image: BinaryIO | None, sound: BinaryIO | None = None
+) -> Any:
+    """Return the inputs [1, ...] of a run of that name, from a picture, a recording or both.
 
     Raises:
       DataError: for a file that cannot be read.
       ValueError: for a sense that the network does not have, or no file.
     """
-    config = network.run.config
     senses = tuple(config.features) if config.hears else ("image",)
     for sense, file in (("image", image), ("sound", sound)):
         if file and sense not in senses:
-            raise ValueError(f"{network.name} takes no {sense}: leave it out")
+            raise ValueError(f"{name} takes no {sense}: leave it out")
     picture = None
     if image:
         picture = read_as(image, config.own) if config.own else read_picture(image)

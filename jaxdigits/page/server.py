@@ -5,11 +5,13 @@ connection whose head does not arrive.  At SIGTERM or Ctrl-C it takes no new req
 answers all that it has.
 """
 
+import asyncio
 import contextlib
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from jaxdigits.errors import DataError
@@ -88,6 +90,24 @@ def make_server(app: Any, ready: Callable[[], None]) -> Any:
             await super().startup(sockets)
             if self.started:
                 ready()
+
+        async def shutdown(self, sockets: Any = None) -> None:
+            """Take the connections that still wait in the system's queue, then end."""
+            loop, queue = asyncio.get_running_loop(), []
+            for listening in sockets or ():
+                with contextlib.suppress(BlockingIOError):
+                    listening.setblocking(False)
+                    while True:
+                        queue.append(listening.accept()[0])
+            for server in self.servers:
+                server.close()
+            make = partial(
+                self.config.http_protocol_class, config=self.config,
+                server_state=self.server_state, app_state=self.lifespan.state,
+            )  # fmt: skip
+            for connection in queue:
+                await loop.connect_accepted_socket(make, connection)
+            await super().shutdown(sockets)
 
     return Server(uvicorn.Config(
         app, http=protocol(), ws="none", lifespan="on", log_level="error", access_log=False,

@@ -10,7 +10,7 @@ from jaxdigits.runs.folder import Run
 from jaxdigits.runs.job import members_of
 from jaxdigits.train.evaluate import logits_of
 
-CHUNK = 64  # inputs of a program; a last chunk is filled up
+SIZES = 1, 8, 64  # inputs of the programs; the last inputs fill up the least that holds them
 
 
 def answerer(run: Run) -> Callable[[Any], np.ndarray]:
@@ -34,12 +34,13 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
 
     def answer(inputs: Any) -> np.ndarray:
         n = len(jax.tree.leaves(inputs)[0])
-        size = CHUNK if n > 1 else 1
-        parts = []
-        for start in range(0, n, size):
+        start, parts = 0, []
+        while start < n:
+            size = min((size for size in SIZES if size >= n - start), default=SIZES[-1])
             rows = np.minimum(np.arange(start, start + size), n - 1)
             chunk = jax.tree.map(lambda a, rows=rows: a[rows], inputs)
             parts.append(np.mean([of_member(m, chunk) for m in members], axis=0))
+            start += size
         return np.concatenate(parts)[:n]
 
     return answer

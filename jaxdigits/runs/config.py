@@ -458,8 +458,8 @@ _fields = partial(
     smoothing=0.0, ema=0.999,
 )  # fmt: skip
 _hands = partial(
-    Config, data="signatures", epochs=5, batch=1, learning_rate=3e-3, weight_decay=0.02,
-    smoothing=0.0, ema=0.99, augment="shift",
+    Config, data="signatures", epochs=8, batch=1, learning_rate=3e-3, weight_decay=0.02,
+    smoothing=0.0, ema=0.99, augment="elastic",
 )  # fmt: skip
 _senses = partial(
     Config, "multimodal", smoothing=0.0, weight_decay=0.05, augment="noisy",

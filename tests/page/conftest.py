@@ -57,17 +57,25 @@ def strokes():
 
 
 @pytest.fixture(scope="session")
-def networks(tmp_path_factory):
+def beside(tmp_path_factory):
+    """A function to the package's networks, with an untrained one beside them."""
+
+    def load(network, data, **options):
+        folder = tmp_path_factory.mktemp("page") / network
+        config = Config(network, data, epochs=1, batch=8, learning_rate=1e-3, options=options)
+        build = config.build()
+        params, _ = build(training=True).init(jax.random.key(3), config.features)
+        create_run(folder, config)
+        save_params(folder, params, ())
+        return load_networks(predict.BOX, read.BOX, [folder])
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def networks(beside):
     """The package's networks, and an untrained spiking one."""
-    folder = tmp_path_factory.mktemp("page") / "spiking"
-    config = Config(
-        "snn", "digits", epochs=1, batch=8, learning_rate=1e-3,
-        options={"hidden": [12], "steps": 5, "threshold": 0.25},
-    )  # fmt: skip
-    params, _ = config.build()(training=True).init(jax.random.key(3), (28, 28))
-    create_run(folder, config)
-    save_params(folder, params, ())
-    return load_networks(predict.BOX, read.BOX, [folder])
+    return beside("snn", "digits", hidden=[12], steps=5, threshold=0.25)
 
 
 @pytest.fixture

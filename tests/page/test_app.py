@@ -77,7 +77,7 @@ def test_a_row_without_digits_is_refused_with_the_reason(client, png):
         ("/read?format=luhm:16", "perhaps luhn"),
         ("/read?format=digits:1-3&run=other", "run must be one of package, got 'other'"),
         (f"/read?format=pattern:{'9' * 300}", "characters; 200 are read"),
-        ("/predict?run=other", "run must be one of package, spiking, got 'other'"),
+        ("/predict?run=other", "run must be one of package, snn, got 'other'"),
     ],
 )
 def test_a_wrong_option_is_one_line(client, png, path, line):
@@ -102,7 +102,7 @@ def test_a_number_that_is_none_is_not_judged(client, png):
 
 def test_a_look_shows_the_spikes_of_the_network_that_answers(client, png, networks):
     row = client.post("/look", content=png("7")).json()["networks"][1]
-    run, picture = networks.digits["spiking"].run, read_picture(in_memory(png("7"), "7"))[None]
+    run, picture = networks.digits["snn"].run, read_picture(in_memory(png("7"), "7"))[None]
     network = run.config.build()(training=False)
     keys = evaluation_keys(jax.random.key(run.config.seed), np.arange(1))
     _, residual = jax.jit(network.forward)(run.params, picture, keys)
@@ -130,14 +130,14 @@ def test_a_look_shows_the_spikes_of_the_network_that_answers(client, png, networ
 
 def test_networks_that_cannot_read_a_drawing_say_so(client, png):
     rows = client.post("/look", content=png("2", blank=True)).json()["networks"]
-    assert [row["name"] for row in rows] == ["package", "spiking"]
+    assert [row["name"] for row in rows] == ["package", "snn"]
     assert all("nothing stands out" in row["error"] for row in rows)
 
 
 def test_health_and_formats_list_the_names(client):
     health = client.get("/health").json()
     assert [(run["name"], run["network"]) for run in health["digits"]] == [
-        ("package", "cnn"), ("spiking", "snn"),
+        ("package", "cnn"), ("snn", "snn"),
     ]  # fmt: skip
     assert health["digits"][0]["max_error"] == 0.01
     assert [run["name"] for run in health["strings"]] == ["package"]

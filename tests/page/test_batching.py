@@ -1,7 +1,10 @@
 """The thread that answers, and the inputs that wait for it."""
 
 import asyncio
+import os
+import signal
 import threading
+import time
 
 import pytest
 from starlette.exceptions import HTTPException
@@ -80,11 +83,38 @@ def test_too_many_and_too_slow_are_refused(monkeypatch):
     assert later == "later"
 
 
-def test_files_are_prepared_in_other_threads():
+def test_a_file_is_prepared_in_another_thread():
     async def work(pools):
         return await pools.prepare(lambda: threading.current_thread().name)
 
     assert run(work).startswith("prepare")
+
+
+def slow_pid():
+    """The process that prepares, after others had time to come."""
+    time.sleep(0.01)
+    return os.getpid()
+
+
+def test_where_many_wait_processes_prepare_until_one_is_killed(monkeypatch):
+    monkeypatch.setattr(batching, "processors", lambda: 2)
+    own = os.getpid()
+
+    async def many(pools):
+        return set(await asyncio.gather(*(pools.prepare(slow_pid) for _ in range(40))))
+
+    async def work(pools):
+        few = {await pools.prepare(slow_pid) for _ in range(20)}
+        others = await many(pools)
+        while own in others:
+            others = await many(pools)
+        os.kill(min(others), signal.SIGKILL)
+        return few, others, await many(pools), await many(pools)
+
+    few, others, after, later = run(work)
+    assert few == later == {own}
+    assert len(others) == 2
+    assert own in after
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), KeyError("bad")])

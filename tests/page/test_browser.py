@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from jaxdigits.page.app import make_app
+from jaxdigits.page.guard import Rules
+
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 pytestmark = [
@@ -77,6 +80,7 @@ def driver(tmp_path_factory):
     for argument in (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     ):  # fmt: skip
         options.add_argument(argument)
     folder = tmp_path_factory.mktemp("downloads")
@@ -215,3 +219,25 @@ def test_sums_are_judged_right_wrong_or_again(screen, strokes):
     report = screen.text("#sums-report")
     assert "1 right, 1 wrong, 1 written again." in report
     assert report.count("7 + 4 = 11") == 3
+
+
+def test_a_recording_and_a_drawing_are_heard_and_seen_together(screen, strokes, served, beside):
+    small = dict(
+        image_hidden=[8], sound_channels=[2], sound_hidden=[8], steps=3, threshold=0.05
+    )
+    hearing = beside("multimodal", "digits+fsdd", **small)
+    screen.address = f"http://127.0.0.1:{served(make_app(hearing, Rules()))}/"
+    screen.open("draw")
+    screen.find('nav a[href="#hear"]').click()
+    screen.until(lambda: screen.script("return document.body.dataset.part") == "hear")
+    shares = lambda: screen.script(
+        "return [...document.querySelectorAll('#hear-network progress')].map(bar => bar.value)"
+    )
+    screen.find("#hear-record").click()  # two seconds of Chromium's own microphone, which beeps
+    screen.until(lambda: len(shares()) == 10)
+    heard = shares()
+    assert screen.script(f"{PIXELS} return data.some(x => x)", screen.find("#hear-wave"))
+    screen.draw("#hear-canvas", strokes["7"])
+    screen.until(lambda: shares() != heard)
+    screen.find("#hear-clear").click()
+    screen.until(lambda: shares() == [])

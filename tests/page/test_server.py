@@ -69,6 +69,21 @@ def test_a_request_on_its_way_is_answered_at_the_end(served):
         socket.create_connection(("127.0.0.1", port))
 
 
+def test_a_connection_that_waits_in_the_queue_is_answered_at_the_end():
+    listening = server.listen("127.0.0.1", 0)
+    ending = server.make_server(APP, lambda: None)
+    with socket.socket() as client:
+
+        async def main_loop():
+            client.connect(listening.getsockname())
+            client.sendall(HEAD + b"\r\nabcd")
+
+        ending.main_loop = main_loop
+        ending.run(sockets=[listening])
+        client.settimeout(20)
+        assert client.recv(1000).endswith(b"abcd")
+
+
 def test_a_client_that_half_closes_has_its_answer(served):
     port = served(APP)
     with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdigits.cli import workers
-from jaxdigits.data import DataError, digits, read_picture
+from jaxdigits.data import DataError, digits, read_picture, workers
 
 # `jaxdigits` that starts other processes after its first picture.
 PROGRAM = """
 import os
 os.sched_getaffinity = lambda _: {0, 1}
-from jaxdigits.cli import main, workers
+from jaxdigits.cli import main
+from jaxdigits.data import workers
 workers.START = 1e-6
 main()
 """

@@ -29,11 +29,9 @@ def read_each(read: Callable[[Path], Any], paths: Sequence[Path]) -> Generator[A
     Args:
       read: a function of a module, or a `partial` of one, with arguments that can be pickled.
     """
-    affinity = getattr(os, "sched_getaffinity", None)
-    processors = min(len(affinity(0)) if affinity else os.cpu_count() or 1, MOST)
-    spent = 0.0
+    count, spent = processors(), 0.0
     for i, path in enumerate(paths):
-        if processors > 1 and spent > START / 2 and spent * (len(paths) / i - 1) > 2 * START:
+        if count > 1 and spent > START / 2 and spent * (len(paths) / i - 1) > 2 * START:
             break
         begin = time.perf_counter()
         row = _attempt(read, path)
@@ -42,13 +40,27 @@ def read_each(read: Callable[[Path], Any], paths: Sequence[Path]) -> Generator[A
     else:
         return
     portion = max(1, min(64, round(PORTION * i / spent)))
-    pool = ProcessPoolExecutor(processors, get_context("spawn"), _begin)
+    pool = make_pool(count)
     try:
-        with _without_interrupts():
+        with without_interrupts():
             rows = pool.map(partial(_attempt, read), paths[i:], chunksize=portion)
         yield from rows
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def processors() -> int:
+    """Return the processors that this process may use, `MOST` at most."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return min(len(affinity(0)) if affinity else os.cpu_count() or 1, MOST)
+
+
+def make_pool(count: int) -> ProcessPoolExecutor:
+    """Return a pool of processes that ignore Ctrl-C, and end with this one.
+
+    A call that starts some of them belongs inside `without_interrupts`.
+    """
+    return ProcessPoolExecutor(count, get_context("spawn"), _begin)
 
 
 def _attempt(read: Callable[[Path], Any], path: Path) -> Any:
@@ -58,7 +70,7 @@ def _attempt(read: Callable[[Path], Any], path: Path) -> Any:
         return error
 
 
-class _without_interrupts:
+class without_interrupts:
     """Block Ctrl-C in this thread, and so in the processes that it starts."""
 
     def __enter__(self):
