@@ -10,6 +10,8 @@
     stop      SIGTERM under load: each accepted request is answered
     sums      sums whose answers 124 unseen writers wrote: right marked wrong, and the reverse
 
+    table     all of these as Markdown
+
 Each part starts `jaxdigits page` as a process of its own.  Writes page.json, a part at a time.
 `--small` tries everything in a few seconds.
 """
@@ -140,16 +142,61 @@ def _of_wrk(out: str) -> dict[str, Any]:
                 p99_ms=round(float(p99[1]) * unit[p99[2]], 1))  # fmt: skip
 
 
+def table(results: dict[str, Any]) -> str:
+    """Return the measured parts as Markdown."""
+    r = results
+    fuzzed, slow_ones, stopped = r["fuzz"], r["slow"], r["stop"]
+    clean = sum(n for outcome, n in fuzzed["outcomes"].items() if outcome != "hangs")
+    lines = [
+        ("from the command to the first answer", f"{max(r['start']['seconds']):.1f} s"),
+        ("from a stroke to the answer on the screen",
+         f"{r['latency']['median_ms']:.0f} ms, 95 % in {r['latency']['p95_ms']:.0f} ms"),
+        (f"`POST /predict`, {CONNECTIONS} connections",
+         f"{r['load']['rate']:.0f} pictures a second, 99 % in {r['load']['p99_ms']:.0f} ms"),
+        (f"{r['load']['requests']:,} such requests",
+         f"{r['load']['errors']} errors; {r['load']['memory_mb'][1]} MB after a fifth, "
+         f"{r['load']['memory_mb'][-1]} MB at the end, in three processes"),
+        (f"{fuzzed['requests']:,} damaged requests",
+         f"{clean:,} answered or closed cleanly, the slowest in {fuzzed['longest_s']:.1f} s"),
+        (f"{slow_ones['connections']} slow connections",
+         f"{slow_ones['closed']} closed; meanwhile an answer took "
+         f"{slow_ones['slowest_answer_ms']} ms at most"),
+        ("SIGTERM under load", f"{stopped['outcomes']['200']:,} of "
+         f"{sum(stopped['outcomes'].values()):,} requests answered"),
+    ]  # fmt: skip
+    rows = [f"| {name} | {text} |" for name, text in [("", "measured"), ("---", "---"), *lines]]
+    return "\n".join(rows) + "\n\n" + _table_of_sums(r["sums"])
+
+
+KINDS = ("judged", "right marked wrong", "wrong marked right")
+
+
+def _table_of_sums(sums: dict[str, Any]) -> str:
+    lines = ["| writers | judged | right marked wrong | wrong marked right |",
+             "| --- | ---: | ---: | ---: |"]  # fmt: skip
+    for name, label in (("valid", "validation"), ("test", "test")):
+        cells = [
+            f"{100 * row['share']:.2f} % ({100 * row['interval'][0]:.2f} to "
+            f"{100 * row['interval'][1]:.2f})"
+            for row in (sums[name][kind] for kind in KINDS)
+        ]
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 PARTS = {part.__name__: part for part in (start, latency, load, fuzz, slow, stop, sums)}
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("parts", nargs="+", choices=PARTS)
+    parser.add_argument("parts", nargs="+", choices=[*PARTS, "table"])
     parser.add_argument("--run", nargs="+", type=Path, default=[])
     parser.add_argument("--small", action="store_true")
     options = parser.parse_args()
     for part in options.parts:
+        if part == "table":
+            print(table(json.loads(RESULTS.read_text())))
+            continue
         row = PARTS[part](options.run, options.small)
         print(part, json.dumps(row), flush=True)
         if not options.small:

@@ -1,6 +1,5 @@
 """Answers to sums, by writers not seen: right marked wrong, and wrong marked right."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +15,19 @@ from jaxdigits.data.fields import with_texts
 from jaxdigits.data.ink import to_mnist_geometry
 from jaxdigits.keys import example_keys
 from jaxdigits.measure import wilson
-from jaxdigits.page.networks import NUMBER, attempt, load_networks, number_of
+from jaxdigits.page.networks import NUMBER, SURE, attempt, load_networks, number_of
 from jaxdigits.runs.job import validation_split
 
 CLEAN = Style(touching=0, boxed=0, lined=0, marked=0, patterned=0, soiled=0)
 COUNT = 6000  # answers of each group of writers
 AT_ONCE = 64
 OTHERS = (-10, -2, -1, 1, 2, 10)  # the expected answer, where the written one is wrong
+LEVELS = (10, 20, 100)
+LIMITS = (0.8, 0.9, 0.95, 0.97, 0.98, 0.99)  # tried for `networks.SURE`
 
 
 def sums(runs: list[Path], small: bool) -> dict[str, Any]:
-    """Read numbers of one to three digits by the page's rule, of two groups of writers.
+    """Read the answers to the page's sums by its rule, of two groups of writers.
 
     Validation writers choose the rule; the others wrote MNIST's test file.
     """
@@ -36,15 +37,18 @@ def sums(runs: list[Path], small: bool) -> dict[str, Any]:
 
 
 def harms(data: Any, count: int) -> dict[str, Any]:
-    """Return the shares of answers that are judged, and of the judged ones misjudged."""
+    """Return the shares of answers that are judged, and of the judged ones misjudged.
+
+    They stand beside each limit, as the page's own limit was chosen.
+    """
     rng = np.random.default_rng(5)
-    numbers = rng.integers(0, np.array([10, 100, 1000])[np.arange(count) % 3])
+    numbers = np.array([answer_of(rng) for _ in range(count)])
     texts = np.array([[*map(int, str(n)), -1, -1][:3] for n in numbers])
     rows = with_texts(data, texts, CLEAN).inputs
     networks = load_networks(predict.BOX, read.BOX)
     digit, row = networks.digits["package"], networks.strings["package"]
     batch, names = row.reader(NUMBER, None), digit.run.config.names
-    outcome: Counter[str] = Counter()
+    rows_read = []  # (written, expected where that is wrong, read, probability)
     for begin in range(0, count, AT_ONCE):
         which = np.arange(begin, min(begin + AT_ONCE, count))
         keys = example_keys(jax.random.key(9), jnp.asarray(which))
@@ -59,15 +63,32 @@ def harms(data: Any, count: int) -> dict[str, Any]:
         for n, reading, x in zip(numbers[which], readings, alone, strict=True):
             share = next(shares) if isinstance(x, np.ndarray) else None
             number = number_of(reading, names, share)
-            if number["refused"] is None:
-                outcome["judged"] += 1
-                outcome["right marked wrong"] += int(number["text"]) != n
-                outcome["wrong marked right"] += int(number["text"]) == n + rng.choice(OTHERS)
-    judged = outcome["judged"]
-    return dict(answers=count, judged=share_of(judged, count)) | {
-        kind: share_of(outcome[kind], judged)
-        for kind in ("right marked wrong", "wrong marked right")
+            if number["refused"] is None or number["refused"].startswith("doubt"):
+                other, text = n + rng.choice(OTHERS), number["text"]
+                rows_read.append((n, other, int(text), number["probability"]))
+    rows_read = np.array(rows_read)
+    limits = {str(limit): judged(rows_read, limit, count) for limit in LIMITS}
+    return dict(answers=count, limit=SURE) | judged(rows_read, SURE, count) | {"limits": limits}
+
+
+def judged(rows: np.ndarray, limit: float, count: int) -> dict[str, Any]:
+    """Return the shares with that limit of the probability."""
+    written, other, read, _ = rows[rows[:, 3] > limit].T
+    return {
+        "judged": share_of(len(read), count),
+        "right marked wrong": share_of(int((read != written).sum()), len(read)),
+        "wrong marked right": share_of(int((read == other).sum()), len(read)),
     }
+
+
+def answer_of(rng: np.random.Generator) -> int:
+    """Return the answer to a sum as the page sets it, of any level and kind."""
+    level, kind = rng.choice(LEVELS), rng.integers(3)
+    up_to = lambda most: int(rng.integers(1, max(most, 1) + 1))
+    if kind == 2:
+        return up_to(max(3, level // 10)) * up_to(10)
+    a = up_to(level - (kind == 0))
+    return a + up_to(level - a) if kind == 0 else a - up_to(a)
 
 
 def share_of(part: int, whole: int) -> dict[str, Any]:

@@ -36,7 +36,7 @@ class Page:
     def run(self) -> int:
         """Load the networks, and answer requests until a signal."""
         from jaxdigits.cli import predict, read
-        from jaxdigits.page import listen, require_extra, serve
+        from jaxdigits.page import listen, outward, require_extra, serve
 
         require_extra()
         for folder in self.run_:
@@ -54,7 +54,8 @@ class Page:
         with listening:
             networks = load_networks(predict.BOX, read.BOX, self.run_)
             gc.freeze()  # or each full collection walks all of JAX: 0.2 s in which all wait
-            host = f"[{self.host}]" if ":" in self.host else self.host
+            host = outward(self.host)
+            host = f"[{host}]" if ":" in host else host
             address = f"http://{host}:{listening.getsockname()[1]}/"
             token = f"?token={rules.token}" if rules.token else ""
             serve(

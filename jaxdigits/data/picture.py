@@ -78,8 +78,7 @@ def read_grey(path: Source) -> np.ndarray:
         raise DataError(too_large) from error
     # For a damaged file decoders raise every kind of exception, from OSError to IndexError.
     except Exception as error:
-        reason = type(error).__name__
-        raise DataError(f"{name}: not a whole picture ({reason}); save it again") from error
+        raise DataError(f"{name}: not a whole picture; save it again") from error
 
 
 def _unknown(path: Source) -> str:

@@ -15,13 +15,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from jaxdigits.data.field_ink import ROWS, Field
 from jaxdigits.errors import DataError
+from jaxdigits.options import nearest
 from jaxdigits.page.batching import Pools
 from jaxdigits.page.guard import Guard, Rules
-from jaxdigits.page.interface import OPERATIONS, openapi
+from jaxdigits.page.interface import OPERATIONS, Operation, openapi
 from jaxdigits.page.networks import (
     NUMBER,
     Answer,
+    Batch,
     Networks,
     as_json,
     decided,
@@ -35,14 +38,17 @@ from jaxdigits.reader.formats import FORMATS
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript",
          ".svg": "image/svg+xml"}  # fmt: skip
+USUAL = "amount:0-999999"  # format that the page begins with
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def make_app(networks: Networks, rules: Rules) -> Guard:
     """Return the application, behind its guard."""
     site = Site(networks)
-    own = {op.path: getattr(site, op.path[1:]) for op in OPERATIONS}
-    routes = [Route(op.path, own[op.path], methods=[op.method]) for op in OPERATIONS]
+    routes = [
+        Route(op.path, _with_known_query(op, getattr(site, op.path[1:])), methods=[op.method])
+        for op in OPERATIONS
+    ]
     fixed = {"/openapi.json": (json.dumps(openapi()).encode(), "application/json")}
     routes += [Route(path, _fixed(*file)) for path, file in (fixed | page_files()).items()]
 
@@ -67,14 +73,22 @@ class Site:
         self.networks = networks
 
     async def warm(self) -> None:
-        """Compile the programs of a first drawing, before somebody draws it."""
+        """Compile the programs of first requests, a drawing before all, while nobody asks."""
+        jobs: list[tuple[Batch, Any]] = []
         for network in self.networks.digits.values():
             config = network.run.config
             shape = config.features["image"] if config.hears else config.features
             picture = np.zeros((1, *shape), np.uint8)
             inputs = picture if not config.hears else _silent(config, picture)
-            with suppress(HTTPException):  # a slow machine: the first drawing waits, then
-                await self.pools.answer(network.look, inputs)
+            jobs.append((network.look, inputs))
+        row = Field(np.zeros((ROWS, 1), np.uint8), 0.0, 1.0)
+        for strings in self.networks.strings.values():
+            number, usual = (strings.reader(name, None) for name in (NUMBER, USUAL))
+            several = lambda rows, usual=usual: [usual(2 * rows)]
+            jobs += [(number, row), (usual, row), (several, row)]
+        for batch, inputs in jobs:
+            with suppress(HTTPException):  # a slow machine: the first request waits, then
+                await self.pools.answer(batch, inputs)
 
     async def health(self, request: Request) -> Response:
         """Answer with the version, and the names of all runs."""
@@ -194,6 +208,20 @@ def _fixed(content: bytes, kind: str) -> Endpoint:
         return Response(content, media_type=kind)
 
     return endpoint
+
+
+def _with_known_query(operation: Operation, endpoint: Endpoint) -> Endpoint:
+    """Return an endpoint that rejects names of the query which the operation does not have."""
+    names = [name for name, _, _ in operation.query]
+
+    async def checked(request: Request) -> Response:
+        for name in request.query_params:
+            if name not in names:
+                takes, hint = ", ".join(names) or "no option", nearest(name, names)
+                raise ValueError(f"{operation.path} takes {takes}, got {name[:80]!r}{hint}")
+        return await endpoint(request)
+
+    return checked
 
 
 def _chosen(request: Request, networks: dict[str, Any]) -> Any:

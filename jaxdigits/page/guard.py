@@ -131,7 +131,9 @@ def refused(scope: Scope, rules: Rules) -> ASGIApp | None:
         return None
     if _same(cookie, rules.token):
         return None
-    return _problem(401, "the token is missing: open the printed address, with its ?token=")
+    return _problem(
+        401, "no token, or a wrong one: open the printed address, or send it as a bearer"
+    )
 
 
 def urlsplit_or_none(origin: str) -> str | None:

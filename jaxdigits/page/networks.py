@@ -29,10 +29,10 @@ from jaxdigits.runs.answer import answerer, frames_of
 from jaxdigits.runs.folder import Run, load_run
 from jaxdigits.runs.promise import limit_of, page_share, reading_limit
 
-NUMBER = "digits:1-3"  # format of the answer to a sum
-# Probability above which an answer to a sum is judged: a first choice.  `experiments/sums.py`
-# measures it on validation writers.
-SURE = 0.9
+NUMBER, MOST_DIGITS = "digits:1-4", 3  # format of the answer to a sum, and its longest number
+# Probability above which an answer to a sum is judged, chosen on validation writers by
+# `experiments/sums.py`.
+SURE = 0.97
 MOST_STATES = 20_000  # of a format's automaton
 LONGEST = 200  # characters of a format's name
 
@@ -175,23 +175,38 @@ def decided(network: Digits, probability: np.ndarray, max_error: float | None) -
 def number_of(reading: Reading, names: Sequence[str], probability: np.ndarray | None) -> Answer:
     """Return a handwritten number on which two networks agree, or the reason for none.
 
-    The network for single digits knows a lone digit from several ones, and reads it best; the
-    network for rows reads several.  Where they disagree about that, none is trusted.
+    Of a lone digit the probabilities of both are multiplied.  Where the network for rows reads
+    several digits, and the other a lone one, the number is as doubtful as the other is sure.
 
     Args:
       reading: of the network for rows.
       names: of the classes of the network for digits.
       probability: [K] of these classes; None where several pieces stand side by side.
     """
-    word, share = "", 0.0
-    if probability is not None:
-        word, share = names[int(probability.argmax())], float(probability.max())
-    alone, several = word.isdigit(), len(reading.digits) > 1
-    text, sure = (word, share) if alone else (reading.digits, reading.probability)
+    strings = dict([(reading.digits, reading.probability), *reading.others])
+    text, sure = reading.digits, reading.probability
+    share = (
+        dict(zip(names, map(float, probability), strict=True))
+        if probability is not None
+        else {}
+    )
+    ones = {name: p for name, p in share.items() if name.isdigit()}
     refused = None
-    if alone == several or not text:
-        refused = reading.refused or "one digit, or several?"
-    elif sure <= SURE:
+    if not text:
+        refused = reading.refused or "nothing to read"
+    elif len(text) > MOST_DIGITS:
+        refused = f"more than {MOST_DIGITS} digits"
+    elif len(text) > 1:
+        lone = max(share, key=lambda name: share[name], default="")
+        sure *= 1 - ones.get(lone, 0.0)
+    elif not ones:
+        refused = "one digit, or several?"
+    else:
+        rest = max(0.0, 1 - sum(p for string, p in strings.items() if len(string) == 1))
+        both = {name: p * strings.get(name, rest / len(ones)) for name, p in ones.items()}
+        text = max(both, key=lambda name: both[name])
+        sure = both[text] / max(sum(both.values()), 1e-12)
+    if refused is None and sure <= SURE:
         refused = f"doubt: {text} ({whole_percent(sure)})"
     return {"text": text, "probability": round(sure, 6), "refused": refused}
 
@@ -204,7 +219,7 @@ def as_json(reading: Reading) -> Answer:
         "digits": reading.digits,
         "probability": round(reading.probability, 6),
         "others": others,
-        "spans": [[round(x, 1) for x in span] for span in reading.spans],
+        "spans": [[round(max(x, 0.0), 1) for x in span] for span in reading.spans],
         "refused": reading.refused,
     }
 

@@ -58,6 +58,20 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def outward(host: str) -> str:
+    """Return the address at which other machines find one that listens on every address."""
+    families = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
+    if host not in families:
+        return host
+    family, elsewhere = families[host]
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:  # sends nothing
+        try:
+            probe.connect((elsewhere, 9))
+        except OSError:  # a machine without a network
+            return socket.gethostname()
+        return probe.getsockname()[0]
+
+
 def serve(app: Any, listening: socket.socket, ready: Callable[[], None]) -> None:
     """Answer requests until SIGTERM or Ctrl-C; all that were accepted are answered.
 

@@ -66,6 +66,22 @@ def unit_of(entry: Entry, value: Any) -> float:
     return float(np.clip(u, 0.0, 1.0))
 
 
+def nearest(entry: Entry, value: Any) -> Any:
+    """Return the value of an entry that is nearest to another: of no numbers, the first."""
+    members = entry.values if isinstance(entry, Choice) else (entry,)
+    if value in members:
+        return value
+    if _is_number(value):
+        ends = [min(max(value, m.low), m.high) for m in members if isinstance(m, Real)]
+        if near := [*ends, *filter(_is_number, members)]:
+            return min(near, key=lambda number: abs(number - value))
+    first = members[0]
+    return value_at(first, 0.5) if isinstance(first, Real) else first
+
+
 def _holds(entry: Real, value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and entry.low <= value <= entry.high
+    return _is_number(value) and entry.low <= value <= entry.high
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

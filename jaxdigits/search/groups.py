@@ -17,7 +17,7 @@ from jaxdigits.gradients import ESTIMATORS
 from jaxdigits.losses import cross_entropy
 from jaxdigits.runs.config import Config, config_for
 from jaxdigits.runs.job import recipe_for
-from jaxdigits.search.cube import value_at
+from jaxdigits.search.cube import nearest, value_at
 from jaxdigits.search.proposals import static_points
 from jaxdigits.search.space import Choice, Entry, Real, Space, free, is_active
 from jaxdigits.train.optimizer import adamw
@@ -81,8 +81,8 @@ def trial_seed(*place: int) -> int:
 def default_settings(space: Space, facts: Facts) -> list[Settings]:
     """Return the hand-tuned settings of each network of the space.
 
-    A fixed value stays; a range or a choice has the network's own default, which may lie
-    outside of it.
+    A fixed value stays; a range or a choice has the network's own default, or the nearest
+    value that it has.
     """
     entry = space.entries["network"]
     networks = entry.values if isinstance(entry, Choice) else (entry,)
@@ -98,7 +98,7 @@ def _defaults(space: Space, facts: Facts, network: str) -> Settings:
     usual = config_of(settings, facts)
     for name, entry in entries:
         if isinstance(entry, Entry) and is_active(entry, settings):
-            settings[name] = value_of(usual, name)
+            settings[name] = nearest(entry, value_of(usual, name))
     return settings
 
 

@@ -167,7 +167,7 @@ def test_files_become_a_table_to_correct_and_save(screen, tmp_path, png):
     screen.script("document.getElementById('fields-error').value = ''")
     files = [str(tmp_path / name) for name in (*names, "notes.txt")]
     screen.find("#fields-files").send_keys("\n".join(files))
-    screen.until(lambda: "4 read, 2 to look at" in screen.text("#fields-said"))
+    screen.until(lambda: "3 read, 1 to look at; 1 could" in screen.text("#fields-said"))
     table = {row[0]: row for row in rows(screen)}
     assert {row[0] for row in rows(screen)[:2]} == {"notes.txt", "blank.png"}
     assert (table["a.png"][1], table["b.png"][1]) == ("275", "142")
@@ -180,6 +180,7 @@ def test_files_become_a_table_to_correct_and_save(screen, tmp_path, png):
     screen.end()  # the server is gone: corrections and files stay
     first = screen.find("tbody tr:first-child input")
     first.send_keys("=12")
+    assert screen.text("tbody tr:first-child td:nth-child(3)") == "corrected"
     screen.find("#fields-save").click()
     file = Path(screen.downloads, "readings.csv")
     screen.until(file.exists)
@@ -199,26 +200,31 @@ def test_a_lost_server_is_a_visible_message(screen, strokes):
 
 def test_sums_are_judged_right_wrong_or_again(screen, strokes):
     screen.open("sums")
-    screen.script("Math.random = () => 0.35")  # 7 + 4
+    screen.script("Math.random = () => 0.35")  # 7 + 5
+    plus = screen.find("#sums-start [name=kind]")
+    plus.click()
     screen.find("#sums-start button").click()
-    assert screen.text("#sums-sum") == "7 + 4 ="
+    assert "at least one kind" in screen.text("#notice")
+    plus.click()
+    screen.find("#sums-start button").click()
+    assert screen.text("#sums-sum") == "7 + 5 ="
     count = lambda: screen.text("#sums-count")
-    screen.draw("#sums-canvas", strokes["1"], strokes["1"], left=0.2)
+    screen.draw("#sums-canvas", strokes["1"], strokes["2"], left=0.2)
     screen.find("#sums-check").click()
     screen.until(lambda: count() == "1 right, 0 wrong, 0 written again")
-    assert screen.text("#sums-said") == "Right: 7 + 4 = 11"
-    screen.draw("#sums-canvas", strokes["1"], strokes["2"], left=0.2)
+    assert screen.text("#sums-said") == "Right: 7 + 5 = 12"
+    screen.draw("#sums-canvas", strokes["1"], strokes["1"], left=0.2)
     screen.keys("#sums-canvas", "\ue007")  # Enter
     screen.until(lambda: count() == "1 right, 1 wrong, 0 written again")
-    assert screen.text("#sums-said") == "Wrong: 7 + 4 = 11, not 12"
+    assert screen.text("#sums-said") == "Wrong: 7 + 5 = 12, not 11"
     screen.draw("#sums-canvas", strokes["a cross"], left=0.2)
     screen.find("#sums-check").click()
     screen.until(lambda: count() == "1 right, 1 wrong, 1 written again")
     assert "Please write it again" in screen.text("#sums-said")
     screen.find("#sums-end").click()
     report = screen.text("#sums-report")
-    assert "1 right, 1 wrong, 1 written again." in report
-    assert report.count("7 + 4 = 11") == 3
+    assert "numbers up to 20: 1 right, 1 wrong, 1 written again." in report
+    assert report.count("7 + 5 = 12") == 3
 
 
 def test_a_recording_and_a_drawing_are_heard_and_seen_together(screen, strokes, served, beside):

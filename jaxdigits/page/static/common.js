@@ -1,5 +1,8 @@
 // Small things that every part of the page uses.
 
+const SLOW = 1500; // milliseconds after which the page says that it works
+const WORKING = "Working: the first answer of each kind takes a while, as its program is made.";
+
 export const get = (id) => document.getElementById(id);
 
 /** An element with properties, attributes (those with a hyphen or `class`, `scope`) and children. */
@@ -16,10 +19,14 @@ export function make(name, properties = {}, ...children) {
 /** The answer of the server as an object; its own line for an error, or one for a lost server. */
 export async function ask(path, body) {
   let response;
+  const working = setTimeout(() => notice(WORKING), SLOW);
   try {
     response = await fetch(path, body === undefined ? {} : { method: "POST", body });
   } catch {
     throw new Error("No answer: is `jaxdigits page` still running? Nothing on this page is lost.");
+  } finally {
+    clearTimeout(working);
+    if (get("notice").textContent === WORKING) notice("");
   }
   const answer = await response.json().catch(() => ({ error: `status ${response.status}` }));
   if (!response.ok && answer.error) throw new Error(answer.error);

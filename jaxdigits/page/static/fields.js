@@ -8,7 +8,7 @@ const MOST_FILES = 2000;
 
 export async function start() {
   const rows = []; // {file, reading, error, text, corrected}
-  let selected = null, turn = 0;
+  let selected = null, picked = false, turn = 0;
   const select = get("fields-format"), argument = get("fields-argument"), body = get("fields-table").querySelector("tbody");
   const { formats } = await ask("formats");
   select.append(...formats.map(({ name }) => make("option", { value: name }, name)));
@@ -34,7 +34,7 @@ export async function start() {
   get("fields-clear").onclick = () => {
     if (rows.some((row) => row.corrected) && !confirm("Leave your corrections?")) return;
     rows.length = 0;
-    selected = null;
+    [selected, picked] = [null, false];
     get("fields-said").textContent = "";
     show();
   };
@@ -62,14 +62,26 @@ export async function start() {
     const query = new URLSearchParams({ format: wanted });
     if (get("fields-error").value) query.set("max_error", get("fields-error").value);
     for (const row of some) Object.assign(row, { reading: null, error: "", waiting: true });
+    busy(true);
     for (let i = 0; i < some.length; i += AT_ONCE) {
       if (mine !== turn && wanted !== format()) return; // the format has changed since
       get("fields-said").textContent = `Reading ${i + 1} of ${some.length} …`;
       await readSome(some.slice(i, i + AT_ONCE), query);
       show();
     }
-    const open = rows.filter((row) => !row.corrected && unsure(row)).length;
-    get("fields-said").textContent = `${rows.length} read, ${open ? `${open} to look at` : "all sure"}.`;
+    busy(false);
+    if (!picked) view((selected = rows[0]));
+    count();
+  }
+  function busy(reading) {
+    body.classList.toggle("busy", reading); // the readings are of another format
+    get("fields-save").disabled = reading;
+  }
+  function count() {
+    const lost = rows.filter((row) => row.error).length, open = rows.filter(unsure).length;
+    const left = open - rows.filter((row) => row.error && !row.corrected).length;
+    get("fields-said").textContent = `${rows.length - lost} read, ${left ? `${left} to look at` : "none to look at"}` +
+      (lost ? `; ${lost} could not be opened.` : ".");
   }
   async function readSome(some, query) {
     const form = new FormData(), sent = [];
@@ -93,9 +105,9 @@ export async function start() {
     }
   }
 
-  const unsure = (row) => row.error || !row.reading || row.reading.refused;
+  const unsure = (row) => !row.corrected && (row.error || !row.reading || row.reading.refused);
   function doubt(row) {
-    return row.error ? -1 : row.reading ? (row.reading.refused ? row.reading.probability - 1 : row.reading.probability) : -2;
+    return row.corrected ? 2 : row.error ? -1 : row.reading ? (row.reading.refused ? row.reading.probability - 1 : row.reading.probability) : -2;
   }
   function show() {
     const none = rows.length === 0;
@@ -106,20 +118,34 @@ export async function start() {
     view(selected);
   }
   function line(row) {
-    const { reading, error, file } = row;
+    const { reading, file } = row, second = reading?.others?.[0];
     const input = make("input", { value: row.text, "aria-label": `reading of ${file.name}`, autocomplete: "off" });
-    input.oninput = () => Object.assign(row, { text: input.value, corrected: true });
-    input.onfocus = () => view(row);
-    const second = reading?.others?.[0] ?? null;
-    const remark = error || reading?.refused || (row.waiting ? "waiting" : "");
-    const item = make("tr", { class: unsure(row) ? "unsure" : "" },
-      make("td", {}, make("button", { type: "button", onclick: () => view(row) }, file.name)),
-      make("td", {}, input),
-      make("td", {}, reading && reading.text ? percent(reading.probability) : "–"),
-      make("td", {}, second ? `${second.text} (${percent(second.probability)})` : ""),
-      make("td", {}, remark));
+    const [sure, others, remark] = [make("td"), make("td"), make("td")];
+    const item = make("tr", {}, make("td", {}, make("button", { type: "button", onclick: pick }, file.name)),
+      make("td", {}, input), sure, others, remark);
     item.row = row;
+    input.onfocus = pick;
+    input.oninput = () => {
+      Object.assign(row, { text: input.value, corrected: true });
+      paint();
+      count();
+    };
+    const choice = ({ text }) =>
+      make("button", { type: "button", class: "choice", onclick: () => ((input.value = text), input.oninput()) }, text);
+    if (reading?.refused && reading.text) others.append(...[reading, second].filter(Boolean).map(choice));
+    else if (second) others.textContent = `${second.text} (${second.probability < 0.01 ? "< 1 %" : percent(second.probability)})`;
+    paint();
     return item;
+
+    function pick() {
+      picked = true;
+      view(row);
+    }
+    function paint() {
+      item.className = unsure(row) ? "unsure" : "";
+      sure.textContent = row.corrected ? "corrected" : reading?.text ? percent(reading.probability) : "–";
+      remark.textContent = row.corrected ? "" : row.error || reading?.refused || (row.waiting ? "waiting" : "");
+    }
   }
   async function view(row) {
     selected = row;
@@ -141,7 +167,7 @@ export async function start() {
     const head = ["file", "text", "probability", "second", "second_probability", "reason", "corrected"];
     const lines = rows.map(({ file, text, reading, error, corrected }) => {
       const second = reading?.others?.[0];
-      return [name(file.name), text, reading?.probability ?? "", second?.text ?? "", second?.probability ?? "",
+      return [name(file.name), text, corrected ? "" : reading?.probability ?? "", second?.text ?? "", second?.probability ?? "",
         error || reading?.refused || "", corrected ? "yes" : ""].map(cell).join(",");
     });
     const url = URL.createObjectURL(new Blob([[head.join(","), ...lines].join("\r\n") + "\r\n"], { type: "text/csv" }));
@@ -152,7 +178,7 @@ export async function start() {
 
 /** Draw a picture with a box around each digit: blue where the reading is sure, amber where not. */
 function boxed(canvas, picture, reading) {
-  const { width, height } = picture, scale = Math.min(1, 1600 / Math.max(width, height));
+  const { width, height } = picture, scale = Math.min(1600 / Math.max(width, height), Math.max(1, 800 / width));
   Object.assign(canvas, { width: width * scale, height: height * scale });
   const context = canvas.getContext("2d"), colour = colours();
   context.drawImage(picture, 0, 0, canvas.width, canvas.height);

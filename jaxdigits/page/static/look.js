@@ -34,7 +34,11 @@ export function start() {
     get("draw-networks").replaceChildren(...networks.map((network) => card(network)));
     let shared; // most networks see the same picture: it is shown once
     for (const network of networks) {
-      if (network.error) continue;
+      if (network.error) {
+        insides.get(network.name)?.section.remove();
+        insides.delete(network.name);
+        continue;
+      }
       if (!insides.has(network.name)) {
         insides.set(network.name, makeInside());
         get("draw-inside").append(insides.get(network.name).section);

@@ -22,15 +22,18 @@ export function start() {
   function part(name) {
     for (const each of ["start", "work", "report"]) get(`sums-${each}`).hidden = each !== name;
   }
+  const chosen = () => [...document.querySelectorAll("#sums-start [name=kind]:checked")].map((box) => box.value);
   function begin() {
+    notice(chosen().length ? "" : "Choose at least one kind of sums: plus, minus or times.");
+    if (!chosen().length) return;
     done.length = 0;
     get("sums-said").textContent = "";
     part("work");
     next();
   }
   function next() {
-    const kinds = [...document.querySelectorAll("#sums-start [name=kind]:checked")].map((box) => box.value);
-    task = makeSum(Number(get("sums-level").value), kinds.length ? kinds : ["+"]);
+    const kinds = chosen();
+    task = makeSum(Number(get("sums-level").value), kinds);
     get("sums-sum").textContent = `${task.sum} =`;
     pad.clear();
     get("sums-canvas").focus({ preventScroll: true });
@@ -70,23 +73,24 @@ export function start() {
   }
   function report() {
     part("report");
-    get("sums-total").textContent = `${total()}.`;
+    const level = get("sums-level").selectedOptions[0].textContent;
+    get("sums-total").textContent = `${new Date().toLocaleDateString()}, numbers ${level}: ${total()}.`;
     get("sums-report").querySelector("tbody").replaceChildren(...done.map((one) => {
       const picture = inked(one.strokes, Math.round(84 * one.aspect), 84);
       picture.setAttribute("role", "img");
       picture.setAttribute("aria-label", "the handwriting");
-      return make("tr", {}, make("td", {}, `${one.sum} = ${one.expected}`), make("td", {}, picture), make("td", {}, one.read || "–"),
+      return make("tr", {}, make("td", {}, `${one.sum} = ${one.expected}`), make("td", {}, picture), make("td", {}, one.verdict === "again" ? "–" : one.read),
         make("td", {}, percent(one.probability)), make("td", {}, make("span", { class: one.verdict }, one.verdict)));
     }));
     get("sums-report").querySelector("h2").scrollIntoView();
   }
 }
 
-/** A sum of a kind whose numbers, and answer, are from 0 to the level; products are of a table. */
+/** A sum of a kind whose numbers are from 1 to the level, and the answer at most that; products are of a table. */
 function makeSum(level, kinds) {
-  const upTo = (most) => Math.floor(Math.random() * (most + 1));
-  const kind = kinds[upTo(kinds.length - 1)];
-  let [a, b] = kind === "×" ? [upTo(Math.max(3, Math.floor(level / 10))), upTo(10)] : [upTo(level), 0];
+  const upTo = (most) => 1 + Math.floor(Math.random() * most);
+  const kind = kinds[upTo(kinds.length) - 1];
+  let [a, b] = kind === "×" ? [upTo(Math.max(3, Math.floor(level / 10))), upTo(10)] : [upTo(level - (kind === "+")), 0];
   if (kind === "+") b = upTo(level - a);
   if (kind === "−") b = upTo(a);
   return { sum: `${a} ${kind} ${b}`, expected: KINDS[kind](a, b) };
