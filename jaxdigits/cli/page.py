@@ -1,6 +1,7 @@
 """`jaxdigits page`."""
 
 import gc
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -63,5 +64,6 @@ class Page:
                 listening,
                 lambda: say(f"open {address}{token}\npress Ctrl-C to stop"),
             )
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the threads end now
         say("stopped")
         return 0

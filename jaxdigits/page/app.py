@@ -56,9 +56,11 @@ def make_app(networks: Networks, rules: Rules) -> Guard:
     async def life(_: Any) -> AsyncIterator[None]:
         site.pools = Pools()
         warming = asyncio.create_task(site.warm())
-        yield
-        warming.cancel()
-        site.pools.close()
+        try:
+            yield
+        finally:  # also where the server is cut off: the thread that answers has to end
+            warming.cancel()
+            site.pools.close()
 
     handlers: dict[Any, Any] = {HTTPException: _problem, ValueError: _problem, 500: _broken}
     return Guard(Starlette(routes=routes, exception_handlers=handlers, lifespan=life), rules)
@@ -128,6 +130,8 @@ class Site:
         senses = {file.part: file for file in files if file.part in ("image", "sound")}
         if senses:
             examples.append((" + ".join(file.name for file in senses.values()), senses))
+        if not examples:
+            raise HTTPException(400, "no part is named `file`: name the picture's part so")
 
         async def answer(senses: dict[str, Upload]) -> Answer:
             opened = (senses[s].open() if s in senses else None for s in ("image", "sound"))
@@ -144,7 +148,8 @@ class Site:
         name = request.query_params.get("format")
         if not name:
             raise ValueError("read needs ?format=NAME: /formats lists the names")
-        batch = network.reader(name, _share(request))
+        # Some formats take a second to make.
+        batch = await asyncio.to_thread(network.reader, name, _share(request))
 
         async def answer(file: Upload) -> Answer:
             field = await self.pools.prepare(prepare_row, file.open())

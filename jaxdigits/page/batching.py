@@ -74,12 +74,15 @@ class Pools:
     async def _start_processes(self, trial: Callable[[], Any]) -> None:
         """Start the processes; the thread goes on until each has made a trial, and imported."""
         loop, count = asyncio.get_running_loop(), processors()
-        self._processes = make_pool(count)
-        with without_interrupts():
-            calls = [loop.run_in_executor(self._processes, trial) for _ in range(count)]
+        pool = self._processes = make_pool(count)
+        try:
+            with without_interrupts():
+                calls = [loop.run_in_executor(pool, trial) for _ in range(count)]
+        except (OSError, RuntimeError):  # too many processes, or one was killed at once
+            return
         results = await asyncio.gather(*calls, return_exceptions=True)
         if not any(isinstance(result, BrokenExecutor) for result in results):
-            self._ready = self._processes
+            self._ready = pool
 
     async def answer(self, batch: Batch, item: Any) -> Any:
         """Return the answer to an item, which `batch` gives with those of others that wait.

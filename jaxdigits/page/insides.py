@@ -100,6 +100,7 @@ def _as_json(run: Run, inputs: Any, views: dict[str, Any]) -> dict[str, Any]:
     small = np.rint(127 * slope / largest) if largest else np.zeros_like(slope)
     shown: dict[str, Any] = {
         "kind": run.config.network,
+        "classes": list(run.config.names),
         "height": picture.shape[0],
         "width": picture.shape[1],
         "picture": _in_base64(picture.astype(np.uint8)),

@@ -33,7 +33,6 @@ NUMBER, MOST_DIGITS = "digits:1-4", 3  # format of the answer to a sum, and its 
 # Probability above which an answer to a sum is judged, chosen on validation writers by
 # `experiments/sums.py`.
 SURE = 0.97
-MOST_STATES = 20_000  # of a format's automaton
 LONGEST = 200  # characters of a format's name
 
 Answer = dict[str, Any]
@@ -84,7 +83,7 @@ def load_networks(digits: Path, strings: Path, runs: Sequence[Path] = ()) -> Net
     for folder in (digits, strings, *runs):
         run = load_run(folder)
         into: dict[str, Any] = loaded.strings if run.config.reads_fields else loaded.digits
-        name = base = "package" if folder in (digits, strings) else folder.resolve().name
+        name = base = "package" if folder in (digits, strings) else _shown(folder)
         number = 2
         while name in into:
             name, number = f"{base}-{number}", number + 1
@@ -234,17 +233,19 @@ def promised(limit: Callable[..., Any], *arguments: Any) -> Any:
 
 @lru_cache(maxsize=64)
 def format_of(name: str) -> Format:
-    """Return a format by its name; formats that take long to search are rejected.
+    """Return a format by its name.
 
     Raises:
       ValueError: for an unknown, or a very large one.
     """
     if len(name) > LONGEST:
         raise ValueError(f"format has {len(name)} characters; {LONGEST} are read")
-    format = make_format(name)
-    if len(format.automaton.step) > MOST_STATES:
-        raise ValueError(f"format {name!r} has over {MOST_STATES} states: use a simpler one")
-    return format
+    return make_format(name)
+
+
+def _shown(folder: Path) -> str:
+    """Return a folder's name; bytes that are no text are question marks."""
+    return folder.resolve().name.encode("utf-8", "replace").decode()
 
 
 def _digits(name: str, run: Run) -> Digits:

@@ -19,8 +19,9 @@ from jaxdigits.errors import DataError
 HEAD = 10.0  # seconds in which the head of a request has to arrive
 IDLE = 30  # seconds that a connection may wait for its next request
 CONNECTIONS = 800  # at once: the usual limit of open files is 1,024
+QUEUE = 1024  # connections that the system holds for the server
 GRACE = 0.3  # seconds after SIGTERM in which a request that is on its way still arrives
-END = 60  # seconds that requests have to end after SIGTERM
+END = 125  # seconds that requests have to end after SIGTERM: each waits 120 for its answer
 
 
 def require_extra() -> None:
@@ -49,7 +50,7 @@ def listen(host: str, port: int) -> socket.socket:
         raise ValueError(f"port must be in 0..65535, got {port}")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
+        return socket.create_server((host, port), family=family, backlog=QUEUE)
     except OSError as error:
         reason = error.strerror or error
         raise DataError(
@@ -60,7 +61,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 def outward(host: str) -> str:
     """Return the address at which other machines find one that listens on every address."""
-    families = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
+    families = {
+        "0.0.0.0": (socket.AF_INET, "192.0.2.1"),
+        "::": (socket.AF_INET6, "2001:db8::1"),
+    }
     if host not in families:
         return host
     family, elsewhere = families[host]
@@ -100,6 +104,10 @@ def make_server(app: Any, ready: Callable[[], None]) -> Any:
                 for number, handler in before.items():
                     signal.signal(number, handler)
 
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            """Begin the end; a second signal makes it no shorter, as all are to be answered."""
+            self.should_exit = True
+
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             if self.started:
@@ -109,9 +117,9 @@ def make_server(app: Any, ready: Callable[[], None]) -> Any:
             """Take the connections that still wait in the system's queue, then end."""
             loop, queue = asyncio.get_running_loop(), []
             for listening in sockets or ():
-                with contextlib.suppress(BlockingIOError):
+                with contextlib.suppress(OSError):  # none waits, or there are too many
                     listening.setblocking(False)
-                    while True:
+                    while len(queue) < QUEUE:
                         queue.append(listening.accept()[0])
             for server in self.servers:
                 server.close()
@@ -120,7 +128,8 @@ def make_server(app: Any, ready: Callable[[], None]) -> Any:
                 server_state=self.server_state, app_state=self.lifespan.state,
             )  # fmt: skip
             for connection in queue:
-                await loop.connect_accepted_socket(make, connection)
+                with contextlib.suppress(OSError):
+                    await loop.connect_accepted_socket(make, connection)
             await super().shutdown(sockets)
 
     return Server(uvicorn.Config(

@@ -110,7 +110,7 @@ def served():
             assert not thread.is_alive()
 
         ends.append(end)
-        start.end = end
+        start.end, start.server = end, server
         return listening.getsockname()[1]
 
     yield start

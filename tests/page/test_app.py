@@ -45,6 +45,8 @@ def test_one_bad_file_among_many_is_named(client, png):
     assert bad["error"].startswith("notes.txt: not a PNG, JPEG")
     alone = client.post("/predict", files=forms(("notes.txt", b"no picture")))
     assert alone.status_code == 422
+    unnamed = client.post("/predict", files={"picture": ("a.png", png("2"))})
+    assert (unnamed.status_code, "no part" in unnamed.json()["error"]) == (400, True)
 
 
 def test_a_share_of_errors_makes_answers_unsure(client, png):
@@ -77,6 +79,7 @@ def test_a_row_without_digits_is_refused_with_the_reason(client, png):
         ("/read?format=luhm:16", "perhaps luhn"),
         ("/read?format=digits:1-3&run=other", "run must be one of package, got 'other'"),
         (f"/read?format=pattern:{'9' * 300}", "characters; 200 are read"),
+        ("/predict?max_err=0.1", "run, max_error, name, got 'max_err'; perhaps max_error"),
         ("/predict?run=other", "run must be one of package, snn, got 'other'"),
     ],
 )

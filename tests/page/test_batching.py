@@ -117,6 +117,20 @@ def test_where_many_wait_processes_prepare_until_one_is_killed(monkeypatch):
     assert own in after
 
 
+def test_the_thread_goes_on_where_no_process_can_start(monkeypatch):
+    def none(count):
+        raise BlockingIOError("no more processes")
+
+    monkeypatch.setattr(batching, "processors", lambda: 2)
+    monkeypatch.setattr("concurrent.futures.ProcessPoolExecutor.submit", lambda *_: none(2))
+    own = os.getpid()
+
+    async def work(pools):
+        return set(await asyncio.gather(*(pools.prepare(slow_pid) for _ in range(40))))
+
+    assert run(work) == {own}
+
+
 @pytest.mark.parametrize("error", [ValueError("bad"), KeyError("bad")])
 def test_the_error_of_a_preparation_is_raised(error):
     def fail():

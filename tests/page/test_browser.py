@@ -188,7 +188,7 @@ def test_files_become_a_table_to_correct_and_save(screen, tmp_path, png):
     file.unlink()
     assert head[:3] == ["file", "text", "probability"]
     assert [row[0] for row in saved] == [row[0] for row in rows(screen)]
-    assert (saved[0][1], saved[0][-1], saved[3][-1]) == ("=12", "yes", "")
+    assert (saved[0][1], saved[0][-1], saved[3][-1]) == ("'=12", "yes", "")
 
 
 def test_a_lost_server_is_a_visible_message(screen, strokes):

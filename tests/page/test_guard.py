@@ -45,6 +45,7 @@ def test_beyond_this_machine_each_request_needs_the_token():
     assert status(rules, authorization="Basic secret") == 401
     assert status(rules, "/?token=other") == 401
     assert status(rules, "/predict?token=secret") == 401
+    assert status(rules, "/?" + "a&" * 120) == 401
     assert status(rules, cookie="jaxdigits=secret") == 200
     assert status(rules, cookie=b"jaxdigits=\xdf; x") == 401
 

@@ -1,7 +1,9 @@
 """The server: slow connections, its end, and the example in the documentation."""
 
+import errno
 import http.client
 import re
+import signal
 import socket
 import threading
 import time
@@ -82,6 +84,32 @@ def test_a_connection_that_waits_in_the_queue_is_answered_at_the_end():
         ending.run(sockets=[listening])
         client.settimeout(20)
         assert client.recv(1000).endswith(b"abcd")
+
+
+def test_it_ends_well_without_free_file_descriptors(monkeypatch):
+    listening = server.listen("127.0.0.1", 0)
+    ending = server.make_server(APP, lambda: None)
+
+    def full(_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def main_loop():
+        monkeypatch.setattr(socket.socket, "accept", full)
+
+    ending.main_loop = main_loop
+    ending.run(sockets=[listening])  # returns
+
+
+def test_a_second_signal_does_not_cut_an_answer_off(served):
+    port = served(APP)
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+        connection.sendall(HEAD + b"\r\nab")
+        time.sleep(0.2)
+        for _ in range(2):
+            served.server.handle_exit(signal.SIGINT, None)
+        time.sleep(0.5)
+        connection.sendall(b"cd")
+        assert connection.recv(1000).endswith(b"abcd")
 
 
 def test_a_client_that_half_closes_has_its_answer(served):

@@ -56,9 +56,8 @@ export function latest(work) {
 }
 
 /** A card with the answer of a network: the digit, its probability, a bar for each class. */
-export function card(answer, growth) {
+export function card(answer) {
   const { name, kind, error, probabilities } = answer;
-  const shares = growth ? Object.fromEntries(Object.keys(probabilities).map((key, i) => [key, growth[i]])) : probabilities;
   const sure = !error && answer.answer === String(answer.digit);
   const title = make("h2", {}, kind && kind !== name ? `${name} · ${kind}` : name);
   const box = make("article", { class: sure ? "card" : "card unsure" }, title);
@@ -67,8 +66,8 @@ export function card(answer, growth) {
     make("small", {}, error ? "" : percent(answer.probability))));
   if (error) return box.append(make("p", { class: "note" }, error)), box;
   const bars = make("dl", { class: "bars" });
-  const best = Math.max(...Object.values(shares));
-  for (const [key, share] of Object.entries(shares)) {
+  const best = Math.max(...Object.values(probabilities));
+  for (const [key, share] of Object.entries(probabilities)) {
     const bar = make("progress", { max: 1, value: share, "aria-label": key });
     if (share === best) bar.className = "best";
     bars.append(make("dt", {}, key === "no digit" ? "none" : key), make("dd", {}, bar), make("dd", {}, percent(share)));

@@ -163,11 +163,11 @@ export async function start() {
   }
   async function save() {
     const cell = (text) => `"${String(text).replaceAll('"', '""')}"`;
-    const name = (text) => (/^[=+@\t-]/.test(text) ? `'${text}` : text); // no formula in a spreadsheet
+    const name = (text) => (/^[=+@\t\r-]/.test(text) ? `'${text}` : text); // no formula in a spreadsheet
     const head = ["file", "text", "probability", "second", "second_probability", "reason", "corrected"];
     const lines = rows.map(({ file, text, reading, error, corrected }) => {
       const second = reading?.others?.[0];
-      return [name(file.name), text, corrected ? "" : reading?.probability ?? "", second?.text ?? "", second?.probability ?? "",
+      return [name(file.name), name(text), corrected ? "" : reading?.probability ?? "", second?.text ?? "", second?.probability ?? "",
         error || reading?.refused || "", corrected ? "yes" : ""].map(cell).join(",");
     });
     const url = URL.createObjectURL(new Blob([[head.join(","), ...lines].join("\r\n") + "\r\n"], { type: "text/csv" }));

@@ -75,7 +75,7 @@ function makeInside() {
     if (network.growth) {
       curves(canvases.get("answer").canvas, network, step);
       const shares = network.growth[step - 1], best = shares.indexOf(Math.max(...shares));
-      output.textContent = `step ${step} of ${network.steps}: ${Object.keys(network.probabilities)[best]}, ${percent(shares[best])}`;
+      output.textContent = `step ${step} of ${network.steps}: ${network.classes[best]}, ${percent(shares[best])}`;
     }
   }
   slider.oninput = paintTime;
