@@ -142,8 +142,8 @@ def _of_wrk(out: str) -> dict[str, Any]:
                 p99_ms=round(float(p99[1]) * unit[p99[2]], 1))  # fmt: skip
 
 
-def table(results: dict[str, Any]) -> str:
-    """Return the measured parts as Markdown."""
+def tables(results: dict[str, Any]) -> list[str]:
+    """Return the measured parts, and the sums, as Markdown."""
     r = results
     fuzzed, slow_ones, stopped = r["fuzz"], r["slow"], r["stop"]
     clean = sum(n for outcome, n in fuzzed["outcomes"].items() if outcome != "hangs")
@@ -165,7 +165,7 @@ def table(results: dict[str, Any]) -> str:
          f"{sum(stopped['outcomes'].values()):,} requests answered"),
     ]  # fmt: skip
     rows = [f"| {name} | {text} |" for name, text in [("", "measured"), ("---", "---"), *lines]]
-    return "\n".join(rows) + "\n\n" + _table_of_sums(r["sums"])
+    return ["\n".join(rows), _table_of_sums(r["sums"])]
 
 
 KINDS = ("judged", "right marked wrong", "wrong marked right")
@@ -178,7 +178,7 @@ def _table_of_sums(sums: dict[str, Any]) -> str:
         cells = [
             f"{100 * row['share']:.2f} % ({100 * row['interval'][0]:.2f} to "
             f"{100 * row['interval'][1]:.2f})"
-            for row in (sums[name][kind] for kind in KINDS)
+            for row in (sums[name]["limits"][str(sums[name]["limit"])][kind] for kind in KINDS)
         ]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
@@ -195,7 +195,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     for part in options.parts:
         if part == "table":
-            print(table(json.loads(RESULTS.read_text())))
+            print(*tables(json.loads(RESULTS.read_text())), sep="\n\n")
             continue
         row = PARTS[part](options.run, options.small)
         print(part, json.dumps(row), flush=True)

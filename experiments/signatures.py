@@ -132,7 +132,12 @@ def _operations(run, picture) -> dict[str, float]:
     return counts | {"nJ": float(np.mean(energy(ops, TABLES["fp32"])))}
 
 
-def table(results: dict[str, Any]) -> str:
+def tables(results: dict[str, Any]) -> list[str]:
+    """Return the errors of both networks, and the decisions on imitations, as Markdown."""
+    return [_table_of_errors(results), _table_of_imitations(results)]
+
+
+def _table_of_errors(results: dict[str, Any]) -> str:
     """Return the errors of both networks, means over seeds, as Markdown."""
     lines = ["| network | seeds | same name, 1 | 3 | another name, 1 | 3 | nJ a picture |",
              "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]  # fmt: skip
@@ -152,7 +157,7 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def table_of_imitations(results: dict[str, Any]) -> str:
+def _table_of_imitations(results: dict[str, Any]) -> str:
     """Return the decisions on three people's signatures, of the first seed, as Markdown."""
     words = ("same hand", "cannot say", "another hand")
     lines = [f"| network | person | signatures | {' | '.join(words)} |",
@@ -176,7 +181,7 @@ def main() -> None:
     command, *arguments = sys.argv[1:] or ["table"]
     if command == "table":
         results = json.loads(RESULTS.read_text())
-        print(table(results), table_of_imitations(results), sep="\n\n")
+        print(*tables(results), sep="\n\n")
         return
     if command != "run" or len(arguments) != 2 or arguments[0] not in NETWORKS:
         sys.exit(f"run NETWORK SEED, of {' or '.join(NETWORKS)}; or table")

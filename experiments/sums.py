@@ -68,7 +68,7 @@ def harms(data: Any, count: int) -> dict[str, Any]:
                 rows_read.append((n, other, int(text), number["probability"]))
     rows_read = np.array(rows_read)
     limits = {str(limit): judged(rows_read, limit, count) for limit in LIMITS}
-    return dict(answers=count, limit=SURE) | judged(rows_read, SURE, count) | {"limits": limits}
+    return dict(answers=count, limit=SURE, limits=limits)
 
 
 def judged(rows: np.ndarray, limit: float, count: int) -> dict[str, Any]:

@@ -89,6 +89,17 @@ def test_the_results_of_the_learning_rules_are_those_of_the_experiment(monkeypat
     assert all(result["machine"] in page for result in results["run"].values())
 
 
+@pytest.mark.parametrize("name", ["page", "signatures"])
+def test_the_tables_of_a_page_are_those_of_its_experiment(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    experiment = runpy.run_path(str(ROOT / "experiments" / f"{name}.py"))
+    results = json.loads((ROOT / "experiments" / f"{name}.json").read_text())
+    tables = experiment["tables"](results)
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    assert len(tables) == 2
+    assert all(table in page for table in tables)
+
+
 def test_the_results_of_networks_for_chips_are_those_of_the_experiment(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "experiments")
     chips = runpy.run_path(str(ROOT / "experiments" / "neuromorphic.py"))
