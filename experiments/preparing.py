@@ -27,8 +27,7 @@ from jaxdigits.data import digits, read_picture
 RESULTS = Path(__file__).with_suffix(".json")
 SIDES = (28, 40, 56, 80, 100)
 PREDICT = (
-    "from jaxdigits.cli import main; from jaxdigits.data import workers;"
-    " workers.MOST = {}; main()"
+    "from jaxdigits.cli import main; from jaxdigits import workers; workers.MOST = {}; main()"
 )
 
 

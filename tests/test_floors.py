@@ -11,7 +11,7 @@ import jaxdigits
 ROOT = Path(jaxdigits.__file__).parent
 FLOORS = {
     "about": 0, "case": 0, "chain": 0, "checks": 0, "errors": 0, "fast": 0, "keys": 0,
-    "layer": 0, "options": 0, "tree": 0,
+    "layer": 0, "options": 0, "tree": 0, "workers": 0,
     "layers": 1, "losses": 1, "augment": 1,
     "spikes": 2, "data": 2,
     "models": 3, "gradients": 3, "fold": 3,

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdigits.cli.report import say_note
-from jaxdigits.data.workers import read_each
 from jaxdigits.errors import DataError
+from jaxdigits.workers import read_each
 
 AT_ONCE = 512  # pictures that are read before they are answered, in chunks
 

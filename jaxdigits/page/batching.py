@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 
-from jaxdigits.data.workers import make_pool, processors, without_interrupts
+from jaxdigits.workers import make_pool, processors, without_interrupts
 
 MOST = 64  # inputs of a batch
 WAITING = 1024  # inputs that may wait, of all requests

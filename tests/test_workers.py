@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxdigits.data import DataError, digits, read_picture, workers
+from jaxdigits import workers
+from jaxdigits.data import DataError, digits, read_picture
 
 # `jaxdigits` that starts other processes after its first picture.
 PROGRAM = """
 import os
 os.sched_getaffinity = lambda _: {0, 1}
 from jaxdigits.cli import main
-from jaxdigits.data import workers
+from jaxdigits import workers
 workers.START = 1e-6
 main()
 """
