@@ -19,7 +19,7 @@ def run(work):
     async def main():
         pools = Pools()
         try:
-            return await asyncio.wait_for(work(pools), 30)
+            return await asyncio.wait_for(work(pools), 120)  # processes import
         finally:
             pools.close()
 
