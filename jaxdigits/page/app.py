@@ -38,7 +38,7 @@ from jaxdigits.reader.formats import FORMATS
 
 KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript",
          ".svg": "image/svg+xml"}  # fmt: skip
-USUAL = "amount:0-999999"  # format that the page begins with
+USUAL = FORMATS["amount"].example  # the format that the page begins with
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 

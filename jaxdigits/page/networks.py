@@ -182,7 +182,6 @@ def number_of(reading: Reading, names: Sequence[str], probability: np.ndarray | 
       names: of the classes of the network for digits.
       probability: [K] of these classes; None where several pieces stand side by side.
     """
-    strings = dict([(reading.digits, reading.probability), *reading.others])
     text, sure = reading.digits, reading.probability
     share = (
         dict(zip(names, map(float, probability), strict=True))
@@ -201,13 +200,23 @@ def number_of(reading: Reading, names: Sequence[str], probability: np.ndarray | 
     elif not ones:
         refused = "one digit, or several?"
     else:
-        rest = max(0.0, 1 - sum(p for string, p in strings.items() if len(string) == 1))
-        both = {name: p * strings.get(name, rest / len(ones)) for name, p in ones.items()}
-        text = max(both, key=lambda name: both[name])
-        sure = both[text] / max(sum(both.values()), 1e-12)
+        text, sure = _lone_digit(ones, dict([(text, sure), *reading.others]))
     if refused is None and sure <= SURE:
         refused = f"doubt: {text} ({whole_percent(sure)})"
     return {"text": text, "probability": round(sure, 6), "refused": refused}
+
+
+def _lone_digit(ones: dict[str, float], strings: dict[str, float]) -> tuple[str, float]:
+    """Return the digit with the largest product of both probabilities, and its share.
+
+    Args:
+      ones: by the network for digits.
+      strings: the best by the network for rows; the others share the rest.
+    """
+    rest = max(0.0, 1 - sum(p for string, p in strings.items() if len(string) == 1))
+    both = {name: p * strings.get(name, rest / len(ones)) for name, p in ones.items()}
+    text = max(both, key=lambda name: both[name])
+    return text, both[text] / max(sum(both.values()), 1e-12)
 
 
 def as_json(reading: Reading) -> Answer:

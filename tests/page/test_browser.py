@@ -196,6 +196,7 @@ def test_a_lost_server_is_a_visible_message(screen, strokes):
     screen.end()
     screen.draw("#draw-canvas", strokes["7"])
     screen.until(lambda: "still running" in screen.text("#notice"))
+    assert screen.find("#notice").is_displayed()
 
 
 def test_sums_are_judged_right_wrong_or_again(screen, strokes):

@@ -98,7 +98,8 @@ def test_it_ends_well_without_free_file_descriptors(monkeypatch):
         monkeypatch.setattr(socket.socket, "accept", full)
 
     ending.main_loop = main_loop
-    ending.run(sockets=[listening])  # returns
+    ending.run(sockets=[listening])
+    assert listening.fileno() == -1, "it returned, and closed its port"
 
 
 def test_a_second_signal_does_not_cut_an_answer_off(served):
