@@ -16,6 +16,8 @@ from jaxdigits.data.files import in_memory
 from jaxdigits.measure import saliency, synops
 from jaxdigits.page import app as page
 from jaxdigits.page.interface import MOST_FILES, OPERATIONS
+from jaxdigits.page.networks import number_of
+from jaxdigits.reader.read import Reading
 from jaxdigits.runs.answer import answerer
 from jaxdigits.runs.folder import load_run
 from jaxdigits.spikes import traces
@@ -95,6 +97,23 @@ def test_a_number_is_read_by_both_networks(client, png, names):
     number = client.post("/number", content=png(*names)).json()
     assert (number["text"], number["refused"]) == ("".join(names), None)
     assert number["probability"] > 0.9
+
+
+def test_of_a_lone_digit_both_networks_decide_together():
+    names = (*"0123456789", "no digit")
+    share = dict.fromkeys(names, 0.0)
+    probabilities = lambda **own: np.array(list((share | own).values()))
+    one = Reading("1", "1", 0.6, (("7", 0.4),))
+    number = number_of(one, names, probabilities(**{"7": 0.9, "1": 0.001}))
+    assert (number["text"], number["refused"]) == ("7", None)
+    assert number["probability"] == pytest.approx(0.36 / 0.3606, abs=1e-5)
+    assert number_of(one, names, None)["refused"] == "one digit, or several?"
+    two = Reading("11", "11", 0.99)
+    assert number_of(two, names, probabilities(**{"no digit": 1.0}))["refused"] is None
+    assert number_of(two, names, probabilities(**{"1": 0.5}))["refused"].startswith("doubt: 11")
+    assert (
+        number_of(Reading("2250", "2250", 1.0), names, None)["refused"] == "more than 3 digits"
+    )
 
 
 def test_a_number_that_is_none_is_not_judged(client, png):

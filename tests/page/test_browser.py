@@ -127,6 +127,13 @@ def test_a_drawn_digit_is_read_and_its_spikes_are_shown(screen, strokes):
             assert screen.script(f"{PIXELS} return data.some(x => x)", canvas)
     screen.find("#draw-clear").click()
     screen.until(lambda: words(screen) == [])
+    screen.draw("#draw-canvas", strokes["1"])
+    screen.until(lambda: screen.text("#draw-inside"))
+    screen.draw("#draw-canvas", strokes["1"], left=0.3)
+    screen.until(lambda: words(screen) == ["no answer"] * 2)  # two pieces, of an earlier one
+    assert screen.text("#draw-inside") == ""
+    screen.find("#draw-clear").click()
+    screen.until(lambda: words(screen) == [])
     screen.draw("#draw-canvas", strokes["a cross"])
     screen.until(lambda: len(words(screen)) == 2)
     unsure = "return document.querySelectorAll('#draw-networks .card.unsure').length"
@@ -181,6 +188,7 @@ def test_files_become_a_table_to_correct_and_save(screen, tmp_path, png):
     first = screen.find("tbody tr:first-child input")
     first.send_keys("=12")
     assert screen.text("tbody tr:first-child td:nth-child(3)") == "corrected"
+    screen.find("tbody tr:nth-child(3) input").send_keys("0")
     screen.find("#fields-save").click()
     file = Path(screen.downloads, "readings.csv")
     screen.until(file.exists)
@@ -189,6 +197,7 @@ def test_files_become_a_table_to_correct_and_save(screen, tmp_path, png):
     assert head[:3] == ["file", "text", "probability"]
     assert [row[0] for row in saved] == [row[0] for row in rows(screen)]
     assert (saved[0][1], saved[0][-1], saved[3][-1]) == ("'=12", "yes", "")
+    assert (saved[2][2], saved[2][-1], bool(saved[3][2])) == ("", "yes", True)
 
 
 def test_a_lost_server_is_a_visible_message(screen, strokes):
