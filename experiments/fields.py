@@ -57,7 +57,7 @@ from jaxdigits.reader.formats import digits
 from jaxdigits.runs import config_for, config_from, load_run, predict, run_job, validation_split
 from jaxdigits.runs.answer import frames_of
 from jaxdigits.runs.folder import create_run, save_doubt, save_params
-from jaxdigits.runs.job import doubt_of, finish_run, predictor
+from jaxdigits.runs.job import Checkpointing, doubt_of, finish_run, predictor
 from jaxdigits.train import Hooks, Recipe, fit
 from jaxdigits.train.optimizer import adamw
 from jaxdigits.tree import named_leaves
@@ -79,14 +79,15 @@ FILES = 5000  # of the folder that the command reads
 
 
 def train(network: str, seed: int, epochs: int | None) -> None:
-    """Train a run on synthetic fields."""
+    """Train a run on synthetic fields, or continue its training where it stopped."""
     more = {} if epochs is None else {"epochs": epochs}
     config = config_for(network, "fields", seed=seed, **more)
     learn, test = fields(texts=(66_000, 100))
     folder = RUNS / f"{network}-{seed}"
     shown = ("epoch", "loss", "valid_accuracy", "seconds")
     report = lambda row: print({name: row[name] for name in shown}, flush=True)
-    outcome = run_job(config, learn, test, folder, report)
+    files = Checkpointing(resume=(folder / "config.json").is_file())
+    outcome = run_job(config, learn, test, folder, report, checkpointing=files)
     finish_run(folder, {"seconds": outcome.seconds, "parameters": outcome.parameters})
 
 
