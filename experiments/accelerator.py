@@ -39,7 +39,7 @@ from jaxdigits.bench.programs import compiled, training
 from jaxdigits.bench.workloads import DECAY, perceptron, spiking
 from jaxdigits.fast import scan
 from jaxdigits.fast.kernel import has_kernels
-from jaxdigits.fast.switch import for_platform, platform, with_kernel
+from jaxdigits.fast.switch import for_platform, platform, without
 from jaxdigits.runs.folder import write_json
 from jaxdigits.spikes import lif
 
@@ -87,12 +87,12 @@ def times_of_forms(make: Callable[[], Callable[[], Any]], small: bool) -> Row:
             stack.callback(setattr, scan, "UNROLL", scan.UNROLL)
             scan.UNROLL = {kind: block}
             stack.enter_context(for_platform(kind))
+            stack.enter_context(without("kernel"))
             jax.clear_caches()
             programs[f"blocks of {block}"] = make()
     if has_kernels():
-        with with_kernel():
-            jax.clear_caches()
-            programs["kernel"] = make()
+        jax.clear_caches()
+        programs["kernel"] = make()
     times = in_turn(list(programs.values()), repeats=2 if small else 10)
     return {form: quartiles(each)._asdict() for form, each in zip(programs, times, strict=True)}
 
@@ -189,8 +189,10 @@ def tests(small: bool) -> Rows:
 
     def row(place: str) -> Row:
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", str(HERE.parent / place)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=150)
-        return dict(passed=done.returncode == 0, last=done.stdout.strip().splitlines()[-1])
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+        lines = done.stdout.strip().splitlines()
+        failed = [line.split()[1] for line in lines if line.startswith("FAILED")]
+        return dict(passed=done.returncode == 0, failed=failed, last=lines[-1])
 
     return {place: partial(row, place) for place in (TESTS[-1:] if small else TESTS)}
 

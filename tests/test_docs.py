@@ -109,6 +109,15 @@ def test_the_results_of_networks_for_chips_are_those_of_the_experiment(monkeypat
     assert chips["table_of_exports"](results) in page
 
 
+def test_the_figures_of_an_accelerator_are_those_of_its_results():
+    accelerator = runpy.run_path(str(ROOT / "experiments" / "accelerator.py"))
+    results = json.loads((ROOT / "experiments" / "accelerator.json").read_text())
+    page = (ROOT / "docs" / "accelerators.md").read_text()
+    assert all(table in page for table in accelerator["tables"](results).split("\n\n"))
+    assert results["machine"]["device"] in page
+    assert f"took {results['parts']['epoch']['snn']['median']:.3f} s" in page
+
+
 def test_the_programs_for_absent_chips_are_those_of_the_experiment(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")  # the script sets both for itself
     monkeypatch.setenv("TPU_SKIP_MDS_QUERY", "1")

@@ -8,8 +8,9 @@ and writes each yₜ once.
 A step is traced once and must be elementwise, which is read off its jaxpr; then it is
 evaluated again on blocks of `BLOCK` elements, whatever their place in [..., n].
 
-Its speed has not been measured.  It is for jax 0.10 and 0.11 only: a later version will be
-without Pallas' Triton, and has scans.
+On an H200 a training step of a spiking network takes 1.3 to 1.5 times as long with a scan in
+blocks (`experiments/accelerator.json`).  The kernel is for jax 0.10 and 0.11 only: a later
+version will be without Pallas' Triton, and has scans.
 
 [1] Tillet, Kung & Cox, MAPL 2019, doi:10.1145/3315508.3329973 (Triton), through Pallas.
 """

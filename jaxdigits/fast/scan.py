@@ -1,4 +1,4 @@
-"""Recurrences without weights: a loop that works in place on a CPU, a scan in blocks on a GPU.
+"""Recurrences without weights: a loop that works in place on a CPU, one kernel on a GPU.
 
 A neuron without weights never looks at another one, so that each element of [..., n] has a
 recurrence of its own, for t = 1..T (or T..1):
@@ -11,10 +11,10 @@ and static facts alone decide: the device, the dtype, the shapes and the jaxpr o
 `jaxdigits.fast.switch`.
 Derivatives are always those of the scan.
 
-A GPU takes about as long to start a kernel as to compute a step of a scan.  So there a scan
-unrolls blocks of 10 steps, which XLA fuses into a few kernels.  For an H200 the training step
-of a spiking network of 25 steps has 72 kernels instead of 336, and of 100 steps 181 instead
-of 1,240 (`experiments/absent.json`).
+A GPU takes about as long to start a kernel as to compute a step of a scan.  So where it has
+not the kernel, its scan unrolls blocks of 10 steps, which XLA fuses.  On an H200 a training
+step of a spiking network of 25 steps took 1.93 ms step by step, 0.51 in blocks of 10, 0.60 in
+one block, and 0.33 with the kernel (`experiments/accelerator.json`).
 """
 
 from collections.abc import Callable

@@ -2,8 +2,7 @@
 
 `JAXDIGITS_FAST=0` in the environment switches all workarounds off, XLA's flags included.  The
 context `without()` switches them off for the programs that are traced in it.  `jax.jit` keeps
-programs with and without apart.  The kernel of a GPU is off until `with_kernel()`: nobody has
-measured its gain.
+programs with and without apart.
 """
 
 import os
@@ -20,7 +19,7 @@ WORKAROUNDS = (
 )  # fmt: skip
 
 _off: Any = jax.make_user_context(
-    WORKAROUNDS if os.environ.get("JAXDIGITS_FAST") == "0" else ("kernel",)
+    WORKAROUNDS if os.environ.get("JAXDIGITS_FAST") == "0" else ()
 )
 _target: Any = jax.make_user_context(None)
 
@@ -36,11 +35,6 @@ def without(*names: str) -> AbstractContextManager[None]:
             f"unknown workaround {unknown.pop()!r}: choose from {', '.join(WORKAROUNDS)}"
         )
     return _off(tuple(sorted({*names, *_off.value})) if names else WORKAROUNDS)
-
-
-def with_kernel() -> AbstractContextManager[None]:
-    """Trace programs whose recurrences are one kernel each, where a GPU has it."""
-    return _off(tuple(name for name in _off.value if name != "kernel"))
 
 
 def uses(name: str) -> bool:

@@ -4,7 +4,6 @@ import jax
 import pytest
 
 from jaxdigits.fast import kernel, scan
-from jaxdigits.fast.switch import with_kernel
 
 
 @pytest.fixture
@@ -20,13 +19,10 @@ def kernels(monkeypatch):
     monkeypatch.setattr(kernel, "kernel_scan", interpreted)
     on_cuda = lambda *args, cuda, default: cuda(*args)
     monkeypatch.setattr(jax.lax, "platform_dependent", on_cuda)
-    with with_kernel():
-        yield launched
+    return launched
 
 
 @pytest.fixture
 def one_gpu(monkeypatch):
     """As on a machine with a GPU, whatever a program is lowered for."""
     monkeypatch.setattr(scan, "has_kernels", lambda: True)
-    with with_kernel():
-        yield

@@ -11,7 +11,7 @@ import optax
 import pytest
 
 from jaxdigits.data import Dataset
-from jaxdigits.fast.switch import WORKAROUNDS, uses, with_kernel, without
+from jaxdigits.fast.switch import WORKAROUNDS, uses, without
 from jaxdigits.gradients import by_hand
 from jaxdigits.layer import serial
 from jaxdigits.layers import conv2d, dense, flatten
@@ -95,7 +95,7 @@ def test_the_plain_way_is_another_program_with_the_same_result(name):
         plain, plain_text = program(*args), str(program.trace(*args).jaxpr)
     assert "optimization_barrier" not in plain_text
     assert "platform_index" not in plain_text
-    for workaround in shown:
+    for workaround in shown - ({"in place"} if jax.default_backend() != "cpu" else set()):
         with without(workaround):
             assert str(program.trace(*args).jaxpr) != text, workaround
     spikes = lambda result: [t.spikes for t in traces(result)]
@@ -116,10 +116,6 @@ def test_a_jitted_function_keeps_both_ways_apart():
     with without("sum as product"):
         assert run() == 0
         assert uses("bands")
-        assert not uses("kernel")  # an offer, until a GPU measures it
-        with with_kernel():
-            assert uses("kernel")
-            assert not uses("sum as product")
         with without("bands"):
             assert not uses("sum as product")
         with without():
