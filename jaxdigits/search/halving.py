@@ -16,6 +16,7 @@ FACTOR = 3  # a third goes on, three times as far
 FEWEST = 8  # trials that go on: as many as a CPU has lanes
 SIZES = (24, 24, 72)  # trials of a group's brackets; the last holds for all later ones
 LATE = 3  # each third bracket begins one rung later
+TASTE = 4  # trials of a network among several, before any has a bracket
 
 
 class Score(NamedTuple):
@@ -36,8 +37,12 @@ class Bracket(NamedTuple):
     """epochs after which trials are compared, the last the longest"""
 
 
-def bracket(place: int, longest: int) -> Bracket:
+def bracket(place: int, longest: int, *, taste: bool = False) -> Bracket:
     """Return the bracket at a place, from 0, in the fixed sequence of a group.
+
+    Args:
+      taste: whether it has few trials, which no rung compares: where several networks
+        compete, each is tried before one of them takes all the time.
 
     Raises:
       ValueError: for a longest trial of no epoch.
@@ -47,6 +52,8 @@ def bracket(place: int, longest: int) -> Bracket:
     rungs = [longest]
     while rungs[0] > 1:
         rungs.insert(0, max(1, rungs[0] // FACTOR))
+    if taste:
+        return Bracket(TASTE, (rungs[-2] if len(rungs) > 1 else longest,))
     late = place % LATE == LATE - 1 and len(rungs) > 1
     return Bracket(SIZES[min(place, len(SIZES) - 1)], tuple(rungs[late:]))
 

@@ -65,7 +65,8 @@ def _bracket(work: Work, records: Sequence[Record], hooks: Hooks) -> Record:
     number = len(turns)
     group, others = _next_group(work, turns, hooks)
     place = sum(g == group for g, _ in turns)
-    shape = bracket(place, plan.facts.epochs)
+    networks = len(_usual(work))
+    shape = bracket(place, plan.facts.epochs, taste=number < networks > 1)
     own, _ = lanes_of(work, group)
     # Without a traced number all trials of a group would be equal.
     size = shape.size if own.names else 1

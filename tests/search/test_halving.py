@@ -35,6 +35,8 @@ def test_the_sequence_of_brackets_is_fixed():
     assert bracket(0, 27).rungs == (1, 3, 9, 27)
     assert bracket(2, 1).rungs == (1,)
     assert bracket(0, 10).rungs == (1, 3, 10)
+    tastes = [bracket(0, longest, taste=True) for longest in (1, 2, 9)]
+    assert tastes == [(4, (1,)), (4, (1,)), (4, (3,))]
     with pytest.raises(ValueError, match=r"longest trial must have >= 1 epochs, got 0"):
         bracket(0, 0)
 

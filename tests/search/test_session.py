@@ -14,7 +14,7 @@ from jaxdigits.search.groups import Facts
 from jaxdigits.search.journal import FILE, POOL, create_journal, read_journal
 from jaxdigits.search.records import member_epochs, trials_of
 from jaxdigits.search.session import search
-from jaxdigits.search.space import Real, Space
+from jaxdigits.search.space import Choice, Real, Space
 from jaxdigits.search.words import against_default, four_numbers
 from jaxdigits.search.work import Plan, Work
 
@@ -162,3 +162,14 @@ def test_minutes_without_a_comparison_end_with_the_default(tmp_path, work):
     assert "raise --minutes" in against_default(result)
     assert four_numbers(result)[0].value == "–"
     assert load_run(tmp_path / "search" / "best").config.learning_rate == 1e-3
+
+
+def test_of_several_networks_each_is_tasted_before_one_has_a_bracket(work):
+    space = Space(**SPACE.entries | {"network": Choice("mlp", "snn")})
+    found = search("auto", space, work.train, work.valid, epochs=4 + 4 + 24, longest=1)
+    brackets = [record for record in found.session.records if "group" in record]
+    shapes = [(len(b["trials"]), b["settings"][0]["network"]) for b in brackets]
+    assert shapes[:2] == [(4, "mlp"), (4, "snn")]
+    assert len(brackets[2]["trials"]) == 24
+    assert [b["defaults"] for b in brackets[:2]] == [[0], [4]]
+    assert brackets[2]["group"] in {b["group"] for b in brackets[:2]}
