@@ -148,19 +148,21 @@ class Search:
         from jaxdigits.search.budget import Budget, Session
         from jaxdigits.search.buildable import require_buildable
         from jaxdigits.search.groups import Facts
+        from jaxdigits.search.head import head_of
         from jaxdigits.search.hosts import folder_of, host_of
         from jaxdigits.search.journal import create_journal
+        from jaxdigits.search.parts import parts_for
         from jaxdigits.search.work import Plan, Work
 
         data, own, train, test, groups = self._data(self.settings.get("data"))
         seed = self.settings.get("seed", 0)
-        parts, whole = _parts(train, self.images or min(MANY, len(train)), groups)
-        examples = len(parts[0]) if parts[2] is None else parts[2].train.shape[1]
+        parts, whole = parts_for(train, self.images or min(MANY, len(train)), groups)
+        examples = parts.examples()
         longest = self.longest or (27 if examples < FEW else 9)
         space = self._space(examples)
         facts = Facts(data, own, longest)
         require_buildable(space, facts)
-        folds = 1 if parts[2] is None else len(parts[2].train)
+        folds = 1 if parts.folds is None else len(parts.folds.train)
         host = host_of(self.host or "1/1")
         if self.host and self.out is None:
             raise ValueError("--host needs --out, the folder that all hosts share")
@@ -172,7 +174,7 @@ class Search:
         create_journal(folder, head_of(plan, images))
         say(
             f"searching {self.network} on {examples:,} images ({data}), "
-            f"{_to_choose(parts)} to choose, in {folder}",
+            f"{parts.to_choose()} to choose, in {folder}",
             json_wanted=self.json,
         )
         session = Session(work, Budget(minutes, self.epochs), began=self.began)
@@ -181,7 +183,9 @@ class Search:
     def _resumed(self):
         from jaxdigits.search.budget import Budget, Session
         from jaxdigits.search.folder import read_budget, resume_session
+        from jaxdigits.search.head import plan_of
         from jaxdigits.search.journal import read_journal
+        from jaxdigits.search.parts import parts_for
         from jaxdigits.search.work import Work
 
         folder = self.resume
@@ -196,7 +200,7 @@ class Search:
         if own and plan.facts.own and own.digest != plan.facts.own.digest:
             changed = f"{data} has changed since the search began"
             raise RunError(f"{changed}: bring the old data back, or begin a new search")
-        parts, whole = _parts(train, images or len(train), groups)
+        parts, whole = parts_for(train, images or len(train), groups)
         more = self.minutes is not None or self.epochs is not None
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
         session = Session(Work(plan, *parts), budget, began=self.began)
@@ -241,79 +245,6 @@ class Search:
             usual = {"network": usual["network"], **fitting}
         usual = {n: e for n, e in usual.items() if n.rpartition(".")[2] not in fixed}
         return Space(**{**usual, **fixed, **self.entries})
-
-
-def _parts(train, images: int, groups=None):
-    """Return ((train, valid, folds) of a search, (train, valid) of its winner or None).
-
-    Args:
-      images: that the search may have.
-      groups: [N] of the training images that belong together, or None.
-    """
-    from jaxdigits.data import Dataset, split
-    from jaxdigits.runs.job import SPLIT_SEED, validation_split
-    from jaxdigits.search.folds import fold_count, folds_of
-
-    whole = validation_split(train)
-    strings = np.ndim(train.label) == 2
-    count = 1 if strings else fold_count(min(images, len(train)), len(whole[1]))
-    learn = whole[0] if count == 1 else train
-    some = min(images, len(learn))
-    rows = np.arange(len(learn))
-    if some < len(learn):
-        numbered = Dataset(rows[:, None], learn.label, learn.classes, strings=strings)
-        rows = np.asarray(split(numbered, (some, len(learn) - some), seed=0)[0].inputs[:])[:, 0]
-    part = learn if some == len(learn) else learn[rows]
-    if count == 1:
-        return (part, whole[1], None), None if images >= len(train) else whole
-    own = None if groups is None else groups[rows]
-    return (
-        part,
-        part,
-        folds_of(np.asarray(part.label), count, seed=SPLIT_SEED, groups=own),
-    ), whole
-
-
-def _to_choose(parts) -> str:
-    folds = parts[2]
-    if folds is None:
-        return f"{len(parts[1]):,}"
-    return f"{folds.valid.size:,} in {len(folds.valid)} folds"
-
-
-def head_of(plan: Any, images: int | None) -> dict[str, Any]:
-    """The head of a journal: everything that decides which trials there are."""
-    from jaxdigits.search.texts import space_to_json
-
-    facts = plan.facts
-    return dict(
-        space=space_to_json(plan.space), data=facts.data,
-        own=facts.own._asdict() if facts.own else None, longest=facts.epochs, seed=plan.seed,
-        goal=plan.goal, sampler=plan.sampler, lanes=plan.width, folds=plan.folds,
-        images=images, host=list(plan.host),
-    )  # fmt: skip
-
-
-def plan_of(folder: Path, head: Mapping[str, Any]):
-    """The (plan, training images) of a journal's head.
-
-    Raises:
-      RunError: for a head that is none.
-    """
-    from jaxdigits.data.own_facts import Own
-    from jaxdigits.search.groups import Facts
-    from jaxdigits.search.texts import frozen, space_from_json
-    from jaxdigits.search.work import Plan
-
-    try:
-        own = head["own"]
-        own = Own(**{n: frozen(v) for n, v in own.items()}) if own else None
-        facts = Facts(head["data"], own, head["longest"])
-        rest = head["seed"], head["goal"], head["sampler"], head["lanes"], head["folds"]
-        host = tuple(head["host"])
-        return Plan(space_from_json(head["space"]), facts, *rest, host), head["images"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{folder} has a journal that cannot be used: {error}") from error
 
 
 def every_option() -> list[Option]:

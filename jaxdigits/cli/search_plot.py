@@ -13,12 +13,12 @@ def plot_search(folder: Path, out: Path | None, *, json_wanted: bool) -> dict[st
       RunError: for a journal that cannot be used.
       ImportError: without matplotlib or jinja2, saying how to install it.
     """
-    from jaxdigits.cli.search import plan_of
     from jaxdigits.plots.of_search import search_drawings
     from jaxdigits.plots.search_page import search_page
     from jaxdigits.plots.style import png
     from jaxdigits.runs.folder import load_config
     from jaxdigits.search.folder import finished, read_times
+    from jaxdigits.search.head import plan_of
     from jaxdigits.search.journal import read_journal
     from jaxdigits.search.records import trials_of
     from jaxdigits.search.words import command_of

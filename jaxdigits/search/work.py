@@ -14,9 +14,7 @@ from jaxdigits.search.groups import (
     group_of,
     trial_seed,
 )
-from jaxdigits.search.halving import (
-    Score,
-)
+from jaxdigits.search.halving import Score
 from jaxdigits.search.journal import Pool, Record
 from jaxdigits.search.lanes import (
     WIDTH,
@@ -27,6 +25,7 @@ from jaxdigits.search.lanes import (
     joined,
 )
 from jaxdigits.search.pace import Pace, step_seconds
+from jaxdigits.search.parts import Parts
 from jaxdigits.search.records import Rung
 from jaxdigits.search.space import Space
 
@@ -85,7 +84,7 @@ NO_HOOKS = Hooks()
 
 def examples_of(work: Work) -> int:
     """Return the examples that a trial trains on."""
-    return len(work.train) if work.folds is None else work.folds.train.shape[1]
+    return Parts(work.train, work.valid, work.folds).examples()
 
 
 def lanes_for(work: Work, networks: int) -> int:

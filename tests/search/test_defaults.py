@@ -16,6 +16,9 @@ def test_a_network_is_built_at_each_end_of_its_space(network):
     data = "fields" if network == "spiking_columns" else "digits"
     entries = space_entries(network, CONFIGS[f"{network}-{data}"].learning_rate)
     require_buildable(Space(**entries), FACTS._replace(data=data))
+    spoilt = Space(**entries | {"weight_decay": Real(-0.1, 0.1)})
+    with pytest.raises(ValueError, match="weight_decay must be finite and >= 0, got -0.1"):
+        require_buildable(spoilt, FACTS._replace(data=data))
 
 
 def test_auto_begins_with_the_default_of_each_network_and_has_groups_of_all():
