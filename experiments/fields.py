@@ -23,11 +23,11 @@ import csv
 import hashlib
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from core import machine
 from jax import Array
 from jax.tree_util import register_dataclass
 from PIL import Image
@@ -73,9 +74,11 @@ STYLES = {
     "touching": Style(touching=1.0, boxed=0.0),
     "all": Style(),
 }
+KINDS = ("greedy", "length_known", "checksum")
 AMOUNT = "amount:0-9999999"
 PROMISES = (0.01, 0.001)
 FILES = 5000  # of the folder that the command reads
+TURNS = 5
 
 
 def train(network: str, seed: int, epochs: int | None) -> None:
@@ -298,37 +301,47 @@ def _tesseract(*args: str) -> str:
 
 
 def timed(folder: Path) -> dict[str, Any]:
-    """Return seconds of one field from its PNG, and fields a second of a batch of 256."""
+    """Return the time of a field from its PNG, of the parts of a batch, and of a folder."""
     run, rows = load_run(folder), cheque_rows()["train"]
-    format, logits = make_format(AMOUNT), frames_of(run)
-    one = lambda path: read_fields(logits, [prepare_field(read_grey(path))], format)
+    format, logits, inside = make_format(AMOUNT), frames_of(run), [0.0]
+
+    def network(ink: np.ndarray) -> np.ndarray:
+        start = time.perf_counter()
+        result = logits(ink)
+        inside[0] += time.perf_counter() - start
+        return result
+
+    prepare = lambda paths: [prepare_field(read_grey(path)) for path in paths]
+    read = partial(read_fields, network)
     with tempfile.TemporaryDirectory() as place:
-        paths = []
-        for i, (path, _) in enumerate(rows[:256]):
-            paths.append(Path(place) / f"{i}.png")
-            Image.open(path).save(paths[-1])
         good = []
-        for path in paths:
-            try:
-                prepare_field(read_grey(path))
-                good.append(path)
-            except DataError:
-                pass
-        many = lambda: read_fields(logits, [prepare_field(read_grey(p)) for p in good], format)
+        for i, (path, _) in enumerate(rows[:256]):
+            png = Path(place) / f"{i}.png"
+            Image.open(path).save(png)
+            with suppress(DataError):
+                prepare([png])
+                good.append(png)
+        one = lambda path: read(prepare([path]), format)
         for path in good[:40]:
             one(path)
-        many()
         seconds = [_seconds(partial(one, path)) for path in good[:40]]
-        batch = [_seconds(many) for _ in range(5)]
+        fields, parts = prepare(good), {"prepare": [], "network": [], "decode": []}
+        read(fields, format)
+        for _ in range(TURNS):
+            parts["prepare"].append(_seconds(partial(prepare, good)))
+            inside[0] = 0.0
+            both = _seconds(partial(read, fields, format))
+            parts["network"].append(inside[0])
+            parts["decode"].append(both - inside[0])
         aba = make_format("aba")
-        ink = [prepare_field(read_grey(p)) for p in good]
-        read_fields(logits, ink, aba)
-        checked = [_seconds(partial(read_fields, logits, ink, aba)) for _ in range(3)]
+        read(fields, aba)
+        checked = [_seconds(partial(read, fields, aba)) for _ in range(TURNS)]
         whole = _seconds(partial(_read_folder, folder, good, Path(place)))
+    each = {name: float(np.median(turns)) / len(good) for name, turns in parts.items()}
     return dict(
-        machine=f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
-        one_ms=1e3 * float(np.median(seconds)), fields=len(good),
-        fields_per_second=len(good) / float(np.median(batch)),
+        machine=machine(), one_ms=1e3 * float(np.median(seconds)), fields=len(good),
+        ms_of_a_field={name: 1e3 * part for name, part in each.items()},
+        fields_per_second=1 / sum(each.values()),
         files=FILES, files_per_second_of_the_command=FILES / whole,
         aba_without_preparation_per_second=len(good) / float(np.median(checked)),
     )  # fmt: skip
@@ -341,17 +354,8 @@ def _read_folder(run: Path, pictures: list[Path], place: Path) -> None:
     for i in range(FILES):
         (copies / f"{i}.png").hardlink_to(pictures[i % len(pictures)])
     program = str(Path(sys.executable).with_name("jaxdigits"))
-    command = [
-        program,
-        "read",
-        copies,
-        "--run",
-        run,
-        "--format",
-        AMOUNT,
-        "--csv",
-        place / "csv",
-    ]
+    table = place / "csv"
+    command = [program, "read", copies, "--run", run, "--format", AMOUNT, "--csv", table]
     answer = subprocess.run(command, capture_output=True, text=True)
     if answer.returncode not in (0, 3):  # 3: some are refused
         raise RuntimeError(answer.stderr)
@@ -385,9 +389,18 @@ def table(results: dict[str, Any]) -> str:
     for name, row in results["synthetic"].items():
         for style in STYLES:
             each = row[style]
-            shown = [_percent(each[k]) for k in ("greedy", "length_known", "checksum")]
+            shown = [_percent(each[k]) for k in KINDS]
             lines.append([name, style, *shown, f"{100 * each['calibration_error']:.1f}"])
+    seeds = [row for name, row in results["synthetic"].items() if name.startswith("columns-")]
+    for style in STYLES:
+        means = [_spread([row[style][k][0] for row in seeds]) for k in KINDS]
+        error = _spread([row[style]["calibration_error"] for row in seeds])
+        lines.append([f"columns, {len(seeds)} seeds", style, *means, error])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _spread(shares: list[float]) -> str:
+    return f"{100 * np.mean(shares):.1f} ± {100 * np.std(shares, ddof=1):.1f}"
 
 
 def table_of_promises(results: dict[str, Any]) -> str:
@@ -420,6 +433,10 @@ def table_of_cheques(results: dict[str, Any]) -> str:
         if promise:
             shown = [f"{100 * promise['coverage']:.1f}", f"{promise['errors']}"]
         lines.append([name, _percent(row["right"]), *shown])
+    for kind in ("", "-tuned"):
+        seeds = [results["cheques"].get(f"columns-{seed}{kind}") for seed in range(3)]
+        shares = [row["right"][0] for row in seeds if row]
+        lines.append([f"columns{kind}, {len(shares)} seeds", _spread(shares), "", ""])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

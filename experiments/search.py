@@ -299,27 +299,56 @@ def _share(book: Book, args: Any) -> None:
         book.measure("share", network, lambda: share(network))
 
 
+def tables(results: dict[str, Any]) -> list[str]:
+    """Return Markdown: the searches and their luck, and the speed of their trials."""
+    percent = lambda share: f"{100 * share:.2f}"
+    lines = [
+        "| searches | number | trials | test, % | hand-tuned default, % | claimed − test "
+        "| corrected − test |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, rows in searches(results).items():
+        test = [row["test_accuracy"] for row in rows]
+        default = results.get("default", {}).get(name.split()[-1])
+        trials = round(float(np.mean([row["trials"] for row in rows])))
+        claimed = [row["claimed"] - row["test_accuracy"] for row in rows]
+        corrected = [row["corrected"]["value"] - row["test_accuracy"] for row in rows]
+        usual = percent(default["test_accuracy"]) if default else ""
+        cells = [name, len(rows), trials, mean_of(test), usual]
+        cells += [mean_of(claimed), mean_of(corrected)]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    speed = [
+        "| trials | an hour of processor | × a loop of `fit` | × a loop that compiles once |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for network, row in results.get("rate", {}).items():
+        times = [row["lanes"] / row[loop] for loop in ("loop_of_fit", "loop_once")]
+        speed.append(f"| {network} | {row['lanes']:.0f} | {times[0]:.1f} | {times[1]:.2f} |")
+    return ["\n".join(lines), "\n".join(speed)]
+
+
+def searches(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the results of the parts that ended with a winner, by what was searched."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name, row in results.get("digits", {}).items():
+        groups.setdefault(f"digits, 10 minutes, {name.split('-')[1]}", []).append(row)
+    for minutes, row in results.get("mnist", {}).items():
+        groups[f"MNIST, {minutes} minutes, mlp"] = [row]
+    if "symbols" in results:
+        groups["math_symbols, 10 minutes, auto"] = [results["symbols"]["auto"]]
+    if "claims" in results:
+        groups["digits, 400 epochs, mlp"] = list(results["claims"].values())
+    return groups
+
+
+def mean_of(shares: list[float]) -> str:
+    """Return the mean in percent, with the standard error of several."""
+    error = 100 * np.std(shares, ddof=1) / len(shares) ** 0.5 if len(shares) > 1 else None
+    return f"{100 * np.mean(shares):.2f}" + (f" ± {error:.2f}" if error is not None else "")
+
+
 def _table(book: Book, args: Any) -> None:
-    rows = book.rows
-    for network, row in rows.get("rate", {}).items():
-        times = row["lanes"] / row["loop_of_fit"], row["lanes"] / row["loop_once"]
-        print(
-            f"| {network}: trials per CPU hour | {times[0]:.1f} × fit, {times[1]:.2f} × once |"
-        )
-    for part in ("digits", "mnist", "symbols", "front"):
-        for name, row in rows.get(part, {}).items():
-            print(f"| {name} | {100 * row['test_accuracy']:.2f} % | {row['wall']:.0f} s |")
-    if claims := list(rows.get("claims", {}).values()):
-        test = np.array([row["test_accuracy"] for row in claims])
-        for name, own in {
-            "claimed": [row["claimed"] for row in claims],
-            "corrected": [row["corrected"]["value"] for row in claims],
-        }.items():
-            off = 100 * (np.array(own) - test)
-            error = off.std(ddof=1) / len(off) ** 0.5
-            print(f"| {name} − test | {off.mean():+.2f} ± {error:.2f} % |")
-    for name, row in {**rows.get("share", {}), **rows.get("kills", {})}.items():
-        print(f"| {name} | {row} |")
+    print(*tables(book.rows), sep="\n\n")
 
 
 PARTS: dict[str, Callable[[Book, Any], None]] = {

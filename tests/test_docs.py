@@ -118,6 +118,14 @@ def test_the_figures_of_an_accelerator_are_those_of_its_results():
     assert f"took {results['parts']['epoch']['snn']['median']:.3f} s" in page
 
 
+def test_the_figures_of_a_cluster_are_those_of_its_results(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
+    cluster = runpy.run_path(str(ROOT / "experiments" / "cluster.py"))
+    results = json.loads((ROOT / "experiments" / "cluster.json").read_text())
+    page = (ROOT / "docs" / "many-devices.md").read_text()
+    assert all(table in page for table in cluster["table"](results).split("\n\n"))
+
+
 def test_the_programs_for_absent_chips_are_those_of_the_experiment(monkeypatch):
     monkeypatch.setenv("JAX_PLATFORMS", "cpu")  # the script sets both for itself
     monkeypatch.setenv("TPU_SKIP_MDS_QUERY", "1")
@@ -164,7 +172,8 @@ def test_what_is_read_of_pictures_is_that_of_its_experiments(monkeypatch):
             assert part in page
 
 
-def test_what_is_read_of_fields_is_that_of_its_experiment():
+def test_what_is_read_of_fields_is_that_of_its_experiment(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "experiments")
     experiment = runpy.run_path(str(ROOT / "experiments" / "fields.py"))
     results = json.loads((ROOT / "experiments" / "fields.json").read_text())
     page = (ROOT / "docs" / "fields.md").read_text()

@@ -17,7 +17,7 @@ def test_a_network_is_built_at_each_end_of_its_space(network):
     entries = space_entries(network, CONFIGS[f"{network}-{data}"].learning_rate)
     require_buildable(Space(**entries), FACTS._replace(data=data))
     spoilt = Space(**entries | {"weight_decay": Real(-0.1, 0.1)})
-    with pytest.raises(ValueError, match="weight_decay must be finite and >= 0, got -0.1"):
+    with pytest.raises(ValueError, match=r"weight_decay must be finite and >= 0, got -0\.1"):
         require_buildable(spoilt, FACTS._replace(data=data))
 
 
