@@ -380,6 +380,11 @@ def box(folder: Path) -> None:
     print((BOX / "params.npz").stat().st_size, "bytes")
 
 
+def tables(results: dict[str, Any]) -> list[str]:
+    """Return the tables of the page."""
+    return [table(results), table_of_promises(results), table_of_cheques(results)]
+
+
 def table(results: dict[str, Any]) -> str:
     """Return the share of right rows by style, in percent, with 95 % intervals."""
     lines = [
@@ -475,4 +480,4 @@ if __name__ == "__main__":
         box(Path(args[0]))
     else:
         every = json.loads(RESULTS.read_text())
-        print(table(every), table_of_promises(every), table_of_cheques(every), sep="\n\n")
+        print(*tables(every), sep="\n\n")
