@@ -2,7 +2,7 @@
 
     JAXDIGITS_DATA=FOLDER python experiments/fields.py train NETWORK SEED [EPOCHS]
     JAXDIGITS_DATA=FOLDER python experiments/fields.py doubt RUN
-    JAXDIGITS_DATA=FOLDER python experiments/fields.py synthetic NAME RUN
+    JAXDIGITS_DATA=FOLDER python experiments/fields.py synthetic NAME RUN [COUNT]
     JAXDIGITS_DATA=FOLDER python experiments/fields.py tune RUN FOLDER_OF_NEW_RUN [EPOCHS]
     JAXDIGITS_DATA=FOLDER python experiments/fields.py cheques NAME RUN
     JAXDIGITS_DATA=FOLDER python experiments/fields.py tesseract
@@ -13,9 +13,9 @@
 `train` makes a run, as `jaxdigits train NETWORK --data fields` does: the epoch, the temperature
 and the thresholds come from a twelfth of the writers of MNIST's training file, which no step
 saw.  `synthetic` reads fields by the writers of MNIST's test file, nine digits with the
-checksum 3-7-1, 4,000 of each style.  `cheques` reads the fifth of orand_car_a whose names'
-SHA-256 is a multiple of 5, under the format amount:0-9999999; `tune` goes on with a run on
-the others, of which a fifth chooses the epoch and the thresholds.  `box` writes the run that
+checksum 3-7-1, 4,000 of each style or COUNT.  `cheques` reads the fifth of orand_car_a whose
+names' SHA-256 is a multiple of 5, under the format amount:0-9999999; `tune` goes on with a run
+on the others, of which a fifth chooses the epoch and the thresholds.  `box` writes the run that
 the package has.  Results are added to fields.json.
 """
 
@@ -103,13 +103,16 @@ def doubt(folder: Path) -> None:
     print(learned.temperature, [threshold(learned, p) for p in PROMISES])
 
 
-def synthetic(folder: Path) -> dict[str, Any]:
+def synthetic(folder: Path, count: int = COUNT) -> dict[str, Any]:
     """Return the shares of right strings of a run, by style, and its promises."""
     run = load_run(folder)
-    _, test = fields(texts=(12, COUNT))
-    row: dict[str, Any] = {"parameters": sum(map(np.size, jax.tree.leaves(run.params)))}
+    _, test = fields(texts=(12, count))
+    row: dict[str, Any] = {
+        "fields": count,
+        "parameters": sum(map(np.size, jax.tree.leaves(run.params))),
+    }
     for style, look in STYLES.items():
-        texts = np.asarray(with_checksums(test, COUNT, seed=1).label)
+        texts = np.asarray(with_checksums(test, count, seed=1).label)
         rows = with_texts(test, texts, look)
         logits = predict(run, rows.inputs)[0]
         automata = {"length known": digits(9), "checksum": CHECKSUM}
@@ -469,9 +472,10 @@ if __name__ == "__main__":
         doubt(Path(args[0]))
     elif what == "tune":
         tune(Path(args[0]), Path(args[1]), int(args[2]) if args[2:] else 6)
-    elif what in ("synthetic", "cheques"):
-        measure = synthetic if what == "synthetic" else cheques
-        record(what, args[0], measure(Path(args[1])))
+    elif what == "synthetic":
+        record(what, args[0], synthetic(Path(args[1]), *map(int, args[2:])))
+    elif what == "cheques":
+        record(what, args[0], cheques(Path(args[1])))
     elif what == "tesseract":
         record(what, None, tesseract())
     elif what == "time":
