@@ -51,7 +51,7 @@ class Import:
           ValueError: for an unknown option or name, with the nearest one.
         """
         from jaxdigits.interop import PEERS
-        from jaxdigits.runs.config import IMPORTED, network_options
+        from jaxdigits.runs.network_options import IMPORTED, network_options
 
         of_network = [o for o in network_options(IMPORTED).values() if o.name != "classes"]
         own = [
@@ -91,7 +91,8 @@ class Import:
 
     def _data(self):
         """Read the data: (name, train, test, facts for the configuration)."""
-        from jaxdigits.runs.config import IMPORTED, usual_configs
+        from jaxdigits.runs.config import usual_configs
+        from jaxdigits.runs.network_options import IMPORTED
 
         known = usual_configs(IMPORTED)
         name = self.data or next(iter(known))

@@ -32,7 +32,8 @@ def own_options(network: str, neuron: str | None) -> dict[str, Option]:
     Args:
       neuron: a name, a choice of names, or None for the network's own.
     """
-    from jaxdigits.runs.config import NOT_SETTINGS, Config, network_options
+    from jaxdigits.runs.config import NOT_SETTINGS, Config
+    from jaxdigits.runs.network_options import network_options
     from jaxdigits.search.defaults import AUTO
     from jaxdigits.spikes import NEURONS
 
@@ -92,7 +93,7 @@ def own_entries(
 
 def _with_conditions(entries: dict[str, Any], neurons: str | None) -> dict[str, Any]:
     """Return entries of which those that one neuron alone has depend on it."""
-    from jaxdigits.runs.config import network_options
+    from jaxdigits.runs.network_options import network_options
     from jaxdigits.search.space import depends
 
     names = [] if neurons is None else neurons.split("|")

@@ -74,14 +74,9 @@ class Train:
             require_run(Path(resume))  # before JAX is imported
         start = _start_of(args)
         from jaxdigits.models import NETWORKS
-        from jaxdigits.runs.config import (
-            NOT_SETTINGS,
-            Config,
-            chosen_options,
-            network_options,
-            usual_configs,
-        )
+        from jaxdigits.runs.config import NOT_SETTINGS, Config, chosen_options, usual_configs
         from jaxdigits.runs.folder import load_config
+        from jaxdigits.runs.network_options import network_options
         from jaxdigits.runs.start import options_after
 
         named = bool(args) and not args[0].startswith("-")
@@ -294,7 +289,8 @@ def _start_of(args: Sequence[str]) -> Path | None:
 def every_option() -> list[Option]:
     """The options of all networks, each once."""
     from jaxdigits.models import NETWORKS
-    from jaxdigits.runs.config import NOT_SETTINGS, Config, network_options
+    from jaxdigits.runs.config import NOT_SETTINGS, Config
+    from jaxdigits.runs.network_options import network_options
     from jaxdigits.spikes import NEURONS
 
     pairs = [(network, neuron) for network in NETWORKS for neuron in NEURONS]

@@ -25,8 +25,8 @@ from jaxdigits.plots.spikes import (
     spike_times_figure,
 )
 from jaxdigits.runs import Run
-from jaxdigits.runs.config import IMPORTED
 from jaxdigits.runs.job import member_keys
+from jaxdigits.runs.network_options import IMPORTED
 from jaxdigits.spikes import events, traces
 from jaxdigits.train.state import evaluation_keys
 from jaxdigits.tree import cosine, named_leaves

@@ -1,6 +1,5 @@
 """The configuration of a training run: plain values, whole, as `config.json` holds them."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
@@ -10,8 +9,6 @@ from typing import Annotated, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxdigits import models
-from jaxdigits import spikes as sp
 from jaxdigits.augment import AUGMENTS, Augment, of_hands, of_senses, other_speech
 from jaxdigits.chain import in_series
 from jaxdigits.convert import spiking
@@ -19,14 +16,11 @@ from jaxdigits.data.catalogue import CLASSES, FEATURES, blank
 from jaxdigits.data.own import Own
 from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
-from jaxdigits.interop.images import image_graph
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss, contrastive, cross_entropy, ctc
-from jaxdigits.models.choices import require_options
 from jaxdigits.options import (
     Bounds,
     Option,
-    choose,
     names_of,
     options_of,
     require_name,
@@ -34,19 +28,22 @@ from jaxdigits.options import (
 )
 from jaxdigits.quantise import MOST, quantised
 from jaxdigits.runs.graph import GraphFile, graph_of
+from jaxdigits.runs.network_options import (
+    BUILDERS,
+    IMPORTED,
+    network_options,
+    plain,
+    whole_options,
+)
 from jaxdigits.train.microbatch import check_microbatch, require_apart
 from jaxdigits.train.optimizer import SCHEDULES
 
 GRADIENTS: Mapping[str, Any] = {**ESTIMATORS, **RULES}
 SEEDS = 2**32
 LONGEST_SIDE = 1 << 14  # pixels of one's own images
-# What a builder takes, and a run does not choose.
-NOT_OPTIONS = ("chain", "training", "statistics", "graph")
 # Fields that are no option of a training.
 NOT_SETTINGS = ("network", "options", "own", "start", "spiking_steps", "graph")
 OPTIONAL = ("own", "start", "bits", "spiking_steps", "graph")  # in a file unless None
-IMPORTED = "graph"  # the network of a NIR file
-BUILDERS: Mapping[str, Callable[..., Layer]] = {**models.NETWORKS, IMPORTED: image_graph}
 LIKE = {IMPORTED: "snn"}  # networks with another's settings of training
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
 OF_HANDS = ("embedding", "spiking_embedding")  # networks whose answers are points
@@ -269,56 +266,6 @@ def _by_rule(
     return build(**options, training=training, **rest, **({"chain": chain} if training else {}))
 
 
-def network_options(network: str, neuron: str | None = None) -> dict[str, Option]:
-    """Every option of a network by name, those of its neurons too, with defaults and texts.
-
-    Args:
-      neuron: None is the network's default.
-    """
-    own = _with_texts(options_of(BUILDERS[network], without=NOT_OPTIONS))
-    if "neuron" not in own:
-        return own
-    make = choose("neuron", sp.NEURONS, neuron or own["neuron"].default)
-    of_neuron = _with_texts(options_of(make, without=("surrogate",)))
-    if of_neuron.pop("convention", None):
-        of_neuron |= {o.name: o for o in options_of(sp.Convention)}
-    return own | of_neuron
-
-
-def _with_texts(options: list[Option]) -> dict[str, Option]:
-    """Return options by name; a text "as for `columns`." is replaced by that one's."""
-    owners, table = {"lif": sp.lif, **models.NETWORKS}, {}
-    for option in options:
-        if match := re.fullmatch(r"as for `(\w+)`\.", option.text):
-            texts = {o.name: o.text for o in options_of(owners[match[1]])}
-            option = option._replace(text=texts[option.name])
-        table[option.name] = option
-    return table
-
-
-def whole_options(network: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a network, and the defaults of all others.
-
-    Raises:
-      ValueError: for an option that the network does not have, an unknown name, or a number
-        out of bounds.
-    """
-    if not isinstance(options, Mapping):
-        raise ValueError(f"options must be names and values, got {options!r}")
-    table = network_options(network, options.get("neuron"))
-    owner = network
-    if "neuron" in table:
-        owner += f" of {options.get('neuron', table['neuron'].default)}"
-    require_options(owner, options, list(table))
-    values = {name: _plain(options.get(name, o.default)) for name, o in table.items()}
-    for name, value in values.items():
-        names = names_of(table[name].annotation)
-        if names and isinstance(value, str | Mapping):
-            require_name(name, names, value)
-        require_within(name, table[name].annotation, value)
-    return values
-
-
 def config_for(network: str, data: str | None = None, **settings: Any) -> Config:
     """The configuration of `CONFIGS` for a network and a data set, with changes.
 
@@ -369,7 +316,7 @@ def chosen_options(config: Config, table: Mapping[str, Option]) -> dict[str, Any
     own = network_options(config.network, config.options.get("neuron"))
     return {
         name: value for name, value in config.options.items()
-        if name in table and value != _plain(own[name].default)
+        if name in table and value != plain(own[name].default)
     }  # fmt: skip
 
 
@@ -397,8 +344,8 @@ def check_network(config: Config) -> None:
 def to_json(config: Config) -> dict[str, Any]:
     """The configuration as a JSON object, without the `OPTIONAL` fields that are None."""
     values = {k: v for k, v in asdict(config).items() if v is not None or k not in OPTIONAL}
-    plain = lambda v: v._asdict() if isinstance(v, Own | Start | GraphFile) else v
-    return {k: plain(v) for k, v in values.items()}
+    named = lambda v: v._asdict() if isinstance(v, Own | Start | GraphFile) else v
+    return {k: named(v) for k, v in values.items()}
 
 
 def from_json(values: Any) -> Config:
@@ -442,10 +389,6 @@ def _whole_own(own: Any, network: str) -> Own:
     if own.strings != (network in OF_STRINGS):
         raise ValueError(_FITTING[own.strings].format(network))
     return own
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 # Settings that a few runs of one seed led to, whose test accuracies were seen too (the page of

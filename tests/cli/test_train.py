@@ -11,8 +11,9 @@ from jaxdigits.cli.read import BOX
 from jaxdigits.cli.train import Train
 from jaxdigits.models import NETWORKS
 from jaxdigits.runs import job
-from jaxdigits.runs.config import CONFIGS, network_options
+from jaxdigits.runs.config import CONFIGS
 from jaxdigits.runs.folder import load_config
+from jaxdigits.runs.network_options import network_options
 
 
 def test_json_is_one_object_on_the_last_line_and_people_read_stderr(trained):

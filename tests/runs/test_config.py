@@ -16,9 +16,9 @@ from jaxdigits.runs.config import (
     chosen_options,
     config_for,
     from_json,
-    network_options,
     to_json,
 )
+from jaxdigits.runs.network_options import network_options
 
 
 @pytest.mark.parametrize("name", CONFIGS)
