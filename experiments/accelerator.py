@@ -1,7 +1,7 @@
-"""One command for a machine with a GPU or a TPU: under eight minutes, one JSON.
+"""One command for a machine with a GPU or a TPU: some eight minutes, one JSON.
 
     JAXDIGITS_DATA=FOLDER python experiments/accelerator.py            writes accelerator.json
-    python experiments/accelerator.py --tables
+    python experiments/accelerator.py --table
     python experiments/accelerator.py --smoke      all of it, small, on a CPU; writes nothing
 
 The parts, in the order of what a reader wants to know first; each row joins the JSON when it is
@@ -60,7 +60,10 @@ def recurrences(small: bool) -> Rows:
     grid += [(size, jnp.bfloat16) for size in sizes if small or size[0] == 100]
     return {
         f"{way}, T = {steps}, n = {n}, {dtype.__name__}": partial(
-            times_of_forms, partial(neurons, (steps, 16, n), dtype, way == "backward"), small
+            times_of_forms,
+            partial(neurons, (steps, 16, n), dtype, way == "backward"),
+            small,
+            dtype == jnp.float32,
         )
         for (steps, n), dtype in grid
         for way in ("forward", "backward")
@@ -79,7 +82,9 @@ def networks(small: bool) -> Rows:
     }
 
 
-def times_of_forms(make: Callable[[], Callable[[], Any]], small: bool) -> Row:
+def times_of_forms(
+    make: Callable[[], Callable[[], Any]], small: bool, kernel: bool = True
+) -> Row:
     """Time a step in each form that this device has; `make` compiles the step."""
     programs, kind = {}, "gpu" if platform() == "cpu" else platform()
     for block in (1, 5, 10, 25):
@@ -90,7 +95,7 @@ def times_of_forms(make: Callable[[], Callable[[], Any]], small: bool) -> Row:
             stack.enter_context(without("kernel"))
             jax.clear_caches()
             programs[f"blocks of {block}"] = make()
-    if has_kernels():
+    if kernel and has_kernels():
         jax.clear_caches()
         programs["kernel"] = make()
     times = in_turn(list(programs.values()), repeats=2 if small else 10)
@@ -116,7 +121,9 @@ def workloads(small: bool) -> Rows:
     def row(name: str) -> Row:
         whole = replace(WORKLOADS[name], cuts=(1,))
         row = measure_workload(whole, repeats=2 if small else 20)
-        return {key: value for key, value in row.items() if key != "turns"}
+        form = "kernel" if has_kernels() else f"blocks of {scan.UNROLL.get(platform(), 1)}"
+        del row["turns"]
+        return row | {"recurrence": form}
 
     return {name: partial(row, name) for name in (("W7-mlp-1",) if small else WORKLOADS)}
 
@@ -216,14 +223,17 @@ def clocks() -> str | None:
 
 
 def main() -> None:
-    if "--tables" in sys.argv:
+    if "--table" in sys.argv:
         print(tables(json.loads(RESULTS.read_text())))
         return
     small, start = "--smoke" in sys.argv, time.perf_counter()
     results: Row = {}
     if not small and RESULTS.exists():
         results = json.loads(RESULTS.read_text())
-    results |= dict(machine=machine(), clocks=clocks())
+    here = machine()
+    if (before := results.get("machine", here))["device"] != here["device"]:
+        sys.exit(f"{RESULTS} is of {before['device']}: move it away first")
+    results |= dict(machine=here, clocks=clocks())
     for part, rows_of in PARTS.items():
         rows = results.setdefault("parts", {}).setdefault(part, {})
         for name, measure in rows_of(small).items():

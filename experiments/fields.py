@@ -74,6 +74,7 @@ STYLES = {
     "touching": Style(touching=1.0, boxed=0.0),
     "all": Style(),
 }
+SEEDS = 3
 KINDS = ("greedy", "length_known", "checksum")
 AMOUNT = "amount:0-9999999"
 PROMISES = (0.01, 0.001)
@@ -328,17 +329,17 @@ def timed(folder: Path) -> dict[str, Any]:
         for path in good[:40]:
             one(path)
         seconds = [_seconds(partial(one, path)) for path in good[:40]]
-        fields, parts = prepare(good), {"prepare": [], "network": [], "decode": []}
-        read(fields, format)
+        prepared, parts = prepare(good), {"prepare": [], "network": [], "decode": []}
+        read(prepared, format)
         for _ in range(TURNS):
             parts["prepare"].append(_seconds(partial(prepare, good)))
             inside[0] = 0.0
-            both = _seconds(partial(read, fields, format))
+            both = _seconds(partial(read, prepared, format))
             parts["network"].append(inside[0])
             parts["decode"].append(both - inside[0])
         aba = make_format("aba")
-        read(fields, aba)
-        checked = [_seconds(partial(read, fields, aba)) for _ in range(TURNS)]
+        read(prepared, aba)
+        checked = [_seconds(partial(read, prepared, aba)) for _ in range(TURNS)]
         whole = _seconds(partial(_read_folder, folder, good, Path(place)))
     each = {name: float(np.median(turns)) / len(good) for name, turns in parts.items()}
     return dict(
@@ -357,8 +358,8 @@ def _read_folder(run: Path, pictures: list[Path], place: Path) -> None:
     for i in range(FILES):
         (copies / f"{i}.png").hardlink_to(pictures[i % len(pictures)])
     program = str(Path(sys.executable).with_name("jaxdigits"))
-    table = place / "csv"
-    command = [program, "read", copies, "--run", run, "--format", AMOUNT, "--csv", table]
+    answers = place / "csv"
+    command = [program, "read", copies, "--run", run, "--format", AMOUNT, "--csv", answers]
     answer = subprocess.run(command, capture_output=True, text=True)
     if answer.returncode not in (0, 3):  # 3: some are refused
         raise RuntimeError(answer.stderr)
@@ -395,10 +396,11 @@ def table(results: dict[str, Any]) -> str:
     ]
     lines += [["---", "---", "---:", "---:", "---:", "---:"]]
     for name, row in results["synthetic"].items():
+        of = f"{name}, {row['fields']:,} fields" if row.get("fields", COUNT) < COUNT else name
         for style in STYLES:
             each = row[style]
             shown = [_percent(each[k]) for k in KINDS]
-            lines.append([name, style, *shown, f"{100 * each['calibration_error']:.1f}"])
+            lines.append([of, style, *shown, f"{100 * each['calibration_error']:.1f}"])
     seeds = [row for name, row in results["synthetic"].items() if name.startswith("columns-")]
     for style in STYLES:
         means = [_spread([row[style][k][0] for row in seeds]) for k in KINDS]
@@ -442,7 +444,7 @@ def table_of_cheques(results: dict[str, Any]) -> str:
             shown = [f"{100 * promise['coverage']:.1f}", f"{promise['errors']}"]
         lines.append([name, _percent(row["right"]), *shown])
     for kind in ("", "-tuned"):
-        seeds = [results["cheques"].get(f"columns-{seed}{kind}") for seed in range(3)]
+        seeds = [results["cheques"].get(f"columns-{seed}{kind}") for seed in range(SEEDS)]
         shares = [row["right"][0] for row in seeds if row]
         lines.append([f"columns{kind}, {len(shares)} seeds", _spread(shares), "", ""])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -6,9 +6,10 @@
 `steps`, `batch` and `width` grow the SNN of W1 (784-512-10, T = 25, batch 128); `members` grows
 a population of MLPs 784-128-10, batch 128.  Each part times its sizes in turn in one process,
 after a warm-up and without compiling.  A slope is of the straight line through the logarithms:
-1 where twice the work takes twice the time.  `integers` times the inference of the SNN of W1,
-with floats, with weights rounded to 8 bits, and in whole numbers (8-bit weights, 16-bit
-potentials).  `table` prints Markdown and draws docs/images/growth.png.
+1 where twice the work takes twice the time.  `integers` times the inference of an SNN
+784-512-10 with the library's own neurons: with floats, with weights rounded to 8 bits, and in
+whole numbers (8-bit weights, 16-bit potentials).  `table` prints Markdown and draws
+docs/images/growth.png.
 """
 
 import json
@@ -65,7 +66,7 @@ def grow(axis: str) -> dict[str, Any]:
 
 def integers() -> dict[str, Any]:
     """Return the quartiles of the seconds of an inference, by images and numbers."""
-    network = snn(hidden=(512,), steps=25, norm=None, dropout_rate=0.0)
+    network = snn(hidden=(512,), dropout_rate=0.0)
     params, _ = network.init(jax.random.key(0), SHAPE)
     twin = to_integers(network, params)
     ways = {

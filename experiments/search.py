@@ -309,21 +309,26 @@ def tables(results: dict[str, Any]) -> list[str]:
     ]
     for name, rows in searches(results).items():
         test = [row["test_accuracy"] for row in rows]
-        default = results.get("default", {}).get(name.split()[-1])
+        default = results.get("default", {}).get(name.removeprefix("digits, "))
         trials = round(float(np.mean([row["trials"] for row in rows])))
         claimed = [row["claimed"] - row["test_accuracy"] for row in rows]
         corrected = [row["corrected"]["value"] - row["test_accuracy"] for row in rows]
         usual = percent(default["test_accuracy"]) if default else ""
         cells = [name, len(rows), trials, mean_of(test), usual]
-        cells += [mean_of(claimed), mean_of(corrected)]
+        cells += [mean_of(claimed, "+.2f"), mean_of(corrected, "+.2f")]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     speed = [
-        "| trials | an hour of processor | × a loop of `fit` | × a loop that compiles once |",
-        "| --- | ---: | ---: | ---: |",
+        "| trials | an hour of processor | × a loop of `fit` | × a loop that compiles once "
+        "| outside of programs, % |",
+        "| --- | ---: | ---: | ---: | ---: |",
     ]
     for network, row in results.get("rate", {}).items():
         times = [row["lanes"] / row[loop] for loop in ("loop_of_fit", "loop_once")]
-        speed.append(f"| {network} | {row['lanes']:.0f} | {times[0]:.1f} | {times[1]:.2f} |")
+        share = results.get("share", {}).get(network)
+        outside = f"{100 * share['host']:.1f}" if share else ""
+        speed.append(
+            f"| {network} | {row['lanes']:.0f} | {times[0]:.1f} | {times[1]:.2f} | {outside} |"
+        )
     return ["\n".join(lines), "\n".join(speed)]
 
 
@@ -331,20 +336,22 @@ def searches(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the results of the parts that ended with a winner, by what was searched."""
     groups: dict[str, list[dict[str, Any]]] = {}
     for name, row in results.get("digits", {}).items():
-        groups.setdefault(f"digits, 10 minutes, {name.split('-')[1]}", []).append(row)
+        groups.setdefault(f"digits, {name.split('-')[1]}", []).append(row)
     for minutes, row in results.get("mnist", {}).items():
-        groups[f"MNIST, {minutes} minutes, mlp"] = [row]
+        groups[f"MNIST, mlp, {minutes} minutes"] = [row]
     if "symbols" in results:
-        groups["math_symbols, 10 minutes, auto"] = [results["symbols"]["auto"]]
+        groups["math_symbols, auto"] = [results["symbols"]["auto"]]
+    if "front" in results:
+        groups["digits, front of snn"] = [results["front"]["snn"]]
     if "claims" in results:
-        groups["digits, 400 epochs, mlp"] = list(results["claims"].values())
+        groups["digits, mlp, 400 epochs"] = list(results["claims"].values())
     return groups
 
 
-def mean_of(shares: list[float]) -> str:
+def mean_of(shares: list[float], form: str = ".2f") -> str:
     """Return the mean in percent, with the standard error of several."""
     error = 100 * np.std(shares, ddof=1) / len(shares) ** 0.5 if len(shares) > 1 else None
-    return f"{100 * np.mean(shares):.2f}" + (f" ± {error:.2f}" if error is not None else "")
+    return f"{100 * np.mean(shares):{form}}" + (f" ± {error:.2f}" if error is not None else "")
 
 
 def _table(book: Book, args: Any) -> None:

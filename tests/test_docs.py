@@ -1,4 +1,4 @@
-"""What the documents say: their code runs, and their numbers are those of the experiments."""
+"""The documents: their code runs, their links lead somewhere, their limits are true."""
 
 import re
 from importlib import import_module

@@ -151,30 +151,30 @@ class Search:
         from jaxdigits.search.head import head_of
         from jaxdigits.search.hosts import folder_of, host_of
         from jaxdigits.search.journal import create_journal
-        from jaxdigits.search.parts import parts_for
+        from jaxdigits.search.split import split_for
         from jaxdigits.search.work import Plan, Work
 
         data, own, train, test, groups = self._data(self.settings.get("data"))
         seed = self.settings.get("seed", 0)
-        parts, whole = parts_for(train, self.images or min(MANY, len(train)), groups)
-        examples = parts.examples()
+        split, whole = split_for(train, self.images or min(MANY, len(train)), groups)
+        examples = split.examples()
         longest = self.longest or (27 if examples < FEW else 9)
         space = self._space(examples)
         facts = Facts(data, own, longest)
         require_buildable(space, facts)
-        folds = 1 if parts.folds is None else len(parts.folds.train)
+        folds = 1 if split.folds is None else len(split.folds.train)
         host = host_of(self.host or "1/1")
         if self.host and self.out is None:
             raise ValueError("--host needs --out, the folder that all hosts share")
         plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes, folds, host)
         folder = folder_of(self.out or _new_folder(self.network, Path(data).stem), host)
         minutes = self.minutes or (None if self.epochs else MINUTES)
-        work = Work(plan, *parts)
+        work = Work(plan, *split)
         images = None if whole is None else self.images or min(MANY, len(train))
         create_journal(folder, head_of(plan, images))
         say(
             f"searching {self.network} on {examples:,} images ({data}), "
-            f"{parts.to_choose()} to choose, in {folder}",
+            f"{split.to_choose()} to choose, in {folder}",
             json_wanted=self.json,
         )
         session = Session(work, Budget(minutes, self.epochs), began=self.began)
@@ -185,7 +185,7 @@ class Search:
         from jaxdigits.search.folder import read_budget, resume_session
         from jaxdigits.search.head import plan_of
         from jaxdigits.search.journal import read_journal
-        from jaxdigits.search.parts import parts_for
+        from jaxdigits.search.split import split_for
         from jaxdigits.search.work import Work
 
         folder = self.resume
@@ -200,10 +200,10 @@ class Search:
         if own and plan.facts.own and own.digest != plan.facts.own.digest:
             changed = f"{data} has changed since the search began"
             raise RunError(f"{changed}: bring the old data back, or begin a new search")
-        parts, whole = parts_for(train, images or len(train), groups)
+        split, whole = split_for(train, images or len(train), groups)
         more = self.minutes is not None or self.epochs is not None
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
-        session = Session(Work(plan, *parts), budget, began=self.began)
+        session = Session(Work(plan, *split), budget, began=self.began)
         resume_session(folder, session)
         say(f"{folder} goes on after {len(session.records)} decisions", json_wanted=self.json)
         return folder, session, test, whole

@@ -16,7 +16,7 @@ FACTOR = 3  # a third goes on, three times as far
 FEWEST = 8  # trials that go on: as many as a CPU has lanes
 SIZES = (24, 24, 72)  # trials of a group's brackets; the last holds for all later ones
 LATE = 3  # each third bracket begins one rung later
-TASTE = 4  # trials of a network among several, before any has a bracket
+TASTE = 4  # trials of each group of a first round with several networks
 
 
 class Score(NamedTuple):
@@ -41,8 +41,8 @@ def bracket(place: int, longest: int, *, taste: bool = False) -> Bracket:
     """Return the bracket at a place, from 0, in the fixed sequence of a group.
 
     Args:
-      taste: whether it has few trials, which no rung compares: where several networks
-        compete, each is tried before one of them takes all the time.
+      taste: whether the bracket has few trials and one rung.  Where several networks compete,
+        each has such a bracket first.
 
     Raises:
       ValueError: for a longest trial of no epoch.

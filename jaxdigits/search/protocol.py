@@ -65,8 +65,8 @@ def _bracket(work: Work, records: Sequence[Record], hooks: Hooks) -> Record:
     number = len(turns)
     group, others = _next_group(work, turns, hooks)
     place = sum(g == group for g, _ in turns)
-    networks = len(_usual(work))
-    shape = bracket(place, plan.facts.epochs, taste=number < networks > 1)
+    taste = len(_usual(work)) > 1 and not place and number < _first_round(work)
+    shape = bracket(place, plan.facts.epochs, taste=taste)
     own, _ = lanes_of(work, group)
     # Without a traced number all trials of a group would be equal.
     size = shape.size if own.names else 1
@@ -93,9 +93,8 @@ def _next_group(
     """
     host, hosts = work.plan.host
     own = list(range(host, len(work.groups), hosts)) or [0]
-    together = -(-max(TOGETHER, len(_usual(work))) // hosts)
     dealt = [(own.index(group), score) for group, score in turns]
-    group = own[next_group(dealt, together, len(own))]
+    group = own[next_group(dealt, _first_round(work), len(own))]
     others = hooks.others()
     mine = {g: score for g, score in turns if g == group}
     fresh = [g for g in own if g not in {had for had, _ in turns}]
@@ -178,6 +177,11 @@ def _told(work: Work, group: Group, trial: Trial, longest: int) -> Told:
     scores = {epochs: score.accuracy for epochs, score in trial.scores.items()}
     done = longest in scores
     return Told({n: point[n] for n in group.names}, scores, done, trial.operations)
+
+
+def _first_round(work: Work) -> int:
+    """Return the groups of this host's first round; all hosts' have the hand-tuned defaults."""
+    return -(-max(TOGETHER, len(_usual(work))) // work.plan.host[1])
 
 
 def _usual(work: Work) -> list[Settings]:

@@ -25,9 +25,9 @@ from jaxdigits.search.lanes import (
     joined,
 )
 from jaxdigits.search.pace import Pace, step_seconds
-from jaxdigits.search.parts import Parts
 from jaxdigits.search.records import Rung
 from jaxdigits.search.space import Space
+from jaxdigits.search.split import trained_on
 
 
 class Plan(NamedTuple):
@@ -84,7 +84,7 @@ NO_HOOKS = Hooks()
 
 def examples_of(work: Work) -> int:
     """Return the examples that a trial trains on."""
-    return Parts(work.train, work.valid, work.folds).examples()
+    return trained_on(work.train, work.folds)
 
 
 def lanes_for(work: Work, networks: int) -> int:

@@ -12,11 +12,12 @@ from jaxdigits.search.budget import Budget, Session, Stopped
 from jaxdigits.search.folder import finished, resume_session, search_in
 from jaxdigits.search.groups import Facts
 from jaxdigits.search.journal import FILE, POOL, create_journal, read_journal
+from jaxdigits.search.protocol import extend
 from jaxdigits.search.records import member_epochs, trials_of
 from jaxdigits.search.session import search
 from jaxdigits.search.space import Choice, Real, Space
 from jaxdigits.search.words import against_default, four_numbers
-from jaxdigits.search.work import Plan, Work
+from jaxdigits.search.work import Hooks, Plan, Work
 
 SPACE = Space(network="mlp", hidden=(8,), batch=32, learning_rate=Real(1e-3, 3e-2, log=True))
 SPACE_OF_RATES = Space(learning_rate=Real(1e-3, 3e-2, log=True))
@@ -165,11 +166,24 @@ def test_minutes_without_a_comparison_end_with_the_default(tmp_path, work):
 
 
 def test_of_several_networks_each_is_tasted_before_one_has_a_bracket(work):
-    space = Space(**SPACE.entries | {"network": Choice("mlp", "snn")})
-    found = search("auto", space, work.train, work.valid, epochs=4 + 4 + 24, longest=1)
+    more = dict(network=Choice("mlp", "snn"), batch=Choice(16, 32))
+    space = Space(**SPACE.entries | more)
+    found = search("auto", space, work.train, work.valid, epochs=4 * 4 + 24, longest=1)
     brackets = [record for record in found.session.records if "group" in record]
     shapes = [(len(b["trials"]), b["settings"][0]["network"]) for b in brackets]
     assert shapes[:2] == [(4, "mlp"), (4, "snn")]
-    assert len(brackets[2]["trials"]) == 24
+    assert [size for size, _ in shapes[2:5]] == [4, 4, 24]
     assert [b["defaults"] for b in brackets[:2]] == [[0], [4]]
-    assert brackets[2]["group"] in {b["group"] for b in brackets[:2]}
+    assert len({b["group"] for b in brackets[:4]}) == 4 > brackets[4]["group"]
+
+
+def test_each_host_tastes_its_own_first_round_and_no_group_twice(work):
+    more = dict(network=Choice("mlp", "snn", "cnn"), batch=Choice(16, 32))
+    plan = Plan(Space(**SPACE.entries | more), work.plan.facts, host=(1, 3))
+    records, taught = [], Work(plan, work.train, work.valid)
+    hooks = Hooks(may_start=lambda epochs, seconds: len(records) < 5)
+    extend(taught, records, {}, hooks)
+    brackets = [record for record in records if "group" in record]
+    assert [len(b["trials"]) for b in brackets] == [4, 4, 24]
+    assert brackets[0]["group"] == 1
+    assert brackets[2]["group"] in [b["group"] for b in brackets[:2]]

@@ -1,4 +1,4 @@
-"""The parts of the training data: what trials learn from, what chooses, the winner's own."""
+"""The split of the training data: what trials learn from, what chooses, the winner's own."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from jaxdigits.runs.job import SPLIT_SEED, validation_split
 from jaxdigits.search.folds import Folds, fold_count, folds_of
 
 
-class Parts(NamedTuple):
+class Split(NamedTuple):
     """The data of the trials."""
 
     train: Dataset
@@ -20,7 +20,7 @@ class Parts(NamedTuple):
 
     def examples(self) -> int:
         """Return the examples that a trial trains on."""
-        return len(self.train) if self.folds is None else self.folds.train.shape[1]
+        return trained_on(self.train, self.folds)
 
     def to_choose(self) -> str:
         """Return the images that choose, in words."""
@@ -29,17 +29,17 @@ class Parts(NamedTuple):
         return f"{self.folds.valid.size:,} in {len(self.folds.valid)} folds"
 
 
-def parts_for(
+def split_for(
     train: Dataset, images: int, groups: np.ndarray | None = None
-) -> tuple[Parts, tuple[Dataset, Dataset] | None]:
-    """Return the parts of the trials, and (train, valid) of the winner.
+) -> tuple[Split, tuple[Dataset, Dataset] | None]:
+    """Return the split of the trials, and (train, valid) of the winner.
 
     Args:
       images: that the trials may have.
       groups: [N] whole numbers of the training images, equal for those that belong together.
 
     Returns:
-      the parts, and None in place of the winner's where they are the same.
+      the split, and None in place of the winner's where both are the same.
     """
     whole = validation_split(train)
     strings = np.ndim(train.label) == 2
@@ -52,7 +52,12 @@ def parts_for(
         rows = np.asarray(split(numbered, (some, len(learn) - some), seed=0)[0].inputs[:])[:, 0]
     part = learn if some == len(learn) else learn[rows]
     if count == 1:
-        return Parts(part, whole[1], None), None if images >= len(train) else whole
+        return Split(part, whole[1], None), None if images >= len(train) else whole
     own = None if groups is None else groups[rows]
     folds = folds_of(np.asarray(part.label), count, seed=SPLIT_SEED, groups=own)
-    return Parts(part, part, folds), whole
+    return Split(part, part, folds), whole
+
+
+def trained_on(train: Dataset, folds: Folds | None) -> int:
+    """Return the examples that a trial trains on."""
+    return len(train) if folds is None else folds.train.shape[1]
