@@ -109,18 +109,20 @@ def tables(results: dict[str, Any]) -> list[str]:
         seconds, memory = (
             [row[k] for row in results[axis].values()] for k in ("median", "bytes")
         )
-        of = lambda numbers, form: ", ".join(form.format(n) for n in numbers)
-        growth.append(
-            f"| {name} | {of(sizes, '{}')} | {of([1e3 * s for s in seconds], '{:.3g}')} "
-            f"| {slope(sizes, seconds):.2f} | {of([m / 1e6 for m in memory], '{:.3g}')} "
-            f"| {slope(sizes, memory):.2f} |"
-        )
+        ms, mb = [1e3 * n for n in seconds], [n / 1e6 for n in memory]
+        cells = [name, _listed(sizes), _listed(ms), f"{slope(sizes, seconds):.2f}"]
+        cells += [_listed(mb), f"{slope(sizes, memory):.2f}"]
+        growth.append(f"| {' | '.join(cells)} |")
     head = list(results["integers"][str(READ[0])])
     cost = [f"| images | {', ms | '.join(head)}, ms |", f"| ---: |{' ---: |' * len(head)}"]
     for images, row in results["integers"].items():
         times = [f"{1e3 * row[name]['median']:.2f}" for name in head]
         cost.append(f"| {images} | {' | '.join(times)} |")
     return ["\n".join(growth), "\n".join(cost)]
+
+
+def _listed(numbers: list) -> str:
+    return "; ".join(f"{n:,.0f}" if n >= 100 else f"{n:.3g}" for n in numbers)
 
 
 def draw(results: dict[str, Any]) -> None:

@@ -27,6 +27,7 @@ TABLES = {
     ("core", "results"): "table",
     ("devices", "many-devices"): "tables",
     ("fields", "fields"): "tables",
+    ("growth", "benchmark"): "tables",
     ("ladder", "results"): "table",
     ("learning_rules", "learning-rules"): "table",
     ("members", "many-devices"): "table",
