@@ -36,6 +36,7 @@ TABLES = {
     ("preparing", "pictures"): "table",
     ("reliability", "resuming"): "table",
     ("robustness", "results"): "table",
+    ("search", "search"): "tables",
     ("segmentation", "fields"): "table",
     ("signatures", "signatures"): "tables",
     ("tutorials", "results"): "table",

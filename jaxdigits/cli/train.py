@@ -19,10 +19,10 @@ from jaxdigits.cli.report import (
     say_note,
     tensorboard,
 )
-from jaxdigits.cli.source import own_place, read_data, run_data
+from jaxdigits.cli.source import read_data, run_data
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.errors import require_run
-from jaxdigits.options import Bounds, Option, options_of, require_name, require_within
+from jaxdigits.options import Bounds, Option, options_of, require_within
 
 NETWORK = "snn"  # that is trained without a name
 UPDATES = 8  # of an epoch of one's own data at the least, if there are enough examples
@@ -73,60 +73,30 @@ class Train:
         if resume := value_before_parsing(args, "--resume", None):
             require_run(Path(resume))  # before JAX is imported
         start = _start_of(args)
+        from jaxdigits.cli.train_options import chosen_training
         from jaxdigits.models import NETWORKS
-        from jaxdigits.runs.config import NOT_SETTINGS, Config, chosen_options, usual_configs
-        from jaxdigits.runs.folder import load_config
-        from jaxdigits.runs.network_options import network_options
-        from jaxdigits.runs.start import options_after
 
-        named = bool(args) and not args[0].startswith("-")
-        before = load_config(start) if start else None
-        network, rest = (args[0], args[1:]) if named else (None, args)
-        network = network or (before.network if before else NETWORK)
-        if not before or before.network != network:
-            require_name("network", NETWORKS, network)
-        if before and before.network != network:
-            raise ValueError(
-                f"--start {start} is a run of {before.network}, not {network}: write "
-                f"`jaxdigits train {before.network}`"
-            )
-        known = usual_configs(network)
-        data = value_before_parsing(rest, "--data", next(iter(known)))
-        if place := own_place(data, known):
-            known = {data: next(iter(known.values()))}
-        require_name(f"data of {network}", known if data in known else [*known, "./DIR"], data)
-        usual = known[data]
-        if before:
-            usual = replace(usual, network=network, graph=before.graph,
-                            options=options_after(before, {}))  # fmt: skip
-        neuron = value_before_parsing(rest, "--neuron", usual.options.get("neuron"))
-        table = network_options(network, neuron)
-        chosen = chosen_options(usual, table) | ({"neuron": neuron} if neuron else {})
-        of_network = [
-            o._replace(default=chosen.get(o.name, o.default))
-            for o in table.values() if o.name != "classes"
-        ]  # fmt: skip
-        of_run = [
-            o._replace(default=getattr(usual, o.name))
-            for o in options_of(Config, without=NOT_SETTINGS)
-        ]
-        of_run[0] = of_run[0]._replace(annotation=Annotated[str, tuple(known)])
+        chosen = chosen_training(args, start, NETWORK)
         own = options_of(cls, without=("machines", "network", "settings"))
         machines = options_of(Processes)
         parser = make_parser(
-            f"jaxdigits train {network}",
-            TEXT.format(networks=", ".join(NETWORKS), network=network, data=data,
-                        neuron=f" with {neuron}" if neuron else ""),
-            {f"network ({network})": of_network, "training": of_run, "run": own + machines},
+            f"jaxdigits train {chosen.network}",
+            TEXT.format(networks=", ".join(NETWORKS), network=chosen.network, data=chosen.data,
+                        neuron=f" with {chosen.neuron}" if chosen.neuron else ""),
+            {f"network ({chosen.network})": chosen.of_network, "training": chosen.of_run,
+             "run": own + machines},
         )  # fmt: skip
-        values = parse(parser, rest)
+        values = parse(parser, chosen.rest)
         pick = lambda options: {o.name: values[o.name] for o in options if o.name in values}
-        settings = pick(of_run) | ({"data": str(place)} if place else {})
-        if options := pick(of_network):
+        settings = pick(chosen.of_run)
+        if chosen.place:
+            settings["data"] = str(chosen.place)
+        if options := pick(chosen.of_network):
             settings["options"] = options
         of_start: dict[str, Any] = {"start": start} if start else {}
+        network = chosen.network if chosen.named else None
         return cls(**pick(own) | of_start, machines=Processes(**pick(machines)),
-                   network=network if named else None, settings=settings)  # fmt: skip
+                   network=network, settings=settings)  # fmt: skip
 
     def run(self) -> int:
         """Train, and print what came of it."""
