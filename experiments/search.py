@@ -10,7 +10,7 @@
     python experiments/search.py front                     accuracy against operations, snn
     python experiments/search.py optuna [--minutes 10]     TPE and Hyperband in sequence, mlp
     python experiments/search.py share                     the host's share of a search's time
-    python experiments/search.py table                     all of it as Markdown
+    python experiments/search.py table                     the searches and rates, as Markdown
 
 Each result joins search.json as it comes, and a part that is there is not measured again.
 Folders of searches are in --folder, where a stopped one goes on.
