@@ -103,7 +103,7 @@ def killed(book: Book, name: str, count: int, args: tuple) -> dict[str, Any]:
         if kills >= count:
             process.wait()
             continue
-        time.sleep(draw.uniform(2.0, 20.0))
+        time.sleep(draw.uniform(2.0, 9.0))
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
             kills += 1
@@ -284,7 +284,7 @@ def _front(book: Book, args: Any) -> None:
 
 
 def _kills(book: Book, args: Any) -> None:
-    own = ("mlp", *TINY, "--epochs", 2000)
+    own = ("mlp", *TINY, "--epochs", 6000)
     count = args.count or 50
     book.measure("kills", str(count), lambda: killed(book, "kills", count, own))
 
