@@ -180,7 +180,7 @@ def _told(work: Work, group: Group, trial: Trial, longest: int) -> Told:
 
 
 def _first_round(work: Work) -> int:
-    """Return the groups of this host's first round; all hosts' have the hand-tuned defaults."""
+    """Return the groups of this host's first round; all hosts' together have each default."""
     return -(-max(TOGETHER, len(_usual(work))) // work.plan.host[1])
 
 

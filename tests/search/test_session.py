@@ -180,9 +180,9 @@ def test_of_several_networks_each_is_tasted_before_one_has_a_bracket(work):
 def test_each_host_tastes_its_own_first_round_and_no_group_twice(work):
     more = dict(network=Choice("mlp", "snn", "cnn"), batch=Choice(16, 32))
     plan = Plan(Space(**SPACE.entries | more), work.plan.facts, host=(1, 3))
-    records, taught = [], Work(plan, work.train, work.valid)
+    records, own = [], Work(plan, work.train, work.valid)
     hooks = Hooks(may_start=lambda epochs, seconds: len(records) < 5)
-    extend(taught, records, {}, hooks)
+    extend(own, records, {}, hooks)
     brackets = [record for record in records if "group" in record]
     assert [len(b["trials"]) for b in brackets] == [4, 4, 24]
     assert brackets[0]["group"] == 1
