@@ -32,6 +32,7 @@ from typing import Any
 import jax
 import numpy as np
 from core import machine
+from search_tables import tables
 
 from jaxdigits.data import digits
 from jaxdigits.data.idx import read_idx
@@ -180,40 +181,11 @@ def share(network: str, images: int | None = None) -> dict[str, float]:
     return dict(host=1 - inside[0] / (time.perf_counter() - clock))
 
 
-def with_optuna(minutes: float, images: int | None = None) -> dict[str, Any]:
-    """Search as Optuna does, one trial after another: TPE and Hyperband, compiled once.
+def by_optuna(minutes: float, images: int | None = None) -> dict[str, Any]:
+    """Return the trials and the curve of a search of the mlp by Optuna."""
+    from search_by_optuna import with_optuna
 
-    A fixed static part, which favours it: the space of mlp has more groups.
-    """
-    import optuna
-
-    work = work_of("mlp", 1, images)
-    own, lanes = lanes_of(work, 0)
-    pruner = optuna.pruners.HyperbandPruner(min_resource=1, max_resource=9)
-    sampler = optuna.samplers.TPESampler(seed=0)
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
-    clock, curve = time.perf_counter(), []
-
-    def objective(trial: Any) -> float:
-        entries = {name: work.plan.space.entries[name] for name in own.names}
-        drawn = {
-            name: trial.suggest_float(name, entry.low, entry.high, log=entry.log)
-            for name, entry in entries.items()
-        }
-        pool, accuracy = {}, 0.0
-        for epoch in range(1, 10):
-            task = Task(0, trial_seed(0, trial.number), hyper_of(own, own.static | drawn), 1)
-            judged = train_tasks(lanes, [task], pool, work.train, work.valid)
-            accuracy = max(accuracy, judged[0].accuracy)
-            trial.report(accuracy, epoch)
-            best = max([accuracy, *(row[1] for row in curve[-1:])])
-            curve.append([round(time.perf_counter() - clock, 2), best])
-            if trial.should_prune():
-                raise optuna.TrialPruned
-        return accuracy
-
-    study.optimize(objective, timeout=60 * minutes)
-    return dict(trials=len(study.trials), curve=curve)
+    return with_optuna(work_of("mlp", 1, images), minutes)
 
 
 def default_of(network: str, data: str, seeds: int = 5) -> dict[str, Any]:
@@ -231,7 +203,7 @@ def smoke(book: Book) -> None:
     book.measure("smoke", "kills", lambda: killed(book, "smoke-kills", 1, args))
     book.measure("smoke", "rate", lambda: rate("mlp", 200))
     book.measure("smoke", "share", lambda: share("mlp", 200))
-    book.measure("smoke", "optuna", lambda: with_optuna(0.05, 200))
+    book.measure("smoke", "optuna", lambda: by_optuna(0.05, 200))
 
 
 def main() -> None:
@@ -299,61 +271,6 @@ def _share(book: Book, args: Any) -> None:
         book.measure("share", network, lambda: share(network))
 
 
-def tables(results: dict[str, Any]) -> list[str]:
-    """Return Markdown: the searches and their luck, and the speed of their trials."""
-    percent = lambda share: f"{100 * share:.2f}"
-    lines = [
-        "| searches | number | trials | test, % | hand-tuned default, % | claimed − test "
-        "| corrected − test |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
-    ]
-    for name, rows in searches(results).items():
-        test = [row["test_accuracy"] for row in rows]
-        default = results.get("default", {}).get(name.removeprefix("digits, "))
-        trials = round(float(np.mean([row["trials"] for row in rows])))
-        claimed = [row["claimed"] - row["test_accuracy"] for row in rows]
-        corrected = [row["corrected"]["value"] - row["test_accuracy"] for row in rows]
-        usual = percent(default["test_accuracy"]) if default else ""
-        cells = [name, len(rows), trials, mean_of(test), usual]
-        cells += [mean_of(claimed, "+.2f"), mean_of(corrected, "+.2f")]
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    speed = [
-        "| trials | an hour of processor | × a loop of `fit` | × a loop that compiles once "
-        "| outside of programs, % |",
-        "| --- | ---: | ---: | ---: | ---: |",
-    ]
-    for network, row in results.get("rate", {}).items():
-        times = [row["lanes"] / row[loop] for loop in ("loop_of_fit", "loop_once")]
-        share = results.get("share", {}).get(network)
-        outside = f"{100 * share['host']:.1f}" if share else ""
-        speed.append(
-            f"| {network} | {row['lanes']:.0f} | {times[0]:.1f} | {times[1]:.2f} | {outside} |"
-        )
-    return ["\n".join(lines), "\n".join(speed)]
-
-
-def searches(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Return the results of the parts that ended with a winner, by what was searched."""
-    groups: dict[str, list[dict[str, Any]]] = {}
-    for name, row in results.get("digits", {}).items():
-        groups.setdefault(f"digits, {name.split('-')[1]}", []).append(row)
-    for minutes, row in results.get("mnist", {}).items():
-        groups[f"MNIST, mlp, {minutes} minutes"] = [row]
-    if "symbols" in results:
-        groups["math_symbols, auto"] = [results["symbols"]["auto"]]
-    if "front" in results:
-        groups["digits, front of snn"] = [results["front"]["snn"]]
-    if "claims" in results:
-        groups["digits, mlp, 400 epochs"] = list(results["claims"].values())
-    return groups
-
-
-def mean_of(shares: list[float], form: str = ".2f") -> str:
-    """Return the mean in percent, with the standard error of several."""
-    error = 100 * np.std(shares, ddof=1) / len(shares) ** 0.5 if len(shares) > 1 else None
-    return f"{100 * np.mean(shares):{form}}" + (f" ± {error:.2f}" if error is not None else "")
-
-
 def _table(book: Book, args: Any) -> None:
     print(*tables(book.rows), sep="\n\n")
 
@@ -368,7 +285,7 @@ PARTS: dict[str, Callable[[Book, Any], None]] = {
     "symbols": _symbols,
     "front": _front,
     "optuna": lambda book, args: book.measure(
-        "optuna", str(args.minutes), lambda: with_optuna(args.minutes)
+        "optuna", str(args.minutes), lambda: by_optuna(args.minutes)
     ),
     "share": _share,
     "table": _table,

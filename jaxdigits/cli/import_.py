@@ -91,8 +91,8 @@ class Import:
 
     def _data(self):
         """Read the data: (name, train, test, facts for the configuration)."""
-        from jaxdigits.runs.config import usual_configs
         from jaxdigits.runs.network_options import IMPORTED
+        from jaxdigits.runs.usual import usual_configs
 
         known = usual_configs(IMPORTED)
         name = self.data or next(iter(known))

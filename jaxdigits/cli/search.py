@@ -228,7 +228,7 @@ class Search:
 
     def _space(self, images: int):
         """The space: one's own ranges and values, or the usual space and one's own values."""
-        from jaxdigits.runs.config import CONFIGS
+        from jaxdigits.runs.usual import CONFIGS
         from jaxdigits.search.defaults import auto_entries, of_few_images, space_entries
         from jaxdigits.search.space import Entry, Space
 

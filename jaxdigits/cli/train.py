@@ -181,8 +181,8 @@ class Train:
         Raises:
           ValueError: for a value out of range, or that the network does not take.
         """
-        from jaxdigits.runs.config import config_for
         from jaxdigits.runs.start import config_from
+        from jaxdigits.runs.usual import config_for
 
         if self.start is not None:
             return config_from(self.start, **self.settings | more)

@@ -9,10 +9,11 @@ from jaxdigits.cli.parser import value_before_parsing
 from jaxdigits.cli.source import own_place
 from jaxdigits.models import NETWORKS
 from jaxdigits.options import Option, options_of, require_name
-from jaxdigits.runs.config import NOT_SETTINGS, Config, chosen_options, usual_configs
+from jaxdigits.runs.config import NOT_SETTINGS, Config
 from jaxdigits.runs.folder import load_config
 from jaxdigits.runs.network_options import network_options
 from jaxdigits.runs.start import options_after
+from jaxdigits.runs.usual import chosen_options, usual_configs
 
 
 class Chosen(NamedTuple):

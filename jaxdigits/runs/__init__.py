@@ -2,7 +2,6 @@
 
 from jaxdigits.errors import RunError as RunError
 from jaxdigits.runs.config import Config as Config
-from jaxdigits.runs.config import config_for as config_for
 from jaxdigits.runs.folder import Run as Run
 from jaxdigits.runs.folder import load_run as load_run
 from jaxdigits.runs.job import Checkpointing as Checkpointing
@@ -17,3 +16,4 @@ from jaxdigits.runs.job import validation_split as validation_split
 from jaxdigits.runs.rounding import rounded_run as rounded_run
 from jaxdigits.runs.save import save_run as save_run
 from jaxdigits.runs.start import config_from as config_from
+from jaxdigits.runs.usual import config_for as config_for

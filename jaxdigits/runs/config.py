@@ -1,7 +1,7 @@
 """The configuration of a training run: plain values, whole, as `config.json` holds them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import signature
 from typing import Annotated, Any, NamedTuple
@@ -18,23 +18,10 @@ from jaxdigits.gradients import ESTIMATORS, Estimator, adversarial
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss, contrastive, cross_entropy, ctc
-from jaxdigits.options import (
-    Bounds,
-    Option,
-    names_of,
-    options_of,
-    require_name,
-    require_within,
-)
+from jaxdigits.options import Bounds, names_of, options_of, require_name, require_within
 from jaxdigits.quantise import MOST, quantised
 from jaxdigits.runs.graph import GraphFile, graph_of
-from jaxdigits.runs.network_options import (
-    BUILDERS,
-    IMPORTED,
-    network_options,
-    plain,
-    whole_options,
-)
+from jaxdigits.runs.network_options import BUILDERS, IMPORTED, whole_options
 from jaxdigits.train.microbatch import check_microbatch, require_apart
 from jaxdigits.train.optimizer import SCHEDULES
 
@@ -44,7 +31,6 @@ LONGEST_SIDE = 1 << 14  # pixels of one's own images
 # Fields that are no option of a training.
 NOT_SETTINGS = ("network", "options", "own", "start", "spiking_steps", "graph")
 OPTIONAL = ("own", "start", "bits", "spiking_steps", "graph")  # in a file unless None
-LIKE = {IMPORTED: "snn"}  # networks with another's settings of training
 OF_STRINGS = ("columns", "spiking_columns")  # networks whose answers are strings, by CTC
 OF_HANDS = ("embedding", "spiking_embedding")  # networks whose answers are points
 _FITTING = (
@@ -266,60 +252,6 @@ def _by_rule(
     return build(**options, training=training, **rest, **({"chain": chain} if training else {}))
 
 
-def config_for(network: str, data: str | None = None, **settings: Any) -> Config:
-    """The configuration of `CONFIGS` for a network and a data set, with changes.
-
-    Args:
-      data: None is the first data set that the network has a configuration for; with `own`,
-        any name.
-      settings: fields of `Config`; `options` join the configuration's own.  `own` are facts of
-        one's own data, and the configuration is that of the first data set.
-
-    Raises:
-      ValueError: for an unknown name, a value out of range, or a network that does not fit
-        the data.
-    """
-    require_name("network", BUILDERS, network)
-    usual_of = usual_configs(network)
-    data = next(iter(usual_of)) if data is None else data
-    facts = settings.get("own")
-    if facts is None:
-        require_name(f"data of {network}", usual_of, data)
-    usual = next(iter(usual_of.values())) if facts else usual_of[data]
-    for name in settings:
-        require_name("a setting", [f.name for f in fields(Config)], name)
-    own = settings.get("options", {})
-    if not isinstance(own, Mapping):
-        raise ValueError(f"options must be names and values, got {own!r}")
-    table = network_options(network, own.get("neuron"))
-    if facts is not None:
-        classes = {"classes": len(facts.names) + (network in OF_STRINGS)}
-        own = own if network in OF_HANDS else {**classes, **own}
-        settings |= {"data": data}
-    options = {**chosen_options(usual, table), **own}
-    config = replace(usual, **settings | {"network": network, "options": options})
-    check_network(config)
-    return config
-
-
-def usual_configs(network: str) -> dict[str, Config]:
-    """Return the configurations of a network by data; a graph's are those of `snn`."""
-    name = LIKE.get(network, network)
-    return {config.data: config for config in CONFIGS.values() if config.network == name}
-
-
-def chosen_options(config: Config, table: Mapping[str, Option]) -> dict[str, Any]:
-    """Return the options that are in a table, and in a configuration are no defaults.
-
-    The table may be of other neurons, with defaults of their own.
-    """
-    own = network_options(config.network, config.options.get("neuron"))
-    return {
-        name: value for name, value in config.options.items()
-        if name in table and value != plain(own[name].default)
-    }  # fmt: skip
-
-
 def check_network(config: Config) -> None:
     """Build the network on shapes alone, so that an option that it refuses fails early.
 
@@ -341,38 +273,6 @@ def check_network(config: Config) -> None:
         jax.eval_shape(try_part)
 
 
-def to_json(config: Config) -> dict[str, Any]:
-    """The configuration as a JSON object, without the `OPTIONAL` fields that are None."""
-    values = {k: v for k, v in asdict(config).items() if v is not None or k not in OPTIONAL}
-    named = lambda v: v._asdict() if isinstance(v, Own | Start | GraphFile) else v
-    return {k: named(v) for k, v in values.items()}
-
-
-def from_json(values: Any) -> Config:
-    """The configuration that `to_json` wrote.
-
-    Raises:
-      ValueError: if it is not one, naming the key that is missing, unknown or of another type.
-    """
-    if not isinstance(values, dict):
-        raise ValueError("the configuration is not a JSON object")
-    names = {f.name for f in fields(Config)}
-    for name in sorted(names ^ {*values, *OPTIONAL}):
-        problem = "lacks" if name in names else "has an unknown"
-        raise ValueError(f"the configuration {problem} {name!r}")
-    try:
-        config = Config(**values)
-        table = network_options(config.network, config.options.get("neuron"))
-        if absent := sorted(set(table) - set(values["options"])):
-            raise ValueError(f"the configuration lacks the option {absent[0]!r}")
-        if config.own is None and config.data not in usual_configs(config.network):
-            raise ValueError(f"{config.network} has no configuration for {config.data!r}")
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"the configuration has a value of the wrong type: {error}") from error
-    check_network(config)
-    return config
-
-
 def _whole_own(own: Any, network: str) -> Own:
     """Return the facts of one's own data, from a file's JSON too.
 
@@ -389,44 +289,3 @@ def _whole_own(own: Any, network: str) -> Own:
     if own.strings != (network in OF_STRINGS):
         raise ValueError(_FITTING[own.strings].format(network))
     return own
-
-
-# Settings that a few runs of one seed led to, whose test accuracies were seen too (the page of
-# results says which); experiments/core.json has what they reach.  The average remembers about
-# two epochs.
-_digits = partial(Config, data="digits", epochs=30)
-_mnist = partial(Config, data="mnist", batch=128, ema=0.999)
-_fields = partial(
-    Config, data="fields", epochs=16, batch=32, learning_rate=3e-3, weight_decay=0.02,
-    smoothing=0.0, ema=0.999,
-)  # fmt: skip
-_hands = partial(
-    Config, data="signatures", epochs=8, batch=1, learning_rate=3e-3, weight_decay=0.02,
-    smoothing=0.0, ema=0.99, augment="elastic",
-)  # fmt: skip
-_senses = partial(
-    Config, "multimodal", smoothing=0.0, weight_decay=0.05, augment="noisy",
-    options=dict(decay=0.8, precision="mixed"),
-)  # fmt: skip
-CONFIGS: Mapping[str, Config] = {
-    f"{config.network}-{config.data}": config
-    for config in (
-        _digits("mlp", learning_rate=1e-3),
-        _digits("cnn"),
-        _digits("snn"),
-        _digits("conv_snn"),
-        _digits("event_snn", learning_rate=2e-2),
-        _senses(data="digits+fsdd", epochs=90),
-        _mnist("mlp", epochs=20, learning_rate=1e-3),
-        _mnist("cnn", epochs=15),
-        _mnist("snn", epochs=15, weight_decay=0.01),
-        _mnist("conv_snn", epochs=12),
-        _mnist("event_snn", epochs=10, learning_rate=2e-2, smoothing=0.0),
-        _senses(data="mnist+fsdd", epochs=16, ema=0.999),
-        _fields("columns"),
-        _fields("spiking_columns", epochs=4),
-        _hands("embedding"),
-        _hands("spiking_embedding"),
-    )
-}
-"""the whole configuration of each network on each data set"""

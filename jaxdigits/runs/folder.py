@@ -33,7 +33,8 @@ from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
 from jaxdigits.measure.calibration import HOTTEST, Doubt, Step
-from jaxdigits.runs.config import Config, from_json, to_json
+from jaxdigits.runs.config import Config
+from jaxdigits.runs.config_json import from_json, to_json
 from jaxdigits.runs.graph import GRAPH
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.train.sharding import by_first_process

@@ -9,10 +9,10 @@ import jax
 from jaxdigits.interop import PEERS, Discretisation, Graph, write_graph
 from jaxdigits.interop.discretise import from_metadata, require_discretisation, to_metadata
 from jaxdigits.interop.importing import fits
-from jaxdigits.runs.config import config_for
 from jaxdigits.runs.folder import Run, create_run, load_run, save_params
 from jaxdigits.runs.graph import GRAPH, graph_file
 from jaxdigits.runs.network_options import IMPORTED
+from jaxdigits.runs.usual import config_for
 
 
 def with_discretisation(graph: Graph, peer: str | None, dt: float | None) -> Graph:

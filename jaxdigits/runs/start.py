@@ -18,9 +18,10 @@ import numpy as np
 
 from jaxdigits.errors import RunError
 from jaxdigits.layer import Params
-from jaxdigits.runs.config import Config, Start, chosen_options, config_for
+from jaxdigits.runs.config import Config, Start
 from jaxdigits.runs.folder import load_run, template_of
 from jaxdigits.runs.network_options import network_options
+from jaxdigits.runs.usual import chosen_options, config_for
 from jaxdigits.tree import named_leaves, require_same_leaves
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from jaxdigits.data.own_facts import Own
 from jaxdigits.gradients import ESTIMATORS
 from jaxdigits.losses import cross_entropy
-from jaxdigits.runs.config import Config, config_for
+from jaxdigits.runs.config import Config
 from jaxdigits.runs.job import recipe_for
+from jaxdigits.runs.usual import config_for
 from jaxdigits.search.cube import nearest, value_at
 from jaxdigits.search.proposals import static_points
 from jaxdigits.search.space import Choice, Entry, Real, Space, free, is_active

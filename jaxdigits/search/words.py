@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, NamedTuple
 
-from jaxdigits.runs.config import NOT_SETTINGS, Config, config_for
+from jaxdigits.runs.config import NOT_SETTINGS, Config
+from jaxdigits.runs.usual import config_for
 from jaxdigits.search.texts import text_of
 
 

@@ -8,17 +8,10 @@ import pytest
 
 from jaxdigits import models
 from jaxdigits import spikes as sp
-from jaxdigits.runs.config import (
-    CONFIGS,
-    OF_HANDS,
-    OF_STRINGS,
-    Config,
-    chosen_options,
-    config_for,
-    from_json,
-    to_json,
-)
+from jaxdigits.runs.config import OF_HANDS, OF_STRINGS, Config
+from jaxdigits.runs.config_json import from_json, to_json
 from jaxdigits.runs.network_options import network_options
+from jaxdigits.runs.usual import CONFIGS, chosen_options, config_for
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -11,8 +11,9 @@ import pytest
 
 from jaxdigits.measure.calibration import Doubt, Step
 from jaxdigits.runs import Config, RunError, load_run
-from jaxdigits.runs.config import config_for, from_json, to_json
+from jaxdigits.runs.config_json import from_json, to_json
 from jaxdigits.runs.folder import _read_doubt, append_metrics, save_params, write_json
+from jaxdigits.runs.usual import config_for
 
 
 def same(a, b):

@@ -17,7 +17,8 @@ from jaxdigits.runs import (
     predict,
     run_job,
 )
-from jaxdigits.runs.config import Config, from_json, to_json
+from jaxdigits.runs.config import Config
+from jaxdigits.runs.config_json import from_json, to_json
 from jaxdigits.runs.folder import load_config
 
 STILL = dict(epochs=1, batch=10, learning_rate=1e-30)  # no weight changes in float32

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jaxdigits.runs.config import CONFIGS
+from jaxdigits.runs.usual import CONFIGS
 from jaxdigits.search.buildable import require_buildable
 from jaxdigits.search.defaults import AUTO, SPACES, auto_entries, space_entries
 from jaxdigits.search.groups import Facts, all_groups, default_settings

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import digits
-from jaxdigits.runs.config import config_for
+from jaxdigits.runs.usual import config_for
 from jaxdigits.search.finals import FRESH, fresh_seeds, train_anew
 from jaxdigits.search.folds import fold_count, folds_of
 from jaxdigits.search.groups import Facts, member_of, trial_seed

@@ -9,7 +9,7 @@ import pytest
 
 from jaxdigits.data import digits
 from jaxdigits.losses import cross_entropy
-from jaxdigits.runs.config import config_for
+from jaxdigits.runs.usual import config_for
 from jaxdigits.search.buildable import require_buildable
 from jaxdigits.search.groups import (
     Facts,

@@ -13,7 +13,7 @@ from jaxdigits.augment import AUGMENTS, invert
 from jaxdigits.data import Dataset, digits
 from jaxdigits.models import mlp
 from jaxdigits.runs import Config
-from jaxdigits.runs.config import from_json, to_json
+from jaxdigits.runs.config_json import from_json, to_json
 from jaxdigits.train import Recipe, fit, fit_population, initial_state, train_step
 
 KEY = jax.random.key(0)

@@ -12,7 +12,8 @@ import pytest
 from jaxdigits.gradients import by_autodiff, by_hand
 from jaxdigits.models import cnn, mlp, snn
 from jaxdigits.runs import Config
-from jaxdigits.runs.config import check_network, from_json, to_json
+from jaxdigits.runs.config import check_network
+from jaxdigits.runs.config_json import from_json, to_json
 from jaxdigits.train import Recipe, fit, fit_population
 from jaxdigits.train.epoch import estimator_of
 from jaxdigits.train.microbatch import CACHE, FEWEST, cuts_that_fit, microbatches

@@ -7,7 +7,7 @@ import pytest
 
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.losses import cross_entropy
-from jaxdigits.runs.config import config_for
+from jaxdigits.runs.usual import config_for
 
 SNN = dict(hidden=[5], steps=4, threshold=0.25)
 AT_STEPS = [name for name in RULES if name != "eventprop"]

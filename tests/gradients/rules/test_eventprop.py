@@ -8,7 +8,7 @@ import pytest
 from jaxdigits.gradients import by_autodiff
 from jaxdigits.gradients.rules import RULES
 from jaxdigits.losses import cross_entropy
-from jaxdigits.runs.config import config_for
+from jaxdigits.runs.usual import config_for
 
 OPTIONS = dict(hidden=[5, 4], steps=6)
 ON_A_GRID = [name for name in RULES if name not in ("bptt", "eventprop")]

@@ -1,0 +1,80 @@
+"""The tables of `fields.py`, as Markdown."""
+
+from typing import Any
+
+import numpy as np
+
+COUNT = 4000  # fields of a style, unless a result says how many
+STYLES = ("free", "boxed", "touching", "all")
+SEEDS = 3
+KINDS = ("greedy", "length_known", "checksum")
+
+
+def tables(results: dict[str, Any]) -> list[str]:
+    """Return the tables of the page."""
+    return [table(results), table_of_promises(results), table_of_cheques(results)]
+
+
+def table(results: dict[str, Any]) -> str:
+    """Return the share of right rows by style, in percent, with 95 % intervals."""
+    lines = [
+        ["run", "style", "best alignment", "length known", "checksum", "calibration error"]
+    ]
+    lines += [["---", "---", "---:", "---:", "---:", "---:"]]
+    for name, row in results["synthetic"].items():
+        of = f"{name}, {row['fields']:,} fields" if row.get("fields", COUNT) < COUNT else name
+        for style in STYLES:
+            each = row[style]
+            shown = [_percent(each[k]) for k in KINDS]
+            lines.append([of, style, *shown, f"{100 * each['calibration_error']:.1f}"])
+    seeds = [row for name, row in results["synthetic"].items() if name.startswith("columns-")]
+    for style in STYLES:
+        means = [_spread([row[style][k][0] for row in seeds]) for k in KINDS]
+        error = _spread([row[style]["calibration_error"] for row in seeds])
+        lines.append([f"columns, {len(seeds)} seeds", style, *means, error])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _spread(shares: list[float]) -> str:
+    return f"{100 * np.mean(shares):.1f} ± {100 * np.std(shares, ddof=1):.1f}"
+
+
+def table_of_promises(results: dict[str, Any]) -> str:
+    """Return how the promises of runs are kept, by writers that they never saw."""
+    head = ["run", "fields", "promised", "answered, in %", "wrong", "their share, in %",
+            "its bound of 95 %"]  # fmt: skip
+    lines = [head, ["---", "---", *["---:"] * 5]]
+    for name, row in results["synthetic"].items():
+        for kind in ("any length", "checksum"):
+            for promise, each in row.get(f"promised, {kind}", {}).items():
+                most = f"{100 * float(promise):g} %"
+                cells = ["not promised", "", "", ""]
+                if each:
+                    share = each["errors"] / max(each["answers"], 1)
+                    coverage, bound = (
+                        f"{100 * each['coverage']:.1f}",
+                        f"{100 * each['bound']:.2f}",
+                    )
+                    cells = [coverage, f"{each['errors']}", f"{100 * share:.2f}", bound]
+                lines.append([name, kind, most, *cells])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def table_of_cheques(results: dict[str, Any]) -> str:
+    """Return the share of amounts of real cheques, and those answered at 1 %."""
+    lines = [["run", "right", "answered at 1 %", "of them wrong"], ["---", *["---:"] * 3]]
+    for name, row in results["cheques"].items():
+        promise = (row.get("promised") or {}).get("0.01")
+        shown = ["none promised", ""]
+        if promise:
+            shown = [f"{100 * promise['coverage']:.1f}", f"{promise['errors']}"]
+        lines.append([name, _percent(row["right"]), *shown])
+    for kind in ("", "-tuned"):
+        seeds = [results["cheques"].get(f"columns-{seed}{kind}") for seed in range(SEEDS)]
+        shares = [row["right"][0] for row in seeds if row]
+        lines.append([f"columns{kind}, {len(shares)} seeds", _spread(shares), "", ""])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _percent(share: list[float]) -> str:
+    return "{:.1f} [{:.1f}, {:.1f}]".format(*(100 * x for x in share))

@@ -1,0 +1,60 @@
+"""The tables of `search.py`, as Markdown."""
+
+from typing import Any
+
+import numpy as np
+
+
+def tables(results: dict[str, Any]) -> list[str]:
+    """Return Markdown: the searches and their luck, and the speed of their trials."""
+    percent = lambda share: f"{100 * share:.2f}"
+    lines = [
+        "| searches | number | trials | test, % | hand-tuned default, % | claimed − test "
+        "| corrected − test |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, rows in searches(results).items():
+        test = [row["test_accuracy"] for row in rows]
+        default = results.get("default", {}).get(name.removeprefix("digits, "))
+        trials = round(float(np.mean([row["trials"] for row in rows])))
+        claimed = [row["claimed"] - row["test_accuracy"] for row in rows]
+        corrected = [row["corrected"]["value"] - row["test_accuracy"] for row in rows]
+        usual = percent(default["test_accuracy"]) if default else ""
+        cells = [name, len(rows), trials, mean_of(test), usual]
+        cells += [mean_of(claimed, "+.2f"), mean_of(corrected, "+.2f")]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    speed = [
+        "| trials | an hour of processor | × a loop of `fit` | × a loop that compiles once "
+        "| outside of programs, % |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for network, row in results.get("rate", {}).items():
+        times = [row["lanes"] / row[loop] for loop in ("loop_of_fit", "loop_once")]
+        share = results.get("share", {}).get(network)
+        outside = f"{100 * share['host']:.1f}" if share else ""
+        speed.append(
+            f"| {network} | {row['lanes']:.0f} | {times[0]:.1f} | {times[1]:.2f} | {outside} |"
+        )
+    return ["\n".join(lines), "\n".join(speed)]
+
+
+def searches(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the results of the parts that ended with a winner, by what was searched."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for name, row in results.get("digits", {}).items():
+        groups.setdefault(f"digits, {name.split('-')[1]}", []).append(row)
+    for minutes, row in results.get("mnist", {}).items():
+        groups[f"MNIST, mlp, {minutes} minutes"] = [row]
+    if "symbols" in results:
+        groups["math_symbols, auto"] = [results["symbols"]["auto"]]
+    if "front" in results:
+        groups["digits, front of snn"] = [results["front"]["snn"]]
+    if "claims" in results:
+        groups["digits, mlp, 400 epochs"] = list(results["claims"].values())
+    return groups
+
+
+def mean_of(shares: list[float], form: str = ".2f") -> str:
+    """Return the mean in percent, with the standard error of several."""
+    error = 100 * np.std(shares, ddof=1) / len(shares) ** 0.5 if len(shares) > 1 else None
+    return f"{100 * np.mean(shares):{form}}" + (f" ± {error:.2f}" if error is not None else "")
