@@ -9,8 +9,9 @@
               the options that keep less, and in the parts that a step chooses by default
     epochs    the share of `jaxdigits train NETWORK --data mnist` that compiled programs take,
               between the ends of the first and the last epoch
-    starts    `jaxdigits train --epochs 1` from the command to the end: without JAXDIGITS_CACHE,
-              with an empty folder, and with the folder that the start before filled
+    starts    help, a prediction and a training of an epoch, from the command to its end:
+              without JAXDIGITS_CACHE, with an empty folder, and with the folder that the start
+              before filled
     table     the results so far, as Markdown
 
 Each result joins speed.json when it is ready.
@@ -44,6 +45,8 @@ STORED = {  # of W2; batch norm is not in it
 }
 TIMED = {"mlp": 4, "snn": 3, "conv_snn": 3}  # epochs
 ROUNDS = 3
+STARTED = ("--help", "train snn --help", "predict one.png", "train --epochs 1")
+STARTS = ("no cache", "empty cache", "second start")
 
 
 def mixed() -> None:
@@ -100,24 +103,32 @@ def epochs() -> None:
 
 
 def starts() -> None:
-    """Run the command in processes of its own."""
-    cases = {"no cache": [], "empty cache": [], "second start": []}
+    """Run each command in new processes: without a cache, with an empty and a full one."""
+    from PIL import Image, ImageDraw
+
+    seconds: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         with tempfile.TemporaryDirectory() as folder:
+            picture = Image.new("L", (200, 200), 230)
+            ImageDraw.Draw(picture).line([(90, 50), (105, 35), (105, 165)], fill=20, width=14)
+            picture.save(Path(folder, "one.png"))
             cached = {"JAXDIGITS_CACHE": str(Path(folder, "cache"))}
-            for case, extra in zip(cases, ({}, cached, cached), strict=True):
-                cases[case].append(_command(folder, extra))
-    for case, seconds in cases.items():
-        put("starts", case, dict(seconds=seconds, median=statistics.median(seconds)))
+            for command in STARTED:
+                extras = ({}, cached, cached) if "--help" not in command else ({},)
+                for case, extra in zip(STARTS, extras, strict=False):
+                    name = f"jaxdigits {command}: {case}"
+                    seconds.setdefault(name, []).append(_command(folder, command, extra))
+    for name, times in seconds.items():
+        put("starts", name, dict(seconds=times, median=statistics.median(times)))
 
 
-def _command(folder: str, extra: dict[str, str]) -> float:
+def _command(folder: str, command: str, extra: dict[str, str]) -> float:
     environment = {k: v for k, v in os.environ.items() if k != "JAXDIGITS_CACHE"} | extra
-    program = "from jaxdigits.cli import main; main()"
+    program = (sys.executable, "-c", "from jaxdigits.cli import main; main()")
     clock = time.perf_counter()
     subprocess.run(
-        [sys.executable, "-c", program, "train", "--epochs", "1"], cwd=folder,
-        env=environment, check=True, capture_output=True,
+        [*program, *command.split()], cwd=folder, env=environment, check=True,
+        capture_output=True,
     )  # fmt: skip
     return time.perf_counter() - clock
 
@@ -171,8 +182,8 @@ def _epoch_rows(of: dict[str, Any]) -> str:
 
 
 def _start_rows(of: dict[str, Any]) -> str:
-    head = ["`jaxdigits train --epochs 1`", "seconds", "all"]
-    row = lambda r: [f"{r['median']:.1f}", ", ".join(f"{s:.1f}" for s in r["seconds"])]
+    head = ["from the command to its end", "seconds", "all"]
+    row = lambda r: [f"{r['median']:.2f}", ", ".join(f"{s:.2f}" for s in r["seconds"])]
     return _markdown(head, [[name, *row(r)] for name, r in of.items()])
 
 

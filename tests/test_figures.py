@@ -31,6 +31,7 @@ TABLES = {
     ("ladder", "results"): "table",
     ("learning_rules", "learning-rules"): "table",
     ("members", "many-devices"): "table",
+    ("one_row", "benchmark"): "table",
     ("page", "page"): "tables",
     ("pictures", "pictures"): "table",
     ("preparing", "pictures"): "table",
@@ -40,6 +41,7 @@ TABLES = {
     ("segmentation", "fields"): "table",
     ("signatures", "signatures"): "tables",
     ("tutorials", "results"): "table",
+    ("xla_flags", "benchmark"): "table",
 }
 
 
@@ -137,14 +139,17 @@ def test_the_programs_for_absent_chips_are_those_of_the_experiment(experiment):
 
 def test_the_tables_of_the_benchmark_are_those_of_its_results(experiment, monkeypatch):
     monkeypatch.syspath_prepend(EXPERIMENTS / "benchmark")
-    results = ("results.json", "bench.json")
-    peers, bench = (json.loads((EXPERIMENTS / "benchmark" / r).read_text()) for r in results)
+    names = ("bench", "results", "limits", "newest")
+    bench, *peers = (
+        json.loads((EXPERIMENTS / "benchmark" / f"{name}.json").read_text()) for name in names
+    )
     assert set(bench["rows"]) == {*WORKLOADS, *experiment("benchmark/cold")[0]["GOALS"]}
-    assert set(peers["rows"]) == set(experiment("benchmark/specs")[0]["SPECS"])
+    specs = set(experiment("benchmark/specs")[0]["SPECS"])
+    assert all(set(each["rows"]) == specs for each in peers)
     of_speed = experiment("speed")[0]["table"]()
-    tables = experiment("benchmark/table")[0]["tables"](bench, peers)
+    tables = experiment("benchmark/table")[0]["tables"](bench, *peers)
     shown = parts(f"{tables}\n\n{of_speed}")
-    assert len(shown) == 3 + 4 + 4
+    assert len(shown) == 3 + 4 + 2 + 2 + 4
     assert all(part in page("benchmark") for part in shown)
 
 

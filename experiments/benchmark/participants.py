@@ -30,7 +30,9 @@ class Kind(NamedTuple):
 
 PARTICIPANTS = {
     "ours": Kind("ours", "plain", None),
+    "ours, newest jax": Kind("ours", "plain", "newest"),
     "floor": Kind("ours", "floor", None),
+    "floor by PyTorch": Kind("torch", "floor", "torch"),
     "PyTorch": Kind("torch", "plain", "torch"),
     "PyTorch compiled": Kind("torch", "compiled", "torch"),
     "snnTorch": Kind("snntorch", "plain", "snntorch"),
@@ -55,7 +57,7 @@ class Client:
 
     def __init__(self, name: str, *, threads: int, log: Path):
         kind = PARTICIPANTS[name]
-        self.name = name
+        self.name, self.is_floor = name, kind.variant == "floor"
         python = Path(sys.executable)
         if kind.environment:
             python = PEERS / ".venv" / kind.environment / "bin" / "python"
@@ -65,12 +67,15 @@ class Client:
                     note.read_text().strip() if note.exists() else "peers/setup.py was not run"
                 )
                 raise Failed(f"not installed: {why}")
+        env = dict(os.environ) | ENVIRONMENT
+        if kind.adapter == "ours":
+            env.pop("XLA_FLAGS", None)  # it sets those of its version
         counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
         self.log = open(log, "a")  # noqa: SIM115 (closed with the process)
         self.process = subprocess.Popen(
             [python, PEERS / "serve.py", kind.adapter, kind.variant],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
-            env=os.environ | ENVIRONMENT | counts, cwd=PEERS,
+            env=env | counts, cwd=PEERS,
         )  # fmt: skip
 
     def __enter__(self) -> "Client":

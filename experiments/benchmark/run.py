@@ -2,7 +2,7 @@
 
     python experiments/benchmark/peers/setup.py [PEER ...]         once: their environments
     python experiments/benchmark/run.py measure [WORKLOAD ...] [--participants NAME ...]
-        [--rounds N] [--seconds S] [--threads N]
+        [--rounds N] [--seconds S] [--threads N] [--results FILE]
     python experiments/benchmark/run.py check [WORKLOAD ...] [--participants NAME ...]
     python experiments/benchmark/run.py table
 
@@ -12,11 +12,14 @@ Each participant is a process of its own, in its own environment, which answers 
                the peer's neuron: the largest difference of the outputs
     measure    the check; then, in rounds, each participant in turn does steps for about
                `--seconds`, while the others wait: A B C A B C ...
-    table      the Markdown tables of docs/benchmark.md, from results.json and from bench.json,
-               which `jaxdigits bench --json experiments/benchmark/bench.json` writes
+    table      the Markdown tables of docs/benchmark.md: of bench.json, which `jaxdigits bench
+               --json experiments/benchmark/bench.json` writes; of results.json; of limits.json
+               (`--results experiments/benchmark/limits.json --participants floor "floor by
+               PyTorch" PyTorch "PyTorch compiled" --seconds 0.7 --rounds 3`); and of
+               newest.json, the same with `--participants "ours, newest jax"`
 
 All use the same cores, `--threads` of them, and the same settings of the allocator.  Results
-join results.json after each workload.
+join results.json, or FILE, after each workload.
 """
 
 import argparse
@@ -41,6 +44,7 @@ from jaxdigits.runs.folder import write_json
 
 HERE = Path(__file__).parent
 RESULTS, BENCH = HERE / "results.json", HERE / "bench.json"
+LIMITS, NEWEST = HERE / "limits.json", HERE / "newest.json"
 LOG = HERE / "peers" / ".venv" / "participants.log"
 SCHEMA, VERSION = "jaxdigits-peers", 1
 PAUSE = 0.3  # seconds between turns: threads that spin for work go to sleep
@@ -115,7 +119,7 @@ def workload(name: str, names: list[str], results: Results, options) -> None:
                 if name not in about["workloads"]:
                     client.close()
                     continue
-                if who not in ("ours", "floor") and "ours" in clients:
+                if who != "ours" and not client.is_floor and "ours" in clients:
                     found = check(name, client, about, clients["ours"], folder)
                     checks[who] = found
                     print(
@@ -134,12 +138,12 @@ def workload(name: str, names: list[str], results: Results, options) -> None:
             results["rows"].setdefault(name, {}).update(rows)
 
 
-def load() -> Results:
-    """Return the results so far."""
-    if RESULTS.exists():
-        results = json.loads(RESULTS.read_text())
+def load(path: Path) -> Results:
+    """Return the results of a file so far."""
+    if path.exists():
+        results = json.loads(path.read_text())
         if (results.get("schema"), results.get("version")) != (SCHEMA, VERSION):
-            raise SystemExit(f"{RESULTS} has another schema: move it away first")
+            raise SystemExit(f"{path} has another schema: move it away first")
         return results
     return dict(schema=SCHEMA, version=VERSION, participants={}, checks={}, rows={})
 
@@ -154,10 +158,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of a participant's turn")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--results", type=Path, default=RESULTS)
     options = parser.parse_args()
     if options.command == "table":
         bench = json.loads(BENCH.read_text()) if BENCH.exists() else {"rows": {}}
-        print(tables(bench, load()))
+        print(tables(bench, *map(load, (RESULTS, LIMITS, NEWEST))))
         return
     for given, known in ((options.workloads, SPECS), (options.participants, PARTICIPANTS)):
         if unknown := [name for name in given if name not in known]:
@@ -166,7 +171,7 @@ def main() -> None:
     names = ["ours", *(who for who in options.participants if who != "ours")]
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
     set_flags()  # for all that run on JAX, as `jaxdigits` sets them
-    results = load() | dict(
+    results = load(options.results) | dict(
         machine=machine(), threads=options.threads, environment=ENVIRONMENT,
         rounds=options.rounds, seconds=options.seconds,
     )  # fmt: skip
@@ -175,7 +180,7 @@ def main() -> None:
         for part in ("checks", "rows"):
             of = results[part]
             results[part] = {known: of[known] for known in SPECS if known in of}
-        write_json(RESULTS, results)
+        write_json(options.results, results)
 
 
 if __name__ == "__main__":

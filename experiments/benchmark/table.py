@@ -5,14 +5,19 @@ from typing import Any
 Rows = dict[str, dict[str, Any]]
 
 
-def tables(bench: dict[str, Any], peers: dict[str, Any]) -> str:
-    """Return every table, in the order of the page, with the machine of its measurement."""
+def tables(bench: dict[str, Any], *peers: dict[str, Any]) -> str:
+    """Return every table, in the order of the page, with the machine of its measurement.
+
+    Args:
+      peers: the comparison with the peers; and others, as with a second floor.
+    """
     parts = []
     if bench["rows"]:
         parts += [machine(bench["machine"]), floors(bench["rows"]), cold(bench["rows"])]
-    if peers["rows"]:
-        parts += [machine(peers["machine"]), against_peers(peers["rows"])]
-        parts += [memory(peers["rows"]), participants(peers)]
+    for i, each in enumerate(peers):
+        if each["rows"]:
+            parts += [machine(each["machine"]), against_peers(each["rows"])]
+            parts += [] if i else [memory(each["rows"]), participants(each)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -3,9 +3,9 @@
 `xla_disable_hlo_passes=cse_barrier_expander`: `jax.lax.optimization_barrier` is to hold until
 programs are fused.  Otherwise XLA drops the barriers of `jaxdigits.fast.products` before.
 
-`xla_cpu_experimental_ynn_fusion_type`: jaxlib 0.10 has two kinds of convolution, of which the
-older is the faster one.  Later versions may not know the flag, and an unknown flag ends the
-process.
+`xla_cpu_experimental_ynn_fusion_type`: jaxlib 0.10 to 0.12 have two kinds of convolution, of
+which the older is the faster one.  Later versions may not know the flag, and an unknown flag
+ends the process.
 
 Measured with jax 0.10.2: without `xla_disable_hlo_passes`, W7-mlp-1 takes 1.22 times as long.
 Try without after jax 0.12.
@@ -16,13 +16,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 
+TWO_CONVOLUTIONS = "0.10.", "0.11.", "0.12."  # versions of jaxlib
+
 
 def flags() -> str:
     """Return the flags for this version of jaxlib; none where `JAXDIGITS_FAST=0`."""
     if os.environ.get("JAXDIGITS_FAST") == "0":
         return ""
     flags = ["--xla_disable_hlo_passes=cse_barrier_expander"]
-    if version("jaxlib").startswith("0.10."):
+    if version("jaxlib").startswith(TWO_CONVOLUTIONS):
         kinds = "LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT"
         flags.append(f"--xla_cpu_experimental_ynn_fusion_type={kinds}")
     return " ".join(flags)

@@ -5,6 +5,7 @@
 
 import torch
 import torch_base as base
+import torch_floor
 from torch import nn
 
 SLOPE, THRESHOLD = 25.0, 1.0
@@ -46,6 +47,9 @@ class Neurons(nn.Module):
 
 
 def describe(variant):
+    if variant == "floor":
+        every = base.ANN_WORKLOADS + base.SNN_WORKLOADS
+        return base.describe("torch", "the products alone", every)
     compiled = variant == "compiled"
     workloads = base.ANN_WORKLOADS + ([] if compiled else base.SNN_WORKLOADS)
     how = "torch.compile" if compiled else "eager; spiking nets batched over time by hand"
@@ -55,6 +59,8 @@ def describe(variant):
 
 
 def prepare(variant, spec, image, label):
+    if variant == "floor":
+        return torch_floor.prepare(spec)
     net = base.build(spec, Neurons)
     return base.prepare(spec, image, label, net, compiled=variant == "compiled")
 

@@ -4,22 +4,25 @@
 
 Environments go to `peers/.venv/PEER`, which git ignores.  A peer that cannot be installed
 leaves the reason in `peers/.venv/PEER.error`, which the benchmark's results repeat.  torch is
-installed first, by itself: the build of some peers imports it.
+installed first, by itself: the build of some peers imports it.  `newest` is this library, on
+Python 3.13 if there is one, with the newest jax that pip takes.
 """
 
+import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = HERE / ".venv"
 REQUIREMENTS = HERE / "requirements"
+ROOT = HERE.parent.parent.parent
+NEWEST = "newest"
 
 
 def peers() -> list[str]:
     """Return the peers, by name."""
-    return sorted(path.stem for path in REQUIREMENTS.glob("*.txt"))
+    return sorted([NEWEST, *(path.stem for path in REQUIREMENTS.glob("*.txt"))])
 
 
 def install(peer: str) -> str | None:
@@ -29,13 +32,16 @@ def install(peer: str) -> str | None:
       ValueError: for an unknown peer, with the list of all peers.
     """
     wanted = REQUIREMENTS / f"{peer}.txt"
-    if not wanted.exists():
+    if peer not in peers():
         raise ValueError(f"unknown peer {peer!r}: choose from {', '.join(peers())}")
     folder, note = ENVIRONMENTS / peer, ENVIRONMENTS / f"{peer}.error"
     note.unlink(missing_ok=True)
-    venv.create(folder, clear=True, with_pip=True)
-    first = [line for line in wanted.read_text().split() if line.startswith("torch==")]
-    for packages in ([first] if first else []) + [["-r", str(wanted)]]:
+    newest = shutil.which("python3.13") if peer == NEWEST else None
+    subprocess.run([newest or sys.executable, "-m", "venv", "--clear", folder], check=True)
+    lines = wanted.read_text().split() if wanted.exists() else []
+    first = [line for line in lines if line.startswith("torch==")]
+    rest = ["-r", str(wanted)] if lines else ["-e", str(ROOT)]
+    for packages in ([first] if first else []) + [rest]:
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
         pip += ["--disable-pip-version-check", "--no-warn-script-location"]
         done = subprocess.run([*pip, *packages], capture_output=True, text=True)
