@@ -8,6 +8,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
+from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
@@ -122,7 +123,9 @@ def _defaults(constructor: Any) -> dict[str, Any]:
     return {p.name: p.default for p in parameters if p.default is not p.empty}
 
 
-def _texts(constructor: Any) -> dict[str, str]:
+@cache
+def _texts(constructor: Any) -> Mapping[str, str]:
+    """Return the texts of a constructor; a dataclass's source is slow to read."""
     from docstring_parser import parse_from_object
 
     texts: dict[str, str] = {}

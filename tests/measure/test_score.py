@@ -50,11 +50,12 @@ def test_an_answer_may_have_more_axes_where_the_loss_reads_them():
 
 
 @pytest.mark.parametrize(("correct", "n"), [(0, 1), (1, 1), (7, 10), (97, 100), (9900, 10_000)])
-def test_wilson_is_the_formula(correct, n):
-    z, p = stats.norm.ppf(0.975), correct / n
-    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    by_hand = np.clip([centre - half, centre + half], 0, 1 + z**2 / n) / (1 + z**2 / n)
-    np.testing.assert_allclose(wilson(correct, n), by_hand, atol=1e-11)
+def test_wilson_is_that_of_scipy(correct, n):
+    wanted = stats.binomtest(correct, n).proportion_ci(method="wilson")
+    low, high = wilson(correct, n)
+    np.testing.assert_allclose((low, high), wanted, rtol=1e-13, atol=1e-15)
+    assert (low == 0) == (correct == 0)
+    assert (high == 1) == (correct == n)
 
 
 @pytest.mark.parametrize("n", [20, 300])
