@@ -160,25 +160,36 @@ def rate(network: str, images: int | None = None) -> dict[str, float]:
 
 
 def share(network: str, images: int | None = None) -> dict[str, float]:
-    """Return the share of a search's time that is outside of its programs, after compiling."""
-    work, inside = work_of(network, images=images), [0.0]
-    own, lanes = lanes_of(work, 0)
+    """Return a tick's milliseconds, an epoch of all lanes, and the share outside of programs.
 
-    def timed(program: Callable) -> Callable:
+    It is of the processor's time, and of a search that was done before, so without compiling.
+    """
+    work, inside, ticks = work_of(network, images=images), [0.0], [0]
+    search = lambda: extend(
+        work, records := [], {}, Hooks(may_start=lambda epochs, _: len(records) < 3)
+    )
+    search()
+
+    def timed(name: str, program: Callable) -> Callable:
         def run(*args: Any) -> Any:
-            clock = time.perf_counter()
+            clock = time.process_time()
             result = jax.block_until_ready(program(*args))
-            inside[0] += time.perf_counter() - clock
+            inside[0] += time.process_time() - clock
+            ticks[0] += name == "epoch"
             return result
 
         return run
 
-    programs = {name: timed(getattr(lanes, name)) for name in ("begin", "epoch", "judge")}
-    work.lanes[0] = own, lanes._replace(**programs)
-    extend(work, records := [], {}, Hooks(may_start=lambda epochs, _: len(records) < 2))
-    inside[0], clock = 0.0, time.perf_counter()
-    extend(work, records := [], {}, Hooks(may_start=lambda epochs, _: len(records) < 4))
-    return dict(host=1 - inside[0] / (time.perf_counter() - clock))
+    for group, (own, lanes) in work.lanes.items():
+        programs = {n: timed(n, getattr(lanes, n)) for n in ("begin", "epoch", "judge")}
+        work.lanes[group] = own, lanes._replace(**programs)
+    clock = time.process_time()
+    search()
+    seconds = time.process_time() - clock
+    return dict(
+        host=1 - inside[0] / seconds, lanes=work.plan.width, ticks=ticks[0],
+        tick_ms=1e3 * seconds / ticks[0],
+    )  # fmt: skip
 
 
 def by_optuna(minutes: float, images: int | None = None) -> dict[str, Any]:

@@ -183,9 +183,8 @@ def train_tasks(
             task = waiting.popleft()
             slots.append((task, task.epochs))
         rows = [task for task, _ in slots]
-        _begin(lanes, [task for task in rows if task.trial not in pool], pool, train)
         seeds, hyper = _arguments(rows, lanes.width)
-        state, best = _gathered([pool[task.trial] for task in rows], lanes.width)
+        state, best = _states(lanes, rows, pool, train)
         # Nobody joins or leaves before the nearest end.
         together = min(left for _, left in slots)
         for _ in range(together):
@@ -195,10 +194,12 @@ def train_tasks(
         ended = {task.trial for task, left in slots if not left}
         judgements = _judged(lanes, rows, seeds, hyper, best, valid) if ended else {}
         judged |= {trial: judgements[trial] for trial in ended}
-        for i, task in enumerate(rows):
-            pool[task.trial] = _lane((state, best), i)
-        for trial in forget(judged):
+        lost = set(forget(judged))
+        for trial in lost:
             pool.pop(trial, None)
+        for i, task in enumerate(rows):
+            if task.trial not in lost:
+                pool[task.trial] = _lane((state, best), i)
         slots = [(task, left) for task, left in slots if left]
     return judged
 
@@ -210,10 +211,14 @@ def like_state(lanes: Lanes, task: Task, train: Dataset) -> Any:
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), shapes)
 
 
-def _begin(lanes: Lanes, tasks: Sequence[Task], pool: Pool, train: Dataset) -> None:
-    if tasks:
-        started = lanes.begin(*_arguments(tasks, lanes.width), train)
-        pool |= {task.trial: _lane(started, i) for i, task in enumerate(tasks)}
+def _states(lanes: Lanes, tasks: Sequence[Task], pool: Pool, train: Dataset) -> Any:
+    """Return the tasks' states as lanes [K, ...], from the pool or from their start."""
+    new = [task for task in tasks if task.trial not in pool]
+    started = lanes.begin(*_arguments(new, lanes.width), train) if new else ()
+    if len(new) == len(tasks):  # they need no copies
+        return started
+    known = pool | {task.trial: _lane(started, i) for i, task in enumerate(new)}
+    return _gathered([known[task.trial] for task in tasks], lanes.width)
 
 
 def _judged(

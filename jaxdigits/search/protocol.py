@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from jaxdigits.search.cube import point_of
-from jaxdigits.search.groups import Group, Settings, default_settings, hyper_of, settings_in
+from jaxdigits.search.groups import Group, Settings, hyper_of, settings_in
 from jaxdigits.search.halving import Score, bracket, next_group, order, places, survivors
 from jaxdigits.search.journal import Pool, Record
 from jaxdigits.search.lanes import Judgement, train_tasks
@@ -65,12 +65,12 @@ def _bracket(work: Work, records: Sequence[Record], hooks: Hooks) -> Record:
     number = len(turns)
     group, others = _next_group(work, turns, hooks)
     place = sum(g == group for g, _ in turns)
-    taste = len(_usual(work)) > 1 and not place and number < _first_round(work)
+    taste = len(work.usual) > 1 and not place and number < _first_round(work)
     shape = bracket(place, plan.facts.epochs, taste=taste)
     own, _ = lanes_of(work, group)
     # Without a traced number all trials of a group would be equal.
     size = shape.size if own.names else 1
-    defaults = [s for s in _usual(work) if _static(s, work, group)] if not place else []
+    defaults = [s for s in work.usual if _static(s, work, group)] if not place else []
     told = [_told(work, own, t, shape.rungs[-1]) for t in trials.values() if t.group == group]
     seed = (plan.seed, group, number)
     points = propose(plan.sampler, own.names, size - len(defaults[:size]), told, seed)
@@ -181,11 +181,7 @@ def _told(work: Work, group: Group, trial: Trial, longest: int) -> Told:
 
 def _first_round(work: Work) -> int:
     """Return the groups of this host's first round; all hosts' together have each default."""
-    return -(-max(TOGETHER, len(_usual(work))) // work.plan.host[1])
-
-
-def _usual(work: Work) -> list[Settings]:
-    return default_settings(work.plan.space, work.plan.facts)
+    return -(-max(TOGETHER, len(work.usual)) // work.plan.host[1])
 
 
 def _static(settings: Settings, work: Work, group: int) -> bool:

@@ -11,6 +11,7 @@ from jaxdigits.search.groups import (
     Group,
     Settings,
     all_groups,
+    default_settings,
     group_of,
     trial_seed,
 )
@@ -57,8 +58,11 @@ class Work:
     groups: list[Settings] = field(default_factory=list)
     lanes: dict[int, tuple[Group, Lanes]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
+    usual: list[Settings] = field(init=False)
+    """hand-tuned ones of each network"""
 
     def __post_init__(self):
+        self.usual = default_settings(self.plan.space, self.plan.facts)
         self.groups = self.groups or all_groups(
             self.plan.space, self.plan.facts, self.plan.seed
         )
