@@ -46,9 +46,9 @@ from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import answers_of
 from jaxdigits.reader.formats import digits
 from jaxdigits.runs import config_for, load_run, predict, run_job, validation_split
-from jaxdigits.runs.answer import frames_of
+from jaxdigits.runs.answer import frames_of, predictor
 from jaxdigits.runs.folder import save_doubt
-from jaxdigits.runs.job import Checkpointing, doubt_of, finish_run, predictor
+from jaxdigits.runs.job import Checkpointing, doubt_of, finish_run
 from jaxdigits.tree import named_leaves
 
 RESULTS = Path(__file__).with_suffix(".json")

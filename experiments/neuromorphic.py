@@ -35,10 +35,10 @@ from jaxdigits.fast.flags import set_flags
 from jaxdigits.measure import summarise
 from jaxdigits.quantise import to_integers
 from jaxdigits.runs import Config, Run, config_for, load_run, predict, run_job, validation_split
+from jaxdigits.runs.answer import members_of
 from jaxdigits.runs.converting import spiking_run
 from jaxdigits.runs.export import export_run
 from jaxdigits.runs.folder import read_result, write_result
-from jaxdigits.runs.job import members_of
 from jaxdigits.runs.rounding import rounded_run
 from jaxdigits.runs.start import config_from
 

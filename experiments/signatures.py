@@ -30,7 +30,8 @@ from jaxdigits.layers import each_view
 from jaxdigits.measure import energy, synops
 from jaxdigits.measure.synops import TABLES
 from jaxdigits.runs import config_for, finish_run, load_run, predict, run_job
-from jaxdigits.runs.job import Checkpointing, members_of
+from jaxdigits.runs.answer import members_of
+from jaxdigits.runs.job import Checkpointing
 from jaxdigits.runs.verification import (
     joined,
     load_comparison,

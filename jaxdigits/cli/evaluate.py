@@ -69,8 +69,8 @@ class Evaluate:
             probabilities,
             score,
         )
+        from jaxdigits.runs.answer import predict
         from jaxdigits.runs.folder import load_run, read_result
-        from jaxdigits.runs.job import predict
 
         tell = partial(say, json_wanted=self.json)
         run = load_run(self.run_folder)
@@ -133,7 +133,7 @@ class Evaluate:
         from jaxdigits.measure import measure_promise, reliability, score
         from jaxdigits.reader.confidence import answers_of
         from jaxdigits.reader.formats import digits
-        from jaxdigits.runs.job import predict
+        from jaxdigits.runs.answer import predict
 
         if self.figure or self.corruptions or self.energy:
             raise ValueError(
@@ -171,7 +171,7 @@ class Evaluate:
 
     def _of_hands(self, run, name: str, test, tell) -> int:
         """Print the errors of decisions on signatures, by the number of references."""
-        from jaxdigits.runs.job import predict
+        from jaxdigits.runs.answer import predict
         from jaxdigits.runs.verification import load_comparison, measure_decisions
 
         if self.figure or self.corruptions or self.energy:
@@ -199,7 +199,7 @@ class Evaluate:
         import jax
 
         from jaxdigits.measure import robustness
-        from jaxdigits.runs.job import predictor
+        from jaxdigits.runs.answer import predictor
 
         rows = robustness(predictor(run), test, jax.random.key(0), severities=self.corruptions)
         return {

@@ -33,8 +33,8 @@ def count_operations(run: Any, test: Any) -> Counts:
 
     from jaxdigits.interop import nir_network
     from jaxdigits.measure import TABLES, ann_of, energy, synops
+    from jaxdigits.runs.answer import members_of
     from jaxdigits.runs.export import plain_config
-    from jaxdigits.runs.job import members_of
     from jaxdigits.train.state import evaluation_keys
 
     params, statistics, key = members_of(run)[0]

@@ -35,7 +35,7 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
     Raises:
       DataError: for a list that names none.
     """
-    from jaxdigits.data.own import SUFFIXES
+    from jaxdigits.data.own_files import SUFFIXES
 
     pictures: list[Path] = []
     for path in map(Path, paths):

@@ -59,8 +59,9 @@ def change_run(command, mark: str, make, words: tuple[str, str], facts: dict) ->
       facts: of the result.
     """
     from jaxdigits.measure import score
+    from jaxdigits.runs.answer import predict
     from jaxdigits.runs.folder import create_run, load_run, require_empty, save_params
-    from jaxdigits.runs.job import predict, validation_split
+    from jaxdigits.runs.job import validation_split
 
     place = command.run_folder
     place = place if place.name not in ("", "..") else place.resolve()
@@ -94,8 +95,9 @@ def save_tested(out: Path, run, train, test, facts: dict) -> dict:
       facts: of the result.
     """
     from jaxdigits.measure import score
+    from jaxdigits.runs.answer import predictor
     from jaxdigits.runs.folder import save_doubt
-    from jaxdigits.runs.job import doubt_of, finish_run, predictor, validation_split
+    from jaxdigits.runs.job import doubt_of, finish_run, validation_split
     from jaxdigits.tree import parameter_count
 
     config, predict = run.config, predictor(run)

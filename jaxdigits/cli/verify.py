@@ -51,8 +51,8 @@ class Verify:
             )
         require_run(self.run_)
         from jaxdigits.data import mixture_of, read_signature
+        from jaxdigits.runs.answer import predict
         from jaxdigits.runs.folder import load_run
-        from jaxdigits.runs.job import predict
         from jaxdigits.runs.verification import joined, load_comparison
         from jaxdigits.verify import distances
 

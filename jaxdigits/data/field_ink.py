@@ -3,7 +3,7 @@
     grey [H, W] -> flat_ink -> erase lines -> row_of_digits -> levelled, scaled, widened
                 -> ink [32, W]
 
-* Paper is the picture without its dark details, as for single digits (`jaxdigits.data.ink`).
+* Paper is the picture without its dark details, as for single digits (`jaxdigits.data.light`).
   The grain of the paper may be a printed pattern, nearly as dark as the ink: the level between
   both is the mean of their means (Ridler and Calvard [1]).
 * Lines are straight and even (`jaxdigits.data.row_lines`).
@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxdigits.data.ink import MIN_CONTRAST, WIDEST, require_grey, stroke_width
+from jaxdigits.data.ink import require_grey, stroke_width
+from jaxdigits.data.light import MIN_CONTRAST, WIDEST
 from jaxdigits.data.morphology import closing, median, near
 from jaxdigits.data.row import Row, row_of_digits
 from jaxdigits.data.row_lines import lines_around_row

@@ -13,16 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxdigits.data.geometry import averaged_down, resampling
-from jaxdigits.data.ink import (
-    GAP,
-    LEVEL,
-    cropped,
-    erase_lines,
-    flatten_light,
-    pieces_of,
-    require_grey,
-    widen_strokes,
-)
+from jaxdigits.data.ink import GAP, cropped, erase_lines, pieces_of, require_grey, widen_strokes
+from jaxdigits.data.light import LEVEL, flatten_light
 from jaxdigits.data.morphology import grown
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError

@@ -17,8 +17,8 @@ from jaxdigits.about import children_of
 from jaxdigits.layer import Layer, Residual
 from jaxdigits.measure.saliency import saliency
 from jaxdigits.measure.synops import TABLES, energy, products_of, synops
+from jaxdigits.runs.answer import members_of
 from jaxdigits.runs.folder import Run
-from jaxdigits.runs.job import members_of
 from jaxdigits.train.state import evaluation_keys
 
 ROWS = 56  # neurons of a raster that the eye still tells apart

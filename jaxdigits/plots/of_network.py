@@ -25,7 +25,7 @@ from jaxdigits.plots.spikes import (
     spike_times_figure,
 )
 from jaxdigits.runs import Run
-from jaxdigits.runs.job import member_keys
+from jaxdigits.runs.answer import member_keys
 from jaxdigits.runs.network_options import IMPORTED
 from jaxdigits.spikes import events, traces
 from jaxdigits.train.state import evaluation_keys

@@ -1,16 +1,55 @@
-"""Answers of a run to many inputs at once, each as if it came alone."""
+"""Answers of a run to inputs: logits, probabilities, and frames of fields."""
 
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
+from jax import Array
 
+from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run
-from jaxdigits.runs.job import members_of
 from jaxdigits.train.evaluate import logits_of
 
 SIZES = 1, 8, 64  # inputs of the programs; the last inputs fill up the least that holds them
+
+
+def predict(run: Run, inputs: Any) -> np.ndarray:
+    """Return the logits [seeds, N, K] of each of the run's networks on N inputs.
+
+    Args:
+      inputs: as for `logits_of`.
+    """
+    return predictor(run)(inputs)
+
+
+def predictor(run: Run) -> Callable[[Any], np.ndarray]:
+    """Return `predict` of one run: calls with the same number of inputs share a program."""
+
+    @jax.jit
+    def of_member(member, inputs):
+        params, statistics, key = member
+        network = run.config.build()(training=False, statistics=statistics)
+        return logits_of(network, params, inputs, key)[0]
+
+    members = members_of(run)
+    return lambda inputs: np.stack([of_member(member, inputs) for member in members])
+
+
+def members_of(run: Run) -> list[tuple]:
+    """Return (params, statistics, key) of each of the run's networks."""
+    if run.config.seeds == 1:
+        return [(run.params, run.statistics, jax.random.key(run.config.seed))]
+    keys = member_keys(run.config)
+    pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
+    return [pick(i) for i in range(run.config.seeds)]
+
+
+def member_keys(config: Config) -> Array:
+    """Return the key [seeds] of each network: the key of the run with that seed alone."""
+    # All in one program: each operation outside of `jit` is one more to compile at the start.
+    seeds = config.seed + np.arange(config.seeds, dtype=np.uint32)
+    return jax.vmap(jax.random.key)(seeds)
 
 
 def answerer(run: Run) -> Callable[[Any], np.ndarray]:

@@ -10,8 +10,8 @@ import numpy as np
 from jaxdigits.convert import convert
 from jaxdigits.data import Dataset
 from jaxdigits.errors import RunError
+from jaxdigits.runs.answer import members_of, predict
 from jaxdigits.runs.folder import Run
-from jaxdigits.runs.job import members_of, predict
 from jaxdigits.runs.rounding import without_rounding
 
 PERCENTILES = (97.0, 99.0, 99.9, 100.0)

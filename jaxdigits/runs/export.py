@@ -31,9 +31,9 @@ from jaxdigits.interop.stablehlo import run_stablehlo, to_stablehlo
 from jaxdigits.interop.writers import ENTRIES
 from jaxdigits.layer import Layer, Params, serial
 from jaxdigits.quantise import rounded
+from jaxdigits.runs.answer import members_of
 from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run
-from jaxdigits.runs.job import members_of
 from jaxdigits.spikes import rate, spike_count, traces
 from jaxdigits.spikes.encoders import ENCODERS
 from jaxdigits.train.state import evaluation_keys

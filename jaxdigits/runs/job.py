@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import optax
-from jax import Array
 from jax.sharding import Mesh
 
 from jaxdigits.data import (
@@ -31,6 +30,7 @@ from jaxdigits.layer import Params
 from jaxdigits.measure.calibration import Doubt, learn_doubt
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import learn_reading_doubt
+from jaxdigits.runs.answer import member_keys, predictor
 from jaxdigits.runs.checkpoint import (
     LAST,
     newest_snapshot,
@@ -51,7 +51,6 @@ from jaxdigits.runs.folder import (
 )
 from jaxdigits.runs.start import start_params
 from jaxdigits.runs.verification import learn_comparison, save_comparison
-from jaxdigits.train.evaluate import logits_of
 from jaxdigits.train.fit import NO_HOOKS, Diverged, Fit, fit
 from jaxdigits.train.health import watcher
 from jaxdigits.train.optimizer import adamw
@@ -241,44 +240,6 @@ def fit_one(
     """
     recipe = recipe_for(config, _optimizer(config, train), mesh)
     return fit(recipe, train, valid, jax.random.key(config.seed), hooks, start=start)
-
-
-def predict(run: Run, inputs: Any) -> np.ndarray:
-    """Return the logits [seeds, N, K] of each of the run's networks on N inputs.
-
-    Args:
-      inputs: as for `logits_of`.
-    """
-    return predictor(run)(inputs)
-
-
-def predictor(run: Run) -> Callable[[Any], np.ndarray]:
-    """Return `predict` of one run: calls with the same number of inputs share a program."""
-
-    @jax.jit
-    def of_member(member, inputs):
-        params, statistics, key = member
-        network = run.config.build()(training=False, statistics=statistics)
-        return logits_of(network, params, inputs, key)[0]
-
-    members = members_of(run)
-    return lambda inputs: np.stack([of_member(member, inputs) for member in members])
-
-
-def members_of(run: Run) -> list[tuple]:
-    """Return (params, statistics, key) of each of the run's networks."""
-    if run.config.seeds == 1:
-        return [(run.params, run.statistics, jax.random.key(run.config.seed))]
-    keys = member_keys(run.config)
-    pick = lambda i: jax.tree.map(lambda a: a[i], (run.params, run.statistics, keys))
-    return [pick(i) for i in range(run.config.seeds)]
-
-
-def member_keys(config: Config) -> Array:
-    """Return the key [seeds] of each network: the key of the run with that seed alone."""
-    # All in one program: each operation outside of `jit` is one more to compile at the start.
-    seeds = config.seed + np.arange(config.seeds, dtype=np.uint32)
-    return jax.vmap(jax.random.key)(seeds)
 
 
 def _first_snapshot(folder: Path, start: Snapshot, options: Checkpointing) -> Snapshot:

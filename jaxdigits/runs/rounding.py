@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from jaxdigits.errors import RunError
 from jaxdigits.quantise import rounded
+from jaxdigits.runs.answer import members_of
 from jaxdigits.runs.folder import Run
-from jaxdigits.runs.job import members_of
 from jaxdigits.train.evaluate import gather_statistics
 
 

@@ -16,9 +16,10 @@ from typing import Any
 from jaxdigits.data import Dataset
 from jaxdigits.errors import RunError
 from jaxdigits.measure import score
+from jaxdigits.runs.answer import predictor
 from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run, load_run, read_result, save_doubt, write_json, writing
-from jaxdigits.runs.job import doubt_of, finish_run, fit_one, predictor
+from jaxdigits.runs.job import doubt_of, finish_run, fit_one
 from jaxdigits.runs.save import save_run
 from jaxdigits.search.budget import (
     Budget,
