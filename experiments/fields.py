@@ -30,11 +30,11 @@ import jax.numpy as jnp
 import numpy as np
 import tesseract
 from fields_cheques import cheque_rows, tune
-from fields_tables import COUNT, tables
+from fields_tables import COUNT, STYLES, tables
 from fields_time import timed
 from PIL import Image
 
-from jaxdigits.data import Style, fields, prepare_field
+from jaxdigits.data import fields, prepare_field
 from jaxdigits.data.fields import WEIGHTS, with_checksums, with_texts
 from jaxdigits.data.picture import read_grey
 from jaxdigits.errors import DataError
@@ -55,12 +55,6 @@ RESULTS = Path(__file__).with_suffix(".json")
 RUNS = Path(__file__).parent.parent / "runs" / "fields"
 BOX = Path(__file__).parent.parent / "jaxdigits" / "box" / "fields"
 CHECKSUM = weighted_sum(WEIGHTS, 10)
-STYLES = {
-    "free": Style(touching=0.0, boxed=0.0),
-    "boxed": Style(touching=0.0, boxed=1.0),
-    "touching": Style(touching=1.0, boxed=0.0),
-    "all": Style(),
-}
 AMOUNT = "amount:0-9999999"
 PROMISES = (0.01, 0.001)
 

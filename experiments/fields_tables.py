@@ -1,11 +1,18 @@
-"""The tables of `fields.py`, as Markdown."""
+"""The tables of `fields.py`, as Markdown, and the styles of its fields."""
 
 from typing import Any
 
 import numpy as np
 
+from jaxdigits.data import Style
+
 COUNT = 4000  # fields of a style, unless a result says how many
-STYLES = ("free", "boxed", "touching", "all")
+STYLES = {
+    "free": Style(touching=0.0, boxed=0.0),
+    "boxed": Style(touching=0.0, boxed=1.0),
+    "touching": Style(touching=1.0, boxed=0.0),
+    "all": Style(),
+}
 SEEDS = 3
 KINDS = ("greedy", "length_known", "checksum")
 

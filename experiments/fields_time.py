@@ -25,7 +25,12 @@ TURNS = 5
 
 
 def timed(folder: Path, pictures: list[Path], amount: str) -> dict[str, Any]:
-    """Return the times of a run that reads pictures of amounts, a format."""
+    """Return the times of a run.
+
+    Args:
+      pictures: of amounts; the first 256 are read.
+      amount: the name of their format.
+    """
     run = load_run(folder)
     format, logits, inside = make_format(amount), frames_of(run), [0.0]
 

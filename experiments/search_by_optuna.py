@@ -11,7 +11,7 @@ from jaxdigits.search.work import Work, lanes_of
 
 
 def with_optuna(work: Work, minutes: float) -> dict[str, Any]:
-    """Search as Optuna does, one trial after another: TPE and Hyperband, compiled once.
+    """Search one trial after another, compiled once, and return trials and curve.
 
     A fixed static part, which favours it: the space of mlp has more groups.
     """

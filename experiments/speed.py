@@ -112,8 +112,8 @@ def starts() -> None:
             picture = Image.new("L", (200, 200), 230)
             ImageDraw.Draw(picture).line([(90, 50), (105, 35), (105, 165)], fill=20, width=14)
             picture.save(Path(folder, "one.png"))
-            cached = {"JAXDIGITS_CACHE": str(Path(folder, "cache"))}
-            for command in STARTED:
+            for i, command in enumerate(STARTED):
+                cached = {"JAXDIGITS_CACHE": str(Path(folder, f"cache-{i}"))}
                 extras = ({}, cached, cached) if "--help" not in command else ({},)
                 for case, extra in zip(STARTS, extras, strict=False):
                     name = f"jaxdigits {command}: {case}"

@@ -1,4 +1,4 @@
-"""Drawings in MNIST's geometry: ones and sevens of other hands, and what is no digit at all."""
+"""Drawings in MNIST's geometry: ones, sevens, and things that are no digit."""
 
 from functools import cache
 from pathlib import Path

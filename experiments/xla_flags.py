@@ -3,8 +3,9 @@
     python experiments/xla_flags.py            measure, into xla_flags.json
     python experiments/xla_flags.py table      as Markdown
 
-Each option has a process of its own, one after another: differences of a few percent are the
-machine's mood.  Options join those that `jaxdigits` sets; the last fusion type counts.
+Each option has a process of its own, one after another: the machine's mood moves them by up to
+a quarter.  Options join those that `jaxdigits` sets; the last fusion type counts.  Another
+version of jax (`peers/.venv/newest/bin/python experiments/xla_flags.py`) has the first three.
 """
 
 import json
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jax
 from core import machine
 
 from jaxdigits import bench
@@ -22,6 +24,7 @@ from jaxdigits.runs.folder import write_json
 
 RESULTS = Path(__file__).with_suffix(".json")
 WORKLOADS, REPEATS = ("W1-T25", "W5", "W6", "W7-mlp-1"), 7
+FIRST = "0.10.2"  # the version with all options
 FUSION, TYPE = "--xla_cpu_experimental_ynn_fusion_type=", "LIBRARY_FUSION_TYPE_"
 OPTIONS = {
     "those of `jaxdigits`": "",
@@ -58,8 +61,10 @@ def measure_with(option: str) -> dict[str, list[float]]:
 def table(results: dict[str, Any]) -> str:
     """Return step and floor, in milliseconds, with each option, as Markdown."""
     rows = [["options: step; floor, ms", *WORKLOADS], ["---", *["---:"] * len(WORKLOADS)]]
-    for option, each in results["options"].items():
-        rows.append([option, *("{:.3g}; {:.3g}".format(*each[name]) for name in WORKLOADS)])
+    for version, of in results.items():
+        for option, each in of["options"].items():
+            name = option if version == FIRST else f"jax {version}: {option}"
+            rows.append([name, *("{:.3g}; {:.3g}".format(*each[w]) for w in WORKLOADS)])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
@@ -70,9 +75,10 @@ def main() -> None:
         print(json.dumps(measure_here()))
     else:
         set_flags()  # as `jaxdigits` sets them
-        results: dict[str, Any] = {"machine": machine(), "options": {}}
-        for name, option in OPTIONS.items():
-            results["options"][name] = measure_with(option)
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        mine = results.setdefault(jax.__version__, {"machine": machine(), "options": {}})
+        for name in [*OPTIONS][: None if jax.__version__ == FIRST else 3]:
+            mine["options"][name] = measure_with(OPTIONS[name])
             write_json(RESULTS, results)
         print(table(results))
 

@@ -44,10 +44,12 @@ def require_run(folder: Path) -> None:
     """Check that a folder holds a run.
 
     Raises:
-      RunError: without the folder, or without `config.json` in it.
+      RunError: without the folder, or without `config.json` in it, as for a search.
     """
     remedy = "create one with `jaxdigits train`"
     if not folder.is_dir():
         raise RunError(f"{folder}: no such folder; {remedy}")
+    if (folder / "best" / "config.json").is_file():
+        raise RunError(f"{folder} is a search: pass {folder / 'best'}, the run that it chose")
     if not (folder / "config.json").is_file():
         raise RunError(f"{folder} is not a run folder (no config.json); {remedy}")

@@ -149,8 +149,8 @@ def test_the_tables_of_the_benchmark_are_those_of_its_results(experiment, monkey
     of_speed = experiment("speed")[0]["table"]()
     tables = experiment("benchmark/table")[0]["tables"](bench, *peers)
     shown = parts(f"{tables}\n\n{of_speed}")
-    assert len(shown) == 3 + 4 + 2 + 2 + 4
-    assert all(part in page("benchmark") for part in shown)
+    assert len(shown) == 3 + 3 + 2 + 2 + 4
+    assert all(page("benchmark").count(part) >= shown.count(part) for part in shown)
 
 
 def test_the_readers_by_cuts_and_by_columns_are_those_of_their_experiment(experiment):

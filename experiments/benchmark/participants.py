@@ -48,6 +48,9 @@ PARTICIPANTS = {
 }
 
 
+LATER = ("ours, newest jax", "floor by PyTorch")  # measured in sittings of their own
+
+
 class Failed(Exception):
     """A participant cannot do a request; the message is one line with the reason."""
 
@@ -67,15 +70,12 @@ class Client:
                     note.read_text().strip() if note.exists() else "peers/setup.py was not run"
                 )
                 raise Failed(f"not installed: {why}")
-        env = dict(os.environ) | ENVIRONMENT
-        if kind.adapter == "ours":
-            env.pop("XLA_FLAGS", None)  # it sets those of its version
         counts = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
         self.log = open(log, "a")  # noqa: SIM115 (closed with the process)
         self.process = subprocess.Popen(
             [python, PEERS / "serve.py", kind.adapter, kind.variant],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True,
-            env=env | counts, cwd=PEERS,
+            env=os.environ | ENVIRONMENT | counts, cwd=PEERS,
         )  # fmt: skip
 
     def __enter__(self) -> "Client":

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from participants import ENVIRONMENT, PARTICIPANTS, Client, Failed
+from participants import ENVIRONMENT, LATER, PARTICIPANTS, Client, Failed
 from specs import SPECS, check_arrays, check_spec, images, save
 from table import tables
 
@@ -154,7 +154,8 @@ def main() -> None:
     )
     parser.add_argument("command", choices=["measure", "check", "table"])
     parser.add_argument("workloads", nargs="*")
-    parser.add_argument("--participants", nargs="+", default=list(PARTICIPANTS))
+    usual = [who for who in PARTICIPANTS if who not in LATER]
+    parser.add_argument("--participants", nargs="+", default=usual)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of a participant's turn")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)

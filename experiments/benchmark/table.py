@@ -16,7 +16,8 @@ def tables(bench: dict[str, Any], *peers: dict[str, Any]) -> str:
         parts += [machine(bench["machine"]), floors(bench["rows"]), cold(bench["rows"])]
     for i, each in enumerate(peers):
         if each["rows"]:
-            parts += [machine(each["machine"]), against_peers(each["rows"])]
+            parts += [machine(each["machine"])] if i or not bench["rows"] else []  # one session
+            parts += [against_peers(each["rows"])]
             parts += [] if i else [memory(each["rows"]), participants(each)]
     return "\n\n".join(part for part in parts if part)
 

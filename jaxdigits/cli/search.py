@@ -12,7 +12,7 @@ import numpy as np
 from jaxdigits.cli.parser import Folder, make_parser, parse, value_before_parsing
 from jaxdigits.cli.report import say, say_json, say_note
 from jaxdigits.cli.search_report import progress, summary
-from jaxdigits.cli.search_space import own_entries, own_options, split_entries
+from jaxdigits.cli.search_space import own_entries, own_options, require_shared, split_entries
 from jaxdigits.cli.source import own_place, read_data
 from jaxdigits.cli.stopping import stopping
 from jaxdigits.errors import RunError
@@ -23,6 +23,7 @@ MINUTES = 10.0
 FEW = 3000  # training images below which the longest trials have 27 epochs, for 9
 MANY = 6000  # training images of a search; the winner is trained on all
 UNUSED = {"seeds", "patience", "updates_per_save"}  # options of `train` that no trial has
+ON = {"resume", "minutes", "epochs", "data_dir", "json"}  # options of a search that goes on
 NO_OPTIONS = ("network", "began", "settings", "entries")
 Goal = Annotated[str, ("accuracy", "cost", "front")]
 Sampler = Annotated[str, ("sobol", "tpe", "nsga2")]
@@ -33,8 +34,8 @@ Find a good network for some data, by trials in a given time.
   $ jaxdigits search --data FOLDER --minutes 30           your own pictures, a folder per class
   $ jaxdigits search mlp --learning-rate 1e-4..3e-2:log --hidden "256|512|512,256"
 
-Any option of `jaxdigits train {network}` may be a range low..high, low..high:log, or values
-a|b. With a range of your own the space is yours alone; without, it is the network's usual one.
+Any option {whose} may be a range low..high, low..high:log, or
+values a|b. With a range of your own the space is yours alone; without, it is the usual one.
 Trials are chosen on validation data, trained anew with fresh seeds, and the test set is read
 once. Defaults stand in brackets."""
 
@@ -95,21 +96,27 @@ class Search:
         own = options_of(cls, without=NO_OPTIONS)
         names = {option.name for option in own}
         of_training = [o for o in table.values() if o.name not in names | UNUSED]
+        whose = f"of `jaxdigits train {network}`" if named else "that all networks have"
         parser = make_parser(
-            f"jaxdigits search {network}", TEXT.format(network=network if named else "mlp"),
+            f"jaxdigits search {network}", TEXT.format(whose=whose),
             {"training": of_training, "search": own},
         )  # fmt: skip
-        values = parse(parser, rest)
+        try:
+            values = parse(parser, rest)
+        except ValueError:
+            require_shared(network, rest)
+            raise
+        require_shared(network, [f"--{name}" for name in texts])
         entries = own_entries(texts, table, parser, names)
         mine = {name: values.pop(name) for name in list(values) if name in names}
-        if mine.get("resume") and (named or values or entries):
+        if mine.get("resume") and (named or values or entries or set(mine) - ON):
             raise ValueError("--resume goes on as the search was begun: leave out its options")
         return cls(**mine, network=network, began=began, settings=values, entries=entries)
 
     def run(self) -> int:
         """Search, and say what came of it."""
-        from jaxdigits.search.budget import Stopped
-        from jaxdigits.search.folder import finished, search_in
+        from jaxdigits.search.folder import finished
+        from jaxdigits.search.journal import held
 
         for option in options_of(type(self), without=NO_OPTIONS):
             require_within(option.name, option.annotation, getattr(self, option.name))
@@ -121,20 +128,33 @@ class Search:
         if self.resume and not more and (result := finished(self.resume)):
             say(f"{self.resume} has its result: go on with more --minutes")
             return self._tell(result)
-        folder, session, test, whole = self._resumed() if self.resume else self._begun()
-        again = f"`jaxdigits search --resume {shlex.quote(str(folder))}` goes on"
+        if self.resume:
+            with held(self.resume):
+                return self._search(*self._resumed())
+        folder, *rest = self._begun()
+        with held(folder):
+            return self._search(folder, *rest)
+
+    def _search(self, folder: Path, session: Any, test: Any, whole: Any) -> int:
+        """Search to the end, and return the exit code."""
+        from jaxdigits.search.budget import Stopped, TooFewEpochs
+        from jaxdigits.search.folder import search_in
+
+        command = f"jaxdigits search --resume {shlex.quote(str(folder))}"
         with stopping(say_note) as stop, progress(self.json) as show:
             session.report, session.stop = show, stop.is_set
             try:
                 result = search_in(folder, session, lambda: test, whole)
-                if result is None:
-                    say("the trials of this host are done: the first host ends the search")
-                    return 0
             except Stopped:
-                say_note(f"stopped after {len(session.records)} decisions: {again}")
+                say_note(f"stopped after {len(session.records)} decisions: `{command}` goes on")
                 return stop.code()
+            except TooFewEpochs as error:
+                raise ValueError(f"{error}, by `{command} --epochs N`") from error
             except KeyboardInterrupt:
-                raise KeyboardInterrupt(f": {again}") from None
+                raise KeyboardInterrupt(f": `{command}` goes on") from None
+        if result is None:
+            say("the trials of this host are done: the first host ends the search")
+            return 0
         return self._tell(result)
 
     def _tell(self, result: Mapping[str, Any]) -> int:
@@ -149,7 +169,7 @@ class Search:
         from jaxdigits.search.buildable import require_buildable
         from jaxdigits.search.groups import Facts
         from jaxdigits.search.head import head_of
-        from jaxdigits.search.hosts import folder_of, host_of
+        from jaxdigits.search.hosts import folder_of, host_of, require_same_hosts
         from jaxdigits.search.journal import create_journal
         from jaxdigits.search.split import split_for
         from jaxdigits.search.work import Plan, Work
@@ -171,7 +191,10 @@ class Search:
         minutes = self.minutes or (None if self.epochs else MINUTES)
         work = Work(plan, *split)
         images = None if whole is None else self.images or min(MANY, len(train))
-        create_journal(folder, head_of(plan, images))
+        head = head_of(plan, images)
+        if self.out and self.host:
+            require_same_hosts(self.out, head)
+        create_journal(folder, head)
         say(
             f"searching {self.network} on {examples:,} images ({data}), "
             f"{split.to_choose()} to choose, in {folder}",

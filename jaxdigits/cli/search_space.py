@@ -40,13 +40,39 @@ def own_options(network: str, neuron: str | None) -> dict[str, Option]:
     of_run = {o.name: o for o in options_of_config(Config, NOT_SETTINGS)}
     if network == "auto":
         tables = [network_options(name) for name in AUTO]
-        shared = {n: o for n, o in tables[0].items() if all(n in table for table in tables)}
+        known = {n: [table[n].default for table in tables if n in table] for n in tables[0]}
+        shared = {
+            n: o if len(set(map(str, known[n]))) == 1 else o._replace(default=None)
+            for n, o in tables[0].items() if len(known[n]) == len(tables)
+        }  # fmt: skip
     else:
         neurons = [n for n in (neuron or "").split("|") if n in NEURONS] or [None]
         tables = [network_options(network, name) for name in neurons]
         shared = {name: option for table in tables for name, option in table.items()}
     shared.pop("classes", None)
     return shared | of_run
+
+
+def require_shared(network: str, args: Sequence[str]) -> None:
+    """Check that the options of a search over all networks are options of each.
+
+    Raises:
+      ValueError: naming the networks that have an option which another lacks.
+    """
+    from jaxdigits.runs.network_options import network_options
+    from jaxdigits.search.defaults import AUTO
+
+    if network != "auto":
+        return
+    tables = {name: network_options(name) for name in AUTO}
+    for flag in (arg.partition("=")[0] for arg in args if arg.startswith("--")):
+        name = flag[2:].replace("-", "_")
+        owners = [network for network, table in tables.items() if name in table]
+        if owners and len(owners) < len(tables):
+            raise ValueError(
+                f"{flag} is an option of {' and '.join(owners)} alone: name the network, as "
+                f"`jaxdigits search {owners[0]} {flag} ...`"
+            )
 
 
 def options_of_config(config: Any, without: Sequence[str]) -> list[Option]:

@@ -1,7 +1,7 @@
 """Ink on paper in whatever light: from the brightness of a picture to the strength of its ink.
 
 Paper is the picture without its dark details: a grey closing, the least of the local maxima.
-Light that falls off to one side, and even the edge of a shadow, is no detail, so that it stays
+Light that falls off to one side, and even the edge of a shadow, is no detail, so it stays
 paper.
 """
 

@@ -55,6 +55,14 @@ def _checked(path: Path, image: np.ndarray, label: np.ndarray) -> Part:
 
 
 def read_pair(place: Path, start: str) -> Part:
+    """Read an IDX pair, of images [N, H, W] and labels [N].
+
+    Args:
+      start: of both names, as "train".
+
+    Raises:
+      DataError: naming the file that is missing or does not fit.
+    """
     paths = []
     for name in (f"{start}-images-idx3-ubyte", f"{start}-labels-idx1-ubyte"):
         if (path := find_idx(place, name)) is None:
@@ -64,6 +72,11 @@ def read_pair(place: Path, start: str) -> Part:
 
 
 def read_arrays(path: Path) -> Part:
+    """Read an archive with image [N, H, W] and label [N].
+
+    Raises:
+      DataError: naming the file, and what is wrong with it.
+    """
     require_file(path, MAX_BYTES)
     try:
         with open(path, "rb") as file, open_archive(file) as archive:

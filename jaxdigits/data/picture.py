@@ -1,7 +1,8 @@
 """A picture of one digit, brought to MNIST's geometry.
 
 It may be a drawing, a scan or a photograph, ink dark on light or light on dark, of any size,
-with one digit on it.  `jaxdigits.data.ink` says which light and which lines it may have.
+with one digit on it.  `jaxdigits.data.light` says which light it may have, and
+`jaxdigits.data.ink` which lines.
 """
 
 import warnings

@@ -2,8 +2,9 @@
 
     grey [H, W] -> flatten_light -> erase_lines -> no specks -> one width of pen -> [64, 128]
 
-The first steps are those of a single digit (`jaxdigits.data.ink`).  Media differ by their pen:
-strokes that are thinner than 3 % of the longer side are widened to that.
+The first steps are those of a single digit (`jaxdigits.data.light`, `jaxdigits.data.ink`).
+Media differ by their pen: strokes that are thinner than 3 % of the longer side are widened to
+that.
 """
 
 from collections.abc import Sequence

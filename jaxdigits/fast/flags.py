@@ -7,7 +7,9 @@ programs are fused.  Otherwise XLA drops the barriers of `jaxdigits.fast.product
 which the older is the faster one.  Later versions may not know the flag, and an unknown flag
 ends the process.
 
-Measured with jax 0.10.2: without `xla_disable_hlo_passes`, W7-mlp-1 takes 1.22 times as long.
+Measured with jax 0.10.2: without `xla_disable_hlo_passes`, W7-mlp-1 takes 1.22 times as long;
+with the newer convolutions W6 takes 2.4 times as long, and with jax 0.12.0.1 it takes 1.6 times
+(`experiments/xla_flags.py`).
 Try without after jax 0.12.
 """
 

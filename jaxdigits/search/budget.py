@@ -35,6 +35,10 @@ class Stopped(Exception):
     """The search stopped on request; its records have every decision so far."""
 
 
+class TooFewEpochs(ValueError):
+    """The budget ends before the first trials are compared."""
+
+
 @dataclass
 class Session:
     """A search that runs: where it stands, and whom it calls."""

@@ -218,16 +218,24 @@ def read_times(folder: Path) -> list[float]:
 
 
 def read_budget(folder: Path) -> Budget:
-    """Return the budget that a search was begun with."""
+    """Return the budget that a search was begun with.
+
+    Raises:
+      RunError: if it is lost.
+    """
     clock = _read_clock(folder)
-    return Budget(clock.get("minutes"), clock.get("epochs"))
+    budget = Budget(clock.get("minutes"), clock.get("epochs"))
+    if budget.minutes is None and budget.epochs is None:
+        raise RunError(f"{folder / CLOCK} has no budget: pass --minutes or --epochs")
+    return budget
 
 
 def _read_clock(folder: Path) -> dict[str, Any]:
+    """Return the clock; an empty one if it is lost, as no decision depends on it."""
     try:
         clock = json.loads((folder / CLOCK).read_text())
-    except (OSError, ValueError) as error:
-        raise RunError(f"{folder / CLOCK} cannot be read: begin a new search") from error
+    except (OSError, ValueError):
+        return {}
     return clock if isinstance(clock, dict) else {}
 
 

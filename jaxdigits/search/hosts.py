@@ -8,7 +8,9 @@ a host reads the others' journals: a group that is worse than theirs makes room 
 host that dies leaves its records; if it was the first, `--resume SHARED` ends the search.
 """
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from jaxdigits.errors import RunError
 from jaxdigits.search.journal import FILE, Record, read_journal, require_same_search
@@ -41,17 +43,40 @@ def others_of(folder: Path) -> list[list[Record]]:
       RunError: for the journal of another search.
     """
     shared = folder.parent.parent if folder.parent.name == HOSTS else folder
-    places = [shared, *sorted((shared / HOSTS).glob("*"))]
     head, _ = read_journal(folder)
-    mine = {name: value for name, value in head.items() if name != "host"}
     journals = []
-    for place in places:
-        if place.resolve() == folder.resolve() or not (place / FILE).is_file():
-            continue
-        try:
-            other, records = read_journal(place)
-        except RunError:  # its first line is being written
-            continue
-        require_same_search(place, mine | {"host": other.get("host")}, other)
-        journals.append(records)
+    for place, other, records in _journals(shared):
+        if place.resolve() != folder.resolve():
+            _require_same(place, head, other)
+            journals.append(records)
     return journals
+
+
+def require_same_hosts(shared: Path, head: Mapping[str, Any]) -> None:
+    """Check that the hosts that are in a shared folder do this search, by as many hosts.
+
+    Raises:
+      RunError: naming the first folder whose search differs, and in which part.
+    """
+    for place, other, _ in _journals(shared):
+        _require_same(place, head, other)
+
+
+def _journals(shared: Path) -> Iterator[tuple[Path, dict[str, Any], list[Record]]]:
+    """Yield (folder, head, records) of each host that has begun."""
+    for place in (shared, *sorted((shared / HOSTS).glob("*"))):
+        if (place / FILE).is_file():
+            try:
+                yield place, *read_journal(place)
+            except RunError:  # its first line is being written
+                continue
+
+
+def _require_same(place: Path, head: Mapping[str, Any], other: Mapping[str, Any]) -> None:
+    count, own = other["host"][1], head["host"][1]
+    if count != own:
+        raise RunError(
+            f"{place} has a search by {count} hosts, not {own}: pass --host N/{count}, or "
+            "choose another folder"
+        )
+    require_same_search(place, other, {**head, "host": other["host"]})

@@ -10,7 +10,8 @@ between, or a file is damaged, the journal is cut to the newest record that can 
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,34 @@ Pool = dict[int, Any]
 """by trial, its state in host memory"""
 
 
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder of a search, which one process at a time may write.
+
+    Raises:
+      RunError: if another process holds it.
+    """
+    try:
+        import fcntl
+
+        place = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # no such lock, or no folder, which its reader says
+        yield
+        return
+    try:
+        try:
+            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"{folder} is searched by another process: wait for its end, or stop it"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(place)
+
+
 def create_journal(folder: Path, head: Mapping[str, Any]) -> None:
     """Make the folder of a search, and write the head of its journal.
 
@@ -39,8 +68,12 @@ def create_journal(folder: Path, head: Mapping[str, Any]) -> None:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    if (folder / FILE).exists():
-        raise RunError(f"{folder} has a search: go on with --resume, or choose another folder")
+        try:
+            open(folder / FILE, "xb").close()  # of two processes one makes the file
+        except FileExistsError:
+            raise RunError(
+                f"{folder} has a search: go on with --resume, or choose another folder"
+            ) from None
     append_record(folder, {"format": FORMAT, "search": dict(head)}, 0)
 
 
@@ -105,7 +138,7 @@ def require_same_search(
     for name in [*other, *head]:
         if head.get(name) != other.get(name):
             raise RunError(
-                f"{folder} is a search of another {name}: leave it out, or begin a new search"
+                f"{folder} is a search of another {name}: choose another folder, or remove it"
             )
 
 
@@ -183,5 +216,7 @@ def _require_line(path: Path, i: int, row: Record | None) -> None:
         raise RunError(f"{path} is damaged in line {i + 1}: {again}")
     if i and "search" in row:
         raise RunError(f"{path} has two searches, the second from line {i + 1} on: {again}")
-    if row.get("line") != i:
-        raise RunError(f"{path} is cut before line {i + 1}: {again}")
+    if (line := row.get("line")) != i:
+        twice = isinstance(line, int) and line < i
+        reason = "has two lines of one number, the second is" if twice else "is cut before"
+        raise RunError(f"{path} {reason} line {i + 1}: {again}")

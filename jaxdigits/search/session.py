@@ -19,6 +19,7 @@ from jaxdigits.search.budget import (
     Session,
     Stopped,
     TimeIsOver,
+    TooFewEpochs,
     deadline,
     end_of,
     epochs_until,
@@ -190,7 +191,7 @@ def _search(session: Session) -> None:
     except TimeIsOver:
         session.pool.clear()
     if not scored(session) and epochs is not None:
-        raise ValueError(
+        raise TooFewEpochs(
             f"--epochs {epochs} ends before the first trials are compared: pass "
             f"{session.records[0]['rungs'][0] * len(session.records[0]['trials'])} or more"
         )

@@ -59,7 +59,7 @@ class Work:
     lanes: dict[int, tuple[Group, Lanes]] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
     usual: list[Settings] = field(init=False)
-    """hand-tuned ones of each network"""
+    """the hand-tuned settings of each network"""
 
     def __post_init__(self):
         self.usual = default_settings(self.plan.space, self.plan.facts)

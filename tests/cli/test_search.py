@@ -3,6 +3,7 @@
 import html
 import json
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -87,7 +88,24 @@ def test_a_finished_search_is_said_to_be_so(searched, cli, one_line):
     assert one_line("search", "mlp", *SMALL, "--out", folder)[1].startswith(
         f"{folder} has a search: go on with --resume"
     )
-    assert "leave out its options" in one_line("search", "--resume", folder, "--seed", 3)[1]
+    for option in (("--seed", 3), ("--goal", "cost"), ("--host", "1/2"), ("--lanes", 4)):
+        text = one_line("search", "--resume", folder, *option)[1]
+        assert "leave out its options" in text
+    code, text = one_line("evaluate", folder)
+    assert code == 1
+    assert text == f"{folder} is a search: pass {folder / 'best'}, the run that it chose"
+
+
+def test_a_lost_clock_costs_no_decision(searched, cli, one_line, tmp_path):
+    shutil.copytree(searched[1], folder := tmp_path / "search")
+    (folder / "clock.json").unlink()
+    (folder / "result.json").unlink()
+    before = (folder / "journal.jsonl").read_bytes()
+    _, text = one_line("search", "--resume", folder)
+    assert text == f"{folder / 'clock.json'} has no budget: pass --minutes or --epochs"
+    answer = cli("search", "--resume", folder, "--epochs", 24, "--json")
+    assert answer.code == 0, answer.err
+    assert (folder / "journal.jsonl").read_bytes() == before
 
 
 def test_a_search_of_the_journal_goes_on_with_a_larger_budget(searched, cli, tmp_path):
@@ -145,6 +163,8 @@ def test_a_space_of_few_images_has_batches_that_fit():
         ("mlp --goal speed", "goal must be one of accuracy, cost, front, got 'speed'"),
         ("--resume nowhere", "nowhere has no journal.jsonl of a search"),
         ("--data ./nowhere", "no such file or folder"),
+        ("--steps 5|8", "--steps is an option of snn alone: name the network, as `jaxdigits"),
+        ("--input-dropout 0.1", "--input-dropout is an option of mlp alone"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(one_line, line, message, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from jaxdigits.fast import flags
 
 
 @pytest.mark.parametrize(
-    ("version", "convolutions"), [("0.10.2", 1), ("0.12.0.1", 1), ("0.13.0", 0)]
+    ("version", "convolutions"), [("0.10.2", 1), ("0.11.2", 1), ("0.12.0.1", 1), ("0.13.0", 0)]
 )
 @pytest.mark.parametrize("mine", ["--mine", "--mine --of=two", ""])
 def test_the_flags_leave_the_users_own_the_last_word(monkeypatch, version, convolutions, mine):

@@ -13,7 +13,7 @@ from jaxdigits.data import digits
 from jaxdigits.errors import RunError
 from jaxdigits.search.groups import Facts
 from jaxdigits.search.halving import Score
-from jaxdigits.search.hosts import folder_of, host_of, others_of
+from jaxdigits.search.hosts import folder_of, host_of, others_of, require_same_hosts
 from jaxdigits.search.journal import append_record, create_journal, read_journal
 from jaxdigits.search.protocol import _next_group
 from jaxdigits.search.records import trials_of
@@ -47,6 +47,11 @@ def test_hosts_read_each_other_and_no_other_search(tmp_path):
     append_record(other, {"bracket": 0}, 1)
     assert others_of(tmp_path) == [[{"bracket": 0}]]
     assert others_of(other) == [[]]
+    with pytest.raises(RunError, match="has a search by 2 hosts, not 3: pass --host N/2"):
+        require_same_hosts(tmp_path, head | {"host": [2, 3]})
+    require_same_hosts(tmp_path, head | {"host": [1, 2]})
+    with pytest.raises(RunError, match="is a search of another seed"):
+        require_same_hosts(tmp_path, head | {"seed": 2})
     create_journal(folder_of(tmp_path, (2, 2)), {"seed": 2, "host": [2, 2]})
     with pytest.raises(RunError, match="is a search of another seed"):
         others_of(tmp_path)

@@ -11,6 +11,7 @@ from jaxdigits.search.journal import (
     append_record,
     create_journal,
     cut_journal,
+    held,
     pool_file,
     read_journal,
     read_pool,
@@ -58,6 +59,7 @@ def test_a_last_line_that_is_not_whole_is_passed_over(folder, left):
         (lambda rows: [rows[0], rows[1][:9] + "\n", *rows[2:]], "is damaged in line 2"),
         (lambda rows: rows + rows, "has two searches, the second from line 5 on"),
         (lambda rows: ["{}\n"], "is cut before line 1"),
+        (lambda rows: [*rows[:2], *rows[1:]], "two lines of one number, the second is line 3"),
         (lambda rows: [rows[0].replace('"format": 1', '"format": 9')], "of format 1"),
         (lambda rows: [], "has no head"),
     ],
@@ -80,6 +82,14 @@ def test_a_folder_without_a_journal_or_with_another_search_is_refused(tmp_path, 
     require_same_search(folder, HEAD, dict(HEAD))
     with pytest.raises(RunError, match="is a search of another seed"):
         require_same_search(folder, HEAD, HEAD | {"seed": 1})
+
+
+def test_one_process_at_a_time_holds_a_search(folder):
+    refused = pytest.raises(RunError, match="is searched by another process")
+    with held(folder), refused, held(folder):
+        pass
+    with held(folder), held(folder / "none"):  # whose reader says what is wrong
+        pass
 
 
 def test_a_full_disk_leaves_the_journal_as_it_was(folder, monkeypatch):

@@ -8,13 +8,11 @@ import jax.numpy as jnp
 
 from jaxdigits import bench, serial
 from jaxdigits.bench.workloads import convolutional, perceptron, spiking_conv
-from jaxdigits.fast.flags import set_flags
 from jaxdigits.layers import dense
 from jaxdigits.models.choices import MNIST_MEAN as MEAN
 from jaxdigits.models.choices import MNIST_STD as STD
 from jaxdigits.spikes import PRESETS, lif, spike_count
 
-set_flags()  # of its own version of jaxlib
 # A neuron by its decay: its name among the presets.
 DECAYS = {
     "snntorch_leaky": lambda beta: {"beta": beta},

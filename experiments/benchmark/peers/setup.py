@@ -36,15 +36,17 @@ def install(peer: str) -> str | None:
         raise ValueError(f"unknown peer {peer!r}: choose from {', '.join(peers())}")
     folder, note = ENVIRONMENTS / peer, ENVIRONMENTS / f"{peer}.error"
     note.unlink(missing_ok=True)
-    newest = shutil.which("python3.13") if peer == NEWEST else None
-    subprocess.run([newest or sys.executable, "-m", "venv", "--clear", folder], check=True)
-    lines = wanted.read_text().split() if wanted.exists() else []
-    first = [line for line in lines if line.startswith("torch==")]
-    rest = ["-r", str(wanted)] if lines else ["-e", str(ROOT)]
-    for packages in ([first] if first else []) + [rest]:
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
-        pip += ["--disable-pip-version-check", "--no-warn-script-location"]
-        done = subprocess.run([*pip, *packages], capture_output=True, text=True)
+    pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet"]
+    pip += ["--disable-pip-version-check", "--no-warn-script-location"]
+    if peer == NEWEST:
+        python, packages = shutil.which("python3.13"), [["-e", str(ROOT)]]
+    else:
+        lines = wanted.read_text().split()
+        first = [line for line in lines if line.startswith("torch==")]
+        python, packages = None, [*([first] if first else []), ["-r", str(wanted)]]
+    make = [python or sys.executable, "-m", "venv", "--clear", folder]
+    for command in (make, *([*pip, *each] for each in packages)):
+        done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
             note.write_text(reason + "\n")

@@ -22,9 +22,10 @@ TRIES = 3
 
 
 class Layer(NamedTuple):
-    """A layer with weights: of one example, how many rows it takes."""
+    """A layer with weights."""
 
     rows: int
+    """of an example: one, or one for each step"""
     weight: tuple[int, ...]
     """[n, m], or [O, C, k, k]"""
     side: int = 1
@@ -51,7 +52,7 @@ def prepare(spec: dict[str, Any]) -> Callable[[], float]:
     layouts = (torch.contiguous_format, torch.channels_last)
     ways = [(parts, layout) for parts, layout in product(PARTS, layouts)
             if parts == 1 or (batch % parts == 0 and batch >= FEWEST * parts)]  # fmt: skip
-    if "conv" not in spec["kind"] and spec["kind"] != "cnn":
+    if spec["kind"] in ("snn", "mlp"):
         ways = [way for way in ways if way[1] is layouts[0]]
     steps = [_timed(_products(spec, batch // parts, layout), repeat * parts)
              for parts, layout in ways]  # fmt: skip
