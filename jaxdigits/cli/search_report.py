@@ -37,12 +37,13 @@ def _line(session: Any) -> str:
     best = max((max(record["accuracy"]) for record in rungs), default=None)
     trials = sum(len(r["trials"]) for r in session.records if "group" in r)
     parts = ["no score yet" if best is None else f"best {percent(best)}", f"{trials} trials"]
-    if session.finals:
-        parts.append(f"{len(session.finals)} finalists")
+    if finals := len(session.finals):
+        parts.append(f"{finals} finalist{'s' if finals > 1 else ''}")
     minutes, epochs = session.budget
     if minutes is not None:
-        left = max(0.0, 60 * minutes - session.seconds())
-        parts.append(f"{int(left // 60)}:{int(left % 60):02d} left")
+        left = 60 * minutes - session.seconds()
+        clock = f"{int(left // 60)}:{int(left % 60):02d} left"
+        parts.append(clock if left > 0 else "time is over: ends after the present step")
     else:
         parts.append(f"{member_epochs(session.records)} of {epochs} epochs")
     return "  ".join(parts)
