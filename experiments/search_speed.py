@@ -66,9 +66,8 @@ def rate(network: str, images: int | None = None) -> dict[str, float]:
 def share(network: str, images: int | None = None) -> dict[str, float]:
     """Return the milliseconds of a search by its ticks, and the share outside of programs.
 
-    A tick is an epoch of all lanes; its beginnings and judgements are in the time.
-
-    It is of the processor's time, and of a search that was done before, so without compiling.
+    A tick is an epoch of all lanes; its beginnings and judgements are in the time.  Both are of
+    the processor's time, and of a search that was done before, so without compiling.
     """
     work, inside, ticks = work_of(network, images=images), [0.0], [0]
     search = lambda: extend(

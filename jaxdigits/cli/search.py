@@ -87,6 +87,7 @@ class Search:
         """
         began = time.perf_counter()
         from jaxdigits.models import NETWORKS
+        from jaxdigits.search import defaults
 
         named = bool(args) and not args[0].startswith("-")
         network, rest = (args[0], list(args[1:])) if named else (AUTO, list(args))
@@ -96,7 +97,8 @@ class Search:
         own = options_of(cls, without=NO_OPTIONS)
         names = {option.name for option in own}
         of_training = [o for o in table.values() if o.name not in names | UNUSED]
-        whose = f"of `jaxdigits train {network}`" if named else "that all networks have"
+        whose = f"that {', '.join(defaults.AUTO)} have in common"
+        whose = f"of `jaxdigits train {network}`" if named else whose
         parser = make_parser(
             f"jaxdigits search {network}", TEXT.format(whose=whose),
             {"training": of_training, "search": own},
