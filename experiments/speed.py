@@ -123,7 +123,9 @@ def starts() -> None:
 
 
 def _command(folder: str, command: str, extra: dict[str, str]) -> float:
-    environment = {k: v for k, v in os.environ.items() if k != "JAXDIGITS_CACHE"} | extra
+    # Python stores the package's bytecode at the first start, unless a variable forbids it.
+    without = "JAXDIGITS_CACHE", "PYTHONDONTWRITEBYTECODE"
+    environment = {k: v for k, v in os.environ.items() if k not in without} | extra
     program = (sys.executable, "-c", "from jaxdigits.cli import main; main()")
     clock = time.perf_counter()
     subprocess.run(

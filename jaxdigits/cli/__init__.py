@@ -7,6 +7,7 @@ JAXDIGITS_CACHE names a folder for compiled programs, which the next start then 
 """
 
 import ast
+import gc
 import keyword
 import os
 import sys
@@ -49,6 +50,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     for stream in (sys.stdout, sys.stderr):  # for names that the terminal's coding lacks
         stream.reconfigure(errors="backslashreplace")  # pyright: ignore
+    gc.set_threshold(50_000, 100, 100)  # by default it takes a tenth of a start
     try:
         code = run(sys.argv[1:] if args is None else args)
     except SystemExit as exit:  # after --help, or a parser's error

@@ -18,13 +18,15 @@ version will be without Pallas' Triton, and has scans.
 import math
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.core import Tracer
-from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal
+
+if TYPE_CHECKING:  # it imports Pallas
+    from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
 
 Tree = Any  # a pytree of arrays
 BLOCK = 128  # elements of a program: one for each thread of four warps
@@ -62,7 +64,7 @@ def has_kernels() -> bool:
 class Step(NamedTuple):
     """One step of a recurrence, traced for elements [n]."""
 
-    jaxpr: ClosedJaxpr
+    jaxpr: "ClosedJaxpr"
     """(*constants, *carry, *x) -> (*carry, *y)"""
     out: Any
     """the structure of (carry, y)"""
@@ -83,7 +85,7 @@ def step_of(f: Callable, constants: Tree, start: Tree, xs: Tree) -> Step | None:
     return Step(jaxpr, jax.tree.structure(out)) if fits else None
 
 
-def is_closed(jaxpr: ClosedJaxpr, n: int) -> bool:
+def is_closed(jaxpr: "ClosedJaxpr", n: int) -> bool:
     """Whether a step maps numbers to numbers [n], and holds on to nothing that is traced.
 
     What it holds on to is no argument of the recurrence, and would have no derivative.
@@ -96,7 +98,7 @@ def is_closed(jaxpr: ClosedJaxpr, n: int) -> bool:
     )
 
 
-def is_elementwise(jaxpr: Jaxpr, n: int) -> bool:
+def is_elementwise(jaxpr: "Jaxpr", n: int) -> bool:
     """Whether each element of what comes out depends on that element of what goes in.
 
     All numbers are float32, the one float whose functions Triton has on every GPU.
@@ -113,14 +115,16 @@ def is_elementwise(jaxpr: Jaxpr, n: int) -> bool:
     return all(v.aval.shape in shapes and v.aval.dtype in dtypes for v in atoms)
 
 
-def inner_jaxpr(eqn: JaxprEqn) -> ClosedJaxpr | None:
+def inner_jaxpr(eqn: "JaxprEqn") -> "ClosedJaxpr | None":
     """What a call calls: a jitted function, or one with a derivative of its own."""
     name = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr"}.get(eqn.primitive.name)
     return eqn.params[name] if name else None
 
 
-def on_blocks(jaxpr: Jaxpr, args: Sequence[Array]) -> list[Array]:
+def on_blocks(jaxpr: "Jaxpr", args: Sequence[Array]) -> list[Array]:
     """The outputs of an elementwise jaxpr for blocks [BLOCK] of its constants and inputs."""
+    from jax.extend.core import Literal
+
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), args, strict=True))
 
     def read(atom: Any) -> Array:
@@ -187,7 +191,7 @@ def kernel_scan(
     return step.out.unflatten([a.reshape(*a.shape[:-1], *shape) for a in (*out[0], *out[1])])
 
 
-def make_kernel(jaxpr: Jaxpr, steps: int, size: int, reverse: bool) -> Callable:
+def make_kernel(jaxpr: "Jaxpr", steps: int, size: int, reverse: bool) -> Callable:
     """The program of one block: it writes the ends and outputs of `BLOCK` recurrences."""
     from jax.experimental import pallas as pl
     from jax.experimental.pallas import triton

@@ -34,13 +34,19 @@ def draw_words(keys: Array, shape: tuple[int, ...], axis: int) -> Array:
     """
     threefry = str(jax.random.key_impl(keys)) == "threefry2x32"
     if threefry and uses("threefry"):
-        here = partial(_words, shape=shape, axis=axis)
-        row_by_row = partial(_row_by_row, shape=shape, axis=axis)
-        data = jax.random.key_data(keys)
-        return jax.lax.platform_dependent(data, cpu=row_by_row, default=here)
+        return _drawn(jax.random.key_data(keys), shape, axis)
     draw = lambda key: jax.random.bits(key, shape, jnp.uint32)
     with jax.threefry_partitionable(threefry or jax.config.values[PARTITIONABLE]):
         return jax.vmap(draw, out_axes=axis)(keys)
+
+
+# A start draws in the same few shapes a dozen times: each is traced once.
+@partial(jax.jit, static_argnums=(1, 2), inline=True)
+def _drawn(keys: Array, shape: tuple[int, ...], axis: int) -> Array:
+    """`_words`, in the way of the machine that runs the program."""
+    here = partial(_words, shape=shape, axis=axis)
+    row_by_row = partial(_row_by_row, shape=shape, axis=axis)
+    return jax.lax.platform_dependent(keys, cpu=row_by_row, default=here)
 
 
 def _row_by_row(keys: Array, *, shape: tuple[int, ...], axis: int) -> Array:

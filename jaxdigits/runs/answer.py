@@ -1,17 +1,18 @@
 """Answers of a run to inputs: logits, probabilities, and frames of fields."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax import Array
 
+from jaxdigits.data.inputs import as_inputs, select
 from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run
-from jaxdigits.train.evaluate import logits_of
+from jaxdigits.train.evaluate import BATCH, logits_of, size_of
 
-SIZES = 1, 8, 64  # inputs of the programs; the last inputs fill up the least that holds them
+SIZES = 1, 8, 64  # examples of the programs; the last ones fill up the least that holds them
 
 
 def predict(run: Run, inputs: Any) -> np.ndarray:
@@ -24,16 +25,21 @@ def predict(run: Run, inputs: Any) -> np.ndarray:
 
 
 def predictor(run: Run) -> Callable[[Any], np.ndarray]:
-    """Return `predict` of one run: calls with the same number of inputs share a program."""
+    """Return `predict` of one run: all calls share a few programs."""
 
     @jax.jit
-    def of_member(member, inputs):
+    def of_member(member, inputs, first):
         params, statistics, key = member
         network = run.config.build()(training=False, statistics=statistics)
-        return logits_of(network, params, inputs, key)[0]
+        return logits_of(network, params, inputs, key, first=first)[0]
 
     members = members_of(run)
-    return lambda inputs: np.stack([of_member(member, inputs) for member in members])
+
+    def answer(inputs: Any) -> np.ndarray:
+        of_part = lambda part, first: np.stack([of_member(m, part, first) for m in members])
+        return _in_parts(of_part, as_inputs(inputs), (*SIZES, BATCH), axis=1)
+
+    return answer
 
 
 def members_of(run: Run) -> list[tuple]:
@@ -72,17 +78,27 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
     members = members_of(run)
 
     def answer(inputs: Any) -> np.ndarray:
-        n = len(jax.tree.leaves(inputs)[0])
-        start, parts = 0, []
-        while start < n:
-            size = min((size for size in SIZES if size >= n - start), default=SIZES[-1])
-            rows = np.minimum(np.arange(start, start + size), n - 1)
-            chunk = jax.tree.map(lambda a, rows=rows: a[rows], inputs)
-            parts.append(np.mean([of_member(m, chunk) for m in members], axis=0))
-            start += size
-        return np.concatenate(parts)[:n]
+        mean = lambda part, _: np.mean([of_member(member, part) for member in members], axis=0)
+        return _in_parts(mean, inputs, SIZES)
 
     return answer
+
+
+def _in_parts(
+    answer: Callable[[Any, int], Any], inputs: Any, sizes: Sequence[int], axis: int = 0
+) -> np.ndarray:
+    """Return the answers to inputs in parts, each of as many examples as one of `sizes`.
+
+    Args:
+      answer: (part, the number of its first example) -> answers, with the examples at `axis`.
+    """
+    n, start, answers = size_of(inputs), 0, []
+    while start < n:
+        size = min((size for size in sizes if size >= n - start), default=sizes[-1])
+        rows = np.minimum(np.arange(start, start + size), n - 1)
+        answers.append(answer(select(inputs, rows), start))
+        start += size
+    return np.concatenate(answers, axis).take(np.arange(n), axis)
 
 
 def frames_of(run: Run) -> Callable[[np.ndarray], np.ndarray]:

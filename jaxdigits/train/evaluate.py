@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
+from jax.typing import ArrayLike
 
 from jaxdigits.data import as_inputs
 from jaxdigits.layer import Layer, Params
@@ -25,6 +26,7 @@ def logits_of(
     *,
     batch: int = BATCH,
     mesh: Mesh | None = None,
+    first: ArrayLike = 0,
 ) -> tuple[Array, Array]:
     """Return the network's logits [N, K], or [N, T, K], and its firing rates [spiking layers].
 
@@ -37,14 +39,12 @@ def logits_of(
       inputs: `Inputs`, an array [N, ...], or a dict of arrays with one for each sense.
       batch: the most examples at a time.
       mesh: the devices that share the examples; None: one.
+      first: the number of the first example, where others of its data come before.
 
     Raises:
       ValueError: without inputs.
     """
-    inputs = as_inputs(inputs)
-    n = inputs.size
-    if not n:
-        raise ValueError("inputs must have at least one example, got none")
+    inputs, n = as_inputs(inputs), size_of(inputs)
     devices = device_count(mesh)
     batch = -(-min(batch, n) // devices) * devices
     # The last batch is filled up with repeats of its last example, which are dropped after.
@@ -52,7 +52,7 @@ def logits_of(
     index = over_devices(mesh, index)
 
     def of_share(rows, params, inputs, key):
-        keys = evaluation_keys(key, rows)
+        keys = evaluation_keys(key, rows + first)
         logits, residual = network.forward(params, inputs.take(rows, keys), keys)
         share = len(rows)
         rates = [t.spikes.swapaxes(0, 1).reshape(share, -1).mean(1) for t in traces(residual)]
@@ -66,6 +66,17 @@ def logits_of(
         logits, rates = jax.tree.map(lambda a: a[None], of_batch(index[0]))
     rates = jnp.array([each.ravel()[:n].mean() for each in rates])
     return logits.reshape(-1, *logits.shape[2:])[:n], rates
+
+
+def size_of(inputs: Any) -> int:
+    """Return the number of examples.
+
+    Raises:
+      ValueError: if there is none.
+    """
+    if not (n := as_inputs(inputs).size):
+        raise ValueError("inputs must have at least one example, got none")
+    return n
 
 
 def gather_statistics(

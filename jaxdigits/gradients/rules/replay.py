@@ -22,7 +22,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-import jax.extend.random
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -176,8 +175,10 @@ def rate_stream(steps: int) -> Stream:
 
 def _bytes_of_step(key: Array, t: Any, words: int) -> Array:
     """Return row t [4 words] of the bytes that `jax.random.bits` draws in rows of `words`."""
+    from jax.extend.random import threefry_2x32  # its package imports Pallas
+
     low = jnp.uint32(t) * words + jnp.arange(words, dtype=jnp.uint32)
     counters = jnp.concatenate([jnp.zeros_like(low), low])
-    bits = jax.extend.random.threefry_2x32(jax.random.key_data(key), counters)
+    bits = threefry_2x32(jax.random.key_data(key), counters)
     high, low = jnp.split(bits, 2)
     return jax.lax.bitcast_convert_type(high ^ low, jnp.uint8).reshape(-1)
