@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxdigits.data.ink import require_grey, stroke_width
 from jaxdigits.data.light import MIN_CONTRAST, WIDEST
-from jaxdigits.data.morphology import closing, median, near
+from jaxdigits.data.morphology import closing, middle_of, near, quantile
 from jaxdigits.data.row import Row, row_of_digits
 from jaxdigits.data.row_lines import lines_around_row
 from jaxdigits.errors import DataError
@@ -105,22 +105,24 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
     paper = closing(grey, window)
     # Light paper reflects a share of the light: ink in a shadow differs less.
     difference = (paper - grey) / (255 if is_dark else np.maximum(paper, MIN_CONTRAST))
-    difference -= median(difference)
-    every = difference.ravel()
-    few = max(1, grey.size // 2000)  # pixels may be darker than the pen: dirt, or noise
-    strongest = np.partition(every, -few)[-few]
+    each = np.sort(difference, None)
+    usual = middle_of(each)
+    difference, each = difference - usual, each - usual
+    few = max(1, len(each) // 2000)  # pixels may be darker than the pen: dirt, or noise
+    strongest = each[-few]
     if strongest < MIN_CONTRAST / 255:
         raise nothing
+    total = np.cumsum(each, dtype=np.float64)
     level, above, below = strongest / 2, 0.0, 0.0
     for _ in range(20):
-        is_ink = every > level
-        above, below = float(every[is_ink].mean()), float(every[~is_ink].mean())
+        n = int(np.searchsorted(each, level, "right"))
+        above, below = (total[-1] - total[n - 1]) / (len(each) - n), total[n - 1] / n
         level, last = (above + below) / 2, level
         if abs(level - last) < 1e-3 * strongest:
             break
     # Of plain paper half lies below the median, however much ink there is above.
-    lower = every[every < 0]
-    if above - below < GRAIN * 1.4826 * -(median(lower) if lower.size else 0):
+    lower = each[: np.searchsorted(each, 0)]
+    if above - below < GRAIN * 1.4826 * -(middle_of(lower) if lower.size else 0):
         raise nothing
     faint = FAINT * level
     return np.clip((difference - faint) / (2 * (level - faint)), 0, 1).astype(np.float32)
@@ -133,12 +135,13 @@ def _is_light_on_dark(grey: np.ndarray) -> bool:
     window for shadows, and a large one for strokes far from the edge.
     """
     step = [max(1, n // 64) for n in grey.shape]
-    coarse = grey[:: step[0], :: step[1]]
-    both = np.stack([coarse, -coarse])  # light details are dark ones of the negative
-    score = 0.0
+    coarse = np.rint(grey[:: step[0], :: step[1]]).astype(np.uint8)
+    both = np.stack([coarse, 255 - coarse])  # light details are dark ones of the negative
+    score = 0
     for share in (WIDEST, 1.0):
-        dark, light = closing(both, [max(3, round(share * n)) for n in coarse.shape]) - both
-        score += float(light.mean() - dark.mean())
+        near = closing(both, [max(3, round(share * n)) for n in coarse.shape])
+        dark, light = (near - both).sum((1, 2), dtype=np.int64).tolist()
+        score += light - dark
     return score < 0
 
 
@@ -191,7 +194,7 @@ def _resampled(image: np.ndarray, start: float, scale: float, count: int) -> np.
 
 def _widened(fine: np.ndarray) -> np.ndarray:
     """Return the row [32, W] uint8 with no thin strokes, the strongest at 255."""
-    mask = fine >= 0.5 * np.quantile(fine, 0.995)
+    mask = fine >= 0.5 * quantile(fine, 0.995)
     add = (STROKE * FINE - stroke_width(mask)) / 2 if mask.any() else 0
     if add > 0:
         # At most 1: a stroke has a width of 2 at least, so pixels 2 off stay as they are.
@@ -200,5 +203,5 @@ def _widened(fine: np.ndarray) -> np.ndarray:
     h, w = (n // times for n in fine.shape)
     small = fine.reshape(h, times, w, times).mean((1, 3))
     strong = small[small > small.max() / 2]
-    full = np.quantile(strong, 0.7)
+    full = quantile(strong, 0.7)
     return np.rint(255 * np.minimum(small / full, 1)).astype(np.uint8)

@@ -65,11 +65,21 @@ def grown(mask: np.ndarray) -> np.ndarray:
 
 def median(values: np.ndarray) -> float:
     """Return the median of values [...]; NaN of none.  To sort is quicker than `np.median`."""
-    values = np.sort(values, None)
-    half = len(values) // 2
-    if not half:
-        return float(values[0]) if len(values) else np.nan
-    return float(values[half] if len(values) % 2 else (values[half - 1] + values[half]) / 2)
+    return middle_of(np.sort(values, None)) if np.size(values) else np.nan
+
+
+def middle_of(order: np.ndarray) -> float:
+    """Return the median of sorted values [N], N >= 1."""
+    half = len(order) // 2
+    return float(order[half] if len(order) % 2 else (order[half - 1] + order[half]) / 2)
+
+
+def quantile(values: np.ndarray, share: float) -> float:
+    """Return a quantile of values [...], as `np.quantile` and sooner."""
+    place = share * (values.size - 1)
+    low, high = int(place), min(int(place) + 1, values.size - 1)
+    order = np.partition(values, (low, high), None)
+    return float(order[low] + (place - low) * (order[high] - order[low]))
 
 
 def _sliding(extreme: Any, image: np.ndarray, before: int, after: int, axis: int) -> np.ndarray:

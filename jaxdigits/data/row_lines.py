@@ -90,7 +90,9 @@ def _is_even(
     thin = thickness <= CROSSED * usual + 1
     if usual > thickest or thin.sum() < 2:
         return False
-    slope, start = np.polyfit(x[thin], middle[thin], 1)
+    away, center = x[thin] - x[thin].mean(), middle[thin].mean()
+    slope = (away * (middle[thin] - center)).sum() / (away**2).sum()
+    start = center - slope * x[thin].mean()
     straight = thin & (np.abs(middle - start - slope * x) <= max(1, usual / 2))
     every = np.arange(line.left * step, min(line.right * step, ink.shape[1]))
     rows = np.rint(start + slope * every).astype(int) + np.arange(-1, 2)[:, None]

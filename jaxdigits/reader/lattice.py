@@ -101,6 +101,14 @@ class Table(NamedTuple):
 
 
 @partial(jax.jit, static_argnums=(0, 2, 3))
+def of_all(
+    every: Callable, logp: Array, automaton: Automaton, options: tuple[tuple[str, Any], ...]
+) -> Any:
+    """Call `every` for all pictures; later calls with the same automaton share the program."""
+    return every(logp, table=Table.of(automaton), **dict(options))
+
+
+@partial(jax.jit, static_argnums=(0, 2, 3))
 def of_each(
     one: Callable, logp: Array, automaton: Automaton, options: tuple[tuple[str, Any], ...] = ()
 ) -> Any:
@@ -109,13 +117,15 @@ def of_each(
 
 
 def checked_frames(logp: ArrayLike) -> Array:
-    logp = jnp.asarray(logp)
-    logp = logp.astype(jnp.promote_types(logp.dtype, jnp.float32))
-    if not isinstance(logp, Tracer) and bool((jnp.isnan(logp) | (logp > 1e-3)).any()):
+    """Return logp as floats.  Outside of `jit` NumPy makes them, which compiles nothing."""
+    xp: Any = jnp if isinstance(logp, Tracer) else np
+    p = xp.asarray(logp)
+    p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
+    if xp is np and not (p <= 1e-3).all():
         raise ValueError("logp must be logarithms of probabilities: got NaN, or a number > 0")
-    if logp.ndim != 3 or logp.shape[-1] != BLANK + 1 or not logp.shape[1]:
-        raise ValueError(f"logp must be [B, T, {BLANK + 1}] with T >= 1, got {logp.shape}")
-    return jnp.maximum(logp, LOW)
+    if p.ndim != 3 or p.shape[-1] != BLANK + 1 or not p.shape[1]:
+        raise ValueError(f"logp must be [B, T, {BLANK + 1}] with T >= 1, got {p.shape}")
+    return xp.maximum(p, LOW)
 
 
 def real(x: Array) -> Array:

@@ -22,7 +22,7 @@ from jaxdigits.reader.lattice import (
     checked_frames,
     completions,
     log_sum,
-    of_each,
+    of_all,
     real,
     total_of,
     with_dead,
@@ -65,7 +65,7 @@ def search(
     longest = automaton.lengths()[1]
     length = logp.shape[1] if longest is None else min(longest, logp.shape[1])
     options = dict(k=int(k), length=max(length, 1), slots=int(slots), most=int(most))
-    return Strings(*of_each(_search, logp, automaton, tuple(options.items())))
+    return Strings(*of_all(_search, logp, automaton, tuple(options.items())))
 
 
 class _Prefixes(NamedTuple):
@@ -96,20 +96,23 @@ class _Prefixes(NamedTuple):
 def _search(
     p: Array, table: Table, *, k: int, length: int, slots: int, most: int
 ) -> tuple[Array, ...]:
-    frames, kind = len(p), p.dtype
-    betas = completions(p, table)
-    log_z, beta = total_of(betas, p, table), with_dead(betas)
-    low = lambda *shape: jnp.full(shape, LOW, kind)
-    first = _Prefixes(
-        score=low(slots).at[0].set(log_z),
-        digits=jnp.full((slots, length), NONE, jnp.int32),
-        size=jnp.zeros(slots, jnp.int32), state=jnp.zeros(slots, jnp.int32),
-        whole=jnp.zeros(slots, bool), label=low(slots, frames),
-        blank=low(slots, frames).at[0].set(jnp.cumsum(p[:, BLANK])),
-        lost=jnp.asarray(LOW, kind),
-        strings=jnp.full((k, length), NONE, jnp.int32), log_p=low(k),
-        answers=jnp.int32(0), turn=jnp.int32(0),
-    )  # fmt: skip
+    """Search in all pictures p [B, T, 11] at once; those that are done wait for the others."""
+
+    def begin(p: Array) -> tuple[_Prefixes, Array, Array]:
+        betas = completions(p, table)
+        log_z = total_of(betas, p, table)
+        low = lambda *shape: jnp.full(shape, LOW, p.dtype)
+        first = _Prefixes(
+            score=low(slots).at[0].set(log_z),
+            digits=jnp.full((slots, length), NONE, jnp.int32),
+            size=jnp.zeros(slots, jnp.int32), state=jnp.zeros(slots, jnp.int32),
+            whole=jnp.zeros(slots, bool), label=low(slots, len(p)),
+            blank=low(slots, len(p)).at[0].set(jnp.cumsum(p[:, BLANK])),
+            lost=jnp.asarray(LOW, p.dtype),
+            strings=jnp.full((k, length), NONE, jnp.int32), log_p=low(k),
+            answers=jnp.int32(0), turn=jnp.int32(0),
+        )  # fmt: skip
+        return first, with_dead(betas), log_z
 
     def priority(now: _Prefixes) -> Array:
         depth = jnp.where(now.score > LOW / 2, now.size, -1)
@@ -123,24 +126,37 @@ def _search(
         limit = jnp.where(now.turn < most, k, 1)
         return (now.answers < limit) & (now.score.max() > LOW / 2)
 
-    def turn(now: _Prefixes) -> _Prefixes:
-        best = priority(now).argmax()
-        taken = now._replace(score=now.score.at[best].set(LOW), turn=now.turn + 1)
-        answered = taken._replace(
-            strings=now.strings.at[now.answers].set(now.digits[best]),
-            log_p=now.log_p.at[now.answers].set(now.score[best]), answers=now.answers + 1,
+    def turn(now: _Prefixes, p: Array, beta: Array) -> _Prefixes:
+        # What changes nothing is written so, as to select between two states copies both.
+        best, on = priority(now).argmax(), goes_on(now)
+        found = on & now.whole[best]
+        set_where = lambda old, i, new, where: old.at[i].set(jnp.where(where, new, old[i]))
+        taken = now._replace(
+            score=set_where(now.score, best, LOW, on), turn=now.turn + on,
+            strings=set_where(now.strings, now.answers, now.digits[best], found),
+            log_p=set_where(now.log_p, now.answers, now.score[best], found),
+            answers=now.answers + found,
         )  # fmt: skip
-        extended = _extended(taken, best, p, beta, table)
-        pick = lambda a, b: jnp.where(now.whole[best], a, b)
-        return jax.tree.map(pick, answered, extended)
+        return _extended(taken, best, p, beta, table, on & ~now.whole[best])
 
-    end = jax.lax.while_loop(goes_on, turn, first)
-    exact = (end.lost <= end.log_p[0]) & (end.turn <= most)
-    return end.strings, real(end.log_p) - log_z, exact, real(log_z)
+    first, beta, log_z = jax.vmap(begin)(p)
+    end = jax.lax.while_loop(
+        lambda now: jax.vmap(goes_on)(now).any(),
+        lambda now: jax.vmap(turn)(now, p, beta),
+        first,
+    )
+    exact = (end.lost <= end.log_p[:, 0]) & (end.turn <= most)
+    return end.strings, real(end.log_p) - log_z[:, None], exact, real(log_z)
 
 
-def _extended(now: _Prefixes, i: Array, p: Array, beta: Array, table: Table) -> _Prefixes:
-    """Put ten longer prefixes, and the prefix as a whole string, in the least likely slots."""
+def _extended(
+    now: _Prefixes, i: Array, p: Array, beta: Array, table: Table, on: Array
+) -> _Prefixes:
+    """Put ten longer prefixes, and the prefix as a whole string, in the least likely slots.
+
+    Args:
+      on: []; where False, nothing changes.
+    """
     label, blank, size, state = now.label[i], now.blank[i], now.size[i], now.state[i]
     digits = jnp.arange(BLANK)
     last = now.digits[i, jnp.maximum(size - 1, 0)]
@@ -174,8 +190,8 @@ def _extended(now: _Prefixes, i: Array, p: Array, beta: Array, table: Table) -> 
     order = jnp.argsort(-score)
     _, slots = jax.lax.top_k(-now.score, len(score))
     old_score, score = now.score[slots], score[order]
-    keep = score > old_score
-    lost = jnp.maximum(now.lost, jnp.minimum(score, old_score).max())
+    keep = on & (score > old_score)
+    lost = jnp.maximum(now.lost, jnp.where(on, jnp.minimum(score, old_score).max(), LOW))
 
     def put(old: Array, new: Array) -> Array:
         chosen = keep.reshape(-1, *[1] * (old.ndim - 1))

@@ -75,10 +75,15 @@ def read_fields(
     if not temperature > 0:
         raise ValueError(f"temperature must be > 0, got {temperature}")
     readings: dict[int, Reading] = {}
+    least = format.automaton.lengths()[0]
     for i, field in enumerate(fields):
         if isinstance(field, DataError):
             readings[i] = Reading("", "", 0.0, refused=str(field))
-        elif reason := _too_short(field, format):
+        elif (frames := field.ink.shape[1] // FRAME) < least:
+            reason = (
+                f"too long for the frames: {format.name} has at least {least} digits, the "
+                f"picture has {frames} frames"
+            )
             readings[i] = Reading("", "", 0.0, refused=reason)
     whole = {i: f for i, f in enumerate(fields) if i not in readings and isinstance(f, Field)}
     for rows, size, width in _batches(whole, len(format.automaton.step)):
@@ -102,17 +107,6 @@ def read_fields(
     return [readings[i] for i in range(len(fields))]
 
 
-def _too_short(field: Field, format: Format) -> str | None:
-    """Return why a picture has too few frames for each string of a format, if it has."""
-    frames, least = field.ink.shape[1] // FRAME, format.automaton.lengths()[0]
-    if frames >= least:
-        return None
-    return (
-        f"too long for the frames: {format.name} has at least {least} digits, the picture has "
-        f"{frames} frames"
-    )
-
-
 def _batches(fields: dict[int, Field], states: int) -> Iterator[tuple[list[int], int, int]]:
     """Yield (numbers, size, width): the fields of a program, its pictures and their width."""
     by_width: dict[int, list[int]] = {}
@@ -123,7 +117,7 @@ def _batches(fields: dict[int, Field], states: int) -> Iterator[tuple[list[int],
     for width, numbers in sorted(by_width.items()):
         each = states * width // FRAME * (BLANK + 1)
         sizes = [s for s in SIZES if s * each <= LARGEST] or [1]
-        size = next((s for s in sizes if s >= len(numbers)), sizes[-1])
+        size = sizes[0] if len(fields) == 1 else sizes[-1]  # a rest needs no program of its own
         for start in range(0, len(numbers), size):
             yield numbers[start : start + size], size, width
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from jaxdigits.data.morphology import closing, depth, near
+from jaxdigits.data.morphology import closing, depth, median, near, quantile
 
 
 @pytest.mark.parametrize("window", [(3, 4), (4, 3), (24, 1), (13, 31), (26, 60)])
@@ -32,3 +32,15 @@ def test_the_depth_of_a_bar_is_measured_across_it():
     bar = np.zeros((40, 60), bool)
     bar[:, 20:27] = True  # without paper above or below
     np.testing.assert_array_equal(depth(bar)[7, 18:29], [0, 0, 1, 2, 3, 4, 3, 2, 1, 0, 0])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_the_median_and_quantiles_are_those_of_numpy(size):
+    values = np.random.default_rng(2).normal(0, 1, size).astype(np.float32)
+    assert median(values) == np.median(values)
+    for share in (0.0, 0.3, 0.7, 0.995, 1.0):
+        assert quantile(values, share) == pytest.approx(np.quantile(values, share), abs=1e-6)
+
+
+def test_nothing_has_no_median():
+    assert np.isnan(median(np.zeros(0)))

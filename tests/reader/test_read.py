@@ -84,7 +84,7 @@ def test_pictures_of_about_one_width_share_a_program():
     read_fields(known, known.fields[:1], DIGITS)
     assert known.sizes == [(1, 32, 128)]
     wide = {i: Field(np.zeros((32, w), np.uint8), 0.0, 1.0) for i, w in enumerate((600, 128))}
-    assert list(_batches(wide, 5)) == [([1], 1, 128), ([0], 1, 1024)]
+    assert list(_batches(wide, 5)) == [([1], 16, 128), ([0], 16, 1024)]
     many = dict.fromkeys(range(40), wide[1])
     assert [(len(rows), size) for rows, size, _ in _batches(many, 5)] == [(16, 16)] * 2 + [
         (8, 16)
