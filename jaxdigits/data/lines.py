@@ -144,9 +144,13 @@ def _sheared(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return ink.reshape(len(ink), -1), start, np.repeat(SLOPES, len(first))
 
 
-def long_lines(mask: np.ndarray) -> list[Line]:
-    """Return the lines across a mask, the longest first, without near copies."""
-    least = math.ceil(LONG * mask.shape[1])
+def long_lines(mask: np.ndarray, least: float = 0) -> list[Line]:
+    """Return the lines across a mask, the longest first, without near copies.
+
+    Args:
+      least: the least length, in columns; no less than LONG of all.
+    """
+    least = math.ceil(max(least, LONG * mask.shape[1]))
     (inked,) = np.nonzero(mask.any(0))
     if not len(inked) or inked[-1] - inked[0] + 1 < least:
         return []
@@ -177,8 +181,12 @@ def long_lines(mask: np.ndarray) -> list[Line]:
 
 def inks_of(mask: np.ndarray) -> tuple[Ink, Ink]:
     """Return the ink of a mask [H, W], across and down."""
-    across, down = (Ink(m, *_runs(m)) for m in (mask, np.ascontiguousarray(mask.T)))
-    return across, down
+    return ink_of(mask), ink_of(np.ascontiguousarray(mask.T))
+
+
+def ink_of(mask: np.ndarray) -> Ink:
+    """Return the ink of a mask [H, W] with the ends of its runs down the columns."""
+    return Ink(mask, *_runs(mask))
 
 
 def _runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,7 @@ from jaxdigits.data.lines import (
     Line,
     any_of_blocks,
     columns_of,
-    inks_of,
+    ink_of,
     long_lines,
     pixels_of,
 )
@@ -45,14 +45,17 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
     coarse = any_of_blocks(mask, step)
     if not mask.any():
         return np.zeros_like(mask)
-    inks = inks_of(mask)
     wide, high = (_extent(coarse.sum(axis)) for axis in (0, 1))
     even = partial(_is_even, step=step, thickest=max(5, SLIM * high * step))
+    rows = ink_of(mask)
     across = [
         line
-        for line in long_lines(_twice_as_thick(coarse))
-        if line.right - line.left >= SIDE * wide and even(ink, inks[0], line, EVEN[0])
+        for line in long_lines(_twice_as_thick(coarse), SIDE * wide)
+        if even(ink, rows, line, EVEN[0])
     ]
+    if not across:
+        return np.zeros_like(mask)
+    inks = rows, ink_of(np.ascontiguousarray(mask.T))
     down, met = [], np.zeros(len(across), int)
     for line in long_lines(_twice_as_thick(coarse.T)) if len(across) > 1 else ():
         ends = _met(line, across)
