@@ -8,9 +8,9 @@
     python experiments/search.py claims [--count 20]       claimed and corrected, minus the test
     python experiments/search.py symbols                   math_symbols of JAXDIGITS_DATA
     python experiments/search.py front                     accuracy against operations, snn
-    python experiments/search.py optuna [--minutes 10]     TPE and Hyperband in sequence, mlp
+    python experiments/search.py beside [PROGRAM ...]      ours, Optuna, Ray Tune: curves
     python experiments/search.py share                     the host's share of a search's time
-    python experiments/search.py table                     the searches and rates, as Markdown
+    python experiments/search.py table                     results as Markdown, and the figure
 
 Each result joins search.json as it comes, and a part that is there is not measured again.
 Folders of searches are in --folder, where a stopped one goes on.
@@ -31,12 +31,14 @@ from typing import Any
 
 import numpy as np
 from core import machine
-from search_speed import rate, share, work_of
-from search_tables import tables
+from search_beside import PROGRAMS
+from search_speed import rate, share
+from search_tables import draw, tables
 
 from jaxdigits.data.idx import read_idx
 
 RESULTS = Path(__file__).with_suffix(".json")
+FIGURE = Path(__file__).parent.parent / "docs" / "images" / "search.png"
 PROGRAM = (sys.executable, "-c", "from jaxdigits.cli import main; main()")
 NETWORKS = ("mlp", "cnn", "snn")
 TINY = ("--hidden", "8", "--learning-rate", "1e-3..3e-2:log", "--longest", "3")
@@ -105,13 +107,6 @@ def killed(book: Book, name: str, count: int, args: tuple) -> dict[str, Any]:
     return dict(kills=kills, journal=same("journal.jsonl"), winner=equal)
 
 
-def by_optuna(minutes: float, images: int | None = None) -> dict[str, Any]:
-    """Return the trials and the curve of a search of the mlp by Optuna."""
-    from search_by_optuna import with_optuna
-
-    return with_optuna(work_of("mlp", 1, images), minutes)
-
-
 def default_of(network: str, data: str, seeds: int = 5) -> dict[str, Any]:
     """Return the test accuracies of a network's hand-tuned default."""
     args = ("train", network, "--data", data, "--seeds", seeds, "--json")
@@ -127,7 +122,8 @@ def smoke(book: Book) -> None:
     book.measure("smoke", "kills", lambda: killed(book, "smoke-kills", 1, args))
     book.measure("smoke", "rate", lambda: rate("mlp", 200))
     book.measure("smoke", "share", lambda: share("mlp", 200))
-    book.measure("smoke", "optuna", lambda: by_optuna(0.05, 200))
+    for program in ("ours", "optuna"):
+        book.measure("smoke", program, lambda: PROGRAMS[program](0.05, 500))
 
 
 def main() -> None:
@@ -195,8 +191,14 @@ def _share(book: Book, args: Any) -> None:
         book.measure("share", network, lambda: share(network))
 
 
+def _beside(book: Book, args: Any) -> None:
+    for program in args.names or PROGRAMS:
+        book.measure("beside", program, lambda: PROGRAMS[program](args.minutes))
+
+
 def _table(book: Book, args: Any) -> None:
     print(*tables(book.rows), sep="\n\n")
+    draw(book.rows, FIGURE)
 
 
 PARTS: dict[str, Callable[[Book, Any], None]] = {
@@ -208,9 +210,7 @@ PARTS: dict[str, Callable[[Book, Any], None]] = {
     "claims": _claims,
     "symbols": _symbols,
     "front": _front,
-    "optuna": lambda book, args: book.measure(
-        "optuna", str(args.minutes), lambda: by_optuna(args.minutes)
-    ),
+    "beside": _beside,
     "share": _share,
     "table": _table,
 }

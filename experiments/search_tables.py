@@ -1,8 +1,15 @@
 """The tables of `search.py`, as Markdown."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxdigits.plots import lines_figure
+
+NAMES = dict(ours="jaxdigits", optuna="Optuna: TPE, Hyperband", asha="Ray Tune: ASHA")
+SHOWN = (1, 2, 5, 10)  # minutes
 
 
 def tables(results: dict[str, Any]) -> list[str]:
@@ -34,7 +41,38 @@ def tables(results: dict[str, Any]) -> list[str]:
         cells = [network, f"{row['lanes']:.0f}", f"{times[0]:.1f}", f"{times[1]:.2f}"]
         cells += [f"{share['tick_ms']:.0f}", f"{100 * share['host']:.1f}"]
         speed.append(f"| {' | '.join(cells)} |")
-    return ["\n".join(lines), "\n".join(speed)]
+    return ["\n".join(lines), "\n".join(speed), _beside(results.get("beside", {}))]
+
+
+def _beside(programs: dict[str, Any]) -> str:
+    """Return the accuracy of three programs by the minutes that they searched."""
+    lines = [
+        f"| search | trials | epochs | {' | '.join(f'{m} min' for m in SHOWN)} |",
+        "| --- |" + " ---: |" * (2 + len(SHOWN)),
+    ]
+    for name, row in programs.items():
+        best = [f"{100 * value:.2f}" for value in best_by(row["curve"], SHOWN)]
+        cells = [NAMES[name], row["trials"], row["epochs"], *best]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def best_by(curve: list[list[float]], minutes: ArrayLike) -> np.ndarray:
+    """Return the best accuracy by each of the minutes, NaN before the first."""
+    seconds, accuracy = np.array(curve).T
+    done = np.searchsorted(seconds, 60 * np.asarray(minutes), "right")
+    return np.append(np.nan, accuracy)[done]
+
+
+def draw(results: dict[str, Any], file: Path) -> None:
+    """Draw the best validation accuracy of three programs against minutes."""
+    minutes = np.arange(1, 11)
+    lines = {
+        NAMES[name]: 100 * best_by(row["curve"], minutes)
+        for name, row in results["beside"].items()
+    }
+    figure = lines_figure(minutes, lines, x_label="minutes", y_label="validation accuracy, %")
+    figure.savefig(file, dpi=110)
 
 
 def searches(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -115,7 +115,7 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
     total = np.cumsum(each, dtype=np.float64)
     level, above, below = strongest / 2, 0.0, 0.0
     for _ in range(20):
-        n = int(np.searchsorted(each, level, "right"))
+        n = int(np.searchsorted(each, each.dtype.type(level), "right"))
         above, below = (total[-1] - total[n - 1]) / (len(each) - n), total[n - 1] / n
         level, last = (above + below) / 2, level
         if abs(level - last) < 1e-3 * strongest:
