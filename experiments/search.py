@@ -8,7 +8,7 @@
     python experiments/search.py claims [--count 20]       claimed and corrected, minus the test
     python experiments/search.py symbols                   math_symbols of JAXDIGITS_DATA
     python experiments/search.py front                     accuracy against operations, snn
-    python experiments/search.py beside [PROGRAM ...]      ours, Optuna, Ray Tune: curves
+    python experiments/search.py beside [PROGRAM ...]      ours, Optuna, Ray Tune, three seeds
     python experiments/search.py share                     the host's share of a search's time
     python experiments/search.py table                     results as Markdown, and the figure
 
@@ -33,7 +33,7 @@ import numpy as np
 from core import machine
 from search_beside import PROGRAMS
 from search_speed import rate, share
-from search_tables import draw, tables
+from search_tables import draw_curves, tables
 
 from jaxdigits.data.idx import read_idx
 
@@ -107,6 +107,14 @@ def killed(book: Book, name: str, count: int, args: tuple) -> dict[str, Any]:
     return dict(kills=kills, journal=same("journal.jsonl"), winner=equal)
 
 
+def beside(program: str, minutes: float, seed: int) -> dict[str, Any]:
+    """Return the curve of a search by one of three programs, in a process of its own."""
+    script = Path(__file__).with_name("search_beside.py")
+    command = [sys.executable, script, program, str(minutes), str(seed)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 def default_of(network: str, data: str, seeds: int = 5) -> dict[str, Any]:
     """Return the test accuracies of a network's hand-tuned default."""
     args = ("train", network, "--data", data, "--seeds", seeds, "--json")
@@ -122,8 +130,8 @@ def smoke(book: Book) -> None:
     book.measure("smoke", "kills", lambda: killed(book, "smoke-kills", 1, args))
     book.measure("smoke", "rate", lambda: rate("mlp", 200))
     book.measure("smoke", "share", lambda: share("mlp", 200))
-    for program in ("ours", "optuna"):
-        book.measure("smoke", program, lambda: PROGRAMS[program](0.05, 500))
+    for program in ("ours", "optuna"):  # Ray is not among the test's programs
+        book.measure("smoke", program, lambda: beside(program, 0.2, 0))
 
 
 def main() -> None:
@@ -176,8 +184,8 @@ def _front(book: Book, args: Any) -> None:
 
 
 def _kills(book: Book, args: Any) -> None:
-    own = ("mlp", *TINY, "--epochs", 6000)
     count = args.count or 50
+    own = ("mlp", *TINY, "--epochs", 500 * count)  # long enough for all of them
     book.measure("kills", str(count), lambda: killed(book, "kills", count, own))
 
 
@@ -192,13 +200,16 @@ def _share(book: Book, args: Any) -> None:
 
 
 def _beside(book: Book, args: Any) -> None:
-    for program in args.names or PROGRAMS:
-        book.measure("beside", program, lambda: PROGRAMS[program](args.minutes))
+    for seed in range(args.count or 3):
+        for name in args.names or PROGRAMS:
+            key = f"{name}, {args.minutes:g} minutes, seed {seed}"
+            book.measure("beside", key, lambda: beside(name, args.minutes, seed))
 
 
 def _table(book: Book, args: Any) -> None:
     print(*tables(book.rows), sep="\n\n")
-    draw(book.rows, FIGURE)
+    if "beside" in book.rows:
+        draw_curves(book.rows["beside"]).savefig(FIGURE, dpi=110)
 
 
 PARTS: dict[str, Callable[[Book, Any], None]] = {

@@ -1,6 +1,5 @@
 """The tables of `search.py`, as Markdown."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import ArrayLike
 from jaxdigits.plots import lines_figure
 
 NAMES = dict(ours="jaxdigits", optuna="Optuna: TPE, Hyperband", asha="Ray Tune: ASHA")
-SHOWN = (1, 2, 5, 10)  # minutes
+SHOWN = (1, 2, 3, 5)  # minutes
 
 
 def tables(results: dict[str, Any]) -> list[str]:
@@ -41,20 +40,30 @@ def tables(results: dict[str, Any]) -> list[str]:
         cells = [network, f"{row['lanes']:.0f}", f"{times[0]:.1f}", f"{times[1]:.2f}"]
         cells += [f"{share['tick_ms']:.0f}", f"{100 * share['host']:.1f}"]
         speed.append(f"| {' | '.join(cells)} |")
-    return ["\n".join(lines), "\n".join(speed), _beside(results.get("beside", {}))]
+    parts = ["\n".join(lines), "\n".join(speed)]
+    return [*parts, _beside(results["beside"])] if "beside" in results else parts
 
 
-def _beside(programs: dict[str, Any]) -> str:
+def _beside(curves: dict[str, Any]) -> str:
     """Return the accuracy of three programs by the minutes that they searched."""
     lines = [
-        f"| search | trials | epochs | {' | '.join(f'{m} min' for m in SHOWN)} |",
-        "| --- |" + " ---: |" * (2 + len(SHOWN)),
+        f"| search | seeds | trials | epochs | {' | '.join(f'{m} min' for m in SHOWN)} |",
+        "| --- |" + " ---: |" * (3 + len(SHOWN)),
     ]
-    for name, row in programs.items():
-        best = [f"{100 * value:.2f}" for value in best_by(row["curve"], SHOWN)]
-        cells = [NAMES[name], row["trials"], row["epochs"], *best]
+    for name, rows in _programs(curves).items():
+        best = np.array([best_by(row["curve"], SHOWN) for row in rows])
+        numbers = [f"{np.mean([row[n] for row in rows]):.0f}" for n in ("trials", "epochs")]
+        cells = [name, len(rows), *numbers, *map(mean_of, best.T.tolist())]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
+
+
+def _programs(curves: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Return the results of all seeds, by the program's name."""
+    return {
+        long: [row for key, row in curves.items() if key.startswith(f"{short},")]
+        for short, long in NAMES.items()
+    }
 
 
 def best_by(curve: list[list[float]], minutes: ArrayLike) -> np.ndarray:
@@ -64,15 +73,12 @@ def best_by(curve: list[list[float]], minutes: ArrayLike) -> np.ndarray:
     return np.append(np.nan, accuracy)[done]
 
 
-def draw(results: dict[str, Any], file: Path) -> None:
-    """Draw the best validation accuracy of three programs against minutes."""
-    minutes = np.arange(1, 11)
-    lines = {
-        NAMES[name]: 100 * best_by(row["curve"], minutes)
-        for name, row in results["beside"].items()
-    }
-    figure = lines_figure(minutes, lines, x_label="minutes", y_label="validation accuracy, %")
-    figure.savefig(file, dpi=110)
+def draw_curves(curves: dict[str, Any]) -> Any:
+    """Draw the best validation accuracy of three programs against minutes: a Figure."""
+    minutes = np.arange(1, SHOWN[-1] + 1)
+    mean = lambda rows: np.mean([best_by(row["curve"], minutes) for row in rows], 0)
+    lines = {name: 100 * mean(rows) for name, rows in _programs(curves).items()}
+    return lines_figure(minutes, lines, x_label="minutes", y_label="validation accuracy, %")
 
 
 def searches(results: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:

@@ -12,6 +12,7 @@
     starts    help, a prediction and a training of an epoch, from the command to its end:
               without JAXDIGITS_CACHE, with an empty folder, and with the folder that the start
               before filled
+    before    the same for commit 28fd180, in the same sitting: PYTHONPATH=ITS_CHECKOUT
     table     the results so far, as Markdown
 
 Each result joins speed.json when it is ready.
@@ -24,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,7 @@ TIMED = {"mlp": 4, "snn": 3, "conv_snn": 3}  # epochs
 ROUNDS = 3
 STARTED = ("--help", "train snn --help", "predict one.png", "train --epochs 1")
 STARTS = ("no cache", "empty cache", "second start")
+BEFORE = "starts before"
 
 
 def mixed() -> None:
@@ -102,7 +105,7 @@ def epochs() -> None:
         put("epochs", network, dict(share=share, epoch_seconds=rows))
 
 
-def starts() -> None:
+def starts(part: str = "starts") -> None:
     """Run each command in new processes: without a cache, with an empty and a full one."""
     from PIL import Image, ImageDraw
 
@@ -119,7 +122,7 @@ def starts() -> None:
                     name = f"jaxdigits {command}: {case}"
                     seconds.setdefault(name, []).append(_command(folder, command, extra))
     for name, times in seconds.items():
-        put("starts", name, dict(seconds=times, median=statistics.median(times)))
+        put(part, name, dict(seconds=times, median=statistics.median(times)))
 
 
 def _command(folder: str, command: str, extra: dict[str, str]) -> float:
@@ -184,9 +187,10 @@ def _epoch_rows(of: dict[str, Any]) -> str:
 
 
 def _start_rows(of: dict[str, Any]) -> str:
-    head = ["from the command to its end", "seconds", "all"]
+    head = ["from the command to its end", "seconds", "all", "28fd180"]
     row = lambda r: [f"{r['median']:.2f}", ", ".join(f"{s:.2f}" for s in r["seconds"])]
-    return _markdown(head, [[name, *row(r)] for name, r in of.items()])
+    old = lambda name: f"{load()[BEFORE][name]['median']:.2f}"
+    return _markdown(head, [[name, *row(r), old(name)] for name, r in of.items()])
 
 
 def _epoch_seconds(row: dict[str, Any]) -> float:
@@ -194,7 +198,8 @@ def _epoch_seconds(row: dict[str, Any]) -> float:
 
 
 def main() -> None:
-    commands = dict(mixed=mixed, memory=memory, epochs=epochs, starts=starts)
+    commands = dict(mixed=mixed, memory=memory, epochs=epochs, starts=starts,
+                    before=partial(starts, BEFORE))  # fmt: skip
     if len(sys.argv) != 2 or sys.argv[1] not in (*commands, "table"):
         sys.exit(__doc__)
     if sys.argv[1] == "table":

@@ -50,7 +50,7 @@ def main(args: Sequence[str] | None = None) -> None:
 
     for stream in (sys.stdout, sys.stderr):  # for names that the terminal's coding lacks
         stream.reconfigure(errors="backslashreplace")  # pyright: ignore
-    gc.set_threshold(50_000, 100, 100)  # by default it takes a tenth of a start
+    gc.set_threshold(50_000)  # else collections of garbage take a tenth of a start
     try:
         code = run(sys.argv[1:] if args is None else args)
     except SystemExit as exit:  # after --help, or a parser's error

@@ -121,7 +121,7 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
         if abs(level - last) < 1e-3 * strongest:
             break
     # Of plain paper half lies below the median, however much ink there is above.
-    lower = each[: np.searchsorted(each, 0)]
+    lower = each[: np.searchsorted(each, each.dtype.type(0))]
     if above - below < GRAIN * 1.4826 * -(middle_of(lower) if lower.size else 0):
         raise nothing
     faint = FAINT * level
@@ -139,8 +139,8 @@ def _is_light_on_dark(grey: np.ndarray) -> bool:
     both = np.stack([coarse, 255 - coarse])  # light details are dark ones of the negative
     score = 0
     for share in (WIDEST, 1.0):
-        near = closing(both, [max(3, round(share * n)) for n in coarse.shape])
-        dark, light = (near - both).sum((1, 2), dtype=np.int64).tolist()
+        closed = closing(both, [max(3, round(share * n)) for n in coarse.shape])
+        dark, light = (closed - both).sum((1, 2), dtype=np.int64).tolist()
         score += light - dark
     return score < 0
 

@@ -148,7 +148,7 @@ def long_lines(mask: np.ndarray, least: float = 0) -> list[Line]:
     """Return the lines across a mask, the longest first, without near copies.
 
     Args:
-      least: the least length, in columns; no less than LONG of all.
+      least: the least length, in columns; at least LONG of the width counts.
     """
     least = math.ceil(max(least, LONG * mask.shape[1]))
     (inked,) = np.nonzero(mask.any(0))

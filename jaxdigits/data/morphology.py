@@ -75,7 +75,7 @@ def middle_of(order: np.ndarray) -> float:
 
 
 def quantile(values: np.ndarray, share: float) -> float:
-    """Return a quantile of values [...], as `np.quantile` and sooner."""
+    """Return a quantile of values [...]: to rounding that of `np.quantile`, and sooner."""
     place = share * (values.size - 1)
     low, high = int(place), min(int(place) + 1, values.size - 1)
     order = np.partition(values, (low, high), None)

@@ -93,9 +93,10 @@ def _is_even(
     thin = thickness <= CROSSED * usual + 1
     if usual > thickest or thin.sum() < 2:
         return False
-    away, center = x[thin] - x[thin].mean(), middle[thin].mean()
-    slope = (away * (middle[thin] - center)).sum() / (away**2).sum()
-    start = center - slope * x[thin].mean()
+    mean_x, mean_y = x[thin].mean(), middle[thin].mean()
+    away = x[thin] - mean_x
+    slope = (away * (middle[thin] - mean_y)).sum() / (away**2).sum()
+    start = mean_y - slope * mean_x
     straight = thin & (np.abs(middle - start - slope * x) <= max(1, usual / 2))
     every = np.arange(line.left * step, min(line.right * step, ink.shape[1]))
     rows = np.rint(start + slope * every).astype(int) + np.arange(-1, 2)[:, None]

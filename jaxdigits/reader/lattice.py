@@ -100,28 +100,31 @@ class Table(NamedTuple):
         return cls(jnp.asarray(step), jnp.asarray(automaton.accept), jnp.asarray(filled))
 
 
-@partial(jax.jit, static_argnums=(0, 2, 3))
-def of_all(
-    every: Callable, logp: Array, automaton: Automaton, options: tuple[tuple[str, Any], ...]
-) -> Any:
-    """Call `every` for all pictures; later calls with the same automaton share the program."""
-    return every(logp, table=Table.of(automaton), **dict(options))
-
-
-@partial(jax.jit, static_argnums=(0, 2, 3))
+@partial(jax.jit, static_argnums=(0, 2, 3), static_argnames="together")
 def of_each(
-    one: Callable, logp: Array, automaton: Automaton, options: tuple[tuple[str, Any], ...] = ()
+    one: Callable,
+    logp: Array,
+    automaton: Automaton,
+    options: tuple[tuple[str, Any], ...] = (),
+    *,
+    together: bool = False,
 ) -> Any:
-    """Call `one` for each picture; later calls with the same automaton share the program."""
-    return jax.vmap(partial(one, table=Table.of(automaton), **dict(options)))(logp)
+    """Call `one` for each picture; later calls with the same automaton share the program.
+
+    Args:
+      together: `one` is a function of all pictures.
+    """
+    call = partial(one, table=Table.of(automaton), **dict(options))
+    return (call if together else jax.vmap(call))(logp)
 
 
 def checked_frames(logp: ArrayLike) -> Array:
-    """Return logp as floats.  Outside of `jit` NumPy makes them, which compiles nothing."""
-    xp: Any = jnp if isinstance(logp, Tracer) else np
+    """Return logp as floats; those of NumPy stay there, where nothing is compiled."""
+    xp: Any = jnp if isinstance(logp, Array) else np
     p = xp.asarray(logp)
-    p = p.astype(jnp.promote_types(p.dtype, jnp.float32))
-    if xp is np and not (p <= 1e-3).all():
+    kind = jnp.promote_types(p.dtype, jnp.float32)
+    p = p.astype(jax.dtypes.canonicalize_dtype(kind))
+    if not isinstance(logp, Tracer) and not (np.asarray(p) <= 1e-3).all():
         raise ValueError("logp must be logarithms of probabilities: got NaN, or a number > 0")
     if p.ndim != 3 or p.shape[-1] != BLANK + 1 or not p.shape[1]:
         raise ValueError(f"logp must be [B, T, {BLANK + 1}] with T >= 1, got {p.shape}")

@@ -22,7 +22,7 @@ from jaxdigits.reader.lattice import (
     checked_frames,
     completions,
     log_sum,
-    of_all,
+    of_each,
     real,
     total_of,
     with_dead,
@@ -65,7 +65,8 @@ def search(
     longest = automaton.lengths()[1]
     length = logp.shape[1] if longest is None else min(longest, logp.shape[1])
     options = dict(k=int(k), length=max(length, 1), slots=int(slots), most=int(most))
-    return Strings(*of_all(_search, logp, automaton, tuple(options.items())))
+    own = tuple(options.items())
+    return Strings(*of_each(_search, logp, automaton, own, together=True))
 
 
 class _Prefixes(NamedTuple):
@@ -127,7 +128,8 @@ def _search(
         return (now.answers < limit) & (now.score.max() > LOW / 2)
 
     def turn(now: _Prefixes, p: Array, beta: Array) -> _Prefixes:
-        # What changes nothing is written so, as to select between two states copies both.
+        # A picture that is done writes its old values: to select between two whole states
+        # would copy both.
         best, on = priority(now).argmax(), goes_on(now)
         found = on & now.whole[best]
         set_where = lambda old, i, new, where: old.at[i].set(jnp.where(where, new, old[i]))

@@ -127,7 +127,7 @@ def _log_probabilities(
 ) -> np.ndarray:
     """Return log-probabilities [size, T, 11] of frames; frames behind a field are blank."""
     ink = np.zeros((size, ROWS, width), np.uint8)
-    frames = np.full(size, width // FRAME)
+    frames = np.zeros(size, int)  # of no picture, none: then the search has nothing to do
     for i, field in enumerate(fields):
         ink[i, :, : field.ink.shape[1]] = field.ink
         frames[i] = field.ink.shape[1] // FRAME

@@ -1,6 +1,6 @@
 """Answers of a run to inputs: logits, probabilities, and frames of fields."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -12,7 +12,9 @@ from jaxdigits.runs.config import Config
 from jaxdigits.runs.folder import Run
 from jaxdigits.train.evaluate import BATCH, logits_of, size_of
 
-SIZES = 1, 8, 64  # examples of the programs; the last ones fill up the least that holds them
+# Examples of a program, if fewer are left than of a whole part; the least that holds them is
+# filled up.
+SIZES = 1, 8, 64
 
 
 def predict(run: Run, inputs: Any) -> np.ndarray:
@@ -36,8 +38,9 @@ def predictor(run: Run) -> Callable[[Any], np.ndarray]:
     members = members_of(run)
 
     def answer(inputs: Any) -> np.ndarray:
-        of_part = lambda part, first: np.stack([of_member(m, part, first) for m in members])
-        return _in_parts(of_part, as_inputs(inputs), (*SIZES, BATCH), axis=1)
+        of_part = lambda part, first: [of_member(m, part, first) for m in members]
+        parts = _in_parts(of_part, as_inputs(inputs), BATCH)
+        return np.concatenate([np.stack(part) for part in parts], 1)[:, : size_of(inputs)]
 
     return answer
 
@@ -78,27 +81,27 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
     members = members_of(run)
 
     def answer(inputs: Any) -> np.ndarray:
-        mean = lambda part, _: np.mean([of_member(member, part) for member in members], axis=0)
-        return _in_parts(mean, inputs, SIZES)
+        of_part = lambda part, _: [of_member(m, part) for m in members]
+        parts = _in_parts(of_part, inputs, SIZES[-1])
+        return np.concatenate([np.mean(part, 0) for part in parts])[: size_of(inputs)]
 
     return answer
 
 
-def _in_parts(
-    answer: Callable[[Any, int], Any], inputs: Any, sizes: Sequence[int], axis: int = 0
-) -> np.ndarray:
-    """Return the answers to inputs in parts, each of as many examples as one of `sizes`.
+def _in_parts(of_part: Callable[[Any, int], Any], inputs: Any, most: int) -> list:
+    """Return the answers to inputs in parts of `most` examples, and then of `SIZES`.
 
     Args:
-      answer: (part, the number of its first example) -> answers, with the examples at `axis`.
+      of_part: (part, the number of its first example) -> answers.
     """
     n, start, answers = size_of(inputs), 0, []
-    while start < n:
-        size = min((size for size in sizes if size >= n - start), default=sizes[-1])
+    while (rest := n - start) > 0:
+        holding = (size for size in SIZES if size >= rest)
+        size = most if rest >= most else min(holding, default=SIZES[-1])
         rows = np.minimum(np.arange(start, start + size), n - 1)
-        answers.append(answer(select(inputs, rows), start))
+        answers.append(of_part(select(inputs, rows), start))
         start += size
-    return np.concatenate(answers, axis).take(np.arange(n), axis)
+    return answers
 
 
 def frames_of(run: Run) -> Callable[[np.ndarray], np.ndarray]:

@@ -39,7 +39,7 @@ def logits_of(
       inputs: `Inputs`, an array [N, ...], or a dict of arrays with one for each sense.
       batch: the most examples at a time.
       mesh: the devices that share the examples; None: one.
-      first: the number of the first example, where others of its data come before.
+      first: the number of the first example, where the inputs are a part of more.
 
     Raises:
       ValueError: without inputs.

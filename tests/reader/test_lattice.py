@@ -17,7 +17,7 @@ from jaxdigits.reader import (
     pattern,
     search,
 )
-from jaxdigits.reader.lattice import of_all
+from jaxdigits.reader.lattice import of_each
 
 BATCH, FRAMES = 3, 5
 STRINGS = [s for n in range(4) for s in itertools.product(range(10), repeat=n)]
@@ -157,11 +157,11 @@ def test_it_is_the_same_in_a_program_and_in_any_batch(logp):
 
 def test_a_second_call_compiles_nothing(logp):
     search(logp, make_format("digits:2").automaton)
-    programs = of_all._cache_size()
+    programs = of_each._cache_size()
     search(logp, make_format("digits:2").automaton)  # equal, and made anew
-    assert of_all._cache_size() == programs
+    assert of_each._cache_size() == programs
     search(logp, make_format("digits:1").automaton)
-    assert of_all._cache_size() == programs + 1
+    assert of_each._cache_size() == programs + 1
 
 
 def test_other_shapes_are_refused(logp):

@@ -6,6 +6,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaxdigits.data import as_inputs
+from jaxdigits.data.inputs import Drawn, Rows
 from jaxdigits.runs import Run, config_for, predictor
 from jaxdigits.runs.answer import answerer
 from jaxdigits.train import logits_of
@@ -26,26 +28,36 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (503, 28, 28), np.uint8)
 
 
-def test_predictions_in_parts_are_those_in_one(run, images):
+@pytest.mark.parametrize("n", [3, 70, 503])
+def test_predictions_in_parts_are_those_in_one(run, images, n):
     """Example 500 is in a part of its own, and still draws as example 500."""
+    check_whole(run, images[:n], 1e-5)
+
+
+def test_examples_that_are_drawn_are_the_same_in_parts(run, images):
+    among = np.arange(40, dtype=np.int32).reshape(10, 4)
+    drawn = Drawn(images[:40], among, np.arange(570, dtype=np.int32) % 10)
+    check_whole(run, Rows(drawn, np.arange(569, 66, -1, np.int32)), 1e-5)
+
+
+def check_whole(run, inputs, atol):
+    n = as_inputs(inputs).size
+    logits = predictor(run)(inputs)
+    assert logits.shape == (2, n, 10)
     network = run.config.build()(training=False)
-    whole = jax.jit(partial(logits_of, network, batch=503))
-    answer = predictor(run)
-    for n in (3, 70, 503):
-        logits = answer(images[:n])
-        assert logits.shape == (2, n, 10)
-        for seed, of_seed in enumerate(logits):
-            params = jax.tree.map(lambda a, i=seed: a[i], run.params)
-            right, _ = whole(params, images[:n], jax.random.key(run.config.seed + seed))
-            np.testing.assert_allclose(of_seed, right, atol=1e-5)
+    whole = jax.jit(partial(logits_of, network, batch=n))
+    for seed, of_seed in enumerate(logits):
+        params = jax.tree.map(lambda a: a[seed], run.params)
+        right, _ = whole(params, inputs, jax.random.key(run.config.seed + seed))
+        np.testing.assert_allclose(of_seed, right, atol=atol)
 
 
-def test_predictions_of_many_numbers_of_images_share_a_program(run, images):
+def test_predictions_of_many_numbers_of_images_share_programs(run, images):
     answer = predictor(run)
-    answer(images[:70])
+    assert answer(images[:72]).shape == (2, 72, 10)
     with jax.no_tracing():
-        answer(images[:90])
-        answer(images[:500])
+        assert answer(images[:5]).shape == (2, 5, 10)
+        assert answer(images[:140]).shape == (2, 140, 10)
 
 
 def test_an_answer_does_not_depend_on_its_place(run, images):
