@@ -44,8 +44,8 @@ from jaxdigits.bench.programs import synthetic
 from jaxdigits.fast import scan
 from jaxdigits.fast.switch import Platform, for_platform
 from jaxdigits.runs import config_for
-from jaxdigits.runs.folder import write_json
 from jaxdigits.runs.job import recipe_for
+from jaxdigits.runs.plain_files import write_json
 from jaxdigits.train import initial_state, train_step
 from jaxdigits.train.sharding import AXIS
 

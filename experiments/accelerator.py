@@ -40,7 +40,7 @@ from jaxdigits.bench.workloads import DECAY, perceptron, spiking
 from jaxdigits.fast import scan
 from jaxdigits.fast.kernel import has_kernels
 from jaxdigits.fast.switch import for_platform, platform, without
-from jaxdigits.runs.folder import write_json
+from jaxdigits.runs.plain_files import write_json
 from jaxdigits.spikes import lif
 
 HERE = Path(__file__).parent

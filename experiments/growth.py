@@ -30,7 +30,7 @@ from jaxdigits.fast.flags import set_flags
 from jaxdigits.models import snn
 from jaxdigits.plots import lines_figure
 from jaxdigits.quantise import rounded, to_integers
-from jaxdigits.runs.folder import write_json
+from jaxdigits.runs.plain_files import write_json
 from jaxdigits.train import logits_of
 
 RESULTS = Path(__file__).with_suffix(".json")

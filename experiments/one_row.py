@@ -24,7 +24,7 @@ from core import machine
 from jaxdigits.bench import in_turn, quartiles
 from jaxdigits.bench.workloads import perceptron
 from jaxdigits.fast.flags import set_flags
-from jaxdigits.runs.folder import write_json
+from jaxdigits.runs.plain_files import write_json
 from jaxdigits.train import logits_of
 
 RESULTS = Path(__file__).with_suffix(".json")

@@ -24,8 +24,9 @@ import numpy as np
 from jaxdigits.data import DATASETS, Dataset
 from jaxdigits.runs import Config, config_for, load_run, predict, validation_split
 from jaxdigits.runs.config_json import to_json
-from jaxdigits.runs.folder import append_metrics, create_run, save_params, write_json
+from jaxdigits.runs.folder import append_metrics, create_run, save_params
 from jaxdigits.runs.job import _train
+from jaxdigits.runs.plain_files import write_json
 from jaxdigits.train import Hooks
 from jaxdigits.tree import parameter_count
 

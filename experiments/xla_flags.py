@@ -20,7 +20,7 @@ from core import machine
 
 from jaxdigits import bench
 from jaxdigits.fast.flags import set_flags
-from jaxdigits.runs.folder import write_json
+from jaxdigits.runs.plain_files import write_json
 
 RESULTS = Path(__file__).with_suffix(".json")
 WORKLOADS, REPEATS = ("W1-T25", "W5", "W6", "W7-mlp-1"), 7

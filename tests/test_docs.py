@@ -84,7 +84,7 @@ def test_the_limits_of_files_are_those_of_the_readers():
         "NIR graph": of("interop.files", "MAX_FILE", "MAX_BYTES")
         + of("interop.graph", "MAX_NODES", "MAX_DEPTH"),
         "`.npz`": of("data.own_files", "MAX_BYTES"),
-        "`config.json`": of("runs.folder", "LARGEST_JSON") + of("options", "LAYERS"),
+        "`config.json`": of("runs.plain_files", "LARGEST_JSON") + of("options", "LAYERS"),
         "`params.npz`": of("runs.folder", "LARGEST_PARAMS"),
     }
     assert len(rows) == 2 + len(limits)

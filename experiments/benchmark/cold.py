@@ -27,7 +27,7 @@ import jax
 from jaxdigits.data import mnist
 from jaxdigits.fast.flags import set_flags
 from jaxdigits.runs import config_for, fit_one, validation_split
-from jaxdigits.runs.folder import write_json
+from jaxdigits.runs.plain_files import write_json
 from jaxdigits.train import Hooks
 
 BENCH = Path(__file__).with_name("bench.json")

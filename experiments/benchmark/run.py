@@ -40,7 +40,7 @@ from table import tables
 
 from jaxdigits.bench import machine, quartiles
 from jaxdigits.fast.flags import set_flags
-from jaxdigits.runs.folder import write_json
+from jaxdigits.runs.plain_files import write_json
 
 HERE = Path(__file__).parent
 RESULTS, BENCH = HERE / "results.json", HERE / "bench.json"

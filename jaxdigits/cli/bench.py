@@ -38,7 +38,7 @@ class Bench:
     def run(self) -> int:
         """Measure, and print each row as it is done."""
         from jaxdigits import bench
-        from jaxdigits.runs.folder import write_json
+        from jaxdigits.runs.plain_files import write_json
 
         names = bench.select(self.workloads, list(bench.WORKLOADS))
         use_device(self.device)

@@ -27,7 +27,7 @@ def printable(text: str) -> str:
 
 def say_json(value: dict[str, Any]) -> None:
     """Print one JSON object on one line."""
-    from jaxdigits.runs.folder import finite
+    from jaxdigits.runs.plain_files import finite
 
     print(json.dumps(finite(value)), flush=True)
 

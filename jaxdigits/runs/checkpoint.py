@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdigits.data.files import replace_file
-from jaxdigits.runs.folder import RunError, in_one_line, read_npz, writing
+from jaxdigits.runs.folder import RunError
+from jaxdigits.runs.plain_files import in_one_line, read_npz, writing
 from jaxdigits.train.sharding import by_first_process
 from jaxdigits.train.snapshot import Snapshot
 from jaxdigits.tree import named_leaves, require_same_leaves

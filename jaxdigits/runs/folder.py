@@ -17,8 +17,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxdigits.data.catalogue import blank
-from jaxdigits.data.files import replace_file, require_stored
+from jaxdigits.data.files import replace_file
 from jaxdigits.errors import RunError, require_run
 from jaxdigits.layer import Params
 from jaxdigits.layers import Statistics
@@ -36,12 +35,19 @@ from jaxdigits.measure.calibration import HOTTEST, Doubt, Step
 from jaxdigits.runs.config import Config
 from jaxdigits.runs.config_json import from_json, to_json
 from jaxdigits.runs.graph import GRAPH
+from jaxdigits.runs.plain_files import (
+    finite,
+    in_one_line,
+    read_json,
+    read_npz,
+    write_json,
+    writing,
+)
 from jaxdigits.train.evaluate import gather_statistics
 from jaxdigits.train.sharding import by_first_process
 from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1
-LARGEST_JSON = 1 << 20  # bytes; a configuration has some hundred
 MEND = "bring the file back as training wrote it, or train again"
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
 
@@ -77,15 +83,6 @@ def create_run(folder: Path, config: Config) -> None:
             shutil.copyfile(config.graph.path, folder / GRAPH)
             config = replace(config, graph=config.graph._replace(path=GRAPH))
         write_json(folder / "config.json", head | {"config": to_json(config)})
-
-
-@contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn an `OSError` inside into a `RunError` that names the folder."""
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"cannot write {folder}: {error.strerror or error}") from error
 
 
 def require_empty(folder: Path) -> None:
@@ -130,7 +127,7 @@ def write_result(folder: Path, result: dict[str, Any]) -> None:
 def read_result(folder: Path) -> dict[str, Any] | None:
     """Read `result.json`; return None for a run that is not finished, or a damaged file."""
     try:
-        result = _read_json(folder / "result.json")
+        result = read_json(folder / "result.json")
     except (OSError, ValueError, RecursionError):
         return None
     return result if isinstance(result, dict) else None
@@ -186,44 +183,11 @@ def load_config(folder: str | os.PathLike[str]) -> Config:
     return _read_config(Path(folder))[0]
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file, atomically."""
-    text = json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n"
-    replace_file(path, lambda file: file.write(text.encode()))
-
-
-def finite(value: Any) -> Any:
-    """Return `value` with None for infinity and NaN, which JSON does not have."""
-    if isinstance(value, dict):
-        return {k: finite(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(v) for v in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
-
-
-def read_npz(path: Path, most: int) -> dict[str, np.ndarray]:
-    """Read all arrays of an archive of at most `most` bytes, after comparing its checksums.
-
-    Damaged files raise a dozen types of errors.  Objects are rejected, never unpickled.
-    """
-    require_stored(path, most)  # before anything is read
-    archive: Any = np.load(path, allow_pickle=False)
-    with archive:
-        if name := archive.zip.testzip():  # NumPy alone may stop before the checksum
-            raise ValueError(f"the checksum of {name} is wrong")
-        return {name: archive[name] for name in archive.files}
-
-
-def in_one_line(error: Exception) -> str:
-    """Return an error's message in one line; the error's name if it has none."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def _read_config(folder: Path) -> tuple[Config, Any]:
     """Return a run's configuration, and the template of its params."""
     require_run(folder)
     try:
-        head = _read_json(folder / "config.json")
+        head = read_json(folder / "config.json")
         if not isinstance(head, dict) or head.get("format") != FORMAT:
             raise ValueError(f"this version reads run format {FORMAT} only")
         values = head.get("config")
@@ -282,7 +246,7 @@ def _read_doubt(path: Path) -> Doubt | None:
     try:
         if not path.is_file():
             raise ValueError("it is not a file")
-        values = _read_json(path)
+        values = read_json(path)
         temperature, steps = values["temperature"], values["steps"]
         if type(temperature) is not float or not 1 / HOTTEST <= temperature <= HOTTEST:
             raise ValueError(f"temperature must be from {1 / HOTTEST} to {HOTTEST}")
@@ -301,11 +265,3 @@ def _read_doubt(path: Path) -> Doubt | None:
             f"{path} cannot be used: {in_one_line(error)}; without the file the run still reads"
         ) from error
     return doubt
-
-
-def _read_json(path: Path) -> Any:
-    with open(path, "rb") as file:
-        text = file.read(LARGEST_JSON + 1)
-    if len(text) > LARGEST_JSON:
-        raise ValueError("it is too large")
-    return json.loads(text)

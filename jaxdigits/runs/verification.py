@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdigits.data import Hands
+from jaxdigits.data.files import replace_file
 from jaxdigits.errors import RunError
-from jaxdigits.runs.folder import replace_file, writing
+from jaxdigits.runs.plain_files import writing
 from jaxdigits.train.sharding import by_first_process
 from jaxdigits.verify import (
     Calibration,

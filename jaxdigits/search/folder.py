@@ -18,8 +18,9 @@ from jaxdigits.errors import RunError
 from jaxdigits.measure import score
 from jaxdigits.runs.answer import predictor
 from jaxdigits.runs.config import Config
-from jaxdigits.runs.folder import Run, load_run, read_result, save_doubt, write_json, writing
+from jaxdigits.runs.folder import Run, load_run, read_result, save_doubt
 from jaxdigits.runs.job import doubt_of, finish_run, fit_one
+from jaxdigits.runs.plain_files import write_json, writing
 from jaxdigits.runs.save import save_run
 from jaxdigits.search.budget import (
     Budget,

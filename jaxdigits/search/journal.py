@@ -20,7 +20,7 @@ import numpy as np
 
 from jaxdigits.data.files import replace_file
 from jaxdigits.errors import RunError
-from jaxdigits.runs.folder import finite, read_npz, writing
+from jaxdigits.runs.plain_files import finite, read_npz, writing
 from jaxdigits.tree import named_leaves, require_same_leaves
 
 FORMAT = 1

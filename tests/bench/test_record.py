@@ -5,7 +5,7 @@ import json
 import pytest
 
 from jaxdigits.bench import load, measure, report
-from jaxdigits.runs.folder import write_json
+from jaxdigits.runs.plain_files import write_json
 
 FIELDS = {
     "what", "step_seconds", "floor_seconds", "ratio", "samples_per_second", "flops_per_step",

@@ -12,7 +12,8 @@ import pytest
 from jaxdigits.measure.calibration import Doubt, Step
 from jaxdigits.runs import Config, RunError, load_run
 from jaxdigits.runs.config_json import from_json, to_json
-from jaxdigits.runs.folder import _read_doubt, append_metrics, save_params, write_json
+from jaxdigits.runs.folder import _read_doubt, append_metrics, save_params
+from jaxdigits.runs.plain_files import write_json
 from jaxdigits.runs.usual import config_for
 
 
