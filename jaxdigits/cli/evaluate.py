@@ -62,14 +62,6 @@ class Evaluate:
     def run(self) -> int:
         """Evaluate, and print the tables."""
         require_run(self.run_folder)
-        from jaxdigits.measure import (
-            calibration_error,
-            confusion_matrix,
-            per_class,
-            probabilities,
-            score,
-        )
-        from jaxdigits.runs.answer import predict
         from jaxdigits.runs.folder import load_run, read_result
 
         tell = partial(say, json_wanted=self.json)
@@ -78,7 +70,6 @@ class Evaluate:
             self.data_dir if run.config.own and self.data in (None, run.config.data) else None
         )
         name = str(moved or self.data or run.config.data)
-        names = run.config.names
         check_severities(self.corruptions)
         test = data_to_test(run.config, self.data, self.data_dir)
         if read_result(self.run_folder) is None:
@@ -87,6 +78,20 @@ class Evaluate:
             return self._of_hands(run, name, test, tell)
         if run.config.reads_fields:
             return self._of_fields(run, name, test, tell)
+        return self._of_digits(run, name, test, tell)
+
+    def _of_digits(self, run, name: str, test, tell) -> int:
+        """Print the accuracy, by class and as a matrix, and what the options ask for."""
+        from jaxdigits.measure import (
+            calibration_error,
+            confusion_matrix,
+            per_class,
+            probabilities,
+            score,
+        )
+        from jaxdigits.runs.answer import predict
+
+        names = run.config.names
         if self.figure:  # fail now rather than at the end
             self._figure(np.eye(len(names), dtype=int), names)
         counts = None
