@@ -16,7 +16,7 @@ FACTOR = 3  # a third goes on, three times as far
 FEWEST = 8  # trials that go on: as many as a CPU has lanes
 SIZES = (24, 24, 72)  # trials of a group's brackets; the last holds for all later ones
 LATE = 3  # each third bracket begins one rung later
-TASTE = 4  # trials of each group of a first round with several networks
+TASTE = 4  # trials of each group of a first round with several networks, or with costs
 
 
 class Score(NamedTuple):
@@ -42,7 +42,7 @@ def bracket(place: int, longest: int, *, taste: bool = False) -> Bracket:
 
     Args:
       taste: whether the bracket has few trials and one rung.  Where several networks compete,
-        each has such a bracket first.
+        or costs count, each group has such a bracket first.
 
     Raises:
       ValueError: for a longest trial of no epoch.

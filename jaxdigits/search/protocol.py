@@ -65,7 +65,8 @@ def _bracket(work: Work, records: Sequence[Record], hooks: Hooks) -> Record:
     number = len(turns)
     group, others = _next_group(work, turns, hooks)
     place = sum(g == group for g, _ in turns)
-    taste = len(work.usual) > 1 and not place and number < _first_round(work)
+    apart = len(work.usual) > 1 or plan.goal != "accuracy"  # in kind, or in cost
+    taste = apart and not place and number < _first_round(work)
     shape = bracket(place, plan.facts.epochs, taste=taste)
     own, _ = lanes_of(work, group)
     # Without a traced number all trials of a group would be equal.

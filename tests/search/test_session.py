@@ -177,6 +177,16 @@ def test_of_several_networks_each_is_tasted_before_one_has_a_bracket(work):
     assert len({b["group"] for b in brackets[:4]}) == 4 > brackets[4]["group"]
 
 
+@pytest.mark.parametrize("goal", ["cost", "front"])
+def test_where_costs_count_other_forms_are_tasted_first(work, goal):
+    space = Space(**SPACE.entries | dict(hidden=Choice((8,), (4,)), batch=Choice(16, 32)))
+    found = search("mlp", space, work.train, work.valid, epochs=4 * 4, longest=1, goal=goal)
+    brackets = [record for record in found.session.records if "group" in record]
+    assert [len(b["trials"]) for b in brackets[:4]] == [4, 4, 4, 4]
+    assert len({b["group"] for b in brackets[:4]}) == 4
+    assert [b["defaults"] for b in brackets[:4]] == [[0], [], [], []]
+
+
 def test_each_host_tastes_its_own_first_round_and_no_group_twice(work):
     more = dict(network=Choice("mlp", "snn", "cnn"), batch=Choice(16, 32))
     plan = Plan(Space(**SPACE.entries | more), work.plan.facts, host=(1, 3))
