@@ -36,6 +36,11 @@ from search_speed import rate, share
 from search_tables import draw_curves, tables
 
 from jaxdigits.data.idx import read_idx
+from jaxdigits.measure import wilson
+from jaxdigits.search.finals import last_score
+from jaxdigits.search.journal import read_journal
+from jaxdigits.search.pareto import front_ranks
+from jaxdigits.search.records import trials_of
 
 RESULTS = Path(__file__).with_suffix(".json")
 FIGURE = Path(__file__).parent.parent / "docs" / "images" / "search.png"
@@ -115,6 +120,23 @@ def beside(program: str, minutes: float, seed: int) -> dict[str, Any]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def front_of(folder: Path) -> list[dict[str, Any]]:
+    """Return the trials of a search that no other beats in both, and the first default."""
+    trials = trials_of(read_journal(folder)[1]).values()
+    able = [trial for trial in trials if trial.last]
+    losses = np.array([[-last_score(t).accuracy, t.operations] for t in able])
+    on_front = front_ranks(losses) == 0
+    rows = []
+    for trial, on in zip(able, on_front, strict=True):
+        if on or trial.default:
+            accuracy, images = last_score(trial).accuracy, len(trial.right)
+            interval = wilson(round(accuracy * images), images)
+            rows.append(dict(default=trial.default, on_front=bool(on), accuracy=accuracy,
+                             interval=interval, operations=trial.operations,
+                             settings=trial.settings))  # fmt: skip
+    return sorted(rows, key=lambda row: row["operations"])
+
+
 def default_of(network: str, data: str, seeds: int = 5) -> dict[str, Any]:
     """Return the test accuracies of a network's hand-tuned default."""
     args = ("train", network, "--data", data, "--seeds", seeds, "--json")
@@ -180,7 +202,8 @@ def _symbols(book: Book, args: Any) -> None:
 
 def _front(book: Book, args: Any) -> None:
     own = ("snn", "--minutes", args.minutes, "--goal", "front")
-    book.measure("front", "snn", lambda: searched(book, "front", *own))
+    make = lambda: searched(book, "front", *own) | {"front": front_of(book.folder / "front")}
+    book.measure("front", "snn", make)
 
 
 def _kills(book: Book, args: Any) -> None:

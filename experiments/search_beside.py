@@ -1,13 +1,14 @@
 """Searches by three programs, side by side: the same space, data and compiled networks.
 
-    python experiments/search_beside.py ours|optuna|asha MINUTES SEED
+    python experiments/search_beside.py ours|tpe|optuna|asha MINUTES SEED
 
-Ours halves brackets in step; Optuna proposes by TPE and halves by Hyperband, one trial after
-another; Ray Tune halves random trials asynchronously (ASHA), one at a time on one core.  The
-space is that of the MLP's numbers: with a choice of widths ours would compile more often, and
-the other two know no groups.  All begin with the hand-tuned numbers, judge a trial after 1, 3
-and 9 epochs, and let a third go on, ours at least eight.  The clock starts with the first step
-of training: starts and data are not in it, compiling is.
+Ours halves brackets in step, of Sobol points or of TPE's proposals (`--sampler tpe`); Optuna
+proposes by TPE and halves by Hyperband, one trial after another; Ray Tune halves random trials
+asynchronously (ASHA), one at a time on one core.  The space is that of the MLP's numbers: with
+a choice of widths ours would compile more often, and the other two know no groups.  All begin
+with the hand-tuned numbers, judge a trial after 1, 3 and 9 epochs, and let a third go on, ours
+at least eight.  The clock starts with the first step of training: starts and data are not in
+it, compiling is.
 
     pip install "ray[tune]" optuna
 """
@@ -16,6 +17,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -61,18 +63,19 @@ class Curve:
         return dict(trials=len(self.trials), epochs=self.epochs, curve=self.points[1:])
 
 
-def shared_work(width: int, seed: int) -> Work:
+def shared_work(width: int, seed: int, sampler: str = "sobol") -> Work:
     """Return the work of all three: MNIST's first images, and 5,000 others to choose by."""
     train, _ = mnist()
     ranges = {n: e for n, e in space_entries("mlp", 1e-3).items() if not isinstance(e, Choice)}
     space = Space(**{**ranges, **USUAL})
-    plan = Plan(space, Facts("mnist", None, RUNGS[-1]), seed, width=width)
+    facts = Facts("mnist", None, RUNGS[-1])
+    plan = Plan(space, facts, seed, sampler=sampler, width=width)
     return Work(plan, train[:IMAGES], train[-5000:])
 
 
-def ours(minutes: float, seed: int) -> dict[str, Any]:
+def ours(minutes: float, seed: int, sampler: str = "sobol") -> dict[str, Any]:
     """Search as `jaxdigits search` does, eight trials at a time."""
-    work, records = shared_work(8, seed), []
+    work, records = shared_work(8, seed, sampler), []
     curve = Curve(minutes)
 
     def append(record: dict[str, Any]) -> None:
@@ -206,7 +209,7 @@ def asha(minutes: float, seed: int) -> dict[str, Any]:
     return curve.result()
 
 
-PROGRAMS = dict(ours=ours, optuna=optuna, asha=asha)
+PROGRAMS = dict(ours=ours, tpe=partial(ours, sampler="tpe"), optuna=optuna, asha=asha)
 if __name__ == "__main__":
     set_flags()  # as `jaxdigits` sets them
     print(json.dumps(PROGRAMS[sys.argv[1]](float(sys.argv[2]), int(sys.argv[3]))))

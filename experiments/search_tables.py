@@ -7,7 +7,10 @@ from numpy.typing import ArrayLike
 
 from jaxdigits.plots import lines_figure
 
-NAMES = dict(ours="jaxdigits", optuna="Optuna: TPE, Hyperband", asha="Ray Tune: ASHA")
+NAMES = dict(
+    ours="jaxdigits: Sobol", tpe="jaxdigits: TPE", optuna="Optuna: TPE, Hyperband",
+    asha="Ray Tune: ASHA",
+)  # fmt: skip
 SHOWN = (1, 2, 3, 5)  # minutes
 
 
@@ -41,7 +44,24 @@ def tables(results: dict[str, Any]) -> list[str]:
         cells += [f"{share['tick_ms']:.0f}", f"{100 * share['host']:.1f}"]
         speed.append(f"| {' | '.join(cells)} |")
     parts = ["\n".join(lines), "\n".join(speed)]
-    return [*parts, _beside(results["beside"])] if "beside" in results else parts
+    more = dict(beside=_beside, front=_front)
+    return [*parts, *(make(results[part]) for part, make in more.items() if part in results)]
+
+
+def _front(searches: dict[str, Any]) -> str:
+    """Return the front of accuracy and operations, and the hand-tuned default."""
+    lines = [
+        "| trial | neurons | steps | operations an image | validation, % | 95 % interval |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for row in searches["snn"]["front"]:
+        own, (low, high) = row["settings"], row["interval"]
+        name = "hand-tuned default" if row["default"] else "on the front"
+        hidden = ", ".join(map(str, own["hidden"]))
+        cells = [name, hidden, own["steps"], f"{row['operations'] / 1e3:,.0f} thousand"]
+        cells += [f"{100 * row['accuracy']:.2f}", f"{100 * low:.2f} to {100 * high:.2f}"]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def _beside(curves: dict[str, Any]) -> str:
