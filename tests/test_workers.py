@@ -55,8 +55,8 @@ def test_pictures_and_errors_are_those_of_one_process_in_order(folder, monkeypat
 
 @pytest.fixture
 def started(folder):
-    """`jaxdigits predict` on many pictures, after its first line."""
-    args = [sys.executable, "-c", PROGRAM, "predict", folder / "01.png", *[folder] * 60]
+    """`jaxdigits predict` on pictures for half a minute, after its first line."""
+    args = [sys.executable, "-c", PROGRAM, "predict", folder / "01.png", *[folder] * 600]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     with subprocess.Popen(args, **pipes) as process:
         try:
