@@ -15,7 +15,8 @@ from jaxdigits.data import DataError, digits, read_picture
 
 # `jaxdigits` that starts other processes after its first picture.
 PROGRAM = """
-import os
+import os, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background it is ignored
 os.sched_getaffinity = lambda _: {0, 1}
 from jaxdigits.cli import main
 from jaxdigits import workers
@@ -55,8 +56,8 @@ def test_pictures_and_errors_are_those_of_one_process_in_order(folder, monkeypat
 
 @pytest.fixture
 def started(folder):
-    """`jaxdigits predict` on pictures for half a minute, after its first line."""
-    args = [sys.executable, "-c", PROGRAM, "predict", folder / "01.png", *[folder] * 600]
+    """`jaxdigits predict` on many pictures, after its first line."""
+    args = [sys.executable, "-c", PROGRAM, "predict", folder / "01.png", *[folder] * 60]
     pipes = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
     with subprocess.Popen(args, **pipes) as process:
         try:
