@@ -142,18 +142,11 @@ def optuna(minutes: float, seed: int) -> dict[str, Any]:
     return curve.result()
 
 
-def asha(minutes: float, seed: int) -> dict[str, Any]:
-    """Search by Ray Tune: random trials, halved asynchronously, one at a time."""
-    import ray  # pyright: ignore[reportMissingImports]
+def trainable(seed: int) -> type:
+    """Return the class of a trial of Ray Tune; Ray has one process, and so one compilation."""
     from ray import tune  # pyright: ignore[reportMissingImports]
-    from ray.tune.schedulers import ASHAScheduler  # pyright: ignore[reportMissingImports]
-    from ray.tune.search.basic_variant import (  # pyright: ignore[reportMissingImports]
-        BasicVariantGenerator,
-    )
 
     class Trained(tune.Trainable):
-        """A trial; Ray uses one process, and so one compilation, for all."""
-
         def setup(self, config):
             self.step_on = one_trial(shared_work(1, seed))
             self.reset_config(config)
@@ -176,6 +169,18 @@ def asha(minutes: float, seed: int) -> dict[str, Any]:
 
         def load_checkpoint(self, checkpoint):
             pass
+
+    return Trained
+
+
+def asha(minutes: float, seed: int) -> dict[str, Any]:
+    """Search by Ray Tune: random trials, halved asynchronously, one at a time."""
+    import ray  # pyright: ignore[reportMissingImports]
+    from ray import tune  # pyright: ignore[reportMissingImports]
+    from ray.tune.schedulers import ASHAScheduler  # pyright: ignore[reportMissingImports]
+    from ray.tune.search.basic_variant import (  # pyright: ignore[reportMissingImports]
+        BasicVariantGenerator,
+    )
 
     curve = Curve(minutes)
 
@@ -204,7 +209,7 @@ def asha(minutes: float, seed: int) -> dict[str, Any]:
     )  # fmt: skip
     values = drawn | {"number": tune.randint(1, 2**31)}
     run = tune.RunConfig(callbacks=[Watch()], verbose=0)
-    tune.Tuner(Trained, param_space=values, tune_config=settings, run_config=run).fit()
+    tune.Tuner(trainable(seed), param_space=values, tune_config=settings, run_config=run).fit()
     ray.shutdown()
     return curve.result()
 

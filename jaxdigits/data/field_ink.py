@@ -19,7 +19,7 @@ import numpy as np
 
 from jaxdigits.data.ink import require_grey, stroke_width
 from jaxdigits.data.light import MIN_CONTRAST, WIDEST
-from jaxdigits.data.morphology import closing, middle_of, near, quantile
+from jaxdigits.data.morphology import closing, median_of_sorted, near, quantile
 from jaxdigits.data.row import Row, row_of_digits
 from jaxdigits.data.row_lines import lines_around_row
 from jaxdigits.errors import DataError
@@ -106,7 +106,7 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
     # Light paper reflects a share of the light: ink in a shadow differs less.
     difference = (paper - grey) / (255 if is_dark else np.maximum(paper, MIN_CONTRAST))
     each = np.sort(difference, None)
-    usual = middle_of(each)
+    usual = median_of_sorted(each)
     difference, each = difference - usual, each - usual
     few = max(1, len(each) // 2000)  # pixels may be darker than the pen: dirt, or noise
     strongest = each[-few]
@@ -122,7 +122,7 @@ def flat_ink(grey: np.ndarray) -> np.ndarray:
             break
     # Of plain paper half lies below the median, however much ink there is above.
     lower = each[: np.searchsorted(each, each.dtype.type(0))]
-    if above - below < GRAIN * 1.4826 * -(middle_of(lower) if lower.size else 0):
+    if above - below < GRAIN * 1.4826 * -(median_of_sorted(lower) if lower.size else 0):
         raise nothing
     faint = FAINT * level
     return np.clip((difference - faint) / (2 * (level - faint)), 0, 1).astype(np.float32)

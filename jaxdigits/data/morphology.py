@@ -65,10 +65,10 @@ def grown(mask: np.ndarray) -> np.ndarray:
 
 def median(values: np.ndarray) -> float:
     """Return the median of values [...]; NaN of none.  To sort is quicker than `np.median`."""
-    return middle_of(np.sort(values, None)) if np.size(values) else np.nan
+    return median_of_sorted(np.sort(values, None)) if np.size(values) else np.nan
 
 
-def middle_of(order: np.ndarray) -> float:
+def median_of_sorted(order: np.ndarray) -> float:
     """Return the median of sorted values [N], N >= 1."""
     half = len(order) // 2
     return float(order[half] if len(order) % 2 else (order[half - 1] + order[half]) / 2)

@@ -31,25 +31,24 @@ def images():
 @pytest.mark.parametrize("n", [3, 70, 503])
 def test_predictions_in_parts_are_those_in_one(run, images, n):
     """Example 500 is in a part of its own, and still draws as example 500."""
-    check_whole(run, images[:n], 1e-5)
+    logits = predictor(run)(images[:n])
+    assert logits.shape == (2, n, 10)
+    np.testing.assert_allclose(logits, logits_in_one(run, images[:n]), atol=1e-5)
 
 
 def test_examples_that_are_drawn_are_the_same_in_parts(run, images):
     among = np.arange(40, dtype=np.int32).reshape(10, 4)
     drawn = Drawn(images[:40], among, np.arange(570, dtype=np.int32) % 10)
-    check_whole(run, Rows(drawn, np.arange(569, 66, -1, np.int32)), 1e-5)
+    inputs = Rows(drawn, np.arange(569, 66, -1, np.int32))
+    np.testing.assert_allclose(predictor(run)(inputs), logits_in_one(run, inputs), atol=1e-5)
 
 
-def check_whole(run, inputs, atol):
-    n = as_inputs(inputs).size
-    logits = predictor(run)(inputs)
-    assert logits.shape == (2, n, 10)
+def logits_in_one(run, inputs):
     network = run.config.build()(training=False)
-    whole = jax.jit(partial(logits_of, network, batch=n))
-    for seed, of_seed in enumerate(logits):
-        params = jax.tree.map(lambda a: a[seed], run.params)
-        right, _ = whole(params, inputs, jax.random.key(run.config.seed + seed))
-        np.testing.assert_allclose(of_seed, right, atol=atol)
+    whole = jax.jit(partial(logits_of, network, batch=as_inputs(inputs).size))
+    params = lambda seed: jax.tree.map(lambda a: a[seed], run.params)
+    keys = [jax.random.key(run.config.seed + seed) for seed in range(2)]
+    return np.stack([whole(params(i), inputs, key)[0] for i, key in enumerate(keys)])
 
 
 def test_predictions_of_many_numbers_of_images_share_programs(run, images):
