@@ -8,6 +8,7 @@ import pytest
 
 from jaxdigits.data import DataError, Field
 from jaxdigits.reader import best_alignment, make_format, pattern, read_fields, search
+from jaxdigits.reader.lattice import BLANK, LOW
 from jaxdigits.reader.read import _aligned, _batches, _log_probabilities
 
 DIGITS, LUHN = make_format("digits:1-4"), make_format("luhn:4")
@@ -91,6 +92,13 @@ def test_pictures_of_about_one_width_share_a_program():
     ]
     # For a large automaton one at a time, so that memory has an end.
     assert {size for _, size, _ in _batches(many, 100_000)} == {1}
+
+
+def test_the_search_has_nothing_to_do_in_the_padding_of_a_program():
+    known = Known("12")
+    logp = _log_probabilities(known, known.fields, 16, 128, 1.0)
+    assert (logp[1:, :, BLANK] == 0).all()
+    assert (logp[1:, :, :BLANK] == LOW).all()
 
 
 def test_spans_are_the_places_of_the_digits():
