@@ -9,8 +9,7 @@ import numpy as np
 from PIL import Image
 
 from jaxdigits.cli import predict, read
-from jaxdigits.data import fields, prepare_field
-from jaxdigits.data.drawing import Style
+from jaxdigits.data import Style, fields, prepare_field
 from jaxdigits.data.fields import with_texts
 from jaxdigits.data.ink import to_mnist_geometry
 from jaxdigits.keys import example_keys

@@ -5,8 +5,8 @@ from jaxdigits.data.dataset import Dataset as Dataset
 from jaxdigits.data.dataset import split as split
 from jaxdigits.data.dataset import view as view
 from jaxdigits.data.digits import digits as digits
-from jaxdigits.data.drawing import Style as Style
 from jaxdigits.data.drawing import draw_field as draw_field
+from jaxdigits.data.drawn_style import Style as Style
 from jaxdigits.data.field_ink import Field as Field
 from jaxdigits.data.field_ink import prepare_field as prepare_field
 from jaxdigits.data.fields import Fields as Fields

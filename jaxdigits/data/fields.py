@@ -20,7 +20,8 @@ from jax.tree_util import register_dataclass
 
 from jaxdigits.data.cache import cache_folder, fill, places
 from jaxdigits.data.dataset import Dataset
-from jaxdigits.data.drawing import Style, draw_digits, draw_field
+from jaxdigits.data.drawing import draw_digits, draw_field
+from jaxdigits.data.drawn_style import Style
 from jaxdigits.data.field_ink import ROWS
 from jaxdigits.data.idx import read_idx
 from jaxdigits.data.inputs import DRAWN

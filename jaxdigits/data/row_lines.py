@@ -22,6 +22,7 @@ from jaxdigits.data.lines import (
     pixels_of,
 )
 from jaxdigits.data.morphology import median
+from jaxdigits.data.standing import fitted, pixels_under_row
 
 # Of a picture of one row of digits: pixels of the coarse copy's sides; the least ink of a line;
 # its greatest thickness, of the height of all ink; the least length of a line across, and of a
@@ -77,7 +78,8 @@ def lines_around_row(ink: np.ndarray) -> np.ndarray:
         if sides > 1
         or (line.right - line.left >= ACROSS * wide and even(ink, inks[0], line, EVEN[1]))
     ]
-    return pixels_of(inks, across, [line for line, _ in down], step)
+    sides = pixels_of(inks, [], [line for line, _ in down], step)
+    return sides | pixels_under_row(rows, across, step, high * step)
 
 
 def _is_even(
@@ -93,10 +95,7 @@ def _is_even(
     thin = thickness <= CROSSED * usual + 1
     if usual > thickest or thin.sum() < 2:
         return False
-    mean_x, mean_y = x[thin].mean(), middle[thin].mean()
-    away = x[thin] - mean_x
-    slope = (away * (middle[thin] - mean_y)).sum() / (away**2).sum()
-    start = mean_y - slope * mean_x
+    start, slope = fitted(x[thin], middle[thin])
     straight = thin & (np.abs(middle - start - slope * x) <= max(1, usual / 2))
     every = np.arange(line.left * step, min(line.right * step, ink.shape[1]))
     rows = np.rint(start + slope * every).astype(int) + np.arange(-1, 2)[:, None]

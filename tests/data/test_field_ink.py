@@ -125,6 +125,20 @@ def test_lines_are_not_ink_and_digits_on_them_stay(plain, lines):
     assert difference(field.ink, plain) < 9
 
 
+@pytest.mark.parametrize("overlap", [0, 1, 2, 3])
+def test_a_digit_on_a_line_keeps_the_stroke_that_both_share(overlap):
+    image = Image.new("L", (330, 90), PAPER)
+    draw, base = ImageDraw.Draw(image), 70
+    for x in (30, 80, 130, 180, 230):
+        draw.ellipse([x, 25, x + 34, base + overlap], outline=INK, width=4)
+    draw.line([(285, 25), (285, base)], INK, 4)
+    draw.line([(3, base), (327, base)], 90, 3)
+    ink = prepare_field(np.asarray(image, float)).ink
+    holes = ndimage.label(ink < 100)[1] - 1  # the paper around all digits is one piece
+    digits = ndimage.label(ink >= 100, np.ones((3, 3)))[1]
+    assert (holes, digits) == (5, 6)
+
+
 def test_a_box_for_each_digit_is_not_ink():
     grey, places = written("314592", 40)
     edges = [a for a, _ in places] + [places[-1][1] + 6]

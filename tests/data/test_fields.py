@@ -13,7 +13,7 @@ from jaxdigits.data.fields import WRITERS, with_checksums, with_texts, writers_o
 from jaxdigits.errors import DataError
 from jaxdigits.keys import example_keys
 
-PLAIN = Style(touching=0, boxed=0, lined=0, marked=0, patterned=0, soiled=0, bent=0)
+PLAIN = Style(*[0] * len(Style._fields))
 HANDS = 24
 
 
@@ -78,11 +78,51 @@ def test_one_hand_writes_alone_or_each_digit_is_by_any_hand():
 
 @pytest.mark.parametrize("name", Style._fields[:-1])
 def test_each_part_of_the_style_changes_pictures(name):
-    text = np.tile([1, 7, 3, 7], (6, 1)).astype(np.int32)
+    text = np.tile([1, 4, 0, 7], (6, 1)).astype(np.int32)
     plain = taken(make_fields(*squares(), text, style=PLAIN), np.arange(6))
     styled = taken(make_fields(*squares(), text, style=PLAIN._replace(**{name: 1.0})),
                    np.arange(6))  # fmt: skip
     assert ((plain != styled).mean((1, 2)) > 0.001).mean() > 0.4
+
+
+def _heights(row):
+    """The height of the ink of each piece of a drawn field, from left to right."""
+    ink = np.flatnonzero(np.diff(np.pad((row > 100).any(0), 1).astype(int))).reshape(-1, 2)
+    return [np.ptp(np.flatnonzero((row[:, a:b] > 100).any(1))) + 1 for a, b in ink]
+
+
+def test_some_writers_write_small_zeros():
+    text = np.tile([8, 0, 0, 1], (6, 1)).astype(np.int32)
+
+    def draw(**style):
+        rows = make_fields(*squares(), text, style=PLAIN._replace(**style))
+        return taken(rows, np.arange(6))
+
+    for a, b in zip(draw(), draw(small_zeros=1.0), strict=True):
+        assert np.less(_heights(b)[1:3], _heights(a)[1:3]).all(), "0 is smaller"
+        assert _heights(b)[::3] == pytest.approx(_heights(a)[::3], abs=1), "others are not"
+
+
+def test_a_flag_goes_down_from_the_top_of_a_1_to_its_left():
+    digits, writer = squares()
+    image, label = np.array(digits.inputs.array), np.asarray(digits.label)
+    image[label == 1] = 0
+    image[label == 1, 4:24, 13:15] = 255
+    text = np.full((24, 1), 1, np.int32)
+    style = PLAIN._replace(barred=1.0)
+    drawn = taken(make_fields(Dataset(image, label), writer, text, style=style), np.arange(24))
+    y, x = np.arange(32)[:, None], np.arange(256)
+    wide = []
+    for ink in drawn > 100:
+        stem = np.flatnonzero(ink.sum(0) >= 18)
+        assert 2 <= len(stem) <= 4
+        assert not ink[:, stem[-1] + 2 :].any()
+        flag = ink & (x < stem[0])
+        assert (y[:, 0] * flag.any(1)).max() > 8, "below the top"
+        wide.append(np.ptp(np.flatnonzero(flag.any(0))) + 1)
+        if wide[-1] > 4:
+            assert np.corrcoef((y + 0 * x)[flag], (x + 0 * y)[flag])[0, 1] < -0.7
+    assert min(wide) <= 3 < 8 <= max(wide), "from a hook to a roof"
 
 
 def test_touching_digits_touch_and_too_many_are_squeezed_into_the_width():
