@@ -25,6 +25,9 @@ OTHER_ROW, FAR = 0.7, 1.5
 OTHERS = 0.5
 # Of a digit's ink: a speck has less.
 SPECK = 0.02
+# Of the digits' height: what the network sees of a row on each side of its middle; the height
+# of all ink to which a row is scaled that has more, and how much larger its height is at most.
+SEEN, FULL, LARGER = 0.8, 1.3, 1.4
 # Of the height squared: the sum of x² whose slope is halved; the steepest slope of a row.
 PRIOR, STEEPEST = 1.0, 0.3
 
@@ -153,7 +156,18 @@ def _straight_row(parts: Part) -> tuple[Row, np.ndarray]:
         if not new.any() or (new == inside).all():
             break
         inside = new
-    return row, inside
+    return _with_all_seen(row, parts, inside), inside
+
+
+def _with_all_seen(row: Row, parts: Part, inside: np.ndarray) -> Row:
+    """Return the row, so high that it has its tallest digits: a 6 before four small zeros."""
+    line = row.middle + row.slope * parts.x[inside]
+    above = float((line - parts.top[inside]).max())
+    below = float((parts.bottom[inside] - line).max())
+    if max(above, below) <= SEEN * row.height:
+        return row
+    height = min(max((above + below) / FULL, row.height), LARGER * row.height)
+    return row._replace(middle=row.middle + (below - above) / 2, height=height)
 
 
 def _slope(parts: Part, inside: np.ndarray, height: float) -> float:

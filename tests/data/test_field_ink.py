@@ -190,6 +190,19 @@ def test_digits_that_touch_have_the_height_of_one():
     assert prepare_field(sloping).scale == pytest.approx(40 / 20, rel=0.15)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_digit_twice_as_tall_as_the_others_is_not_cut(first):
+    large, small = written("6", 56, margin=0.5)[0], written("000", 28, margin=0.5)[0]
+    small = np.pad(small, ((42, 14), (0, 0)), constant_values=PAPER)
+    ink = prepare_field(np.concatenate([large, small] if first else [small, large], 1)).ink
+    piece, _ = ndimage.label(ink > 100, np.ones((3, 3)))
+    tall = [np.ptp(np.nonzero(piece == i)[0]) + 1 for i in np.unique(piece[piece > 0])]
+    tall = sorted(tall)
+    assert len(tall) == 4
+    assert tall[3] / tall[1] == pytest.approx(2, abs=0.25)
+    assert 0 < rows_of(ink)[0] < rows_of(ink)[1] < 31
+
+
 def test_specks_and_stains_off_the_row_are_not_in_it(plain):
     grey = written()[0]
     for y, x in ((4, 5), (100, 12), (8, 200), (102, 190)):
