@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxdigits.data import drawn_paper as paper
-from jaxdigits.data.drawn_glyphs import WINDOW, Flag, flags_and_bars, opened, warped
+from jaxdigits.data.drawn_glyphs import WINDOW, Flag, flags_and_bars, mirror, opened, warped
 from jaxdigits.data.drawn_row import Places, place_digits
 from jaxdigits.data.drawn_style import Style
 
@@ -68,8 +68,8 @@ def draw_digits(
 
 
 def _choices(key: Array) -> Array:
-    """Return the writer's choices [26] for a field, in [0, 1)."""
-    return jax.random.uniform(jax.random.split(key, 6)[0], (26,))
+    """Return the writer's choices [27] for a field, in [0, 1)."""
+    return jax.random.uniform(jax.random.split(key, 6)[0], (27,))
 
 
 def _digits(
@@ -94,6 +94,8 @@ def _digits(
     wider = jnp.where(barred & (digit == 1), wider, 0)
     small = jnp.where(u[24] < style.small_zeros, 0.5 + 0.4 * u[25], 1)
     small = jnp.where(digit == 0, small, 1)
+    mirrored = (digit == 9) & (u[26] < style.mirrored)
+    glyph, extent = mirror(glyph, extent, mirrored)
     row = place_digits(u, v, extent, present, wide_gap, wider, small, style, width)
 
     place = jnp.floor(row.centre)

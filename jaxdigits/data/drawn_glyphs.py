@@ -15,6 +15,14 @@ from jaxdigits.data.drawn_row import Places
 WINDOW = 32  # pixels of a side around one digit
 
 
+def mirror(glyph: Array, extent: Array, where: Array) -> tuple[Array, Array]:
+    """Return glyphs [L, 28, 28] with left and right exchanged in some, and their extents."""
+    top, end, left, right = extent.T
+    turned = jnp.stack([top, end, glyph.shape[2] - right, glyph.shape[2] - left], 1)
+    glyph = jnp.where(where[:, None, None], glyph[:, :, ::-1], glyph)
+    return glyph, jnp.where(where[:, None], turned, extent)
+
+
 def warped(
     key: Array, glyph: Array, extent: Array, row: Places, aside: tuple[Array, Array],
     slant: Array, bent: float,

@@ -22,6 +22,8 @@ class Style(NamedTuple):
     """writers who give each 1 a flag, as long as they like, and each 7 a bar"""
     opened: float = 0.12
     """writers whose 4 has no stroke right of its top, as an h"""
+    mirrored: float = 0.08
+    """writers whose 9 has its stem on the left, as a P"""
     small_zeros: float = 0.2
     """writers whose 0 is smaller than other digits"""
     bent: float = 1.0

@@ -78,9 +78,13 @@ def test_one_hand_writes_alone_or_each_digit_is_by_any_hand():
 
 @pytest.mark.parametrize("name", Style._fields[:-1])
 def test_each_part_of_the_style_changes_pictures(name):
-    text = np.tile([1, 4, 0, 7], (6, 1)).astype(np.int32)
-    plain = taken(make_fields(*squares(), text, style=PLAIN), np.arange(6))
-    styled = taken(make_fields(*squares(), text, style=PLAIN._replace(**{name: 1.0})),
+    text = np.tile([1, 4, 0, 9], (6, 1)).astype(np.int32)
+    digits, writer = squares()
+    image = np.array(digits.inputs.array)
+    image[:, :, 10:12] //= 2  # the left is not as the right
+    digits = Dataset(image, np.asarray(digits.label))
+    plain = taken(make_fields(digits, writer, text, style=PLAIN), np.arange(6))
+    styled = taken(make_fields(digits, writer, text, style=PLAIN._replace(**{name: 1.0})),
                    np.arange(6))  # fmt: skip
     assert ((plain != styled).mean((1, 2)) > 0.001).mean() > 0.4
 
