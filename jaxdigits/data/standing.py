@@ -21,9 +21,9 @@ BEYOND = 2
 
 
 def fitted(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """Return (start, slope) of the straight line through points of x [N] and y [N], N > 1."""
+    """Return (start, slope) of the straight line through points of x [N] and y [N], N > 0."""
     away = x - x.mean()
-    slope = float((away * (y - y.mean())).sum() / (away**2).sum())
+    slope = float((away * (y - y.mean())).sum()) / (float((away**2).sum()) or 1.0)
     return float(y.mean() - slope * x.mean()), slope
 
 

@@ -30,11 +30,11 @@ import jax
 import numpy as np
 
 from jaxdigits.gradients.compare import ZERO
+from jaxdigits.gradients.probes import SEED, Probe, flat, probes, shift
 from jaxdigits.gradients.report import AGREES, DIFFERS, NOT_APPLICABLE, Row
 from jaxdigits.gradients.subjects import Outcome
 from jaxdigits.tree import cosine, named_leaves
 
-SEED = 271828  # of the directions: as for ∂L/∂y, a seed that no input was drawn with
 SHORTER, SHORTEST = 0.1, 12  # each step, if a difference disagrees; at most so many steps
 FALLS = 0.2  # of the last error, at most: 0.01 for a smooth function, more behind its noise
 LONGER = (10, 100, 1e3, 1e4)  # steps, if rounding hides the slope
@@ -74,17 +74,6 @@ class Differences:
         for name in ("step", "tolerance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be > 0, got {getattr(self, name)}")
-
-
-class Probe(NamedTuple):
-    """One direction in which one leaf moves."""
-
-    leaf: str
-    witness: str  # "directions" or "coordinates"
-    direction: np.ndarray  # d, in the leaf's shape
-    where: tuple[int, ...]  # the coordinate; () for all of them
-    slope: float  # ⟨g, d⟩, by the gradient
-    unit: float  # of the step: the size of the leaf's numbers
 
 
 class Finding(NamedTuple):
@@ -198,8 +187,9 @@ class Function(NamedTuple):
 def by_differences(evaluate: Callable, point: Any, outcome: Outcome, options: Differences):
     """Return rows for the gradient `outcome.hand` at a point, from evaluate: point -> y."""
     function, rows = Function(evaluate, point, outcome, options), []
-    steps = [function.difference(p, options.step, 0.0)[0]
-             for p in probes(point, outcome, options)]  # fmt: skip
+    counts = options.directions, options.coordinates
+    directions = probes(point, outcome, *counts)
+    steps = [function.difference(probe, options.step, 0.0)[0] for probe in directions]
     for scale, group in groups(steps):
         splits = [0] * SPLITS
         findings = [part for f in group for part in function.settle(f, scale, splits)]
@@ -218,7 +208,8 @@ def by_complex_step(
     compiled = jax.jit(value, compiler_options={"xla_backend_optimization_level": 0})
     start = jax.tree.map(lambda leaf: np.asarray(leaf, np.complex128), point)
     y_bar, findings = flat(outcome.y_bar), []
-    for probe in probes(point, outcome, options):
+    counts = options.directions, options.coordinates
+    for probe in probes(point, outcome, *counts):
         try:
             up = flat(compiled(shift(start, probe, 1j * IMAGINARY)))
         except (TypeError, ValueError, NotImplementedError) as error:
@@ -238,43 +229,6 @@ def not_applicable(point: Any, note: str, witness: str = "directions") -> tuple[
     """Return a row per leaf that gives the reason why no difference was taken."""
     row = Row("", 0.0, 1.0, (), witness, verdict=NOT_APPLICABLE, note=note)
     return tuple(row._replace(leaf=leaf) for leaf in named_leaves(point))
-
-
-def probes(point: Any, outcome: Outcome, options: Differences) -> list[Probe]:
-    """Return the probes of every leaf whose gradient is finite; the same for each call."""
-    rng, slopes, probes = np.random.default_rng(SEED), named_leaves(outcome.hand), []
-    size = float(np.abs(flat(outcome.y_bar)) @ np.abs(flat(outcome.y)))
-    for name, leaf in named_leaves(point).items():
-        g = np.asarray(slopes[name])
-        if not leaf.size or not np.isfinite(g).all():
-            continue
-        # Zeros have no unit of their own, unless a steep gradient tells of a small one.
-        unit = rms(leaf) or min(1.0, (size or 1.0) / (np.abs(g).max() or 1.0))
-        for _ in range(options.directions):
-            d = rng.standard_normal(leaf.shape)
-            probes.append(Probe(name, "directions", d, (), float(np.vdot(g, d)), unit))
-        choice = rng.choice(leaf.size, min(options.coordinates, leaf.size), replace=False)
-        choice[:1] = np.abs(g).argmax()
-        for i in dict.fromkeys(choice.tolist()):
-            where = tuple(map(int, np.unravel_index(i, leaf.shape)))
-            d = np.zeros(leaf.shape)
-            d[where] = 1
-            probes.append(Probe(name, "coordinates", d, where, float(g[where]), unit))
-    return probes
-
-
-def rms(leaf: np.ndarray) -> float:
-    """Return the root mean square of a leaf; 0 for an empty leaf."""
-    largest = np.abs(leaf).max(initial=0.0)  # whose square may underflow
-    return float(largest * np.sqrt(((leaf / largest) ** 2).mean())) if largest else 0.0
-
-
-def shift(point: Any, probe: Probe, h: complex) -> Any:
-    """Move one leaf of the point by h units along its direction."""
-    leaves, tree = jax.tree.flatten(point)
-    i = list(named_leaves(point)).index(probe.leaf)
-    leaves[i] = leaves[i] + h * probe.unit * probe.direction
-    return tree.unflatten(leaves)
 
 
 def groups(findings: Sequence[Finding]) -> list[tuple[float, list[Finding]]]:
@@ -316,9 +270,3 @@ def verdict(group: Sequence[Finding], tolerance: float, reference: Any) -> Row:
     note = "" if finite else "the output is not finite nearby"
     where, result = smooth[worst].probe.where, AGREES if agrees else DIFFERS
     return Row(leaf, errors[worst], angle, where, witness, tolerance, result, note)
-
-
-def flat(tree: Any) -> np.ndarray:
-    """Return all numbers of a tree."""
-    leaves = [np.asarray(leaf).ravel() for leaf in jax.tree.leaves(tree)]
-    return np.concatenate(leaves) if leaves else np.zeros(0)

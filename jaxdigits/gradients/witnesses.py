@@ -21,6 +21,7 @@ from jax.interpreters.partial_eval import dce_jaxpr
 
 from jaxdigits.gradients import differences as df
 from jaxdigits.gradients.compare import compare, largest, not_finite, require_alike
+from jaxdigits.gradients.probes import SEED, flat, rms
 from jaxdigits.gradients.report import (
     AGREES,
     DIFFERS,
@@ -152,8 +153,8 @@ def _zeros(subject: Subject, run: Callable) -> set[str]:
     for i, name in enumerate(named_leaves(names)):
         _, inputs = dce_jaxpr(jaxpr.jaxpr, [i == j for j in range(count)])
         zeros |= set() if any(inputs) else {name}
-    rng = np.random.default_rng(df.SEED)
-    move = lambda leaf: leaf + 2 * (df.rms(leaf) or 1.0) * rng.standard_normal(leaf.shape)
+    rng = np.random.default_rng(SEED)
+    move = lambda leaf: leaf + 2 * (rms(leaf) or 1.0) * rng.standard_normal(leaf.shape)
     for _ in range(RUNS if zeros else 0):
         hand = named_leaves(run(jax.tree.map(move, subject.point), 1.0).hand)
         zeros -= {name for name, g in hand.items() if largest(g)}
@@ -169,7 +170,7 @@ def _noise(run: Callable, point: Any, outcome: Outcome) -> dict[str, float]:
     """
     if outcome.reference is None:
         return {}
-    rng, leaves = np.random.default_rng(df.SEED), named_leaves(point)
+    rng, leaves = np.random.default_rng(SEED), named_leaves(point)
     jitter = lambda leaf: leaf * (1 + JITTER * rng.standard_normal(leaf.shape))
     changes = dict.fromkeys(leaves, 0.0)
     sides = [named_leaves(outcome.hand), named_leaves(outcome.reference)]
@@ -180,10 +181,10 @@ def _noise(run: Callable, point: Any, outcome: Outcome) -> dict[str, float]:
                 for name, g in named_leaves(tree).items():
                     change = largest(np.asarray(g) - here[name])
                     changes[name] = max(changes.get(name, 0.0), NOISE * change)
-        output = np.linalg.norm(df.flat(outcome.y_bar) * df.flat(outcome.y))
-        relative = [largest(g) * df.rms(leaves[name]) for name, g in sides[-1].items()]
+        output = np.linalg.norm(flat(outcome.y_bar) * flat(outcome.y))
+        relative = [largest(g) * rms(leaves[name]) for name, g in sides[-1].items()]
         cap = CAP * max([largest(output), *relative])
-    cut = lambda name: min(changes[name], cap / (df.rms(leaves[name]) or 1.0))
+    cut = lambda name: min(changes[name], cap / (rms(leaves[name]) or 1.0))
     return {name: cut(name) for name in leaves}
 
 
