@@ -1,14 +1,14 @@
 """Searches by three programs, side by side: the same space, data and compiled networks.
 
-    python experiments/search_beside.py ours|tpe|optuna|asha MINUTES SEED
+    python experiments/search_beside.py ours|elites|tpe|optuna|asha MINUTES SEED
 
-Ours halves brackets in step, of Sobol points or of TPE's proposals (`--sampler tpe`); Optuna
-proposes by TPE and halves by Hyperband, one trial after another; Ray Tune halves random trials
-asynchronously (ASHA), one at a time on one core.  The space is that of the MLP's numbers: with
-a choice of widths ours would compile more often, and the other two know no groups.  All begin
-with the hand-tuned numbers, judge a trial after 1, 3 and 9 epochs, and let a third go on, ours
-at least eight.  The clock starts with the first step of training: starts and data are not in
-it, compiling is.
+Ours halves brackets in step, of Sobol points, of points of which half are near the best trials
+(`--sampler elites`), or of TPE's proposals (`--sampler tpe`); Optuna proposes by TPE and halves
+by Hyperband, one trial after another; Ray Tune halves random trials asynchronously (ASHA), one
+at a time on one core.  The space is that of the MLP's numbers: with a choice of widths ours
+would compile more often, and the other two know no groups.  All begin with the hand-tuned
+numbers, judge a trial after 1, 3 and 9 epochs, and let a third go on, ours at least eight.  The
+clock starts with the first step of training: starts and data are not in it, compiling is.
 
     pip install "ray[tune]" optuna
 """
@@ -214,7 +214,10 @@ def asha(minutes: float, seed: int) -> dict[str, Any]:
     return curve.result()
 
 
-PROGRAMS = dict(ours=ours, tpe=partial(ours, sampler="tpe"), optuna=optuna, asha=asha)
+PROGRAMS = dict(
+    ours=ours, elites=partial(ours, sampler="elites"), tpe=partial(ours, sampler="tpe"),
+    optuna=optuna, asha=asha,
+)  # fmt: skip
 if __name__ == "__main__":
     set_flags()  # as `jaxdigits` sets them
     print(json.dumps(PROGRAMS[sys.argv[1]](float(sys.argv[2]), int(sys.argv[3]))))

@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike
 from jaxdigits.plots import lines_figure
 
 NAMES = dict(
-    ours="jaxdigits: Sobol", tpe="jaxdigits: TPE", optuna="Optuna: TPE, Hyperband",
-    asha="Ray Tune: ASHA",
+    ours="jaxdigits: Sobol", elites="jaxdigits: elites", tpe="jaxdigits: TPE",
+    optuna="Optuna: TPE, Hyperband", asha="Ray Tune: ASHA",
 )  # fmt: skip
 SHOWN = (1, 2, 3, 5)  # minutes
 

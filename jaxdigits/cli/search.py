@@ -26,7 +26,7 @@ UNUSED = {"seeds", "patience", "updates_per_save"}  # options of `train` that no
 ON = {"resume", "minutes", "epochs", "data_dir", "json"}  # options of a search that goes on
 NO_OPTIONS = ("network", "began", "settings", "entries")
 Goal = Annotated[str, ("accuracy", "cost", "front")]
-Sampler = Annotated[str, ("sobol", "tpe", "nsga2")]
+Sampler = Annotated[str, ("elites", "sobol", "tpe", "nsga2")]
 TEXT = """\
 Find a good network for some data, by trials in a given time.
 

@@ -86,8 +86,7 @@ def _closing(rest, x, edge, way, thin, beyond, widest) -> np.ndarray:
     left, right, before, after = (a[apart] for a in (left, right, before, after))
     wide, wider = x[right] - x[left], x[after] - x[before]
     opens = (before <= left) & (after >= right) & (wider <= wide + 4 * beyond)
-    for a, b in zip(
-        left[opens & (wide <= widest)], right[opens & (wide <= widest)], strict=True
-    ):
+    opens &= wide <= widest
+    for a, b in zip(left[opens], right[opens], strict=True):
         closing[a + 1 : b] = True
     return closing

@@ -1,11 +1,13 @@
-"""The settings of a bracket, all proposed at once: by Sobol points, or by Optuna's samplers.
+"""The settings of a bracket, all proposed at once: evenly, near the best, or by Optuna.
 
 A proposal is a function of (space, seed, group, bracket, earlier scores), so a search that was
 stopped proposes the same trials again.  A library's sampler would forget its random state with
 its process; so each bracket has a fresh one, which is told all earlier trials of the group.
 
 [1] Owen, J. Complexity 14(4), 1998, doi:10.1006/jcom.1998.0487 (scrambled Sobol points).
-[2] Bergstra, Bardenet, Bengio & Kégl, NeurIPS 2011 (TPE).
+[2] de Boer, Kroese, Mannor & Rubinstein, Ann. Oper. Res. 134, 2005,
+    doi:10.1007/s10479-005-5724-z (elites, in the cross-entropy method).
+[3] Bergstra, Bardenet, Bengio & Kégl, NeurIPS 2011 (TPE).
 """
 
 import warnings
@@ -17,7 +19,9 @@ import numpy as np
 from jaxdigits.search.cube import settings_at
 from jaxdigits.search.space import Space, free
 
-SAMPLERS = ("sobol", "tpe", "nsga2")
+SAMPLERS = ("elites", "sobol", "tpe", "nsga2")
+ELITES = 8  # an eighth of the earlier trials, and at least so many, are elites
+LEAST = 0.02  # deviation of a coordinate among elites
 BITS = 30  # of a Sobol coordinate
 STATIC = 2**31  # in place of a group's number, in a seed
 MISSING = 'the sampler {!r} needs Optuna: pip install "jaxdigits[search]"'
@@ -57,6 +61,29 @@ def sobol_points(names: Sequence[str], first: int, count: int, seed: Sequence[in
     return [dict(zip(names, map(float, row), strict=True)) for row in drawn]
 
 
+def near_elites(
+    names: Sequence[str], count: int, told: Sequence[Told], seed: Sequence[int]
+) -> list[dict[str, float]]:
+    """Return `count` points, each at a random one of the best trials but for a normal deviate.
+
+    The best trained longest, and of those with as many epochs have the best accuracy.  The
+    deviate is as large as they differ among themselves.
+    """
+    order = sorted(told, key=lambda trial: (max(trial.scores), last_of(trial)), reverse=True)
+    elites = order[: max(ELITES, len(order) // ELITES)]
+    points = np.array([[trial.point[name] for name in names] for trial in elites])
+    random = np.random.default_rng(list(seed))
+    deviation = np.maximum(points.std(0), LEAST) * random.standard_normal((count, len(names)))
+    moved = np.abs(points[random.integers(len(points), size=count)] + deviation)
+    moved = np.clip(1 - np.abs(1 - moved), 0, 1)  # reflected at 0 and at 1
+    return [dict(zip(names, map(float, row), strict=True)) for row in moved]
+
+
+def last_of(trial: Told) -> float:
+    """Return the accuracy after the last rung."""
+    return trial.scores[max(trial.scores)]
+
+
 def propose(
     sampler: str,
     names: Sequence[str],
@@ -74,8 +101,12 @@ def propose(
     Raises:
       ImportError: for a sampler of Optuna without it, with the line that installs it.
     """
+    even = lambda n: sobol_points(names, len(told), n, seed[:2])
     if sampler == "sobol" or not names:
-        return sobol_points(names, len(told), count, seed[:2])
+        return even(count)
+    if sampler == "elites":
+        known = count // 2 if len(told) > ELITES else 0
+        return even(count - known) + (near_elites(names, known, told, seed) if known else [])
     study = _study(sampler, seed)
     space = _distributions(names)
     for trial in told:
@@ -129,7 +160,7 @@ def _as_trial(sampler: str, told: Told, space: Mapping[str, Any]) -> Any:
     from optuna.trial import TrialState, create_trial
 
     params = {name: told.point[name] for name in space}
-    last = told.scores[max(told.scores)]
+    last = last_of(told)
     if sampler == "nsga2":
         return create_trial(params=params, distributions=dict(space), values=[last, told.cost])
     if told.done:

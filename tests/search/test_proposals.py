@@ -48,6 +48,17 @@ def test_tpe_learns_from_scores():
     assert distance(points) < 0.6 * distance(sobol_points(NAMES, 0, 16, (0, 0)))
 
 
+def test_half_of_the_points_are_near_the_best_that_trained_longest():
+    short = [Told({"lr": 0.9, "decay": 0.9}, {1: 0.99}, False)] * 9
+    points = propose("elites", NAMES, 16, told(60) + short, (0, 0, 1))
+    assert points[:8] == sobol_points(NAMES, 69, 8, (0, 0))
+    near = [abs(point["lr"] - 0.2) for point in points[8:]]
+    assert np.mean(near) < 0.1
+    assert max(near) < 0.3
+    assert np.std([point["decay"] for point in points[8:]]) > 0.1, "of which nothing is known"
+    assert propose("elites", NAMES, 4, told(3), (0, 0, 1)) == sobol_points(NAMES, 3, 4, (0, 0))
+
+
 def test_groups_are_the_different_static_settings():
     space = Space(lr=Real(0, 1), norm=Choice("a", "b"), size=Choice(1, 2, when=("norm", "b")))
     groups = static_points(space, ("norm", "size"), 9, seed=0)
