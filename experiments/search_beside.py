@@ -1,4 +1,4 @@
-"""Searches by three programs, side by side: the same space, data and compiled networks.
+"""Searches by several programs, side by side: the same space, data and compiled networks.
 
     python experiments/search_beside.py ours|elites|tpe|optuna|asha MINUTES SEED
 

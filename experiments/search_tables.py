@@ -65,7 +65,7 @@ def _front(searches: dict[str, Any]) -> str:
 
 
 def _beside(curves: dict[str, Any]) -> str:
-    """Return the accuracy of three programs by the minutes that they searched."""
+    """Return the accuracy of several programs by the minutes that they searched."""
     lines = [
         f"| search | seeds | trials | epochs | {' | '.join(f'{m} min' for m in SHOWN)} |",
         "| --- |" + " ---: |" * (3 + len(SHOWN)),
@@ -80,10 +80,11 @@ def _beside(curves: dict[str, Any]) -> str:
 
 def _programs(curves: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     """Return the results of all seeds, by the program's name."""
-    return {
+    rows = {
         long: [row for key, row in curves.items() if key.startswith(f"{short},")]
         for short, long in NAMES.items()
     }
+    return {name: seeds for name, seeds in rows.items() if seeds}
 
 
 def best_by(curve: list[list[float]], minutes: ArrayLike) -> np.ndarray:

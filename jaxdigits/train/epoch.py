@@ -4,6 +4,7 @@
 Nothing leaves the device between the first update and the last.
 """
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -162,10 +163,18 @@ def estimator_of(recipe: Recipe, params: Params, batch: Any, keys: Array) -> Est
     return in_shares(recipe.mesh, in_microbatches(estimator, count) if count > 1 else estimator)
 
 
-def before_first_epoch(recipe: Recipe, state: TrainState, train: Dataset) -> Best:
-    """Return the initial network, on which any epoch of finite loss improves."""
+def before_first_epoch(
+    recipe: Recipe, state: TrainState, train: Dataset, *, usable: bool = True
+) -> Best:
+    """Return the initial network, on which any epoch of finite loss improves.
+
+    Args:
+      usable: with statistics of the training data; False: all are 0, as nobody will use it.
+    """
     params: Any = jax.tree.map(jnp.copy, state.params)
-    statistics = _statistics(recipe, params, train, state.key)
+    gather = partial(_statistics, recipe, params, train, state.key)
+    zeros = lambda shape: jnp.zeros(shape.shape, shape.dtype)
+    statistics = gather() if usable else jax.tree.map(zeros, jax.eval_shape(gather))
     return Best(params, statistics, jnp.float32(-1), jnp.float32(jnp.inf), jnp.int32(0))
 
 
