@@ -54,8 +54,8 @@ class Search:
     """exact budget of the trials, in epochs of one network"""
     goal: Goal = "accuracy"
     """the best validation accuracy, the cheapest near it, or the front of both"""
-    sampler: Sampler = "sobol"
-    """proposals of numbers; tpe and nsga2 are Optuna's"""
+    sampler: Sampler = "elites"
+    """proposals of numbers: elites, tpe and nsga2 (by Optuna) learn from trials"""
     longest: Annotated[int, Bounds(1)] | None = None
     """epochs of the longest trials, and of the winner; 9, or 27 of few images"""
     images: Annotated[int, Bounds(1)] | None = None

@@ -71,7 +71,7 @@ class Found(NamedTuple):
 def search(
     network: str, space: Space, train: Dataset, valid: Dataset, *,
     minutes: float | None = None, epochs: int | None = None, seed: int = 0,
-    longest: int = 9, goal: str = "accuracy", sampler: str = "sobol",
+    longest: int = 9, goal: str = "accuracy", sampler: str = "elites",
 ) -> Found:  # fmt: skip
     """Search a space for a good network of some data.
 
@@ -83,7 +83,7 @@ def search(
       epochs: exact budget of the trials, in epochs of one network.
       longest: epochs of the longest trials, and of the winner.
       goal: "accuracy", "cost" or "front".
-      sampler: "sobol"; "tpe" and "nsga2" need Optuna.
+      sampler: "elites" or "sobol"; "tpe" and "nsga2" need Optuna.
 
     Raises:
       ValueError: for a budget that is none or too small, a space that the network refuses, or

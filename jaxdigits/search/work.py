@@ -38,7 +38,7 @@ class Plan(NamedTuple):
     facts: Facts
     seed: int = 0
     goal: str = "accuracy"
-    sampler: str = "sobol"
+    sampler: str = "elites"
     width: int = WIDTH
     folds: int = 1
     """of the training data, each held out once; 1: the validation data are apart"""
