@@ -72,15 +72,7 @@ def _choices(key: Array) -> Array:
     return jax.random.uniform(jax.random.split(key, 6)[0], (27,))
 
 
-def _digits(
-    key: Array,
-    glyph: Array,
-    digit: Array,
-    extent: Array,
-    count: Array,
-    style: Style,
-    width: int,
-) -> tuple[Places, Array, Array]:
+def _digits(key, glyph, digit, extent, count, style, width) -> tuple[Places, Array, Array]:
     """Return the digits' row, their ink [L, 32, 32], and their columns [L, 32, width]."""
     length, bent = len(glyph), style.bent
     keys, u = jax.random.split(key, 6), _choices(key)

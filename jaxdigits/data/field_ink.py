@@ -7,8 +7,8 @@
   The grain of the paper may be a printed pattern, nearly as dark as the ink: the level between
   both is the mean of their means (Ridler and Calvard [1]).
 * Lines are straight and even (`jaxdigits.data.row_lines`).
-* The row of digits (`jaxdigits.data.row`): its slope is taken off, and its height, the median
-  of its digits, becomes 20 pixels.
+* The row of digits (`jaxdigits.data.row`): its slope is taken off, and its height becomes 20
+  pixels: the median of its digits, or more where the tallest would be cut.
 
 [1] Ridler & Calvard, IEEE Trans. SMC 8(8), 1978, doi:10.1109/TSMC.1978.4310039.
 """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxdigits.data import Dataset, Style, by_writers, fields, make_fields, make_texts
+from jaxdigits.data.drawn_glyphs import mirror
 from jaxdigits.data.fields import WRITERS, with_checksums, with_texts, writers_of
 from jaxdigits.errors import DataError
 from jaxdigits.keys import example_keys
@@ -127,6 +128,16 @@ def test_a_flag_goes_down_from_the_top_of_a_1_to_its_left():
         if wide[-1] > 4:
             assert np.corrcoef((y + 0 * x)[flag], (x + 0 * y)[flag])[0, 1] < -0.7
     assert min(wide) <= 3 < 8 <= max(wide), "from a hook to a roof"
+
+
+def test_a_mirrored_glyph_has_left_and_right_exchanged_and_so_its_extent():
+    ink = np.zeros((2, 28, 28), np.float32)
+    ink[:, 5:20, 3:9] = np.arange(1, 7)
+    extent = np.tile([5, 20, 3, 9], (2, 1))
+    glyph, moved = mirror(jnp.asarray(ink), jnp.asarray(extent), jnp.array([True, False]))
+    np.testing.assert_array_equal(moved, [[5, 20, 19, 25], [5, 20, 3, 9]])
+    np.testing.assert_array_equal(glyph[0, 5, 19:25], [6, 5, 4, 3, 2, 1])
+    np.testing.assert_array_equal(glyph[1], ink[1])
 
 
 def test_touching_digits_touch_and_too_many_are_squeezed_into_the_width():
