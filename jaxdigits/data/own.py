@@ -137,7 +137,11 @@ def _joined(
     learn = _numbered(place, train, names)
     notes: list[str] = []
     if len(learn) < LEAST:
-        raise DataError(f"{place}: {len(learn)} examples to train on; {LEAST} are needed")
+        counts = np.bincount(np.asarray(learn.label), minlength=len(names))
+        raise DataError(
+            f"{place}: {len(learn)} examples to train on, of class {names[counts.argmin()]!r} "
+            f"only {counts.min()}; {LEAST} are needed: add some"
+        )
     copies = groups_of(train.image)
     writers = writers_of(train.paths, group_by) if group_by else None
     groups = groups_of(train.image, writers) if group_by else copies
