@@ -257,18 +257,6 @@ def differentiable(layer: Layer) -> Callable[[Params, Any, Array | None], Array]
     return apply
 
 
-def require_pair(value: Any, function: str, meaning: str) -> tuple[Any, Any]:
-    """Return the two results of a layer's function.
-
-    Raises:
-      ValueError: unless they are two.
-    """
-    if type(value) is tuple and len(value) == 2:
-        return value
-    got = f"{len(value)} values" if type(value) is tuple else f"one {type(value).__name__}"
-    raise ValueError(f"{function} must return the pair {meaning}, got {got}")
-
-
 def nodes_of(residual: Residual, is_node: Callable[[Any], bool]) -> list[Any]:
     """Return the nodes of one kind in a network's residual, first layer first."""
     return [n for n in jax.tree.leaves(residual, is_leaf=is_node) if is_node(n)]

@@ -18,7 +18,7 @@ from jax import Array
 from jaxdigits import spikes as sp
 from jaxdigits.gradients.compare import floats_of, is_float
 from jaxdigits.gradients.estimators import Estimator
-from jaxdigits.layer import Layer, require_pair
+from jaxdigits.layer import Layer
 from jaxdigits.losses import Loss
 from jaxdigits.tree import named_leaves
 
@@ -71,10 +71,10 @@ def of_layer(layer: Layer, params: Any, x: Any, key: Array | None) -> Subject:
     def program(point, scale):
         whole = merge(point)
         pair = layer.forward(whole["params"], whole["x"], key)
-        y, residual = require_pair(pair, "forward", "(y, residual)")
+        y, residual = _require_pair(pair, "forward", "(y, residual)")
         y_bar = _cotangent(y, scale)
         pair = layer.backward(whole["params"], residual, y_bar)
-        grads, x_bar = require_pair(pair, "backward", "(∂L/∂params, ∂L/∂x)")
+        grads, x_bar = _require_pair(pair, "backward", "(∂L/∂params, ∂L/∂x)")
         hand = floats_of({"params": grads, "x": x_bar})
         penalty = sp.penalties(residual)
         if penalty is not None:
@@ -228,3 +228,15 @@ def _spiking(residual: Any) -> tuple[list, list]:
     counts = [e.spikes for e in sp.events(residual)]  # their times move with the point
     facts += [(c.mean(), (c != 0).mean(), jnp.zeros((), bool)) for c in counts]
     return facts, [jnp.zeros(len(s)) for s in spikes]
+
+
+def _require_pair(value: Any, function: str, meaning: str) -> tuple[Any, Any]:
+    """Return the two results of a layer's function.
+
+    Raises:
+      ValueError: unless they are two.
+    """
+    if type(value) is tuple and len(value) == 2:
+        return value
+    got = f"{len(value)} values" if type(value) is tuple else f"one {type(value).__name__}"
+    raise ValueError(f"{function} must return the pair {meaning}, got {got}")
