@@ -10,13 +10,13 @@
     JAXDIGITS_DATA=FOLDER python experiments/fields.py box RUN
     python experiments/fields.py table
 
-`train` makes a run, as `jaxdigits train NETWORK --data fields` does: the epoch, the temperature
-and the thresholds come from a twelfth of the writers of MNIST's training file, which no step
-saw.  `synthetic` reads fields by the writers of MNIST's test file, nine digits with the
-checksum 3-7-1, 4,000 of each style or COUNT.  `cheques` reads the fifth of orand_car_a whose
-names' SHA-256 is a multiple of 5, under the format amount:0-9999999; `tune` goes on with a run
-on the others, of which a fifth chooses the epoch and the thresholds.  `box` writes the run that
-the package has.  Results are added to fields.json.
+`train` makes a run, as `jaxdigits train NETWORK --data fields` does (or one of `VARIANTS`): the
+epoch, the temperature and the thresholds come from a twelfth of the writers of MNIST's training
+file, which no step saw.  `synthetic` reads fields by the writers of MNIST's test file, nine
+digits with the checksum 3-7-1, 4,000 of each style or COUNT.  `cheques` reads the fifth of
+orand_car_a whose names' SHA-256 is a multiple of 5, under the format amount:0-9999999; `tune`
+goes on with a run on the others, of which a fifth chooses the epoch and the thresholds.  `box`
+writes the run that the package has.  Results are added to fields.json.
 """
 
 import json
@@ -41,13 +41,14 @@ from jaxdigits.errors import DataError
 from jaxdigits.fast.flags import set_flags
 from jaxdigits.losses import ctc
 from jaxdigits.measure import Doubt, measure_promise, reliability, threshold, wilson
+from jaxdigits.quantise import quantise
 from jaxdigits.reader import make_format, read_fields
 from jaxdigits.reader.automaton import weighted_sum
 from jaxdigits.reader.confidence import answers_of
 from jaxdigits.reader.formats import digits
 from jaxdigits.runs import config_for, load_run, predict, run_job, validation_split
 from jaxdigits.runs.answer import frames_of, predictor
-from jaxdigits.runs.folder import save_doubt
+from jaxdigits.runs.folder import SCALE, save_doubt
 from jaxdigits.runs.job import Checkpointing, doubt_of, finish_run
 from jaxdigits.tree import named_leaves
 
@@ -57,12 +58,17 @@ BOX = Path(__file__).parent.parent / "jaxdigits" / "box" / "fields"
 CHECKSUM = weighted_sum(WEIGHTS, 10)
 AMOUNT = "amount:0-9999999"
 PROMISES = (0.01, 0.001)
+VARIANTS = {
+    "wide": ("columns", dict(channels=(16, 32, 96, 96), context=(96, 96), dropout_rate=0.1)),
+}
+"""networks with other options than their defaults"""
 
 
 def train(network: str, seed: int, epochs: int | None) -> None:
     """Train a run on synthetic fields, or continue its training where it stopped."""
     more = {} if epochs is None else {"epochs": epochs}
-    config = config_for(network, "fields", seed=seed, **more)
+    name, options = VARIANTS.get(network, (network, {}))
+    config = config_for(name, "fields", seed=seed, options=options, **more)
     learn, test = fields(texts=(66_000, 100))
     folder = RUNS / f"{network}-{seed}"
     shown = ("epoch", "loss", "valid_accuracy", "seconds")
@@ -172,15 +178,18 @@ def by_tesseract() -> dict[str, Any]:
 
 
 def box(folder: Path) -> None:
-    """Write the run of the package: params in 16 bits."""
+    """Write the run of the package: weights in 8 bits, a scale for each output."""
     run = load_run(folder)
     BOX.mkdir(parents=True, exist_ok=True)
     for name in ("config.json", "doubt.json"):
         (BOX / name).write_bytes((folder / name).read_bytes())
     tree = {"params": run.params, "statistics": run.statistics}
     arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
-    small = {name: a.astype(np.float16) if a.ndim > 1 else a for name, a in arrays.items()}
-    np.savez(BOX / "params.npz", allow_pickle=False, **small)
+    for name in [name for name, array in arrays.items() if array.ndim > 1]:
+        whole = quantise(arrays[name], 8)
+        arrays[name] = np.asarray(whole.levels, np.int8)
+        arrays[name + SCALE] = np.asarray(whole.scale)
+    np.savez(BOX / "params.npz", allow_pickle=False, **arrays)
     print((BOX / "params.npz").stat().st_size, "bytes")
 
 

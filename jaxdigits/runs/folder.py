@@ -5,7 +5,8 @@
     metrics.jsonl    one JSON object an epoch, written as the epoch ends
     checkpoints/     in training: the snapshots for `--resume` (`jaxdigits.runs.checkpoint`)
     params.npz       the best epoch's params and statistics, named by path; with several
-                     seeds every array has a leading axis, one entry per seed
+                     seeds every array has a leading axis, one entry per seed; one in 8 bits
+                     has its scales beside it
     doubt.json       the temperature and the thresholds that validation data teach
     result.json      the accuracy on the test set, and the seconds that training took
 
@@ -50,6 +51,7 @@ from jaxdigits.tree import named_leaves, require_same_leaves
 FORMAT = 1
 MEND = "bring the file back as training wrote it, or train again"
 LARGEST_PARAMS = 4 << 30  # bytes, uncompressed
+SCALE = ".scale"  # behind the name of an array of whole numbers: its scale
 
 
 class Run(NamedTuple):
@@ -220,11 +222,9 @@ def template_of(config: Config) -> Any:
 
 def _read_params(path: Path, template: Any) -> dict[str, np.ndarray]:
     try:
-        arrays = read_npz(path, LARGEST_PARAMS)
+        arrays = _in_floats(read_npz(path, LARGEST_PARAMS))
         require_same_leaves(arrays, template, "its params")
         for name, leaf in named_leaves(template).items():
-            if arrays[name].dtype == np.float16 and leaf.dtype == np.float32:
-                arrays[name] = arrays[name].astype(np.float32)  # the file is half as large
             if arrays[name].dtype != leaf.dtype:
                 raise ValueError(f"{name!r} is {arrays[name].dtype}, not {leaf.dtype}")
             if not np.isfinite(arrays[name]).all():
@@ -237,6 +237,24 @@ def _read_params(path: Path, template: Any) -> dict[str, np.ndarray]:
     except Exception as error:  # zipfile and NumPy raise a dozen types on broken files
         raise RunError(f"{path} cannot be used: {in_one_line(error)}; {MEND}") from error
     return arrays
+
+
+def _in_floats(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return arrays in floats: whole numbers in 8 bits times the scales beside them.
+
+    Raises:
+      ValueError: for a scale that fits no array of whole numbers in 8 bits.
+    """
+    floats = {}
+    for name in [name for name in arrays if name + SCALE in arrays]:
+        whole, scale = arrays.pop(name), arrays.pop(name + SCALE)
+        if whole.dtype != np.int8 or scale.shape != whole.shape[-1:]:
+            raise ValueError(
+                f"{name!r} has a scale of shape {scale.shape}, and is {whole.dtype} of shape "
+                f"{whole.shape}; it should be int8, with a scale for each of its last axis"
+            )
+        floats[name] = whole * scale
+    return arrays | floats
 
 
 def _read_doubt(path: Path) -> Doubt | None:

@@ -7,10 +7,12 @@ import struct
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxdigits.runs import RunError, config_for, load_run
+from jaxdigits.tree import named_leaves
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +120,25 @@ def test_a_wrong_entry_of_the_configuration_is_named(folder, edit, what):
 def test_params_of_another_network_are_refused(folder, options, what):
     edited(folder, lambda head: head["config"]["options"].update(options))
     refused(folder, "params.npz", what)
+
+
+def in_8_bits(folder, name, **changes):
+    whole = np.random.default_rng(0).integers(-127, 128, (784, 4)).astype(np.int8)
+    own = {name: whole, name + ".scale": np.float32([0.5, 1, 2, 0.25])} | changes
+    np.savez(folder / "params.npz", **arrays(folder) | own)
+    return whole
+
+
+def test_weights_in_8_bits_are_read_with_their_scales(folder):
+    name = next(n for n, a in arrays(folder).items() if a.shape == (784, 4))
+    whole = in_8_bits(folder, name)
+    weight = named_leaves({"params": load_run(folder).params})[name]
+    assert weight.dtype == jnp.float32
+    np.testing.assert_array_equal(weight, whole * np.float32([0.5, 1, 2, 0.25]))
+    in_8_bits(folder, name, **{name + ".scale": np.float32([1])})
+    refused(folder, "params.npz", r"has a scale of shape \(1,\)")
+    in_8_bits(folder, name, **{name: np.zeros((784, 4), np.int16)})
+    refused(folder, "params.npz", "is int16 of shape")
 
 
 def test_params_of_so_many_seeds_are_not_those_of_one(folder):
