@@ -8,6 +8,7 @@ its process; so each bracket has a fresh one, which is told all earlier trials o
 [2] de Boer, Kroese, Mannor & Rubinstein, Ann. Oper. Res. 134, 2005,
     doi:10.1007/s10479-005-5724-z (elites, in the cross-entropy method).
 [3] Bergstra, Bardenet, Bengio & Kégl, NeurIPS 2011 (TPE).
+[4] Scott, Multivariate Density Estimation, Wiley 1992, doi:10.1002/9780470316849.
 """
 
 import warnings
@@ -17,11 +18,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxdigits.search.cube import settings_at
+from jaxdigits.search.pareto import front_order
 from jaxdigits.search.space import Space, free
 
 SAMPLERS = ("elites", "sobol", "tpe", "nsga2")
 ELITES = 8  # an eighth of the earlier trials, and at least so many, are elites
-LEAST = 0.02  # deviation of a coordinate among elites
+LEAST = 0.02  # deviation of a coordinate near an elite
 BITS = 30  # of a Sobol coordinate
 STATIC = 2**31  # in place of a group's number, in a seed
 MISSING = 'the sampler {!r} needs Optuna: pip install "jaxdigits[search]"'
@@ -37,7 +39,7 @@ class Told(NamedTuple):
     done: bool
     """whether it trained to the end; else it was pruned"""
     cost: float = 0.0
-    """for `nsga2`: multiply-accumulates"""
+    """operations an image; 0 where accuracy alone counts"""
 
 
 def sobol_points(names: Sequence[str], first: int, count: int, seed: Sequence[int]):
@@ -66,17 +68,28 @@ def near_elites(
 ) -> list[dict[str, float]]:
     """Return `count` points, each at a random one of the best trials but for a normal deviate.
 
-    The best trained longest, and of those with as many epochs have the best accuracy.  The
-    deviate is as large as they differ among themselves.
+    The deviate is a share of the best ones' own, by Scott's rule for kernels [4].
     """
-    order = sorted(told, key=lambda trial: (max(trial.scores), last_of(trial)), reverse=True)
-    elites = order[: max(ELITES, len(order) // ELITES)]
-    points = np.array([[trial.point[name] for name in names] for trial in elites])
+    best = _best(told, max(ELITES, len(told) // ELITES))
+    points = np.array([[trial.point[name] for name in names] for trial in best])
+    width = np.maximum(points.std(0) * len(best) ** (-1 / (len(names) + 4)), LEAST)
     random = np.random.default_rng(list(seed))
-    deviation = np.maximum(points.std(0), LEAST) * random.standard_normal((count, len(names)))
-    moved = np.abs(points[random.integers(len(points), size=count)] + deviation)
+    deviate = width * random.standard_normal((count, len(names)))
+    moved = np.abs(points[random.integers(len(points), size=count)] + deviate)
     moved = np.clip(1 - np.abs(1 - moved), 0, 1)  # reflected at 0 and at 1
     return [dict(zip(names, map(float, row), strict=True)) for row in moved]
+
+
+def _best(told: Sequence[Told], count: int) -> list[Told]:
+    """Return trials that trained longest, and of those the front of accuracy and cost."""
+    best: list[Told] = []
+    for epochs in sorted({max(trial.scores) for trial in told}, reverse=True):
+        same = [trial for trial in told if max(trial.scores) == epochs]
+        losses = np.array([[-trial.scores[epochs], trial.cost] for trial in same])
+        best += [same[i] for i in front_order(losses)]
+        if len(best) >= count:
+            break
+    return best[:count]
 
 
 def last_of(trial: Told) -> float:

@@ -59,6 +59,18 @@ def test_half_of_the_points_are_near_the_best_that_trained_longest():
     assert propose("elites", NAMES, 4, told(3), (0, 0, 1)) == sobol_points(NAMES, 3, 4, (0, 0))
 
 
+def test_with_costs_the_points_are_near_the_front_not_at_the_most_accurate_alone():
+    trial = lambda lr, accuracy, cost: Told({"lr": lr, "decay": 0.5}, {3: accuracy}, True, cost)
+    cheap = [trial(0.9, 0.6 + i / 100, 1.0 + i) for i in range(4)]
+    waste = [trial(0.5, 0.9, 9.0 + i) for i in range(8)]
+    best = [trial(0.1, 0.95 + i / 100, 5.0 + i) for i in range(4)]
+    near = propose("elites", ("lr",), 400, cheap + waste + best, (0, 0, 1))[200:]
+    assert np.mean([point["lr"] > 0.7 for point in near]) > 0.3
+    free = [t._replace(cost=0.0) for t in cheap + waste + best]
+    near = propose("elites", ("lr",), 400, free, (0, 0, 1))[200:]
+    assert np.mean([point["lr"] > 0.7 for point in near]) < 0.05
+
+
 def test_groups_are_the_different_static_settings():
     space = Space(lr=Real(0, 1), norm=Choice("a", "b"), size=Choice(1, 2, when=("norm", "b")))
     groups = static_points(space, ("norm", "size"), 9, seed=0)
