@@ -5,6 +5,7 @@
     JAXDIGITS_DATA=FOLDER python experiments/fields.py synthetic NAME RUN [COUNT]
     JAXDIGITS_DATA=FOLDER python experiments/fields.py tune RUN FOLDER_OF_NEW_RUN [EPOCHS]
     JAXDIGITS_DATA=FOLDER python experiments/fields.py cheques NAME RUN
+    JAXDIGITS_DATA=FOLDER python experiments/fields.py surest NAME RUN PARTS
     JAXDIGITS_DATA=FOLDER python experiments/fields.py tesseract
     JAXDIGITS_DATA=FOLDER python experiments/fields.py time RUN
     JAXDIGITS_DATA=FOLDER python experiments/fields.py box RUN
@@ -15,8 +16,9 @@ epoch, the temperature and the thresholds come from a twelfth of the writers of 
 file, which no step saw.  `synthetic` reads fields by the writers of MNIST's test file, nine
 digits with the checksum 3-7-1, 4,000 of each style or COUNT.  `cheques` reads the fifth of
 orand_car_a whose names' SHA-256 is a multiple of 5, under the format amount:0-9999999; `tune`
-goes on with a run on the others, of which a fifth chooses the epoch and the thresholds.  `box`
-writes the run that the package has.  Results are added to fields.json.
+goes on with a run on the others, of which a fifth chooses the epoch and the thresholds.
+`surest` looks at the surest answers to those others.  `box` writes the run that the package
+has.  Results are added to fields.json.
 """
 
 import json
@@ -29,7 +31,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tesseract
-from fields_cheques import cheque_rows, tune
+from fields_cheques import CONTRADICTED, SURE, cheque_rows, tune
 from fields_tables import COUNT, STYLES, tables
 from fields_time import timed
 from PIL import Image
@@ -136,9 +138,37 @@ def promises(learned: Doubt, confidence: np.ndarray, right: np.ndarray) -> dict[
     return {name: promise and promise._asdict() for name, promise in row.items()}
 
 
-def cheques(folder: Path, part: str = "test") -> dict[str, Any]:
+def cheques(folder: Path) -> dict[str, Any]:
     """Return the share of amounts of real cheques that a run reads rightly."""
-    run, rows = load_run(folder), cheque_rows()[part]
+    run, rows = load_run(folder), cheque_rows()["test"]
+    readings, right, confidence = _read_cheques(run, rows)
+    row: dict[str, Any] = dict(
+        amounts=len(rows), right=shares(right),
+        unread=sum(not reading.digits for reading in readings),
+        calibration_error=reliability(confidence, right).error,
+    )  # fmt: skip
+    if run.doubt:
+        row["promised"] = promises(run.doubt, confidence, right)
+    return row
+
+
+def surest(folder: Path, parts: str) -> dict[str, Any]:
+    """Return the wrong ones among the surest answers to cheques that are not in the test.
+
+    Args:
+      parts: of the cheques, as "train+valid".
+    """
+    run, rows = load_run(folder), [row for p in parts.split("+") for row in cheque_rows()[p]]
+    readings, right, confidence = _read_cheques(run, rows)
+    sure = np.argsort(-confidence)[: round(SURE * len(rows))]
+    wrong = {rows[i][0].name: readings[i].digits for i in sure if not right[i]}
+    known = [name for name, digits in wrong.items() if CONTRADICTED.get(name) == digits]
+    return dict(pictures=len(rows), right=float(right.mean()), surest=len(sure),
+                wrong=wrong, contradicted=known)  # fmt: skip
+
+
+def _read_cheques(run: Any, rows: list[tuple[Path, str]]) -> tuple[list, Any, Any]:
+    """Return (readings, whether each is right, their probabilities) of amounts."""
     prepared: list[Any] = []
     for path, _ in rows:
         try:
@@ -148,15 +178,7 @@ def cheques(folder: Path, part: str = "test") -> dict[str, Any]:
     read = partial(read_fields, frames_of(run), prepared, make_format(AMOUNT))
     readings = read(temperature=run.temperature)
     right = np.array([r.digits == text for r, (_, text) in zip(readings, rows, strict=True)])
-    confidence = np.array([r.probability for r in readings])
-    row: dict[str, Any] = dict(
-        amounts=len(rows), right=shares(right),
-        unprepared=sum(isinstance(p, DataError) for p in prepared),
-        calibration_error=reliability(confidence, right).error,
-    )  # fmt: skip
-    if run.doubt:
-        row["promised"] = promises(run.doubt, confidence, right)
-    return row
+    return readings, right, np.array([r.probability for r in readings])
 
 
 def by_tesseract() -> dict[str, Any]:
@@ -217,6 +239,8 @@ if __name__ == "__main__":
         record(what, args[0], synthetic(Path(args[1]), *map(int, args[2:])))
     elif what == "cheques":
         record(what, args[0], cheques(Path(args[1])))
+    elif what == "surest":
+        record(what, args[0], surest(Path(args[1]), args[2]))
     elif what == "tesseract":
         record(what, None, by_tesseract())
     elif what == "time":

@@ -19,7 +19,8 @@ KINDS = ("greedy", "length_known", "checksum")
 
 def tables(results: dict[str, Any]) -> list[str]:
     """Return the tables of the page."""
-    return [table(results), table_of_promises(results), table_of_cheques(results)]
+    every = table, table_of_promises, table_of_cheques, table_of_surest
+    return [make(results) for make in every]
 
 
 def table(results: dict[str, Any]) -> str:
@@ -80,6 +81,17 @@ def table_of_cheques(results: dict[str, Any]) -> str:
         seeds = [results["cheques"].get(f"columns-{seed}{kind}") for seed in range(SEEDS)]
         shares = [row["right"][0] for row in seeds if row]
         lines.append([f"columns{kind}, {len(shares)} seeds", _spread(shares), "", ""])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def table_of_surest(results: dict[str, Any]) -> str:
+    """Return the wrong ones among the surest answers, and those whose label is wrong."""
+    lines = [["run", "pictures", "right, in %", "surest", "of them wrong", "by the label"]]
+    lines += [["---", *["---:"] * 5]]
+    for name, row in results["surest"].items():
+        lines.append([name, f"{row['pictures']}", f"{100 * row['right']:.1f}",
+                      f"{row['surest']}", f"{len(row['wrong'])}",
+                      f"{len(row['contradicted'])}"])  # fmt: skip
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
