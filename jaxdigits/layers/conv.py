@@ -15,7 +15,7 @@ Both are convolutions again: x̄ of ȳ↑ with the kernel flipped and its channe
 W̄ of x with ȳ↑ as the kernel, with images in the place of channels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -68,14 +68,9 @@ def conv2d(
         return [_padding(n, f, stride, padding) for n, f in ((h, k), (w, m))]
 
     def init(key, shape):
-        if len(shape) != 3:
-            raise ValueError(f"conv2d takes features of shape (H, W, C), got {shape}")
-        h, w, c = shape
-        sides = zip((h, w), (k, m), edges(h, w), strict=True)
-        out = [(n + sum(around) - f) // stride + 1 for n, f, around in sides]
-        if min(out) < 1:
-            raise ValueError(f"a {k}×{m} kernel does not fit into {h}×{w} without padding")
-        params = {"weight": uniform(key, (k, m, c, channels), gain / (k * m * c))}
+        out = _output_size(shape, (k, m), edges, stride)
+        fan_in = k * m * shape[2]
+        params = {"weight": uniform(key, (k, m, shape[2], channels), gain / fan_in)}
         return params | ({"bias": jnp.zeros(channels)} if bias else {}), (*out, channels)
 
     convolve = partial(_convolve, precision=precision)
@@ -101,12 +96,7 @@ def conv2d(
             flipped = weight[::-1, ::-1].swapaxes(2, 3)
             return convolve(outs, flipped, padding, spread=(stride, 1))
 
-        def by_bands(outs, weight):
-            (h, _, _, top), (w, _, _, left) = rows
-            product = partial(by_transpose, precision=precision)
-            x_bar = fast.banded_input_gradient(outs, weight, product)
-            return x_bar[:, top : top + h, left : left + w]
-
+        by_bands = partial(_by_bands, rows=rows, precision=precision)
         quick = by_bands if stride == 1 else by_convolution
         x_bar = fast.input_gradient(quick, by_convolution, outs, params["weight"])
         padding = [(p, f - 1 + span - n - p) for n, span, f, p in rows]
@@ -115,6 +105,20 @@ def conv2d(
         return {"weight": w_bar, **b_bar}, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)
+
+
+def _output_size(
+    shape: Sequence[int], kernel: tuple[int, int], edges: Callable, stride: int
+) -> list[int]:
+    """Return H' and W' for features (H, W, C)."""
+    if len(shape) != 3:
+        raise ValueError(f"conv2d takes features of shape (H, W, C), got {shape}")
+    (h, w), (k, m) = shape[:2], kernel
+    sides = zip((h, w), (k, m), edges(h, w), strict=True)
+    out = [(n + sum(around) - f) // stride + 1 for n, f, around in sides]
+    if min(out) < 1:
+        raise ValueError(f"a {k}×{m} kernel does not fit into {h}×{w} without padding")
+    return out
 
 
 def _convolve(
@@ -133,6 +137,14 @@ def _convolve(
         lhs_dilation=spread[:1] * 2, rhs_dilation=spread[1:] * 2, layout=layout,
         preferred_element_type=images.dtype,
     )  # fmt: skip
+
+
+def _by_bands(outs: Array, weight: Array, rows: Sequence[tuple], precision: Precision) -> Array:
+    """Return x̄ of a stride of 1 by matrix products."""
+    (h, _, _, top), (w, _, _, left) = rows
+    product = partial(by_transpose, precision=precision)
+    x_bar = fast.banded_input_gradient(outs, weight, product)
+    return x_bar[:, top : top + h, left : left + w]
 
 
 def _padding(n: int, size: int, stride: int, padding: str) -> tuple[int, int]:

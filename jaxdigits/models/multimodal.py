@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import chain
 from typing import Annotated, Any, Literal
 
 from jaxdigits import checks
@@ -93,6 +94,45 @@ def multimodal(
         `hidden` with another fusion than the middle one; in `init` and `forward`, for an input
         that lacks a sense.
     """
+    _require_choices(fusion, vision, hearing, senses, hidden)
+    rates = _rates(absent)
+    senses = [name for name in SENSES if name in senses]
+    linear = partial(ly.dense, precision=precision)
+    some = ly.dropout(dropout_rate if training else 0.0, time=True)
+    neurons = ch.neuron_of(neuron, surrogate, neuron_options)
+    fire = lambda: [neurons(), *ch.priced(rate_penalty, rate_target, training)]
+
+    def layers(sizes: Sequence[int], make: Callable[[int], list[Layer]]) -> list[Layer]:
+        return [layer for n in sizes for layer in (*make(n), *fire(), some)]
+
+    weights = lambda n: [linear(n, gain=FEW)]
+    weights_over_time = lambda n: [sp.delays(taps), linear(n, gain=1.0)]
+    conv = partial(ly.conv2d, size=(1, 5), stride=2, gain=1.0, precision=precision)
+    convolved = [(sp.delays(taps), conv(c), *fire()) for c in ch.widths(sound_channels)]
+
+    eye, ear = _eye(vision, steps), _ear(hearing, steps, bands)
+    out = [linear(classes, gain=FEW), choose("readout", ch.READOUTS, readout)()]
+    if fusion == "early":
+        branches = {"image": eye, "sound": [*ear, ly.flatten(2), sp.delays(taps)]}
+        behind = [*layers(ch.widths(image_hidden), weights), *out]
+    else:
+        branches = {
+            "image": [*eye, *layers(ch.widths(image_hidden), weights)],
+            "sound": [*ear, ly.add_row(), *chain.from_iterable(convolved), ly.flatten(3),
+                      *layers(ch.widths(sound_hidden), weights_over_time)],
+        }  # fmt: skip
+        behind = [*layers((256,) if hidden is None else ch.widths(hidden), weights), *out]
+    if fusion == "late":
+        branches, behind = {name: [*own, *out] for name, own in branches.items()}, []
+    both = parallel({name: serial(*branches[name]) for name in senses},
+                    fuse="sum" if fusion == "late" else "concatenate")  # fmt: skip
+    drop = ly.modality_dropout(rates if training and len(senses) > 1 else {})
+    return serial(ly.pick(senses), drop, both, *behind)
+
+
+def _require_choices(
+    fusion: str, vision: str, hearing: str, senses: Sequence[str], hidden: Any
+) -> None:
     require_name("fusion", FUSIONS, fusion)
     require_name("vision", VISIONS, vision)
     require_name("hearing", HEARINGS, hearing)
@@ -100,67 +140,25 @@ def multimodal(
         raise ValueError(f"senses must be of {SENSES}, got {tuple(senses)}")
     if hidden is not None and fusion != "middle":
         raise ValueError(f"hidden is behind a middle fusion, and this one is {fusion}")
+
+
+def _rates(absent: Any) -> dict[str, Any]:
+    """Return the share of examples without each sense; one number is for both."""
     one = isinstance(absent, int | float) or not checks.known(absent)
     shares: list[Any] = [absent] if one else list(absent)  # pyright: ignore[reportArgumentType]
     if len(shares) not in (1, len(SENSES)):
         raise ValueError(f"absent is one share, or one for each of {SENSES}, got {absent}")
-    senses = [name for name in SENSES if name in senses]
-    linear = partial(ly.dense, precision=precision)
-    price = ch.priced(rate_penalty, rate_target, training)
-    drop = ly.dropout(dropout_rate if training else 0.0, time=True)
-    neurons = ch.neuron_of(neuron, surrogate, neuron_options)
-    fire = lambda: [neurons(), *price]
-
-    def layers(sizes: Sequence[int], make: Callable[[int], list[Layer]]) -> list[Layer]:
-        return [layer for n in sizes for layer in (*make(n), *fire(), drop)]
-
-    def weights(n: int) -> list[Layer]:
-        return [linear(n, gain=FEW)]
-
-    def weights_over_time(n: int) -> list[Layer]:
-        return [sp.delays(taps), linear(n, gain=1.0)]
-
-    def convolutions() -> list[Layer]:
-        conv = partial(ly.conv2d, size=(1, 5), stride=2, gain=1.0, precision=precision)
-        blocks = [(sp.delays(taps), conv(c), *fire()) for c in ch.widths(sound_channels)]
-        return [ly.add_row(), *(layer for block in blocks for layer in block)]
-
-    eye, ear = _eye(vision, steps), _ear(hearing, steps, bands)
-    out = [linear(classes, gain=FEW), choose("readout", ch.READOUTS, readout)()]
-    if fusion == "early":
-        branches = {"image": [*eye, ly.flatten(_axes(vision))],
-                    "sound": [*ear, ly.flatten(2), sp.delays(taps)]}  # fmt: skip
-        behind = [*layers(ch.widths(image_hidden), weights), *out]
-    else:
-        branches = {
-            "image": [*eye, ly.flatten(_axes(vision)),
-                      *layers(ch.widths(image_hidden), weights)],
-            "sound": [*ear, *convolutions(), ly.flatten(3),
-                      *layers(ch.widths(sound_hidden), weights_over_time)],
-        }  # fmt: skip
-        behind = [*layers((256,) if hidden is None else ch.widths(hidden), weights), *out]
-    if fusion == "late":
-        branches, behind = {name: [*own, *out] for name, own in branches.items()}, []
-    rates: dict[str, float] = {}
-    if training and len(senses) > 1:
-        rates.update(zip(SENSES, 2 * shares, strict=False))  # one share is for both
-    both = parallel({name: serial(*branches[name]) for name in senses},
-                    fuse="sum" if fusion == "late" else "concatenate")  # fmt: skip
-    return serial(ly.pick(senses), ly.modality_dropout(rates), both, *behind)
+    return dict(zip(SENSES, shares * len(SENSES), strict=False))
 
 
 FEW = 1 / 3  # gain of weights on spikes, which add up over 1/(1 − β) steps
 
 
 def _eye(vision: str, steps: int) -> list[Layer]:
-    """Return the layers from images to spikes [T, B, ...]."""
+    """Return the layers from images to spikes [T, B, n]."""
     camera = [sp.saccades(steps), sp.level_crossing(CONTRAST, spikes="several")]
     codes = {"rate": [sp.rate(steps)], "saccades": camera, "events": [sp.steps_first(steps)]}
-    return codes[vision]
-
-
-def _axes(vision: str) -> int:
-    return 2 if vision == "rate" else 3
+    return [*codes[vision], ly.flatten(2 if vision == "rate" else 3)]
 
 
 def _ear(hearing: str, steps: int, bands: int) -> list[Layer]:

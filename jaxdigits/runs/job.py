@@ -175,14 +175,21 @@ def run_job(
     if mesh is not None:  # each process on its own, on its first device
         params, statistics = jax.device_get((params, statistics))
     logits_of = predictor(Run(config, params, statistics))
-    if config.compares:
-        parts = (part.inputs for part in (train, valid, test))
-        save_comparison(folder, learn_comparison(logits_of, *parts))
-    else:
-        save_doubt(folder, doubt_of(config, logits_of, valid))
+    _save_thresholds(config, folder, logits_of, train, valid, test)
     logits = logits_of(test.inputs)
     parameters, seconds = parameter_count(params) // config.seeds, time.perf_counter() - clock
     return Outcome(logits, accuracy, epoch, parameters, seconds, tuple(lost))
+
+
+def _save_thresholds(
+    config: Config, folder: Path, logits_of: Callable[[Any], np.ndarray], *parts: Dataset
+) -> None:
+    """Write what a run learns from (train, valid, test) of its doubt, or of its comparisons."""
+    if config.compares:
+        inputs = (part.inputs for part in parts)
+        save_comparison(folder, learn_comparison(logits_of, *inputs))
+    else:
+        save_doubt(folder, doubt_of(config, logits_of, parts[1]))
 
 
 def doubt_of(config: Config, logits_of: Callable[[Any], np.ndarray], valid: Dataset) -> Doubt:
