@@ -1,7 +1,7 @@
 """Many files, read by all processors, in order.
 
 The steps from a small picture to a digit are short calls, which Python makes one at a time: two
-threads are as fast as one.  So other processes read, if that saves more than their start.
+threads are as fast as one.  So other processes read, too, if that saves more than their start.
 They are started anew (`spawn`), as a fork of a process with JAX's threads may hang.
 """
 
@@ -9,8 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -40,13 +39,27 @@ def read_each(read: Callable[[Path], Any], paths: Sequence[Path]) -> Generator[A
     else:
         return
     portion = max(1, min(64, round(PORTION * i / spent)))
-    pool = make_pool(count)
+    portions = [paths[k : k + portion] for k in range(i, len(paths), portion)]
+    pool = make_pool(count - 1)
     try:
         with without_interrupts():
-            rows = pool.map(partial(_attempt, read), paths[i:], chunksize=portion)
-        yield from rows
+            tasks = [pool.submit(_attempts, read, some) for some in portions]
+        yield from _together(tasks, portions, read)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _together(
+    tasks: list[Future], portions: list[Sequence[Path]], read: Callable[[Path], Any]
+) -> Generator[Any, None, None]:
+    """Yield the results of tasks in order, and take over those that no process has begun."""
+    own, free = {}, 0
+    for i, task in enumerate(tasks):
+        while not (i in own or task.done()) and free < len(tasks):
+            if tasks[free].cancel():
+                own[free] = _attempts(read, portions[free])
+            free += 1
+        yield from own.pop(i) if i in own else task.result()
 
 
 def processors() -> int:
@@ -68,6 +81,10 @@ def _attempt(read: Callable[[Path], Any], path: Path) -> Any:
         return read(path)
     except DataError as error:
         return error
+
+
+def _attempts(read: Callable[[Path], Any], paths: Sequence[Path]) -> list[Any]:
+    return [_attempt(read, path) for path in paths]
 
 
 class without_interrupts:
