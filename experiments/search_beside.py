@@ -27,7 +27,7 @@ from jaxdigits.search import Space
 from jaxdigits.search.defaults import space_entries
 from jaxdigits.search.groups import Facts, hyper_of, trial_seed
 from jaxdigits.search.halving import FACTOR
-from jaxdigits.search.lanes import Task, train_tasks
+from jaxdigits.search.lanes import Task, train_tasks, usual_width
 from jaxdigits.search.protocol import extend
 from jaxdigits.search.records import member_epochs
 from jaxdigits.search.space import Choice
@@ -74,8 +74,8 @@ def shared_work(width: int, seed: int, sampler: str = "sobol") -> Work:
 
 
 def ours(minutes: float, seed: int, sampler: str = "sobol") -> dict[str, Any]:
-    """Search as `jaxdigits search` does, eight trials at a time."""
-    work, records = shared_work(8, seed, sampler), []
+    """Search as `jaxdigits search` does."""
+    work, records = shared_work(usual_width(), seed, sampler), []
     curve = Curve(minutes)
 
     def append(record: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from jaxdigits.runs.job import fit_one, validation_split
 from jaxdigits.search import Space
 from jaxdigits.search.defaults import of_few_images, space_entries
 from jaxdigits.search.groups import Facts, config_of, hyper_of, trial_seed
-from jaxdigits.search.lanes import Task, compiled_lanes, train_tasks
+from jaxdigits.search.lanes import Task, compiled_lanes, train_tasks, usual_width
 from jaxdigits.search.protocol import extend
 from jaxdigits.search.records import trials_of
 from jaxdigits.search.work import Hooks, Plan, Work, lanes_of
@@ -19,7 +19,7 @@ from jaxdigits.search.work import Hooks, Plan, Work, lanes_of
 FEW = 3  # trials of a loop, from which its rate is measured
 
 
-def work_of(network: str, width: int = 8, images: int | None = None) -> Work:
+def work_of(network: str, images: int | None = None) -> Work:
     """Return the work of a search of the bundled digits, of one split.
 
     Args:
@@ -30,7 +30,8 @@ def work_of(network: str, width: int = 8, images: int | None = None) -> Work:
     entries = of_few_images(space_entries(network, 2e-3), len(train))
     if images is not None:  # to smoke: the hand-tuned networks take long to compile
         entries |= {"hidden": (8,), "norm": None}
-    return Work(Plan(Space(**entries), Facts("digits", None, 9), width=width), train, valid)
+    plan = Plan(Space(**entries), Facts("digits", None, 9), width=usual_width())
+    return Work(plan, train, valid)
 
 
 def rate(network: str, images: int | None = None) -> dict[str, float]:

@@ -64,8 +64,8 @@ class Search:
     """mark behind the writer in a picture's name; a writer is in one part"""
     host: str | None = None
     """number of this host and of all, as 2/3; they share the folder --out"""
-    lanes: Annotated[int, Bounds(2, 512)] = 8
-    """trials in one program"""
+    lanes: Annotated[int | None, Bounds(1, 512)] = None
+    """trials that train at once; none is one on a CPU, else eight"""
     data_dir: Folder = None
     """folder with MNIST's files, or your own data that moved"""
     json: bool = False
@@ -173,6 +173,7 @@ class Search:
         from jaxdigits.search.head import head_of
         from jaxdigits.search.hosts import folder_of, host_of, require_same_hosts
         from jaxdigits.search.journal import create_journal
+        from jaxdigits.search.lanes import usual_width
         from jaxdigits.search.split import split_for
         from jaxdigits.search.work import Plan, Work
 
@@ -188,7 +189,8 @@ class Search:
         host = host_of(self.host or "1/1")
         if self.host and self.out is None:
             raise ValueError("--host needs --out, the folder that all hosts share")
-        plan = Plan(space, facts, seed, self.goal, self.sampler, self.lanes, folds, host)
+        lanes = self.lanes or usual_width()
+        plan = Plan(space, facts, seed, self.goal, self.sampler, lanes, folds, host)
         folder = folder_of(self.out or _new_folder(self.network, Path(data).stem), host)
         minutes = self.minutes or (None if self.epochs else MINUTES)
         work = Work(plan, *split)

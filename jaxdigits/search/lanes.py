@@ -31,7 +31,7 @@ from jaxdigits.train.state import evaluation_keys, initial_state
 DIGITS = 4  # of a cross-entropy
 COUNTED = 64  # examples whose operations are counted
 FOLD = "fold"  # among the numbers of a lane
-WIDTH = 8  # lanes of a CPU: 32 are no faster a trial, and decide later
+WIDTH = 8  # lanes, except on a CPU
 # A bracket compiles on a CPU for longer than it trains.  This takes a fifth off, and programs
 # are as fast as before (jax 0.10.2).
 QUICKLY = {"xla_backend_optimization_level": 1}
@@ -76,6 +76,16 @@ class Judgement(NamedTuple):
     where they are not counted"""
 
 
+def usual_width() -> int:
+    """Return the lanes of a program: one on a CPU, where eight are no faster, else `WIDTH`.
+
+    Eight epochs of one lane take 0.84 of the time of one epoch of eight (MLP of 800, 800),
+    0.91 (SNN of 256), 0.67 (CNN), and 1.33 where all take 40 ms (MLP of 128; jax 0.10.2, two
+    cores).
+    """
+    return 1 if platform() == "cpu" else WIDTH
+
+
 def joined(parts: Sequence[Judgement]) -> Judgement:
     """Return the judgement of a trial from its folds: of all held-out images together."""
     if len(parts) == 1:
@@ -103,8 +113,7 @@ def compiled_lanes(
 ) -> Lanes:
     """Return the programs of a group, which compile at their first calls.
 
-    On a CPU spiking and convolutional networks take turns, an epoch each.  Together spiking
-    ones take 1.15 times as long, convolutions two to three times (jax 0.10.2, two cores).
+    On a CPU convolutions take turns: many at once are two to three times as slow.
 
     Args:
       folds: the rows of each lane's fold; None: all rows, of all lanes.
@@ -124,8 +133,7 @@ def compiled_lanes(
     own = lambda data, rows, hyper: data if rows is None else view(data, rows[hyper[FOLD]])
     learn = lambda data, hyper: own(data, folds and jnp.asarray(folds.train), hyper)
     check = lambda data, hyper: own(data, folds and jnp.asarray(folds.valid), hyper)
-    spiking = "steps" in config.options
-    turns = take_turns(None, network) or (spiking and platform() == "cpu")
+    turns = take_turns(None, network)
 
     def begin(seed, hyper, train):
         recipe, key = member(hyper), jax.random.key(seed)

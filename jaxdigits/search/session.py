@@ -42,7 +42,7 @@ from jaxdigits.search.finals import (
 )
 from jaxdigits.search.groups import Facts, config_of
 from jaxdigits.search.halving import order
-from jaxdigits.search.lanes import Interrupted
+from jaxdigits.search.lanes import Interrupted, usual_width
 from jaxdigits.search.protocol import extend
 from jaxdigits.search.records import Trial, member_epochs, trials_of, turns_of
 from jaxdigits.search.space import Space
@@ -98,7 +98,8 @@ def search(
     facts = Facts("memory", facts_of(train), longest)
     require_buildable(space, facts)
     session = Session(
-        Work(Plan(space, facts, seed, goal, sampler), train, valid), Budget(minutes, epochs)
+        Work(Plan(space, facts, seed, goal, sampler, usual_width()), train, valid),
+        Budget(minutes, epochs),
     )
     final = run_session(session)
     return found_of(session, final)
