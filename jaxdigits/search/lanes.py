@@ -252,10 +252,10 @@ def _judged(
 def _arguments(tasks: Sequence[Task], width: int) -> tuple[Any, Any]:
     """Return (seeds, hyper) [K]; lanes without a task repeat the first."""
     tasks = [*tasks, *(tasks[0] for _ in range(width - len(tasks)))]
-    seeds = jnp.asarray(np.array([task.seed for task in tasks], np.uint32))
     float_ = jnp.result_type(float)
-    hyper = {n: jnp.asarray([t.hyper[n] for t in tasks], float_) for n in tasks[0].hyper}
-    return seeds, hyper | {FOLD: jnp.asarray([task.fold for task in tasks], jnp.int32)}
+    hyper: dict = {n: np.array([t.hyper[n] for t in tasks], float_) for n in tasks[0].hyper}
+    hyper[FOLD] = np.array([task.fold for task in tasks], np.int32)
+    return np.array([task.seed for task in tasks], np.uint32), hyper
 
 
 def _without_fold(member: Callable) -> Callable:
@@ -265,12 +265,17 @@ def _without_fold(member: Callable) -> Callable:
 def _gathered(states: Sequence[Any], width: int) -> Any:
     """Return states of the pool as lanes [K, ...]: copies, which the program may take over."""
     states = [*states, *(states[0] for _ in range(width - len(states)))]
-    return jax.tree.map(lambda *leaves: jnp.array(np.stack(leaves)), *states)
+    stack = lambda leaves: np.stack(leaves) if width > 1 else leaves[0][None]
+    return jax.tree.map(lambda *leaves: jnp.array(stack(leaves)), *states)
 
 
 def _lane(tree: Any, i: int) -> Any:
-    """Return lane i in host memory, a copy: the program takes over its arguments' buffers."""
-    return jax.tree.map(lambda a: np.array(a[i]), jax.device_get(tree))
+    """Return lane i in host memory; one of several is a copy, so the others can be freed.
+
+    No program takes the tree over any more.
+    """
+    lane = lambda a: a[i] if len(a) == 1 else np.array(a[i])
+    return jax.tree.map(lane, jax.device_get(tree))
 
 
 def _rows(tasks: Sequence[Task], metrics: Any) -> list[tuple[int, dict[str, Any]]]:
