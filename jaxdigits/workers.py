@@ -9,7 +9,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import suppress
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -20,6 +21,7 @@ from jaxdigits.errors import DataError
 START = 1.0  # seconds that a process needs to start
 MOST = 8  # processes: each may hold a picture of 64 megapixels
 PORTION = 0.05  # seconds of reading that a process gets at once
+AHEAD = 3  # portions that wait for a process or are in it
 
 
 def read_each(read: Callable[[Path], Any], paths: Sequence[Path]) -> Generator[Any, None, None]:
@@ -40,26 +42,51 @@ def read_each(read: Callable[[Path], Any], paths: Sequence[Path]) -> Generator[A
         return
     portion = max(1, min(64, round(PORTION * i / spent)))
     portions = [paths[k : k + portion] for k in range(i, len(paths), portion)]
-    pool = make_pool(count - 1)
+    pool = None
+    with suppress(OSError, RuntimeError):  # as where semaphores are missing
+        pool = make_pool(count - 1)
     try:
-        with without_interrupts():
-            tasks = [pool.submit(_attempts, read, some) for some in portions]
-        yield from _together(tasks, portions, read)
+        yield from _together(pool, AHEAD * (count - 1), portions, read)
     finally:
-        pool.shutdown(cancel_futures=True)
+        if pool:
+            pool.shutdown(cancel_futures=True)
 
 
 def _together(
-    tasks: list[Future], portions: list[Sequence[Path]], read: Callable[[Path], Any]
+    pool: ProcessPoolExecutor | None,
+    most: int,
+    portions: Sequence[Sequence[Path]],
+    read: Callable[[Path], Any],
 ) -> Generator[Any, None, None]:
-    """Yield the results of tasks in order, and take over those that no process has begun."""
-    own, free = {}, 0
-    for i, task in enumerate(tasks):
-        while not (i in own or task.done()) and free < len(tasks):
-            if tasks[free].cancel():
+    """Yield the results of portions in order.
+
+    The pool has `most` portions at a time.  This process reads others while it waits, and all
+    that are left if the pool cannot start or loses a process.
+    """
+    own, theirs, free = {}, {}, 0
+    for i, portion in enumerate(portions):
+        while i not in own:
+            while pool and free < len(portions) and _unread(theirs) < most:
+                try:
+                    with without_interrupts():
+                        theirs[free] = pool.submit(_attempts, read, portions[free])
+                except (OSError, RuntimeError):
+                    pool = None
+                else:
+                    free += 1
+            if i in theirs and (theirs[i].done() or free == len(portions)):
+                try:
+                    own[i] = theirs.pop(i).result()
+                except BrokenExecutor:
+                    pool, own[i] = None, _attempts(read, portion)
+            else:
                 own[free] = _attempts(read, portions[free])
-            free += 1
-        yield from own.pop(i) if i in own else task.result()
+                free += 1
+        yield from own.pop(i)
+
+
+def _unread(tasks: dict[int, Future]) -> int:
+    return sum(not task.done() for task in tasks.values())
 
 
 def processors() -> int:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from multiprocessing import parent_process
 
 import numpy as np
 import pytest
@@ -52,6 +53,34 @@ def test_pictures_and_errors_are_those_of_one_process_in_order(folder, monkeypat
         assert type(a) is type(b)
         assert str(a) == str(b) if isinstance(a, DataError) else np.array_equal(a, b)
     assert [i for i, row in enumerate(together) if isinstance(row, DataError)] == [0, 33]
+
+
+def read_unless_elsewhere(path):
+    if parent_process() is not None:
+        os._exit(9)  # as a process that the system killed
+    return read_picture(path)
+
+
+@pytest.mark.parametrize("lost", ["a process", "all", "the pool"])
+def test_what_other_processes_cannot_read_this_one_reads(folder, monkeypatch, lost):
+    monkeypatch.setattr(workers, "START", 1e-6)
+    monkeypatch.setattr(workers, "PORTION", 1e-6)
+    monkeypatch.setattr(workers, "processors", lambda: 3)
+
+    def fail(*args, **kwargs):
+        raise OSError("no more processes")
+
+    if lost != "a process":
+        whole = lost == "the pool"
+        monkeypatch.setattr(workers if whole else workers.ProcessPoolExecutor,
+                            "make_pool" if whole else "submit", fail)  # fmt: skip
+    paths = sorted(folder.iterdir())
+    rows = list(workers.read_each(read_unless_elsewhere, paths))
+    assert len(rows) == len(paths)
+    assert [i for i, row in enumerate(rows) if isinstance(row, DataError)] == [0, 33]
+    for path, row in zip(paths, rows, strict=True):
+        if not isinstance(row, DataError):
+            np.testing.assert_array_equal(row, read_picture(path))
 
 
 @pytest.fixture

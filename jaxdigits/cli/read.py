@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BOX = Path(__file__).parent.parent / "box" / "fields"  # the run that comes with the package
 HEAD = ("file", "text", "probability", "second", "second_probability", "reason")
+UNSURE = "unsure"
 REFUSED = 3  # exit code
 
 
@@ -112,7 +113,8 @@ class Read:
         def cells(reading: "Reading") -> tuple[str | float, ...]:
             reasons.append(reading.refused)
             second = reading.others[0] if reading.others else ("", "")
-            shown = ("", "") if not reading.digits else (reading.text, reading.probability)
+            text = UNSURE if reading.refused else reading.text
+            shown = ("", "") if not reading.digits else (text, reading.probability)
             return *shown, *second
 
         good, bad = write_table(self.csv, _with_reasons(rows), cells, HEAD)
@@ -173,9 +175,15 @@ def _with_reasons(rows: Any) -> Any:
 
 
 def _rounded(reading: "Reading") -> dict[str, Any]:
-    """Return a reading as a JSON object, with six decimals of probabilities."""
-    others = [dict(text=text, probability=round(p, 6)) for text, p in reading.others]
+    """Return a reading as a JSON object, with six decimals of probabilities.
+
+    A string that is withheld is the first of the others.
+    """
+    withheld = [(reading.text, reading.probability)] if reading.refused and reading.text else []
+    ranked = [*withheld, *reading.others]
+    others = [dict(text=text, probability=round(p, 6)) for text, p in ranked]
     spans = [[round(x, 1) for x in span] for span in reading.spans]
-    return reading._asdict() | dict(
+    row = reading._asdict() | dict(
         probability=round(reading.probability, 6), others=others, spans=spans
     )
+    return row | (dict(text=None, digits=None) if reading.refused else {})

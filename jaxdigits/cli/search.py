@@ -157,6 +157,9 @@ class Search:
         if result is None:
             say("the trials of this host are done: the first host ends the search")
             return 0
+        if result.pop("stays", False):
+            best = folder / "best"
+            say_note(f"no time to train a new winner as long as the last: {best} stays")
         return self._tell(result)
 
     def _tell(self, result: Mapping[str, Any]) -> int:
@@ -232,6 +235,11 @@ class Search:
         budget = Budget(self.minutes, self.epochs) if more else read_budget(folder)
         session = Session(Work(plan, *split), budget, began=self.began)
         resume_session(folder, session)
+        used = session.before / 60
+        if self.minutes is not None and self.minutes <= used:
+            raise ValueError(
+                f"{folder} has used {used:.1f} minutes, and --minutes counts them: pass more"
+            )
         say(f"{folder} goes on after {len(session.records)} decisions", json_wanted=self.json)
         return folder, session, test, whole
 

@@ -246,14 +246,15 @@ def _in_floats(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
       ValueError: for a scale that fits no array of whole numbers in 8 bits.
     """
     floats = {}
-    for name in [name for name in arrays if name + SCALE in arrays]:
+    for name in [name for name in arrays if name + SCALE in arrays and SCALE not in name]:
         whole, scale = arrays.pop(name), arrays.pop(name + SCALE)
-        if whole.dtype != np.int8 or scale.shape != whole.shape[-1:]:
+        if whole.dtype != np.int8 or scale.dtype.kind != "f" or scale.shape != whole.shape[-1:]:
             raise ValueError(
-                f"{name!r} has a scale of shape {scale.shape}, and is {whole.dtype} of shape "
-                f"{whole.shape}; it should be int8, with a scale for each of its last axis"
+                f"{name!r} is {whole.dtype} of shape {whole.shape}, its scale {scale.dtype} of "
+                f"shape {scale.shape}: it should be int8, with a scale of each of its last axis"
             )
-        floats[name] = whole * scale
+        with np.errstate(over="ignore"):  # an infinite one is refused by name
+            floats[name] = whole * scale
     return arrays | floats
 
 

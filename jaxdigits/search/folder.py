@@ -44,7 +44,8 @@ from jaxdigits.search.journal import (
 )
 from jaxdigits.search.lanes import Task, like_state
 from jaxdigits.search.records import member_epochs, needs_pool, next_rung
-from jaxdigits.search.session import Found, found_of, run_session, run_trials
+from jaxdigits.search.session import Found, all_trials, found_of, run_session, run_trials
+from jaxdigits.search.space import Choice
 from jaxdigits.search.texts import text_of
 from jaxdigits.search.work import examples_of, lanes_of, parts_of
 from jaxdigits.train.fit import Fit
@@ -128,16 +129,21 @@ def _finish(
     search: Path, session: Session, final: Final, read_test: Callable[[], Dataset],
     whole: tuple[Dataset, Dataset] | None,
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the winner as a run, and test it once."""
+    """Write the winner as a run, and test it once.
+
+    The result of an earlier end stays if its winner was trained with more seeds or epochs.
+    """
     folder, work, found = search / "best", session.work, found_of(session, final)
-    config = found.config
-    with writing(search):
-        shutil.rmtree(folder, ignore_errors=True)  # that a killed process left
+    config, before = found.config, finished(search)
     params, statistics, epoch = final.network
     fitted = Fit(params, statistics, epoch, final.history, None)  # pyright: ignore
     if whole is not None:
         fitted = _on_all_data(session, final, config, whole) or fitted
         config = replace(config, epochs=max(len(fitted.history), 1))
+    if before and _trained_less(final, config, before, load_run(folder).config):
+        return before | {"stays": True}
+    with writing(search):
+        shutil.rmtree(folder, ignore_errors=True)
     save_run(fitted, config, folder)
     logits_of = predictor(Run(config, fitted.params, fitted.statistics))
     valid = work.valid if whole is None else whole[1]
@@ -156,6 +162,14 @@ def _finish(
         write_json(search / "result.json", result)
         shutil.rmtree(search / POOL, ignore_errors=True)
     return result
+
+
+def _trained_less(final: Final, config: Config, before: dict[str, Any], own: Config) -> bool:
+    """Return whether a winner has fewer seeds or epochs than one before it, with `own`."""
+    seeds = (
+        len(row["accuracy"]) for row in before["fresh"] if row["trial"] == before["winner"]
+    )
+    return len(final.seeds) < max(seeds) or config.epochs < own.epochs
 
 
 def _on_all_data(
@@ -194,7 +208,11 @@ def _summary(found: Found, final: Final) -> dict[str, Any]:
         for f in session.finals
     ]  # fmt: skip
     settings = {name: text_of(value) for name, value in final.trial.settings.items()}
+    networks = session.work.plan.space.entries["network"]
+    tried = {trial.settings["network"] for trial in all_trials(session)}
+    every = networks.values if isinstance(networks, Choice) else ()
     return dict(
+        untried=[name for name in every if name not in tried],
         trials=found.trials, member_epochs=member_epochs(session.records),
         network=found.config.network, winner=final.trial.number, settings=settings,
         seed=final.seed, claimed=found.claimed, corrected=found.corrected._asdict(),

@@ -28,6 +28,8 @@ def tried_and_won(result: Mapping[str, Any]) -> str:
     """Return the number of trials, and the settings of the winner."""
     chosen = ", ".join(f"{name} {text}" for name, text in result["settings"].items())
     effort = f"{result['trials']} trials, {result['member_epochs']} epochs"
+    missing = ", ".join(result.get("untried", ()))
+    effort += f" (no time for {missing})" if missing else ""
     return f"{effort}; the winner: {chosen}"
 
 
@@ -36,8 +38,12 @@ def against_default(result: Mapping[str, Any]) -> str:
     gain = result["better_than_default"]
     if not result["trials"]:
         return "no trial was compared in this time, so this is the default: raise --minutes"
+    if gain is None and any(
+        row["default"] and row["trial"] == result["winner"] for row in result["fresh"]
+    ):
+        return "the hand-tuned default won"
     if gain is None:
-        return "the hand-tuned default won, or had no time: there is no comparison"
+        return "nothing to compare: the default had no time to train anew: raise --minutes"
     interval = _interval(gain["low"], gain["high"])
     if gain["low"] <= 0:
         return f"no better than the default: {percent(gain['value'])}, interval {interval}"

@@ -136,9 +136,11 @@ def test_weights_in_8_bits_are_read_with_their_scales(folder):
     assert weight.dtype == jnp.float32
     np.testing.assert_array_equal(weight, whole * np.float32([0.5, 1, 2, 0.25]))
     in_8_bits(folder, name, **{name + ".scale": np.float32([1])})
-    refused(folder, "params.npz", r"has a scale of shape \(1,\)")
+    refused(folder, "params.npz", r"its scale float32 of shape \(1,\)")
     in_8_bits(folder, name, **{name: np.zeros((784, 4), np.int16)})
     refused(folder, "params.npz", "is int16 of shape")
+    in_8_bits(folder, name, **{name + ".scale": np.float32([3e38] * 4)})
+    refused(folder, "params.npz", "is not finite")
 
 
 def test_params_of_so_many_seeds_are_not_those_of_one(folder):
