@@ -60,8 +60,8 @@ class Read:
     """Largest share of wrong answers, as 0.01. The answer is "unsure" below a probability that
     the run learned from its validation data."""
     csv: File = None
-    """Write a table to this file instead: file, text, probability, second,
-    second_probability, reason."""
+    """Write a table to this file instead: file, text ("unsure" if it is withheld), probability,
+    second, second_probability, reason."""
     json: bool = False
     """Print one JSON object per line, with the next strings and the place of each digit."""
 

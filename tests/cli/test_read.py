@@ -119,6 +119,8 @@ def test_doubt_is_unsure_with_two_strings(cli, knowing, run, pictures):
     assert " %) or 21 (" in unsure
     row = cli("read", *args, "--json").json()
     assert row["refused"].startswith("doubt: 27 (")
+    assert (row["text"], row["digits"]) == (None, None)
+    assert [other["text"] for other in row["others"]][:2] == ["27", "21"]
 
 
 def test_a_promise_that_the_run_cannot_keep_is_one_line(one_line, run, pictures):
@@ -170,7 +172,7 @@ def test_a_table_has_a_row_a_field(cli, knowing, run, pictures, bad, tmp_path):
     assert list(rows[0]) == [
         "file", "text", "probability", "second", "second_probability", "reason"
     ]  # fmt: skip
-    assert [row["text"] for row in rows] == ["", "", "", "314", "27"]
+    assert [row["text"] for row in rows] == ["", "", "", "314", "unsure"]
     assert [row["reason"].partition(":")[0] for row in rows[2:]] == [
         "no ink found",
         "",

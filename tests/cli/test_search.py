@@ -116,6 +116,24 @@ def test_a_search_of_the_journal_goes_on_with_a_larger_budget(searched, cli, tmp
     assert json.loads((folder / "result.json").read_text())["trials"] == 48
 
 
+def test_a_resume_without_time_leaves_the_result_as_it_is(searched, cli, one_line, tmp_path):
+    shutil.copytree(searched[1], folder := tmp_path / "search")
+    text = one_line("search", "--resume", folder, "--minutes", "0.0001")[1]
+    assert text.startswith(f"{folder} has used ")
+    assert text.endswith(" minutes, and --minutes counts them: pass more")
+    place = folder / "result.json"
+    result = json.loads(place.read_text())
+    winner = next(row for row in result["fresh"] if row["trial"] == result["winner"])
+    winner["accuracy"] += [0.5]  # a seed more than the new winner will have
+    place.write_text(json.dumps(result))
+    best = (folder / "best" / "params.npz").read_bytes()
+    answer = cli("search", "--resume", folder, "--epochs", 72, "--json")
+    assert answer.json() == result
+    assert f"{folder / 'best'} stays" in answer.err
+    assert (folder / "best" / "params.npz").read_bytes() == best
+    assert json.loads(place.read_text()) == result
+
+
 def test_options_become_ranges_choices_and_fixed_values():
     command = parsed("snn --steps 4..9 --hidden 16|32,16 --norm none|batch --ema none|0.9 "
                      "--neuron lif|alif --threshold 0.5..1 --recompute true|false "
