@@ -91,6 +91,8 @@ class Search:
 
         named = bool(args) and not args[0].startswith("-")
         network, rest = (args[0], list(args[1:])) if named else (AUTO, list(args))
+        if network not in (AUTO, *NETWORKS) and Path(network).is_dir():
+            raise ValueError(f"{network} is a folder: pass it as --data {network}")
         require_name("network", [AUTO, *NETWORKS], network)
         texts, rest = split_entries(rest)
         table = own_options(network, texts.get("neuron") or _value(rest, "--neuron"))
@@ -120,10 +122,10 @@ class Search:
         from jaxdigits.search.folder import finished
         from jaxdigits.search.journal import held
 
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"minutes must be > 0, got {self.minutes:g}")
         for option in options_of(type(self), without=NO_OPTIONS):
             require_within(option.name, option.annotation, getattr(self, option.name))
-        if self.minutes == 0:
-            raise ValueError("minutes must be > 0, got 0")
         if self.minutes is not None and self.epochs is not None:
             raise ValueError("pass --minutes or --epochs, not both")
         more = self.minutes is not None or self.epochs is not None

@@ -174,6 +174,8 @@ def test_a_space_of_few_images_has_batches_that_fit():
         ("mlp --hiden 8|16", "unknown option --hiden; perhaps --hidden"),
         ("mlp --minutes 1..2", "--minutes takes a single value, got '1..2'"),
         ("mlp --minutes 0", "minutes must be > 0, got 0"),
+        ("mlp --minutes -3", "minutes must be > 0, got -3"),
+        ("symbols", "symbols is a folder: pass it as --data symbols"),
         ("mlp --minutes 1 --epochs 9", "pass --minutes or --epochs, not both"),
         ("mpl", "network must be one of auto, "),
         ("mlp --input-noise 0..0.3", "input_noise 0..0.3 holds 0"),
@@ -187,6 +189,7 @@ def test_a_space_of_few_images_has_batches_that_fit():
 )
 def test_bad_input_is_refused_in_one_line(one_line, line, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "symbols").mkdir()
     code, text = one_line("search", *line.split())
     assert code in (1, 2)
     assert message in text
