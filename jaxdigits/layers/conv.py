@@ -55,7 +55,8 @@ def conv2d(
 
     Raises:
       ValueError: unless sizes, stride and channels are >= 1 and `gain` > 0; for another padding
-        or precision; in `init`, unless the feature shape is (H, W, C) and the kernel fits.
+        or precision; in `init` and `forward`, unless the features are (H, W, C) with the
+        channels of the weights and the kernel fits.
     """
     require_precision(precision)
     k, m = (size, size) if isinstance(size, int) else size
@@ -77,6 +78,7 @@ def conv2d(
 
     def forward(params, x, key=None):
         checks.floats(x, "conv2d", "standardise() first")
+        _output_size(x.shape[-3:], (k, m), edges, stride, params["weight"].shape[2])
         images = x.reshape(-1, *x.shape[-3:])
         y = convolve(images, params["weight"], edges(*x.shape[-3:-1]), stride=stride)
         y = y + spread(params["bias"], y) if bias else y
@@ -108,14 +110,22 @@ def conv2d(
 
 
 def _output_size(
-    shape: Sequence[int], kernel: tuple[int, int], edges: Callable, stride: int
+    shape: Sequence[int],
+    kernel: tuple[int, int],
+    edges: Callable,
+    stride: int,
+    channels: int | None = None,
 ) -> list[int]:
-    """Return H' and W' for features (H, W, C)."""
+    """Return H' and W' for features (H, W, C), of so many channels."""
     if len(shape) != 3:
         raise ValueError(f"conv2d takes features of shape (H, W, C), got {shape}")
     (h, w), (k, m) = shape[:2], kernel
     sides = zip((h, w), (k, m), edges(h, w), strict=True)
     out = [(n + sum(around) - f) // stride + 1 for n, f, around in sides]
+    if shape[2] < 1:
+        raise ValueError(f"conv2d takes one channel or more, got {shape}")
+    if channels not in (None, shape[2]):
+        raise ValueError(f"conv2d has weights for {channels} channels, got {shape}")
     if min(out) < 1:
         raise ValueError(f"a {k}×{m} kernel does not fit into {h}×{w} without padding")
     return out

@@ -5,6 +5,8 @@ from functools import partial
 from itertools import chain
 from typing import Annotated, Any, Literal
 
+import numpy as np
+
 from jaxdigits import checks
 from jaxdigits import layers as ly
 from jaxdigits import spikes as sp
@@ -144,7 +146,7 @@ def _require_choices(
 
 def _rates(absent: Any) -> dict[str, Any]:
     """Return the share of examples without each sense; one number is for both."""
-    one = isinstance(absent, int | float) or not checks.known(absent)
+    one = isinstance(absent, int | float | np.number) or not checks.known(absent)
     shares: list[Any] = [absent] if one else list(absent)  # pyright: ignore[reportArgumentType]
     if len(shares) not in (1, len(SENSES)):
         raise ValueError(f"absent is one share, or one for each of {SENSES}, got {absent}")

@@ -111,6 +111,21 @@ def test_bad_arguments_are_refused_by_name(make, match):
         make()
 
 
+@pytest.mark.parametrize(
+    ("shape", "match"),
+    [
+        ((2, 8, 8, 4), r"weights for 3 channels, got \(8, 8, 4\)"),
+        ((8, 8), r"shape \(H, W, C\), got \(8, 8\)"),
+        ((2, 2, 2, 3), "a 3×3 kernel does not fit into 2×2 without padding"),
+    ],
+)
+def test_images_that_do_not_fit_are_refused_by_name(shape, match):
+    layer = conv2d(2, padding="VALID")
+    params, _ = layer.init(jax.random.key(0), (8, 8, 3))
+    with pytest.raises(ValueError, match=match):
+        layer.forward(params, jnp.ones(shape))
+
+
 def test_a_kernel_as_large_as_the_image_fits_once():
     layer = conv2d(1, 3, padding="VALID", bias=False)
     y, _ = layer.forward({"weight": jnp.ones((3, 3, 1, 1))}, jnp.ones((1, 3, 3, 1)), None)
