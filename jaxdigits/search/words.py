@@ -65,12 +65,13 @@ def luck_of(result: Mapping[str, Any]) -> str:
 def four_numbers(result: Mapping[str, Any]) -> list[Number]:
     """Return claim, correction, fresh seeds and test."""
     correction, test = result["corrected"], result["test_interval"]
+    winner = next(row for row in result["fresh"] if row["trial"] == result["winner"])
     return [
         Number("claimed by the best trial", percent(result["claimed"]), ""),
         Number("corrected for its luck with images", percent(correction["value"]),
                _interval(correction["low"], correction["high"])),
         Number("trained anew with fresh seeds", percent(result["fresh_mean"]),
-               "validation, their mean"),
+               f"validation, mean of {len(winner['accuracy'])}"),
         Number("on the test set", percent(result["test_accuracy"]), _interval(*test)),
     ]  # fmt: skip
 
