@@ -38,7 +38,8 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_python_block_of_a_page_runs(page, capsys):
+def test_every_python_block_of_a_page_runs(page, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert blocks
     exec(compile("\n".join(blocks), page, "exec"), {"__name__": "page"})
