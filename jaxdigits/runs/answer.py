@@ -8,8 +8,9 @@ import numpy as np
 from jax import Array
 
 from jaxdigits.data.inputs import as_inputs, select
+from jaxdigits.errors import RunError
 from jaxdigits.runs.config import Config
-from jaxdigits.runs.folder import Run
+from jaxdigits.runs.folder import MEND, Run
 from jaxdigits.train.evaluate import BATCH, logits_of, size_of
 
 # Examples of a program, if fewer are left than of a whole part; the least that holds them is
@@ -65,7 +66,8 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
     """Return a function of inputs [N, ...], or a dict of them: the probabilities [N, K].
 
     The mean over the run's networks, at the run's temperature.  Each input draws the spikes of
-    a first example, so an answer does not depend on its place.
+    a first example, so an answer does not depend on its place.  The function raises a RunError
+    for answers that are not finite.
     """
 
     @jax.jit
@@ -83,7 +85,7 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
     def answer(inputs: Any) -> np.ndarray:
         of_part = lambda part, _: [of_member(m, part) for m in members]
         parts = _in_parts(of_part, inputs, SIZES[-1])
-        return np.concatenate([np.mean(part, 0) for part in parts])[: size_of(inputs)]
+        return _numbers(np.concatenate([np.mean(part, 0) for part in parts])[: size_of(inputs)])
 
     return answer
 
@@ -108,6 +110,7 @@ def frames_of(run: Run) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function of fields [N, 32, W] uint8: the logits [N, W / 4, 11] of their frames.
 
     Each field draws the spikes of a first example, so its logits do not depend on its place.
+    The function raises a RunError for logits that are not finite.
     """
     ((params, statistics, key),) = members_of(run)  # a run for fields has one seed
 
@@ -116,4 +119,15 @@ def frames_of(run: Run) -> Callable[[np.ndarray], np.ndarray]:
         network = run.config.build()(training=False, statistics=statistics)
         return jax.vmap(lambda x: logits_of(network, params, x[None], key)[0][0])(ink)
 
-    return lambda ink: np.asarray(logits(params, statistics, ink))
+    return lambda ink: _numbers(np.asarray(logits(params, statistics, ink)))
+
+
+def _numbers(answers: np.ndarray) -> np.ndarray:
+    """Return the answers of a network.
+
+    Raises:
+      RunError: if they are not finite.
+    """
+    if not np.isfinite(answers).all():
+        raise RunError(f"the network's answers are not finite, by its params.npz: {MEND}")
+    return answers
