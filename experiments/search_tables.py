@@ -44,8 +44,30 @@ def tables(results: dict[str, Any]) -> list[str]:
         cells += [f"{share['tick_ms']:.0f}", f"{100 * share['host']:.1f}"]
         speed.append(f"| {' | '.join(cells)} |")
     parts = ["\n".join(lines), "\n".join(speed)]
-    more = dict(beside=_beside, front=_front)
+    default = results.get("default", {}).get("mlp", {}).get("test_accuracy")
+    more = dict(claims=lambda rows: _luck(rows, default), beside=_beside, front=_front)
     return [*parts, *(make(results[part]) for part, make in more.items() if part in results)]
+
+
+def _luck(searches: dict[str, Any], default: float) -> str:
+    """Return the numbers of equal searches, and those of the default, which nothing chose."""
+    rows = list(searches.values())
+    fresh = lambda row, which: next(
+        np.mean(final["accuracy"]) for final in row["fresh"] if which(row, final)
+    )
+    numbers = {
+        "claimed": [row["claimed"] for row in rows],
+        "corrected": [row["corrected"]["value"] for row in rows],
+        "trained anew, on validation images":
+            [fresh(row, lambda row, f: f["trial"] == row["winner"]) for row in rows],
+        "the default trained anew, on validation images":
+            [fresh(row, lambda row, f: f["default"]) for row in rows],
+        "on test images": [row["test_accuracy"] for row in rows],
+    }  # fmt: skip
+    lines = [f"| {len(rows)} searches | accuracy, % |", "| --- | ---: |"]
+    lines += [f"| {name} | {mean_of(values)} |" for name, values in numbers.items()]
+    lines.append(f"| the default on test images | {100 * default:.2f} |")
+    return "\n".join(lines)
 
 
 def _front(searches: dict[str, Any]) -> str:
