@@ -208,7 +208,7 @@ def box(folder: Path) -> None:
     tree = {"params": run.params, "statistics": run.statistics}
     arrays = {name: np.asarray(leaf) for name, leaf in named_leaves(tree).items()}
     for name in [name for name, array in arrays.items() if array.ndim > 1]:
-        whole = quantise(arrays[name], 8)
+        whole = quantise(jnp.asarray(arrays[name]), 8)
         arrays[name] = np.asarray(whole.levels, np.int8)
         arrays[name + SCALE] = np.asarray(whole.scale)
     np.savez(BOX / "params.npz", allow_pickle=False, **arrays)
