@@ -85,6 +85,7 @@ def searched(book: Book, name: str, *args: Any) -> dict[str, Any]:
     after = getrusage(RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     result = json.loads(done.stdout.splitlines()[-1])
+    del result["run"]  # a path of this machine
     return result | dict(wall=round(time.perf_counter() - clock, 1), cpu=round(cpu, 1))
 
 

@@ -160,8 +160,7 @@ class Search:
             say("the trials of this host are done: the first host ends the search")
             return 0
         if result.pop("stays", False):
-            best = folder / "best"
-            say_note(f"no time to train a new winner as long as the last: {best} stays")
+            say_note(f"no time to train another winner as long: {folder / 'best'} stays")
         return self._tell(result)
 
     def _tell(self, result: Mapping[str, Any]) -> int:
@@ -172,6 +171,7 @@ class Search:
 
     def _begun(self):
         """Begin a search: (folder, session, test set, data of the winner)."""
+        from jaxdigits.cli.train import new_folder
         from jaxdigits.search.budget import Budget, Session
         from jaxdigits.search.buildable import require_buildable
         from jaxdigits.search.groups import Facts
@@ -196,7 +196,9 @@ class Search:
             raise ValueError("--host needs --out, the folder that all hosts share")
         lanes = self.lanes or usual_width()
         plan = Plan(space, facts, seed, self.goal, self.sampler, lanes, folds, host)
-        folder = folder_of(self.out or _new_folder(self.network, Path(data).stem), host)
+        folder = folder_of(
+            self.out or new_folder(f"search-{self.network}", Path(data).stem), host
+        )
         minutes = self.minutes or (None if self.epochs else MINUTES)
         work = Work(plan, *split)
         images = None if whole is None else self.images or min(MANY, len(train))
@@ -295,9 +297,3 @@ def every_option() -> list[Option]:
 
 def _value(args: Sequence[str], flag: str) -> str | None:
     return value_before_parsing(args, flag, None)
-
-
-def _new_folder(network: str, data: str) -> Path:
-    from jaxdigits.cli.train import new_folder
-
-    return new_folder(f"search-{network}", data)

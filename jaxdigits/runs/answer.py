@@ -85,7 +85,7 @@ def answerer(run: Run) -> Callable[[Any], np.ndarray]:
     def answer(inputs: Any) -> np.ndarray:
         of_part = lambda part, _: [of_member(m, part) for m in members]
         parts = _in_parts(of_part, inputs, SIZES[-1])
-        return _numbers(np.concatenate([np.mean(part, 0) for part in parts])[: size_of(inputs)])
+        return _finite(np.concatenate([np.mean(part, 0) for part in parts])[: size_of(inputs)])
 
     return answer
 
@@ -119,10 +119,10 @@ def frames_of(run: Run) -> Callable[[np.ndarray], np.ndarray]:
         network = run.config.build()(training=False, statistics=statistics)
         return jax.vmap(lambda x: logits_of(network, params, x[None], key)[0][0])(ink)
 
-    return lambda ink: _numbers(np.asarray(logits(params, statistics, ink)))
+    return lambda ink: _finite(np.asarray(logits(params, statistics, ink)))
 
 
-def _numbers(answers: np.ndarray) -> np.ndarray:
+def _finite(answers: np.ndarray) -> np.ndarray:
     """Return the answers of a network.
 
     Raises:

@@ -9,6 +9,7 @@ SEARCH/result.json            the claim, the fresh seeds, the correction and the
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,9 @@ def _finish(
     The result of an earlier end stays if its winner was trained with more seeds or epochs.
     """
     folder, work, found = search / "best", session.work, found_of(session, final)
-    config, before = found.config, finished(search)
+    config, before = found.config, None
+    with suppress(RunError):  # a damaged run does not stand in the way of a new one
+        before = finished(search)
     params, statistics, epoch = final.network
     fitted = Fit(params, statistics, epoch, final.history, None)  # pyright: ignore
     if whole is not None:

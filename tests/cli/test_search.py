@@ -132,6 +132,10 @@ def test_a_resume_without_time_leaves_the_result_as_it_is(searched, cli, one_lin
     assert f"{folder / 'best'} stays" in answer.err
     assert (folder / "best" / "params.npz").read_bytes() == best
     assert json.loads(place.read_text()) == result
+    (folder / "best" / "params.npz").unlink()
+    answer = cli("search", "--resume", folder, "--epochs", 72, "--json")
+    assert answer.code == 0, "a winner that cannot be read does not stay"
+    assert (folder / "best" / "params.npz").exists()
 
 
 def test_options_become_ranges_choices_and_fixed_values():
