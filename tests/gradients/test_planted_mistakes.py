@@ -118,7 +118,7 @@ MISTAKES = [
      "[(n - span + p, f - 1 - p)"),
     ("kernel padded on the wrong side", "even", "conv2d", "[(p, f - 1 + span - n - p)",
      "[(f - 1 + span - n - p, p)"),
-    ("one row too high", "even", "conv2d", "top : top + h", "top + 1 : top + 1 + h"),
+    ("one row too high", "even", "_by_bands", "top : top + h", "top + 1 : top + 1 + h"),
     ("padding off by one", "stride", "conv2d", "[(f - 1 - p, n - span + p)",
      "[(f - p, n - span + p - 1)"),
     ("padding of VALID", "stride", "conv2d", "[(f - 1 - p, n - span + p)",
