@@ -4,7 +4,7 @@ A number may be traced, as a member's own number is in a population.  Its value 
 so its range is not checked: build once with the smallest and the largest value before.
 """
 
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax.numpy as jnp
 from jax import Array
@@ -35,14 +35,16 @@ def static(**values: Any) -> None:
             raise ValueError(f"{name} decides the program: pass a number that is not traced")
 
 
-def at_least(least: float, **values: float) -> None:
-    """Check that the values by name, sizes and counts, are >= `least`.
+def at_least(least: int, **values: int) -> None:
+    """Check that the values by name, sizes and counts, are whole numbers >= `least`.
 
     Raises:
       ValueError: for the first value that is not, or that is traced.
     """
     static(**values)
     for name, value in values.items():
+        if not isinstance(value, SupportsIndex):
+            raise ValueError(f"{name} must be a whole number, got {value!r}")
         if not value >= least:
             raise ValueError(f"{name} must be >= {least}, got {value}")
 

@@ -151,7 +151,8 @@ class _Format(argparse.RawDescriptionHelpFormatter):
     def add_usage(self, usage: Any, actions: Iterable[Any], groups: Any, prefix: Any = None):
         """Show positional arguments only: the list of options follows."""
         positional = [action for action in actions if not action.option_strings]
-        names = "".join(f" [{action.metavar or action.dest}]" for action in positional)
+        more = lambda action: " ..." if action.nargs in ("*", "+") else ""
+        names = "".join(f" [{a.metavar or a.dest}{more(a)}]" for a in positional)
         super().add_usage(f"{self._prog}{names} [options]", [], [], "usage: ")
 
 

@@ -59,8 +59,9 @@ def conv2d(
         channels of the weights and the kernel fits.
     """
     require_precision(precision)
-    k, m = (size, size) if isinstance(size, int) else size
-    checks.at_least(1, channels=channels, size=min(k, m), stride=stride)
+    k, m = size if isinstance(size, Sequence) and len(size) == 2 else (size, size)
+    for side in (k, m):
+        checks.at_least(1, channels=channels, size=side, stride=stride)
     require_name("padding", ("SAME", "VALID"), padding)
     checks.positive(gain=gain)
 

@@ -1,6 +1,6 @@
 """Layers that the builders share, by name or value: input scale, norms, pools, neurons."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from inspect import signature
 from typing import Annotated, Any, Literal, get_args
@@ -90,7 +90,7 @@ def priced(weight: float, target: float, training: bool) -> list[Layer]:
 
 def widths(value: Widths) -> tuple[int, ...]:
     """Return the sizes of several layers, from one number or a sequence."""
-    return (value,) if isinstance(value, int) else tuple(value)
+    return tuple(value) if isinstance(value, Iterable) else (value,)
 
 
 def neuron_of(

@@ -23,8 +23,11 @@ def predict(run: Run, inputs: Any) -> np.ndarray:
 
     Args:
       inputs: as for `logits_of`.
+
+    Raises:
+      RunError: for logits that are not finite.
     """
-    return predictor(run)(inputs)
+    return _finite(predictor(run)(inputs))
 
 
 def predictor(run: Run) -> Callable[[Any], np.ndarray]:

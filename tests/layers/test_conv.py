@@ -99,6 +99,8 @@ def test_weights_start_with_variance_gain_over_inputs_of_one_output():
         (lambda: conv2d(0), "channels must be >= 1, got 0"),
         (lambda: conv2d(2, 0), "size must be >= 1, got 0"),
         (lambda: conv2d(2, (3, 0)), "size must be >= 1, got 0"),
+        (lambda: conv2d(2, (3,)), r"size must be a whole number, got \(3,\)"),
+        (lambda: conv2d(2.5), "channels must be a whole number, got 2.5"),
         (lambda: conv2d(2, stride=0), "stride must be >= 1, got 0"),
         (lambda: conv2d(2, padding="FULL"), "padding .* got 'FULL'"),
         (lambda: conv2d(2, gain=-1.0), "gain"),
