@@ -1,5 +1,6 @@
 """The tables of `fields.py`, as Markdown, and the styles of its fields."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,6 @@ STYLES = {
     "touching": Style(touching=1.0, boxed=0.0),
     "all": Style(),
 }
-SEEDS = 3
 KINDS = ("greedy", "length_known", "checksum")
 
 
@@ -35,12 +35,20 @@ def table(results: dict[str, Any]) -> str:
             each = row[style]
             shown = [_percent(each[k]) for k in KINDS]
             lines.append([of, style, *shown, f"{100 * each['calibration_error']:.1f}"])
-    seeds = [row for name, row in results["synthetic"].items() if name.startswith("columns-")]
-    for style in STYLES:
-        means = [_spread([row[style][k][0] for row in seeds]) for k in KINDS]
-        error = _spread([row[style]["calibration_error"] for row in seeds])
-        lines.append([f"columns, {len(seeds)} seeds", style, *means, error])
+    for name, seeds in _of_seeds(results["synthetic"]).items():
+        for style in STYLES:
+            means = [_spread([row[style][k][0] for row in seeds]) for k in KINDS]
+            error = _spread([row[style]["calibration_error"] for row in seeds])
+            lines.append([name, style, *means, error])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _of_seeds(rows: dict[str, Any]) -> dict[str, list[Any]]:
+    """Return the rows of each network that has several seeds, by its name and their number."""
+    networks: dict[str, list[Any]] = {}
+    for name, row in rows.items():
+        networks.setdefault(re.sub(r"-\d+", "", name), []).append(row)
+    return {f"{n}, {len(own)} seeds": own for n, own in networks.items() if len(own) > 1}
 
 
 def _spread(shares: list[float]) -> str:
@@ -77,10 +85,8 @@ def table_of_cheques(results: dict[str, Any]) -> str:
         if promise:
             shown = [f"{100 * promise['coverage']:.1f}", f"{promise['errors']}"]
         lines.append([name, _percent(row["right"]), *shown])
-    for kind in ("", "-tuned"):
-        seeds = [results["cheques"].get(f"columns-{seed}{kind}") for seed in range(SEEDS)]
-        shares = [row["right"][0] for row in seeds if row]
-        lines.append([f"columns{kind}, {len(shares)} seeds", _spread(shares), "", ""])
+    for name, seeds in _of_seeds(results["cheques"]).items():
+        lines.append([name, _spread([row["right"][0] for row in seeds]), "", ""])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
