@@ -5,7 +5,7 @@
     JAXDIGITS_DATA=FOLDER python experiments/box.py serifs FILE EPOCHS SEED [SEED ...]
 
 It learns from 55,000 images of MNIST, from 5,000 ones with a flag and a foot and 2,000 sevens
-with a bar, drawn upon MNIST's, and from an eleventh class: 15,000 drawings that are no digit
+with a bar, drawn upon MNIST's, and from an eleventh class: 17,000 drawings that are no digit
 (`strangers.py`).  The epoch is chosen on 5,000 images of MNIST and 1,000 other strangers, and
 so are the temperature and the thresholds.  `measure` reads MNIST's test set, the symbols of
 FOLDER/math_symbols, which no training and no choice of an epoch has seen, and photographs of
@@ -54,10 +54,10 @@ def data(seed: int, serifs: bool = True) -> tuple[Dataset, Dataset]:
     drawn = with_serifs(ones[rng.choice(len(ones), 5000, replace=False)], rng)
     sevens = image[label == 7]
     barred = with_bars(sevens[rng.choice(len(sevens), 2000, replace=False)], rng)
-    other = strangers(image, 15000, seed + 1)
+    other = strangers(image, 17000, seed + 1)
     drawn = drawn if serifs else drawn[:0]
     image = np.concatenate([image, drawn, barred, other])
-    label = np.concatenate([label, np.repeat([1, 7, STRANGER], [len(drawn), 2000, 15000])])
+    label = np.concatenate([label, np.repeat([1, 7, STRANGER], [len(drawn), 2000, len(other)])])
     return Dataset(image, label), validation(seed)
 
 

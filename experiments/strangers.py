@@ -180,28 +180,46 @@ def _part(digits, rng, letters):
 
 
 def _y(digits, rng, letters):
-    """A handwritten y: a cup, open above, and a tail with a hook or a loop."""
-    right, dip = rng.uniform(46, 58), rng.uniform(34, 48)
+    """A handwritten y: a cup, open above, and a tail with a hook or a loop; or a fork."""
+    strokes = _fork(rng) if rng.random() < 0.4 else [_cup_and_tail(rng)]
+    sheet = Image.new("L", (SIDE, SIDE))
+    draw, pen = ImageDraw.Draw(sheet), int(rng.integers(4, 9))
+    for points in strokes:
+        at = np.linspace(0, len(points) - 1, 80)
+        curve = ndimage.map_coordinates(
+            points, np.stack(np.broadcast_arrays(at[:, None], [0, 1]))
+        )
+        draw.line(curve.ravel().tolist(), fill=255, width=pen, joint="curve")
+    return _bent(ndimage.gaussian_filter(np.asarray(sheet, np.float32) / 255, 1), rng)
+
+
+def _cup_and_tail(rng):
+    right, dip = rng.uniform(46, 58), rng.uniform(30, 48)
     sway = rng.uniform(-6, 8)
     points = np.array([
         (26, 14), (rng.uniform(22, 30), dip - 6), (rng.uniform(32, 40), dip),
         (right - 5, dip - rng.uniform(8, 16)), (right, 12),
-        (right - sway / 2, dip + 4), (right - 6 - sway, 64), (rng.uniform(28, 38), 72),
+        (right - sway / 2, dip + 4), (right - 6 - sway, 66), (rng.uniform(28, 44), 73),
         (rng.uniform(20, 30), rng.uniform(56, 66)),
         (right + rng.uniform(-6, 12), rng.uniform(42, 54)),
     ])  # fmt: skip
-    points = (points + rng.normal(0, 1.5, points.shape))[: rng.choice([9, 10, 10, 10])]
-    at = np.linspace(0, len(points) - 1, 80)
-    curve = ndimage.map_coordinates(points, np.stack(np.broadcast_arrays(at[:, None], [0, 1])))
-    sheet = Image.new("L", (SIDE, SIDE))
-    ImageDraw.Draw(sheet).line(
-        curve.ravel().tolist(), fill=255, width=int(rng.integers(4, 9)), joint="curve"
-    )
-    return _bent(ndimage.gaussian_filter(np.asarray(sheet, np.float32) / 255, 1), rng)
+    return (points + rng.normal(0, 1.5, points.shape))[: rng.choice([7, 8, 9, 10, 10])]
+
+
+def _fork(rng):
+    """Two strokes: a short arm that meets a long stem, straight or a little bent."""
+    top, foot = np.array([(rng.uniform(46, 62), 12), (rng.uniform(26, 46), 72)])
+    joint = top + rng.uniform(0.3, 0.6) * (foot - top)
+    start = np.array([rng.uniform(18, 32), rng.uniform(10, 20)])
+    arm = np.linspace(start, joint, 4)
+    arm[1:3] += (rng.uniform(-5, 2), rng.uniform(-2, 6))  # sags to the left
+    stem = np.linspace(top, foot, 5)
+    stem[1:4, 0] += rng.uniform(-4, 4)
+    return [arm, stem]
 
 
 STRANGERS = (_letter, _pair, _scribble, _cross, _blot, _noise, _part, _y)
-SHARES = (0.34, 0.15, 0.14, 0.08, 0.08, 0.03, 0.1, 0.08)
+SHARES = (0.29, 0.13, 0.13, 0.07, 0.08, 0.03, 0.09, 0.18)
 DRAWN = {
     "letter": _letter, "y": _y, "two or three digits": _pair, "scribble": _scribble,
     "plus, times, bar": _cross, "blot or dots": _blot, "noise": _noise,
