@@ -32,7 +32,7 @@ from jaxdigits.runs.promise import limit_of, page_share, reading_limit
 NUMBER, MOST_DIGITS = "digits:1-4", 3  # format of the answer to a sum, and its longest number
 # Probability above which an answer to a sum is judged, chosen on validation writers by
 # `experiments/sums.py`.
-SURE = 0.98
+SURE = 0.99
 LONGEST = 200  # characters of a format's name
 
 Answer = dict[str, Any]
