@@ -114,6 +114,14 @@ def test_underscores_are_dashes_and_the_last_of_two_counts():
     assert values == {"long_name": 2.0}
 
 
+def test_usage_says_where_several_may_stand():
+    (place,) = [o for o in options_of(Options) if o.name == "place"]
+    annotation = Annotated[tuple[str, ...], "PLACE", POSITIONAL]
+    several = place._replace(annotation=annotation, default=())
+    text = make_parser("p", "", {"all": [several]}).format_usage()
+    assert text == "usage: p [PLACE ...] [options]\n"
+
+
 def test_help_has_the_texts_the_names_and_the_defaults(capsys):
     with pytest.raises(SystemExit) as ended:
         parsed("--help")

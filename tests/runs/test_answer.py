@@ -8,7 +8,7 @@ import pytest
 
 from jaxdigits.data import as_inputs
 from jaxdigits.data.inputs import Drawn, Rows
-from jaxdigits.runs import Run, RunError, config_for, predictor
+from jaxdigits.runs import Run, RunError, config_for, predict, predictor
 from jaxdigits.runs.answer import answerer
 from jaxdigits.train import logits_of
 
@@ -31,8 +31,9 @@ def images():
 def test_answers_that_are_no_numbers_are_one_line(run, images):
     # Each param is finite, and their products are not.
     large = run._replace(params=jax.tree.map(lambda a: a + 3e38, run.params))
-    with pytest.raises(RunError, match="answers are not finite, by its params"):
-        answerer(large)(images[:2])
+    for read in (answerer(large), partial(predict, large)):
+        with pytest.raises(RunError, match="answers are not finite, by its params"):
+            read(images[:2])
 
 
 @pytest.mark.parametrize("n", [3, 70, 503])
