@@ -4,7 +4,8 @@ A number may be traced, as a member's own number is in a population.  Its value 
 so its range is not checked: build once with the smallest and the largest value before.
 """
 
-from typing import Any, SupportsIndex
+from operator import index
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -43,8 +44,10 @@ def at_least(least: int, **values: int) -> None:
     """
     static(**values)
     for name, value in values.items():
-        if not isinstance(value, SupportsIndex):
-            raise ValueError(f"{name} must be a whole number, got {value!r}")
+        try:
+            index(value)
+        except TypeError:
+            raise ValueError(f"{name} must be a whole number, got {value!r}") from None
         if not value >= least:
             raise ValueError(f"{name} must be >= {least}, got {value}")
 

@@ -59,9 +59,8 @@ def conv2d(
         channels of the weights and the kernel fits.
     """
     require_precision(precision)
-    k, m = size if isinstance(size, Sequence) and len(size) == 2 else (size, size)
-    for side in (k, m):
-        checks.at_least(1, channels=channels, size=side, stride=stride)
+    k, m = _sides(size)
+    checks.at_least(1, channels=channels, stride=stride)
     require_name("padding", ("SAME", "VALID"), padding)
     checks.positive(gain=gain)
 
@@ -108,6 +107,16 @@ def conv2d(
         return {"weight": w_bar, **b_bar}, x_bar.reshape(x.shape)
 
     return Layer(init, forward, backward)
+
+
+def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return the rows and columns of a kernel."""
+    sides = tuple(size) if isinstance(size, Sequence) else (size, size)
+    if len(sides) != 2:
+        raise ValueError(f"size must be one whole number or two, got {size}")
+    for side in sides:
+        checks.at_least(1, size=side)
+    return sides
 
 
 def _output_size(

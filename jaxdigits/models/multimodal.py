@@ -97,6 +97,7 @@ def multimodal(
         that lacks a sense.
     """
     _require_choices(fusion, vision, hearing, senses, hidden)
+    checks.at_least(1, steps=steps)
     rates = _rates(absent)
     senses = [name for name in SENSES if name in senses]
     linear = partial(ly.dense, precision=precision)
@@ -139,7 +140,7 @@ def _require_choices(
     require_name("vision", VISIONS, vision)
     require_name("hearing", HEARINGS, hearing)
     if not senses or not set(senses) <= set(SENSES):
-        raise ValueError(f"senses must be of {SENSES}, got {tuple(senses)}")
+        raise ValueError(f"senses must be of {SENSES}, got {tuple(senses or ())}")
     if hidden is not None and fusion != "middle":
         raise ValueError(f"hidden is behind a middle fusion, and this one is {fusion}")
 

@@ -164,6 +164,8 @@ def test_neurons_of_both_senses_are_seen_in_order_and_priced():
         (dict(hearing="cochlea"), "hearing must be one of"),
         (dict(senses=("smell",)), r"senses must be of \('image', 'sound'\), got \('smell',\)"),
         (dict(senses=()), "senses must be of"),
+        (dict(senses=None), "senses must be of"),
+        (dict(steps=2.5), "steps must be a whole number, got 2.5"),
         (dict(fusion="late", hidden=(8,)), "hidden is behind a middle fusion"),
         (dict(absent=(0.1, 0.2, 0.3)), "absent is one share, or one for each of"),
         (dict(absent=(0.6, 0.5)), "rates must be >= 0"),
