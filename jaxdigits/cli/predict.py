@@ -48,12 +48,12 @@ class Predict:
       $ jaxdigits predict scans/ --csv scans.csv
       $ jaxdigits predict runs/multimodal --image seven.png --audio seven.wav
 
-    Without a run, the small CNN reads that comes with the package. It answers "no digit" to a
-    letter, a blot or several digits. A picture holds one digit, as PNG, JPEG, WebP, BMP, TIFF
-    or GIF; uneven light, rules, boxes and specks are removed. A run of multimodal reads a
-    picture, a recording of the digit (WAV, FLAC or OGG), or both. With both, it prints a note
-    if each alone gives another digit. A run of several networks answers with the mean of their
-    probabilities.
+    Without a run, the small CNN reads that comes with the package. It answers "no digit" to
+    a letter, a blot or digits that touch, and refuses digits side by side. A picture holds
+    one digit, as PNG, JPEG, WebP, BMP, TIFF or GIF; uneven light, rules, boxes and specks
+    are removed. A run of multimodal reads a picture, a recording of the digit (WAV, FLAC or
+    OGG), or both. With both, it prints a note if each alone gives another digit. A run of
+    several networks answers with the mean of their probabilities.
 
     A file that cannot be read is named and skipped, with its partner; the exit code is then 1.
     Otherwise it is 3 if an answer is "no digit" or "unsure".

@@ -39,9 +39,10 @@ class Read:
       $ jaxdigits read scans/ --format aba --max-error 0.01 --csv scans.csv
       $ jaxdigits formats
 
-    Only strings of the format are answers. A checksum is a part of the search: the answer is
-    the likeliest string that has it. A picture holds one row of digits, as PNG, JPEG, WebP,
-    BMP, TIFF or GIF; uneven light, rules, boxes and specks are removed.
+    Only strings of the format are answers, so it must have every string that may stand there.
+    A checksum is a part of the search: the answer is the likeliest string that has it. A
+    picture holds one row of digits, as PNG, JPEG, WebP, BMP, TIFF or GIF; uneven light, rules,
+    boxes and specks are removed.
 
     A picture without an answer is "unsure", with the two likeliest strings, or "no answer",
     with the reason. A file that cannot be read is named and skipped; the exit code is then 1.

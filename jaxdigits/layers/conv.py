@@ -113,7 +113,7 @@ def _sides(size: int | tuple[int, int]) -> tuple[int, int]:
     """Return the rows and columns of a kernel."""
     sides = tuple(size) if isinstance(size, Sequence) else (size, size)
     if len(sides) != 2:
-        raise ValueError(f"size must be one whole number or two, got {size}")
+        raise ValueError(f"size must be one whole number or two, got {size!r}")
     for side in sides:
         checks.at_least(1, size=side)
     return sides

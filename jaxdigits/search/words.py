@@ -58,7 +58,8 @@ def luck_of(result: Mapping[str, Any]) -> str:
     return (
         f"The best trial claims {percent(result['claimed'])} on validation data. The best of "
         f"{result['trials']} trials looks better than it is: on images that chose nothing, "
-        f"{percent(max(lost, 0.0))} less is to be expected."
+        f"{100 * max(lost, 0.0):.2f} points less are to be expected of a trial. The winner "
+        "trains for longer, on all training data."
     )
 
 
