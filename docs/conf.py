@@ -36,7 +36,7 @@ html_show_sourcelink = False
 smartquotes = False  # H' is not H’, nor ... an ellipsis, where a docstring means an array
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
-nb_execution_mode = "off"  # notebooks are shown as they lie there; the tests run them
+nb_execution_mode = "off"  # notebooks are shown as they lie there; a test runs them
 
 autodoc_member_order = "groupwise"
 autodoc_typehints_format = "short"

@@ -4,17 +4,12 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
-from jaxdigits.data.cache import places
 from jaxdigits.reader import FORMATS
 
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
 PAGES = [
-    "README.md",
     "docs/layers.md",
     "docs/write-a-learning-rule.md",
     "docs/your-own-data.md",
@@ -38,30 +33,15 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_python_block_of_a_page_runs(page, capsys, tmp_path, monkeypatch):
+def test_every_python_block_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    run_blocks(page)
+
+
+def run_blocks(page):
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert blocks
     exec(compile("\n".join(blocks), page, "exec"), {"__name__": "page"})
-    if page == "README.md":
-        printed = capsys.readouterr().out
-        assert "ok: True" in printed
-        assert float(re.search(r"test accuracy ([\d.]+)%", printed)[1]) > 90
-
-
-# The notebook's kernel is a process of its own, whose warnings are not this package's.
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem
-)
-def test_notebook_runs_and_prints_what_it_shows(path, monkeypatch):
-    if "senses" in path.stem and not any(p.is_dir() for p in places("fsdd/recordings", "fsdd")):
-        pytest.skip("the spoken digits are not in JAXDIGITS_DATA")
-    for name in ("JAX_DISABLE_MOST_OPTIMIZATIONS", "XLA_FLAGS"):  # compiled as for a reader
-        monkeypatch.delenv(name, raising=False)
-    shown, run = (nbformat.read(path, as_version=4) for _ in range(2))
-    NotebookClient(run, timeout=120).execute()
-    assert _digits(run) == _digits(shown)
 
 
 def test_the_formats_are_those_of_the_reader():
@@ -112,7 +92,11 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def _digits(notebook) -> list[str]:
-    """The percentages and verdicts that a notebook prints; rounding errors may differ."""
-    outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
-    return re.findall(r"[\d.]+%|True|False", " ".join(o.get("text", "") for o in outputs))
+# The last test of this file: it trains for longer than it compiles.
+@pytest.mark.usefixtures("optimised")
+def test_the_readmes_program_trains_and_checks(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_blocks("README.md")
+    printed = capsys.readouterr().out
+    assert "ok: True" in printed
+    assert float(re.search(r"test accuracy ([\d.]+)%", printed)[1]) > 90

