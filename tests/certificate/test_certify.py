@@ -1,4 +1,7 @@
-"""The certificate: everything public is in its table, and everything in its table agrees."""
+"""The certificate: everything public is in its table, and names choose what is checked.
+
+That all cases agree to ten digits is for `jaxdigits check`, which `.ci/run` runs.
+"""
 
 import inspect
 
@@ -7,7 +10,7 @@ import pytest
 import jaxdigits
 from jaxdigits import Layer, layers, losses, models, spikes
 from jaxdigits.certificate import CASES, KINDS, certify
-from jaxdigits.certificate.certify import families, run_case
+from jaxdigits.certificate.certify import families
 from jaxdigits.losses import Loss
 from jaxdigits.spikes import PRESETS, Surrogate
 
@@ -41,16 +44,6 @@ def test_nothing_public_is_missing_from_the_table():
     cases = KINDS["spikes"].values()
     assert surrogates - {name for case in cases for name in names_in(case.make())} == set()
     assert {f"lif, {preset}" for preset in PRESETS} < set(CASES)
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_every_case_agrees_to_ten_digits(name):
-    report = run_case(CASES[name])
-    assert report.ok, report.reason
-    assert report.error <= 1e-10
-    assert report.cosine == pytest.approx(1)
-    assert all(0.005 < rate < 0.995 for rate in report.firing_rates)
-    assert report.firing_rates or not ("lif" in name or "snn" in name)
 
 
 def test_a_family_is_all_its_cases():

@@ -165,35 +165,36 @@ def test_minutes_without_a_comparison_end_with_the_default(tmp_path, work):
     assert load_run(tmp_path / "search" / "best").config.learning_rate == 1e-3
 
 
+def brackets_of(work, space, most, lanes=None, **plan):
+    """The first brackets of a search: those that begin before it has `most` records."""
+    records, plan = [], Plan(space, work.plan.facts, **plan)
+    own = Work(plan, work.train, work.valid, lanes={} if lanes is None else lanes)
+    extend(own, records, {}, Hooks(may_start=lambda epochs, seconds: len(records) < most))
+    return [record for record in records if "group" in record]
+
+
 def test_of_several_networks_each_is_tasted_before_one_has_a_bracket(work):
     more = dict(network=Choice("mlp", "snn"), batch=Choice(16, 32))
-    space = Space(**SPACE.entries | more)
-    found = search("auto", space, work.train, work.valid, epochs=4 * 4 + 24, longest=1)
-    brackets = [record for record in found.session.records if "group" in record]
+    brackets = brackets_of(work, Space(**SPACE.entries | more), 9)
     shapes = [(len(b["trials"]), b["settings"][0]["network"]) for b in brackets]
     assert shapes[:2] == [(4, "mlp"), (4, "snn")]
-    assert [size for size, _ in shapes[2:5]] == [4, 4, 24]
+    assert [size for size, _ in shapes[2:]] == [4, 4, 24]
     assert [b["defaults"] for b in brackets[:2]] == [[0], [4]]
     assert len({b["group"] for b in brackets[:4]}) == 4 > brackets[4]["group"]
 
 
-@pytest.mark.parametrize("goal", ["cost", "front"])
-def test_where_costs_count_other_forms_are_tasted_first(work, goal):
-    space = Space(**SPACE.entries | dict(hidden=Choice((8,), (4,)), batch=Choice(16, 32)))
-    found = search("mlp", space, work.train, work.valid, epochs=4 * 4, longest=1, goal=goal)
-    brackets = [record for record in found.session.records if "group" in record]
-    assert [len(b["trials"]) for b in brackets[:4]] == [4, 4, 4, 4]
-    assert len({b["group"] for b in brackets[:4]}) == 4
-    assert [b["defaults"] for b in brackets[:4]] == [[0], [], [], []]
+def test_where_costs_count_other_forms_are_tasted_first(work):
+    space, lanes = Space(**SPACE.entries | dict(hidden=Choice((8,), (4,)))), {}
+    for goal in ("cost", "front"):
+        brackets = brackets_of(work, space, 4, lanes, goal=goal)
+        assert [len(b["trials"]) for b in brackets] == [4, 4]
+        assert [b["group"] for b in brackets] == [0, 1]
+        assert [b["defaults"] for b in brackets] == [[0], []]
 
 
 def test_each_host_tastes_its_own_first_round_and_no_group_twice(work):
-    more = dict(network=Choice("mlp", "snn", "cnn"), batch=Choice(16, 32))
-    plan = Plan(Space(**SPACE.entries | more), work.plan.facts, host=(1, 3))
-    records, own = [], Work(plan, work.train, work.valid)
-    hooks = Hooks(may_start=lambda epochs, seconds: len(records) < 5)
-    extend(own, records, {}, hooks)
-    brackets = [record for record in records if "group" in record]
+    more = dict(batch=Choice(16, 32, 64, 128, 256))
+    brackets = brackets_of(work, Space(**SPACE.entries | more), 5, goal="cost", host=(1, 3))
     assert [len(b["trials"]) for b in brackets] == [4, 4, 24]
     assert brackets[0]["group"] == 1
     assert brackets[2]["group"] in [b["group"] for b in brackets[:2]]
