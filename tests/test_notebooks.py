@@ -1,6 +1,7 @@
 """The notebooks run, and print what they show.
 
-They need Jupyter, and a quarter of a minute each: `.ci/run` installs it with the site's packages.
+They need Jupyter, and a quarter of a minute each: `.ci/run` runs them beside the site, whose
+packages bring it.
 """
 
 import re
