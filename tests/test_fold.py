@@ -27,12 +27,13 @@ NETWORKS = {
 def test_spikes_and_logits_stay(name):
     build, options = NETWORKS[name]
     network = build(norm="batch", steps=5, threshold=0.25, training=False, **options)
-    params, _ = network.init(KEY, (12, 12))
+    params = jax.jit(lambda key: network.init(key, (12, 12))[0])(KEY)
     shorter, own = without_norms(network, params)
     assert "batch_norm" in repr(network)
     assert "batch_norm" not in repr(shorter)
-    logits, residual = network.forward(params, IMAGE, jax.random.split(KEY, 3))
-    again, other = shorter.forward(own, IMAGE, jax.random.split(KEY, 3))
+    keys = jax.random.split(KEY, 3)
+    logits, residual = jax.jit(network.forward)(params, IMAGE, keys)
+    again, other = jax.jit(shorter.forward)(own, IMAGE, keys)
     np.testing.assert_allclose(again, logits, atol=1e-4)
     for one, two in zip(traces(residual), traces(other), strict=True):
         assert one.spikes.any()

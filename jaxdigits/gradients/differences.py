@@ -95,6 +95,10 @@ class Finding(NamedTuple):
         """Check whether rounding hides the slope."""
         return HIDDEN * max(abs(self.quotient), abs(self.probe.slope), scale) <= self.noise
 
+    def agrees(self, scale: float, tolerance: float) -> bool:
+        """Check whether the slope is seen, and right."""
+        return self.error(scale, tolerance) <= tolerance and not self.hidden(scale)
+
     def error(self, scale: float, tolerance: float) -> float:
         """Return |quotient − slope| in units of `scale`, or of the noise if that is larger."""
         difference = abs(self.quotient - self.probe.slope)
@@ -126,32 +130,27 @@ class Function(NamedTuple):
         """Return the rounding of y behind this function's condition: its change by a jitter."""
         rng, changes = np.random.default_rng(SEED), []
         size = EPS * np.abs(named_leaves(self.point)[probe.leaf]) * (probe.direction != 0)
+        y, weight = flat(self.outcome.y), np.abs(flat(self.outcome.y_bar))
         for _ in range(4):  # the least: a jump at the point is no rounding
             jitter = probe._replace(direction=size * rng.standard_normal(size.shape))
             moved = flat(self.evaluate(shift(self.point, jitter, 1 / probe.unit)))
-            changes.append(
-                np.abs(flat(self.outcome.y_bar)) @ np.abs(moved - flat(self.outcome.y))
-            )
+            changes.append(weight @ np.abs(moved - y))
         return 4 * float(np.nan_to_num(min(changes), posinf=0))
 
     def refine(self, finding: Finding, scale: float) -> Finding:
         """Repeat a difference with shorter steps, for as long as its error falls."""
-        options, probe, step = self.options, finding.probe, self.options.step
-        if finding.error(scale, options.tolerance) <= options.tolerance and not finding.hidden(
-            scale
-        ):
+        tolerance, probe, step = self.options.tolerance, finding.probe, self.options.step
+        if finding.agrees(scale, tolerance):
             return finding
         for factor in LONGER if finding.hidden(scale) else ():
             longer, _ = self.difference(probe, factor * step, 0.0)
-            if longer.error(
-                scale, options.tolerance
-            ) <= options.tolerance and not longer.hidden(scale):
+            if longer.agrees(scale, tolerance):
                 return longer
         grain, error, gap, ratio = self.grain(probe), np.inf, np.inf, 0.0
         for i in range(SHORTEST):
             last_error, last_gap = error, gap
             finding, gap = self.difference(probe, step, grain)
-            if finding.error(scale, options.tolerance) <= options.tolerance:
+            if finding.error(scale, tolerance) <= tolerance:
                 return finding
             error, ratio = abs(finding.quotient - probe.slope), gap / (last_gap or 1.0)
             if i > 1 and error > FALLS * last_error:
@@ -174,9 +173,8 @@ class Function(NamedTuple):
         slopes = np.asarray(named_leaves(self.outcome.hand)[probe.leaf])
         parts = []
         for half in np.array_split(numbers, 2):
-            d = np.zeros(probe.direction.size)
-            d[half] = probe.direction.ravel()[half]
-            d = d.reshape(probe.direction.shape)
+            d = np.zeros_like(probe.direction)
+            d.flat[half] = probe.direction.flat[half]
             part = probe._replace(direction=d, slope=float(np.vdot(slopes, d)))
             first, _ = self.difference(part, self.options.step, 0.0)
             parts += self.settle(first, scale, splits)
@@ -215,11 +213,10 @@ def by_complex_step(
         except (TypeError, ValueError, NotImplementedError) as error:
             note = f"no complex numbers: {str(error).strip().splitlines()[0]}"
             return not_applicable(point, note, "complex step")
-        slope = float(y_bar @ np.imag(up)) / (IMAGINARY * probe.unit)
+        change = np.imag(up) / (IMAGINARY * probe.unit)
+        slope = float(y_bar @ change)
         rounding = noise.get(probe.leaf, 0.0) * float(np.abs(probe.direction).sum())
-        rounding += (
-            ROUNDING * float(np.abs(y_bar) @ np.abs(np.imag(up))) / (IMAGINARY * probe.unit)
-        )
+        rounding += ROUNDING * float(np.abs(y_bar) @ np.abs(change))
         probe = probe._replace(witness="complex step")
         findings.append(Finding(probe, slope, noise=rounding))
     return tuple(verdict(g, tolerance, outcome.reference) for _, g in groups(findings))

@@ -191,15 +191,12 @@ def _noise(run: Callable, point: Any, outcome: Outcome) -> dict[str, float]:
 def _notes(point: Any) -> Iterator[str]:
     """Yield a line about each leaf whose numbers hide some mistakes."""
     for name, leaf in named_leaves(point).items():
+        several, param = leaf.size > 1, name.startswith("params")
         if leaf.size and not leaf.any():
             yield f"{name} is all zero"
-        elif leaf.ndim == 2 and leaf.size > 1 and np.array_equal(leaf, leaf.T):
+        elif several and leaf.ndim == 2 and np.array_equal(leaf, leaf.T):
             yield f"{name} is symmetric"
-        elif (
-            leaf.size > 1
-            and not name.startswith("params")
-            and abs(np.sign(leaf).sum()) == (np.count_nonzero(leaf))
-        ):
+        elif several and not param and abs(np.sign(leaf).sum()) == np.count_nonzero(leaf):
             yield f"{name} has one sign"
 
 
@@ -232,10 +229,9 @@ def _without_stops(program: Any) -> Any:
 def _equation_without_stops(eqn: Any) -> Any:
     if eqn.primitive is pr.stop_gradient_p:
         return eqn.replace(primitive=pr.copy_p)
-    if eqn.primitive is pr.custom_jvp_call_p and "stop_gradient" in str(
-        eqn.params["call_jaxpr"]
-    ):
+    body = eqn.params.get("call_jaxpr")
+    if eqn.primitive is pr.custom_jvp_call_p and "stop_gradient" in str(body):
         # Its derivative is a function, which holds the same and cannot be rewritten.
-        body = _without_stops(eqn.params["call_jaxpr"])
-        return eqn.replace(primitive=pr.closed_call_p, params={"call_jaxpr": body})
+        params = {"call_jaxpr": _without_stops(body)}
+        return eqn.replace(primitive=pr.closed_call_p, params=params)
     return eqn.replace(params={name: _without_stops(v) for name, v in eqn.params.items()})

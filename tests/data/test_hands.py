@@ -16,12 +16,19 @@ PICTURE = np.zeros((len(WRITER), 2, 3), np.uint8)
 PICTURE[:, 0] = np.stack([WRITER, NAME, MEDIUM], 1)
 
 
+_taken = jax.jit(lambda inputs, rows, keys: inputs.take(rows, keys))
+
+
+def taken(data):
+    """The examples of a data set, drawn."""
+    rows = np.arange(len(data))
+    return np.asarray(_taken(data.inputs, rows, jax.random.split(jax.random.key(0), len(rows))))
+
+
 @pytest.fixture(scope="module")
 def drawn():
     data = make_hands(PICTURE, WRITER, NAME, hands=6)
-    rows = np.arange(len(data))
-    keys = jax.random.split(jax.random.key(0), len(rows))
-    return data, np.asarray(data.inputs.take(rows, keys))[:, :, :, 0]
+    return data, taken(data)[:, :, :, 0]
 
 
 def test_each_hand_has_two_different_pictures_of_one_name(drawn):
@@ -47,8 +54,8 @@ def test_others_write_the_same_name_but_for_a_sixth(drawn):
 def test_the_key_of_an_example_decides_alone(drawn):
     data, _ = drawn
     keys = jax.random.split(jax.random.key(1), 5)
-    together = data.inputs.take(np.arange(5), keys)
-    alone = data.inputs.take(np.array([3]), keys[3:4])
+    together = _taken(data.inputs, np.arange(5), keys)
+    alone = _taken(data.inputs, np.array([3]), keys[3:4])
     np.testing.assert_array_equal(together[3], alone[0])
 
 
@@ -56,18 +63,12 @@ def test_writers_without_a_second_picture_are_left_out():
     few = (WRITER != 4) | (MEDIUM == 0)
     data = make_hands(PICTURE[few], WRITER[few], NAME[few])
     assert (data.classes, len(data)) == (WRITERS - 1, (WRITERS - 1) * NAMES)
-    keys = jax.random.split(jax.random.key(0), len(data))
-    who = np.asarray(data.inputs.take(np.arange(len(data)), keys))[:, :, 0, 0, 0]
-    assert 4 not in who
+    assert 4 not in taken(data)[:, :, 0, 0, 0]
 
 
 def test_parts_have_different_writers():
     parts = split_hands(make_hands(PICTURE, WRITER, NAME), (5, 2, 2), seed=0)
-    seen = []
-    for part in parts:
-        keys = jax.random.split(jax.random.key(0), len(part))
-        who = np.asarray(part.inputs.take(np.arange(len(part)), keys))[..., 0, 0]
-        seen.append(set(who.ravel().tolist()))
+    seen = [set(taken(part)[..., 0, 0].ravel().tolist()) for part in parts]
     assert [len(each) for each in seen] == [5, 2, 2]
     assert len(set.union(*seen)) == WRITERS
 

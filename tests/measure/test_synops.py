@@ -1,16 +1,18 @@
 """Operations of networks: by hand, and by laws that any count must obey."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxdigits import conv_snn, event_snn, mlp, multimodal, parallel, serial, snn
+from jaxdigits import conv_snn, event_snn, measure, mlp, multimodal, parallel, serial, snn
 from jaxdigits import spikes as sp
 from jaxdigits.convert import spiking
 from jaxdigits.layer import residual
 from jaxdigits.layers import conv2d, dense, relu, standardise
-from jaxdigits.measure import TABLES, ann_of, cost, energy, synops
+from jaxdigits.measure import TABLES, ann_of, cost, energy
 from jaxdigits.measure.synops import products_of as products_of
 from jaxdigits.quantise import quantised
 from jaxdigits.tree import parameter_count
@@ -22,8 +24,13 @@ SMALL = dict(hidden=(12, 9), steps=4, training=False, threshold=0.25)
 
 
 def made(network, shape=(8, 8)):
-    params, _ = network.init(jax.random.key(0), shape)
+    params, _ = jax.jit(lambda key: network.init(key, shape))(jax.random.key(0))
     return network, params
+
+
+def synops(network, params, *args, **options):
+    """The function that is tested, in one compiled program."""
+    return jax.jit(partial(measure.synops, network, **options))(params, *args)
 
 
 def test_a_net_of_three_neurons_by_hand():
@@ -55,7 +62,7 @@ def over_steps(network, x):
 def test_spikes_times_fan_out_and_the_sum_of_examples():
     network, params = made(snn(**SMALL))
     ops = synops(network, params, IMAGES, KEYS)
-    _, inner = network.forward(params, IMAGES, KEYS)
+    _, inner = jax.jit(network.forward)(params, IMAGES, KEYS)
     first = np.asarray(inner[2]).sum((0, 2)) * 12  # the residual of weights is their input
     hidden = [np.asarray(t.spikes).sum((0, 2)) for t in sp.traces(inner)]
     np.testing.assert_array_equal(ops.acs, first + hidden[0] * 9 + hidden[1] * 10)
@@ -81,7 +88,7 @@ def test_storage_changes_nothing(storage):
 
 def test_all_ones_are_dense_and_zero_weights_are_nothing():
     network = serial(conv2d(3, stride=2), relu(), conv2d(2, (2, 3), padding="VALID"))
-    params, _ = network.init(jax.random.key(0), (7, 6, 2))
+    network, params = made(network, (7, 6, 2))
     ones = jax.tree.map(jnp.ones_like, params)
     x = jnp.ones((2, 7, 6, 2))
     ops = synops(network, ones, x)
@@ -115,7 +122,7 @@ def test_a_converted_network_adds_a_weight_for_each_spike():
     rectifiers, params = made(mlp(hidden=(12,), training=False))
     network = spiking(rectifiers, steps=6)
     ops = synops(network, params, IMAGES)
-    _, residual = network.forward(params, IMAGES, None)
+    _, residual = jax.jit(network.forward)(params, IMAGES, None)
     spikes = sp.traces(residual)[0].spikes
     assert spikes.any()
     np.testing.assert_array_equal(ops.acs, 10 * spikes.sum((0, 2)))

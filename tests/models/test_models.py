@@ -52,9 +52,14 @@ def images(size=(14, 14), batch=5):
     return jnp.asarray(255 * grey * (grey > 0.5), jnp.uint8)
 
 
+def made(network, size=(12, 12)):
+    """The params of a network, by one compiled program."""
+    return jax.jit(lambda key: network.init(key, size)[0])(KEY)
+
+
 def trained(build, x):
     """(params, evaluation network) with the statistics of a batch."""
-    params, _ = build().init(KEY, x.shape[1:])
+    params = made(build(), x.shape[1:])
     keys = jax.random.split(KEY, len(x))
     statistics = jax.jit(lambda *a: batch_statistics(build().forward(*a)[1]))(params, x, keys)
     return params, build(training=False, statistics=statistics)
@@ -140,8 +145,8 @@ def test_training_and_evaluation_are_networks_of_the_same_params(build, norm):
 def test_evaluation_pays_no_price_for_spikes_and_has_the_same_params(build):
     network, evaluation = (build(rate_penalty=2.0, training=t) for t in (True, False))
     assert shapes(network) == shapes(evaluation)
-    params, _ = network.init(KEY, (12, 12))
-    assert penalties(evaluation.forward(params, images((12, 12)), KEY)[1]) == 0
+    params = made(network)
+    assert penalties(jax.jit(evaluation.forward)(params, images((12, 12)), KEY)[1]) == 0
 
 
 def test_input_dropout_takes_that_share_of_the_pixels_of_training_only():
@@ -179,9 +184,8 @@ def test_noise_moves_the_logits_in_training_only(where):
 )
 def test_an_image_to_its_own_scale_is_the_same_digit_in_any_light(build):
     network = build(scale="image", norm=None, training=False)
-    params, _ = network.init(KEY, (12, 12))
-    bright = images((12, 12)) / 255
-    y, dim = (network.forward(params, x, KEY)[0] for x in (bright, 0.25 * bright + 0.5))
+    params, forward, bright = made(network), jax.jit(network.forward), images((12, 12)) / 255
+    y, dim = (forward(params, x, KEY)[0] for x in (bright, 0.25 * bright + 0.5))
     np.testing.assert_allclose(dim, y, atol=0.01 * np.abs(y).max())
     assert not np.allclose(y[0], y[1], atol=0.1 * np.abs(y).max())
 

@@ -31,11 +31,15 @@ def without(x, name):
     return x | {name: jnp.zeros_like(x[name])}
 
 
+def made(network, shape=SHAPE):
+    """The params of a network, by one compiled program."""
+    return jax.jit(lambda key: network.init(key, shape)[0])(KEY)
+
+
 def evaluated(x, **options):
     """(logits, residual) of an evaluation network."""
     network = multimodal(**SMALL | options, training=False)
-    shape = {name: of_sense.shape[1:] for name, of_sense in x.items()}
-    params, _ = network.init(KEY, shape)
+    params = made(network, {name: of_sense.shape[1:] for name, of_sense in x.items()})
     keys = jax.random.split(KEY, len(x["sound"]))
     return jax.jit(network.forward)(params, x, keys)
 
@@ -53,14 +57,14 @@ def test_each_fusion_reads_both_and_hears_each(fusion):
 def test_late_fusion_adds_what_both_say():
     x, keys = pair(), jax.random.split(KEY, 6)
     network = multimodal(**SMALL, fusion="late", training=False)
-    params, _ = network.init(KEY, SHAPE)
+    params, forward = made(network), jax.jit(network.forward)
     of_branch = params[2]
     assert set(of_branch) == {"image", "sound"}
-    both = network.forward(params, x, keys)[0]
+    both = forward(params, x, keys)[0]
     alone = {}
     for name, weights in of_branch.items():
         silent = jax.tree.map(jnp.zeros_like, of_branch) | {name: weights}
-        alone[name] = network.forward((*params[:2], silent), x, keys)[0]
+        alone[name] = forward((*params[:2], silent), x, keys)[0]
     np.testing.assert_allclose(both, alone["image"] + alone["sound"], atol=1e-5)
 
 
@@ -120,36 +124,34 @@ def test_events_of_a_camera_are_an_image_too():
 
 
 def test_modality_dropout_is_for_training_and_for_two_senses():
-    x = pair(200)
     keys = jax.random.split(KEY, 200)
-    for absent, some_are in ((0.5, True), (0.0, False), ((0.0, 0.3), True)):
-        network = multimodal(**SMALL, absent=absent, dropout_rate=0.0)
-        params, _ = network.init(KEY, SHAPE)
-        moved = np.abs(
-            network.forward(params, x, keys)[0]
-            - multimodal(**SMALL, training=False).forward(params, x, keys)[0]
-        ).max(1)
-        assert (moved > 1e-3).any() == some_are
+    some_are = {0.5: True, 0.0: False, (0.0, 0.3): True}
+    networks = [multimodal(**SMALL, absent=a, dropout_rate=0.0) for a in some_are]
+    logits_of = lambda *networks: jax.jit(lambda params, x: [
+        network.forward(params, x, keys)[0] for network in networks])  # fmt: skip
+    whole = multimodal(**SMALL, training=False)
+    wanted, *got = logits_of(whole, *networks)(made(whole), pair(200))
+    assert [(np.abs(y - wanted) > 1e-3).any() for y in got] == [*some_are.values()]
     alone = multimodal(**SMALL, absent=0.5, senses=("sound",), dropout_rate=0.0)
-    params, _ = alone.init(KEY, SHAPE)
     calm = multimodal(**SMALL, senses=("sound",), training=False)
-    np.testing.assert_array_equal(*(n.forward(params, x, keys)[0] for n in (alone, calm)))
+    np.testing.assert_array_equal(*logits_of(alone, calm)(made(alone), pair(200)))
 
 
 def test_each_sense_is_absent_at_a_rate_of_its_own():
     x, keys = pair(200), jax.random.split(KEY, 200)
     blind = multimodal(**SMALL, absent=(1.0, 0.0), dropout_rate=0.0)
-    params, _ = blind.init(KEY, SHAPE)
-    both = multimodal(**SMALL, training=False)
-    logits = blind.forward(params, x, keys)[0]
-    np.testing.assert_array_equal(logits, both.forward(params, without(x, "image"), keys)[0])
+    params, both = made(blind), multimodal(**SMALL, training=False)
+    logits = jax.jit(blind.forward)(params, x, keys)[0]
+    image_alone = jax.jit(both.forward)(params, without(x, "image"), keys)[0]
+    np.testing.assert_array_equal(logits, image_alone)
 
 
 def test_neurons_of_both_senses_are_seen_in_order_and_priced():
     x, keys = pair(), jax.random.split(KEY, 6)
-    made = partial(multimodal, **SMALL, hidden=(7,), absent=0.0, dropout_rate=0.0)
-    params, _ = made(rate_penalty=1.0).init(KEY, SHAPE)
-    one, two = (made(rate_penalty=p).forward(params, x, keys)[1] for p in (1.0, 2.0))
+    build = partial(multimodal, **SMALL, hidden=(7,), absent=0.0, dropout_rate=0.0)
+    networks = [build(rate_penalty=p) for p in (1.0, 2.0)]
+    params = made(networks[0])
+    one, two = (jax.jit(n.forward)(params, x, keys)[1] for n in networks)
     assert [t.spikes.shape[2:] for t in traces(one)] == [(8,), (1, 6, 2), (5,), (7,)]
     assert firing_rates(one).min() > 0
     np.testing.assert_allclose(penalties(two), 2 * penalties(one), rtol=1e-5)

@@ -38,15 +38,17 @@ def test_the_loss_and_both_gradients_have_it():
     params, _ = network.init(KEY, (28, 28))
     batch = jnp.asarray(TRAIN.inputs[:32]), jnp.asarray(TRAIN.label[:32])
     loss = cross_entropy()
-    hand, auto = (make(network, loss)(params, batch, KEY) for make in (by_hand, by_autodiff))
-    logits, residual = network.forward(params, batch[0], KEY)
+    hand, auto = (
+        jax.jit(make(network, loss))(params, batch, KEY) for make in (by_hand, by_autodiff)
+    )
+    logits, residual = jax.jit(network.forward)(params, batch[0], KEY)
     rates = traces(residual)[0].spikes.mean(0)
     assert rates.max() > 0.1
     price = 5 * (rates**2).mean()
     np.testing.assert_allclose(hand[0], loss.value(logits, batch[1]) + price, rtol=1e-6)
     np.testing.assert_allclose(auto[0], hand[0], rtol=1e-6)
     free, _ = snn(hidden=(16,), steps=8).init(KEY, (28, 28))
-    plain = by_hand(snn(hidden=(16,), steps=8), loss)
+    plain = jax.jit(by_hand(snn(hidden=(16,), steps=8), loss))
     assert penalties(plain(free, batch, KEY)[2]) is None
     first = lambda grads: grads[2]["weight"]
     np.testing.assert_allclose(first(auto[1]), first(hand[1]), atol=1e-6)
