@@ -59,30 +59,32 @@ def allowed(name, other):
     return there < here or unit(name) == unit(other) or here == there == 0
 
 
-GRAPH = {
-    name: imported(path.read_text()) for name, path in FILES.items() if name != "jaxdigits"
-}
+@pytest.fixture(scope="module")
+def graph():
+    """{module: the modules that it imports}"""
+    files = {name: path for name, path in FILES.items() if name != "jaxdigits"}
+    return {name: imported(path.read_text()) for name, path in files.items()}
 
 
-def test_everything_has_its_floor():
-    units = {unit(name) for name in GRAPH}
+def test_everything_has_its_floor(graph):
+    units = {unit(name) for name in graph}
     assert {"layer", "layers", "spikes", "models", "gradients"} < units
     assert units - set(FLOORS) == set()
 
 
-@pytest.mark.parametrize("name", GRAPH)
-def test_a_file_imports_from_lower_floors_only(name):
-    assert [other for other in sorted(GRAPH[name]) if not allowed(name, other)] == []
+def test_a_file_imports_from_lower_floors_only(graph):
+    arrows = [(name, other) for name, others in graph.items() for other in sorted(others)]
+    assert [arrow for arrow in arrows if not allowed(*arrow)] == []
 
 
-def test_no_imports_go_in_a_circle():
-    assert "jaxdigits.keys" in GRAPH["jaxdigits.layer"]
-    TopologicalSorter(GRAPH).prepare()
+def test_no_imports_go_in_a_circle(graph):
+    assert "jaxdigits.keys" in graph["jaxdigits.layer"]
+    TopologicalSorter(graph).prepare()
 
 
-def test_a_folder_only_hands_on_its_names():
+def test_a_folder_only_hands_on_its_names(graph):
     """Its `__init__` holds no code; that of cli is the program."""
-    for folder in {unit(name) for name in GRAPH} - {"cli"}:
+    for folder in {unit(name) for name in graph} - {"cli"}:
         if (start := ROOT / folder / "__init__.py").exists():
             kinds = {type(node) for node in ast.parse(start.read_text()).body}
             assert kinds <= {ast.Expr, ast.ImportFrom, ast.Assign, ast.AnnAssign}, folder

@@ -45,7 +45,7 @@ def network():
 
 def gradient(apply, params, image, keys):
     """The gradient of a loss that is the sum of the examples' own."""
-    return jax.grad(lambda params: (apply(params, image, keys) ** 2).sum())(params)
+    return jax.jit(jax.grad(lambda params: (apply(params, image, keys) ** 2).sum()))(params)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_recomputed_network_has_the_same_gradient(network, expected):
 def test_the_jacobian_row_by_row_makes_the_gradient(network, expected):
     layer, params, image, keys = network
     apply = differentiable(layer)
-    rows = jax.jacrev(apply)(params, image, keys)
+    rows = jax.jit(jax.jacrev(apply))(params, image, keys)
     y_bar = 2 * apply(params, image, keys)
     assert_close(jax.tree.map(lambda row: jnp.tensordot(y_bar, row, 2), rows), expected)
 

@@ -146,7 +146,7 @@ def test_a_traced_number_equals_a_known_number_at_both_ends(make, float64):
 def test_autodiff_sees_traced_numbers_of_neurons_too(float64):
     h = {name: pair[1] for name, pair in (LIF | PRICED).items()}
     every = jax.tree.map(lambda value: jnp.array([value, value / 2]), h)
-    by = lambda estimator: jax.vmap(partial(spiking, estimator=estimator))(every)
+    by = lambda estimator: jax.jit(jax.vmap(partial(spiking, estimator=estimator)))(every)
     pair = map(jax.tree.leaves, (by(gradients.by_hand), by(gradients.by_autodiff)))
     for a, b in zip(*pair, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12)

@@ -174,13 +174,13 @@ def brackets_of(work, space, most, lanes=None, **plan):
 
 
 def test_of_several_networks_each_is_tasted_before_one_has_a_bracket(work):
-    more = dict(network=Choice("mlp", "snn"), batch=Choice(16, 32))
-    brackets = brackets_of(work, Space(**SPACE.entries | more), 9)
+    space = Space(**SPACE.entries | dict(network=Choice("mlp", "snn")))
+    brackets = brackets_of(work, space, 5)
     shapes = [(len(b["trials"]), b["settings"][0]["network"]) for b in brackets]
     assert shapes[:2] == [(4, "mlp"), (4, "snn")]
-    assert [size for size, _ in shapes[2:]] == [4, 4, 24]
     assert [b["defaults"] for b in brackets[:2]] == [[0], [4]]
-    assert len({b["group"] for b in brackets[:4]}) == 4 > brackets[4]["group"]
+    assert len(brackets[2]["trials"]) == 24
+    assert brackets[2]["group"] in [b["group"] for b in brackets[:2]]
 
 
 def test_where_costs_count_other_forms_are_tasted_first(work):
