@@ -1,15 +1,33 @@
 """What the tests share."""
 
 import os
+import threading
 from importlib.metadata import version
 
 import jax
 import numpy as np
 import pytest
+from jax._src.interpreters import mlir
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 from PIL import Image, ImageDraw
 
 from jaxdigits.data import digits
+
+PROGRAMS = 100  # of one compiler context
+
+
+def contexts(make):
+    """`make`, whose context serves the next programs of a thread too: making it takes as long
+    as compiling a small program.  Not for ever, since it holds on to the constants of all."""
+    of_thread = threading.local()
+
+    def context():
+        if getattr(of_thread, "left", 0) == 0:
+            of_thread.context, of_thread.left = make(), PROGRAMS
+        of_thread.left -= 1
+        return of_thread.context
+
+    return context
 
 
 def pytest_configure(config):
@@ -17,9 +35,12 @@ def pytest_configure(config):
 
     Most programs of the tests run once on tiny arrays: they are not worth XLA's optimizations,
     nor the slower of its two emitters, which jaxlib 0.10 lets one choose (an unknown flag would
-    end the process).  Tests whose programs should be optimised ask for `optimised`.  Pytest's
-    cache folder keeps compiled programs: a later test or run reads them there.
+    end the process), nor a compiler context of their own.  Tests whose programs should be
+    optimised ask for `optimised`.  Pytest's cache folder keeps compiled programs: a later test
+    or run reads them there.
     """
+    if hasattr(mlir, "make_ir_context"):
+        mlir.make_ir_context = contexts(mlir.make_ir_context)
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
     jax.config.update("jax_disable_most_optimizations", True)
     if version("jaxlib").startswith("0.10."):
