@@ -1,9 +1,11 @@
 """Layers that the builders share, by name or value: input scale, norms, pools, neurons."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from inspect import signature
 from typing import Annotated, Any, Literal, get_args
+
+import numpy as np
 
 from jaxdigits import checks
 from jaxdigits import layers as ly
@@ -88,9 +90,13 @@ def priced(weight: float, target: float, training: bool) -> list[Layer]:
     return [layer if training else sp.rate_penalty(0.0)] if checks.present(weight) else []
 
 
-def widths(value: Widths) -> tuple[int, ...]:
-    """Return the sizes of several layers, from one number or a sequence."""
-    return tuple(value) if isinstance(value, Iterable) else (value,)
+def widths(value: Widths | np.ndarray) -> tuple[int, ...]:
+    """Return the sizes of several layers, from one number, a sequence or an array."""
+    if isinstance(value, np.ndarray):
+        return tuple(np.atleast_1d(value).tolist())
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return tuple(value)
+    return (value,)  # pyright: ignore[reportReturnType]  (another type its layer refuses)
 
 
 def neuron_of(

@@ -159,6 +159,12 @@ def test_without_a_run_the_network_of_the_package_reads(cli, seven):
     assert [*row["probabilities"]] == [*"0123456789", "no digit"]
 
 
+def test_a_folder_of_pictures_before_a_picture_is_no_run(cli, seven, pictures):
+    answer = cli("predict", pictures[0].parent, seven[0])
+    assert len(answer.out.splitlines()) == len(pictures) + 1, answer.err
+    assert answer.out.splitlines()[-1].startswith(f"{seven[0]}: 7")
+
+
 def test_the_network_of_the_package_is_small_and_reads_mnist(trained):
     files = [path for path in BOX.iterdir() if path.is_file()]
     assert sum(path.stat().st_size for path in files) < 100_000

@@ -151,3 +151,13 @@ def test_another_shape_of_images_is_one_line(name, shape, match):
     assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match=r"feature shape is \(H, W\), got"):
         network.init(KEY, (28, 28, 1))
+
+
+def test_widths_are_one_number_a_sequence_or_an_array():
+    assert choices.widths(np.array([8, 4])) == choices.widths([8, 4]) == (8, 4)
+    assert choices.widths(np.array(8)) == choices.widths(8) == (8,)
+    for wrong in (b"33", "8", {8}, {8: 4}, True):
+        with pytest.raises(ValueError, match="n must be a whole number, got"):
+            mlp(hidden=wrong)
+    with pytest.raises(ValueError, match=r"n has too few bits for a size, .*100.*: pass int"):
+        mlp(hidden=np.uint8(100))
