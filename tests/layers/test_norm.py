@@ -90,6 +90,20 @@ def test_no_gradient_moves_the_mean_or_the_scale_of_its_set(layer, axes):
     np.testing.assert_allclose((x_bar * deviation).sum(axes), 0, atol=1e-3)
 
 
+@pytest.mark.parametrize("layer", [batch_norm(), layer_norm(3), group_norm(2)])
+@pytest.mark.usefixtures("float64")
+def test_the_scale_of_a_channel_is_a_factor_of_the_slope_behind_it(layer):
+    y_bar = np.random.default_rng(1).standard_normal(X.shape)
+    slope = lambda params, y_bar: layer.backward(
+        params, layer.forward(params, X, None)[1], y_bar
+    )[1]
+    ones = PARAMS | {"scale": np.ones(4)}
+    np.testing.assert_allclose(
+        slope(PARAMS, y_bar), slope(ones, PARAMS["scale"] * y_bar), rtol=1e-12
+    )
+    assert np.abs(slope(PARAMS, y_bar) - slope(ones, y_bar)).max() > 0.1
+
+
 def test_a_constant_input_gives_the_shift_and_a_finite_gradient():
     x = jnp.full((3, 4), 7.0)
     for layer in (batch_norm(), layer_norm()):
