@@ -45,6 +45,8 @@ class About:
 def constructor(make: Callable[P, T]) -> Callable[P, T]:
     """Mark a function whose result remembers it, a NamedTuple: each call fills its `about`.
 
+    Whole numbers of NumPy become Python's, whose products do not overflow.
+
     Raises:
       TypeError: in a call, for two values of one name.
     """
@@ -52,8 +54,10 @@ def constructor(make: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(make)
     def call(*args: P.args, **options: P.kwargs) -> T:
-        thing: Any = make(*args, **options)
-        bound = signature.bind(*args, **options)
+        values, named = [*map(_plain, args)], {k: _plain(v) for k, v in options.items()}
+        untyped: Any = make
+        thing = untyped(*values, **named)
+        bound = signature.bind(*values, **named)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
         for parameter in signature.parameters.values():
@@ -65,6 +69,10 @@ def constructor(make: Callable[P, T]) -> Callable[P, T]:
         return thing._replace(about=About(call, arguments, thing.about))
 
     return call
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def rebuild(make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

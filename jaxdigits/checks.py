@@ -40,8 +40,7 @@ def at_least(least: int, **values: int) -> None:
     """Check that the values by name, sizes and counts, are whole numbers >= `least`.
 
     Raises:
-      ValueError: for the first value that is not, that is traced, or whose few bits would
-        overflow in a product of sizes.
+      ValueError: for the first value that is not, or that is traced.
     """
     static(**values)
     for name, value in values.items():
@@ -50,8 +49,6 @@ def at_least(least: int, **values: int) -> None:
             index(size)
         except TypeError:
             raise ValueError(f"{name} must be a whole number, got {value!r}") from None
-        if getattr(value, "itemsize", 8) < 4:
-            raise ValueError(f"{name} has too few bits for a size, {value!r}: pass int({name})")
         if not value >= least:
             raise ValueError(f"{name} must be >= {least}, got {value}")
 

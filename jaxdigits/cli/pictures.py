@@ -54,6 +54,13 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
     return pictures
 
 
+def holds_pictures(folder: Path) -> bool:
+    """Return whether a folder itself has pictures, not those inside it as the plots of runs."""
+    from jaxdigits.data.own_files import SUFFIXES
+
+    return any(path.suffix.lower() in SUFFIXES and path.is_file() for path in folder.iterdir())
+
+
 def answers(
     paths: Sequence[Path],
     read: Callable[[Path], Any],

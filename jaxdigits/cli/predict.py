@@ -165,9 +165,9 @@ class Predict:
         for path in others:
             if (path / "config.json").is_file():
                 raise DataError(f"{path} is a run: pass it before the pictures")
-        # A folder before other files is a run, unless it is full of pictures.
+        # A folder before other files is a run, unless there are pictures in it.
         run = (first / "config.json").is_file() or self.image or self.audio
-        if first.is_dir() and (run or (others and pictures.listed([first]) == [first])):
+        if first.is_dir() and (run or (others and not pictures.holds_pictures(first))):
             require_run(first)
             return first, tuple(others)
         return BOX, self.images

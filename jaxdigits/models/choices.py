@@ -1,6 +1,6 @@
 """Layers that the builders share, by name or value: input scale, norms, pools, neurons."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import fields
 from inspect import signature
 from typing import Annotated, Any, Literal, get_args
@@ -90,13 +90,16 @@ def priced(weight: float, target: float, training: bool) -> list[Layer]:
     return [layer if training else sp.rate_penalty(0.0)] if checks.present(weight) else []
 
 
-def widths(value: Widths | np.ndarray) -> tuple[int, ...]:
-    """Return the sizes of several layers, from one number, a sequence or an array."""
-    if isinstance(value, np.ndarray):
-        return tuple(np.atleast_1d(value).tolist())
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return tuple(value)
-    return (value,)  # pyright: ignore[reportReturnType]  (another type its layer refuses)
+def widths(value: Any) -> tuple[Any, ...]:
+    """Return the sizes of several layers, from one number, numbers in order, or an array.
+
+    Anything else is one size, which its layer refuses.
+    """
+    if hasattr(value, "__array__"):
+        return tuple(np.atleast_1d(np.asarray(value)).tolist())
+    disordered = str | bytes | bytearray | memoryview | Set | Mapping
+    several = isinstance(value, Iterable) and not isinstance(value, disordered)
+    return tuple(value) if several else (value,)
 
 
 def neuron_of(

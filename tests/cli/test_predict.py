@@ -128,6 +128,8 @@ def test_a_bad_picture_is_named_and_skipped_and_the_others_answered(
 def test_no_picture_and_no_run_are_one_line(one_line, trained, tmp_path, pictures):
     line = "predict needs a picture or a recording, got none"
     assert one_line("predict", trained[1]) == one_line("predict") == (2, line)
+    (tmp_path / "plots").mkdir()
+    shutil.copy(pictures[0], tmp_path / "plots")
     code, said = one_line("predict", tmp_path, pictures[0])
     assert (code, said.startswith(f"{tmp_path} is not a run folder")) == (1, True)
 

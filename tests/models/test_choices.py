@@ -155,9 +155,15 @@ def test_another_shape_of_images_is_one_line(name, shape, match):
 
 def test_widths_are_one_number_a_sequence_or_an_array():
     assert choices.widths(np.array([8, 4])) == choices.widths([8, 4]) == (8, 4)
+    assert choices.widths(jnp.array([8, 4])) == choices.widths(map(int, "84")) == (8, 4)
     assert choices.widths(np.array(8)) == choices.widths(8) == (8,)
     for wrong in (b"33", "8", {8}, {8: 4}, True):
         with pytest.raises(ValueError, match="n must be a whole number, got"):
             mlp(hidden=wrong)
-    with pytest.raises(ValueError, match=r"n has too few bits for a size, .*100.*: pass int"):
-        mlp(hidden=np.uint8(100))
+
+
+def test_whole_numbers_of_few_bits_do_not_overflow_in_sizes():
+    for n in (np.uint8(100), [np.int16(100)]):
+        params, _ = mlp(hidden=n, classes=np.uint8(10)).init(KEY, (28, 28))
+        assert params[2]["weight"].shape == (784, 100)
+    assert repr(ly.dense(np.uint8(100))) == "dense(n=100)"
