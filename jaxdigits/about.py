@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial, wraps
 from pickle import PicklingError
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
@@ -54,9 +54,8 @@ def constructor(make: Callable[P, T]) -> Callable[P, T]:
 
     @wraps(make)
     def call(*args: P.args, **options: P.kwargs) -> T:
-        values, named = [*map(_plain, args)], {k: _plain(v) for k, v in options.items()}
-        untyped: Any = make
-        thing = untyped(*values, **named)
+        values, named = [*map(_python, args)], {k: _python(v) for k, v in options.items()}
+        thing = cast(Any, make)(*values, **named)
         bound = signature.bind(*values, **named)
         bound.apply_defaults()
         arguments = dict(bound.arguments)
@@ -71,7 +70,8 @@ def constructor(make: Callable[P, T]) -> Callable[P, T]:
     return call
 
 
-def _plain(value: Any) -> Any:
+def _python(value: Any) -> Any:
+    """Return a whole number of NumPy as Python's, and any other value as it is."""
     return int(value) if isinstance(value, np.integer) else value
 
 

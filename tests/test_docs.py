@@ -39,6 +39,7 @@ def test_every_python_block_of_a_page_runs(page, tmp_path, monkeypatch):
 
 
 def run_blocks(page):
+    """Run the Python blocks of a page in a row; their own asserts decide."""
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
     assert blocks
     exec(compile("\n".join(blocks), page, "exec"), {"__name__": "page"})

@@ -35,8 +35,6 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
     Raises:
       DataError: for a list that names none.
     """
-    from jaxdigits.data.own_files import SUFFIXES
-
     pictures: list[Path] = []
     for path in map(Path, paths):
         if path == Path("-"):
@@ -45,9 +43,7 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
                 raise DataError("the list on stdin must have a path in each line")
             pictures += listed(os.fsdecode(name) for name in names if name != b"-")
         elif path.is_dir():
-            inside = sorted(
-                p for p in path.rglob("[!.]*") if p.suffix.lower() in SUFFIXES and p.is_file()
-            )
+            inside = sorted(filter(_is_picture, path.rglob("[!.]*")))
             pictures += inside or [path]  # which its reader refuses by name
         else:
             pictures.append(path)
@@ -56,9 +52,13 @@ def listed(paths: Iterable[str | PathLike[str]]) -> list[Path]:
 
 def holds_pictures(folder: Path) -> bool:
     """Return whether a folder itself has pictures, not those inside it as the plots of runs."""
+    return any(map(_is_picture, folder.glob("[!.]*")))
+
+
+def _is_picture(path: Path) -> bool:
     from jaxdigits.data.own_files import SUFFIXES
 
-    return any(path.suffix.lower() in SUFFIXES and path.is_file() for path in folder.iterdir())
+    return path.suffix.lower() in SUFFIXES and path.is_file()
 
 
 def answers(

@@ -97,8 +97,8 @@ def widths(value: Any) -> tuple[Any, ...]:
     """
     if hasattr(value, "__array__"):
         return tuple(np.atleast_1d(np.asarray(value)).tolist())
-    disordered = str | bytes | bytearray | memoryview | Set | Mapping
-    several = isinstance(value, Iterable) and not isinstance(value, disordered)
+    text_or_set = str | bytes | bytearray | memoryview | Set | Mapping
+    several = isinstance(value, Iterable) and not isinstance(value, text_or_set)
     return tuple(value) if several else (value,)
 
 
